@@ -1,0 +1,98 @@
+"""Files that are either whole or absent: atomic writes, digests, JSON Lines, the state folder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.core.errors import InputError
+from components.core.parts import Part, canonical_json
+
+STATE_VARIABLE = "REFOCUS_HOME"
+
+
+def state_folder(root: Path | None = None) -> Path:
+    """Where runs keep what is not an artifact (tracking database, resumable training, locks): $REFOCUS_HOME, or ROOT/.refocus."""
+    chosen = os.environ.get(STATE_VARIABLE)
+    folder = Path(chosen).expanduser() if chosen else (root or Path.cwd()) / ".refocus"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 (64 hex digits) of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of_bytes(data: bytes) -> str:
+    """SHA-256 (64 hex digits) of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def code_digest(*folders: Path) -> str:
+    """SHA-256 over the Python files below the folders (names and bytes): which code made a thing."""
+    total = hashlib.sha256()
+    for folder in folders:
+        for path in sorted([folder] if folder.is_file() else folder.rglob("*.py")):
+            total.update(f"{path.relative_to(folder.parent)}\0{sha256_of_file(path)}\n".encode())
+    return total.hexdigest()
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; when the block ends well it takes its place in one step, else it is gone.
+
+    Raises InputError when the disk is full, naming the folder and what is free.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free_mb = shutil.disk_usage(path.parent).free / 1e6
+            raise InputError(
+                f"the disk is full: {free_mb:.0f} MB are free at {path.parent}, more are needed for {path.name}; free some and run the same command again"
+            ) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file in one step."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file (UTF-8) in one step."""
+    write_bytes(path, text.encode())
+
+
+def write_rows(path: Path, rows: Iterable[Part]) -> str:
+    """Write one JSON line a row, in one step; returns the file's SHA-256."""
+    text = "".join(canonical_json(row.model_dump(mode="json")) + "\n" for row in rows)
+    write_text(path, text)
+    return sha256_of_bytes(text.encode())
+
+
+def need_free_space(folder: Path, megabytes: float, what: str) -> None:
+    """Refuse before work starts when the disk cannot hold what will be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(folder).free / 1e6
+    if free_mb < megabytes:
+        raise InputError(
+            f"{what} needs about {megabytes:.0f} MB at {folder}, {free_mb:.0f} MB are free; free some, or set {STATE_VARIABLE} to a folder on a larger disk"
+        )

@@ -1,0 +1,238 @@
+"""What stages pass to each other: small frozen records, written as JSON beside the big files.
+
+    Photo ─ingest▶ PhotoSet ─synthesize▶ PairSet ─train▶ Checkpoint ─evaluate▶ EvalReport ─register▶ ModelVersion ─promote▶ alias champion
+
+A record names its parents by content digest, so a registered model walks back to its photos. A path is never an identity:
+`folder` tells where this copy lies and is no part of the digest; nor is `about`, which holds facts for people.
+Long tables (one row a photo or pair) lie beside the record as JSON Lines, bound to it by their SHA-256.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal, Self, TypeVar
+
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError
+
+from components.core.errors import LineageError
+from components.core.files import sha256_of_bytes, sha256_of_file, write_rows, write_text
+from components.core.parts import Part, digest_of
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+Row = TypeVar("Row", bound=Part)
+
+
+class Record(Part):
+    """One stage's result. `FILE` is its name on disk; `digest` is its identity."""
+
+    FILE: ClassVar[str]
+    about: dict[str, JsonValue] = Field(default_factory=dict, description="facts for people; no part of the digest")
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything but `about`: 64 hex digits."""
+        return digest_of(self.model_dump(mode="json", exclude={"about"}))
+
+    @property
+    def folder(self) -> Path:
+        """Where this copy lies; known once it was saved or loaded."""
+        if self._folder is None:
+            raise LineageError(f"this {type(self).__name__} was never saved, so it has no folder")
+        return self._folder
+
+    def save(self, folder: Path) -> Self:
+        """Write the record as FOLDER/FILE in one step; gives itself back, now knowing its folder."""
+        write_text(folder / self.FILE, self.model_dump_json(indent=2) + "\n")
+        self._folder = folder.resolve()
+        return self
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read FOLDER/FILE. Raises LineageError, naming the stage to run, when it is absent or is no such record."""
+        path = folder / cls.FILE
+        if not path.is_file():
+            raise LineageError(f"no {cls.__name__} at {path}; run the stage that makes it first (refocus run RECIPE does them in order)")
+        try:
+            record = cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise LineageError(
+                f"{path} is not a {cls.__name__} this version can read: {error.errors()[0]['msg']}; run the stage that makes it again"
+            ) from error
+        record._folder = folder.resolve()
+        return record
+
+
+class TableRecord(Record):
+    """A record with a table of rows beside it."""
+
+    TABLE: ClassVar[str]
+    table_sha256: str = Field(description="SHA-256 of the table's file")
+
+    def _rows(self, kind: type[Row]) -> tuple[Row, ...]:
+        path = self.folder / self.TABLE
+        data = path.read_bytes() if path.is_file() else b""
+        if sha256_of_bytes(data) != self.table_sha256:
+            raise LineageError(
+                f"{path} is missing or was altered: its SHA-256 is not the {self.table_sha256[:12]}… that {self.FILE} names; run the stage that makes it again"
+            )
+        return tuple(kind.model_validate_json(line) for line in data.splitlines())
+
+    @classmethod
+    def write_table(cls, folder: Path, rows: tuple[Part, ...]) -> str:
+        """Write the rows beside the record to be; returns their SHA-256 for `table_sha256`."""
+        return write_rows(folder / cls.TABLE, rows)
+
+
+class RecipeRecord(Record):
+    """A resolved recipe as data: what `--dry-run` prints and what a checkpoint, an MLflow run and a model card carry."""
+
+    FILE = "recipe.json"
+    name: str
+    sections: dict[str, JsonValue] = Field(description="one entry a stage, every default filled in")
+
+    def section_digest(self, stage: str) -> str:
+        """Digest of one stage's settings: what that stage's result depends on."""
+        return digest_of(self.sections[stage])
+
+
+class Photo(Part):
+    """One sharp photo as found. `id` is the SHA-256 of its bytes."""
+
+    id: str
+    file: str = Field(description="place of the untouched bytes below the PhotoSet's folder")
+    name: str = Field(description="name it was found under, relative to the source")
+    also_named: tuple[str, ...] = Field(default=(), description="other names of the same bytes")
+    size_bytes: int
+    width: int = Field(description="px, after EXIF orientation")
+    height: int = Field(description="px, after EXIF orientation")
+    channels: Literal[1, 3] = Field(description="1 grey, 3 colour; alpha was dropped")
+    bits: Literal[8, 16]
+    split: Split
+    group: str = Field(description="id of the first photo of its near-duplicate group, itself when alone")
+    origin: str | None = Field(default=None, description="where the photo comes from, when known")
+    licence: str | None = Field(default=None, description="its terms, when known")
+
+
+class PhotoSet(TableRecord):
+    """Sharp photos, each with its split; no photo and no near duplicate of it stands in two splits."""
+
+    FILE = "photoset.json"
+    TABLE = "photos.jsonl"
+    counts: dict[Split, int]
+
+    def photos(self) -> tuple[Photo, ...]:
+        """The rows, ordered by id."""
+        return self._rows(Photo)
+
+
+class Pair(Part):
+    """One blurred/sharp pair with everything that was drawn to make it."""
+
+    id: str
+    split: Split
+    photo: str = Field(description="id of the sharp photo it comes from")
+    blurred: str = Field(description="file below the PairSet's folder")
+    sharp: str = Field(description="file below the PairSet's folder")
+    blurred_sha256: str
+    sharp_sha256: str
+    width: int
+    height: int
+    blur_kind: str = Field(description="`kind` of the blur, such as random_trajectory; `imported` for real pairs")
+    drawn: dict[str, JsonValue] = Field(description="every parameter drawn for this pair: blur, noise, JPEG")
+    severity: float = Field(ge=0, description="extent of the blur: RMS radius of the PSF in px")
+    severity_class: Literal["mild", "medium", "strong"]
+    seed: int
+
+
+class PairSet(TableRecord):
+    """Blurred/sharp pairs: SPLIT/blur/*.png and SPLIT/sharp/*.png below the folder, one row each."""
+
+    FILE = "pairset.json"
+    TABLE = "pairs.jsonl"
+    photoset: str = Field(description="digest of the PhotoSet")
+    config_digest: str = Field(description="digest of the settings that made it")
+    scale: int = Field(default=1, ge=1, description="sharp size over blurred size; 1 but for super-resolution")
+    counts: dict[Split, int]
+
+    def pairs(self, split: Split | None = None) -> tuple[Pair, ...]:
+        """The rows, ordered by id; of one split when asked."""
+        rows = self._rows(Pair)
+        return rows if split is None else tuple(row for row in rows if row.split == split)
+
+
+class Checkpoint(Record):
+    """A trained generator (EMA weights as safetensors, its config beside it)."""
+
+    FILE = "checkpoint.json"
+    WEIGHTS: ClassVar[str] = "generator.safetensors"
+    CONFIG: ClassVar[str] = "generator.json"
+    pairset: str = Field(description="digest of the PairSet it was trained on")
+    config_digest: str = Field(description="digest of the recipe's train section")
+    code_digest: str = Field(description="digest of the code that trained it")
+    weights_sha256: str
+    generator_sha256: str = Field(description="SHA-256 of generator.json: architecture and value range")
+    images_seen: int
+
+    def verify(self) -> Self:
+        """Hash the files again. Raises LineageError, naming the file, when one is missing or altered."""
+        for name, wanted in ((self.WEIGHTS, self.weights_sha256), (self.CONFIG, self.generator_sha256)):
+            path = self.folder / name
+            if not path.is_file() or sha256_of_file(path) != wanted:
+                raise LineageError(f"{path} is missing or was altered: its SHA-256 is not {wanted[:12]}…; run train again, or dvc checkout")
+        return self
+
+
+class PhotoScore(Part):
+    """The metrics of one test pair, restored and left as it was. None where a metric was skipped."""
+
+    pair: str
+    blur_kind: str
+    severity: float
+    severity_class: str
+    restored: dict[str, float]
+    do_nothing: dict[str, float]
+    output_min: float = Field(description="smallest value the generator gave before clipping to [0, 1]")
+    output_max: float
+    finite: bool = Field(description="no NaN or infinity in the output")
+    seconds: float
+    megapixels: float
+
+
+class EvalReport(TableRecord):
+    """A checkpoint and doing nothing, measured on the same test pairs."""
+
+    FILE = "report.json"
+    TABLE = "scores.jsonl"
+    checkpoint: str = Field(description="digest of the Checkpoint")
+    pairset: str = Field(description="digest of the PairSet")
+    config_digest: str = Field(description="digest of the recipe's evaluate section")
+    metrics: tuple[str, ...] = Field(description="names with their variant, such as psnr_rgb")
+    skipped: dict[str, str] = Field(default_factory=dict, description="metric name and why it was not measured")
+    restored: dict[str, float] = Field(description="mean over photos")
+    do_nothing: dict[str, float] = Field(description="mean over photos of the blurred input")
+    seconds_per_megapixel: float = Field(description="median over photos; device in `about`")
+
+    def scores(self) -> tuple[PhotoScore, ...]:
+        """One row a test pair, ordered by pair id."""
+        return self._rows(PhotoScore)
+
+
+class Provenance(Record):
+    """The code and data versions a registered model rests on."""
+
+    FILE = "provenance.json"
+    git_commit: str = Field(description="commit that holds exactly the code and dvc.lock of this run")
+    dvc: dict[str, str] = Field(description="output name (photos, pairs, checkpoint, report) to its DVC md5")
+
+
+class ModelVersion(Record):
+    """One version in the MLflow registry."""
+
+    FILE = "model_version.json"
+    name: str
+    version: int
+    checkpoint: str = Field(description="digest of the Checkpoint")
+    report: str = Field(description="digest of the EvalReport it was registered with")
+    recipe: str = Field(description="digest of the resolved recipe")

@@ -1,0 +1,35 @@
+"""The recipe's `evaluate` section: which metrics, how large a tile, which pictures to draw."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.core.errors import RecipeError
+from components.core.parts import Part
+from components.metrics import METRICS, PRIMARY, metric_named
+
+SheetName = Literal["best", "median", "worst"]
+
+
+class EvaluateConfig(Part):
+    """How a checkpoint is measured. Restored photos are clipped and rounded to 8 bit first, as anyone who saves them does."""
+
+    metrics: tuple[str, ...] = Field(
+        default=tuple(METRICS), min_length=1, description="metric names with their variant; those that cannot be measured are reported as skipped"
+    )
+    tile_px: int = Field(1024, ge=256, le=8192, description="longer photos are restored in overlapping tiles of this size, px")
+    sheets: tuple[SheetName, ...] = Field(default=("best", "median", "worst"), description="side-by-side pictures to draw, by PSNR gained")
+    error_gain: float = Field(4.0, ge=1, le=32, description="how many times the error is amplified on the sheets")
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        for name in self.metrics:
+            metric_named(name)
+        for field, values in (("metrics", self.metrics), ("sheets", self.sheets)):
+            if len(set(values)) < len(values):
+                raise RecipeError(f"evaluate.{field} names something twice: {', '.join(values)}; name each once")
+        if PRIMARY not in self.metrics:
+            raise RecipeError(f"evaluate.metrics must hold {PRIMARY}: the gate and the order of the pictures rest on it; got {', '.join(self.metrics)}")
+        return self

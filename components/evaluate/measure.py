@@ -1,0 +1,120 @@
+"""Measure any restorer on a PairSet, photo by photo, beside doing nothing. The promotion step measures the champion with it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from components.core.errors import InputError, LineageError, WeightsError
+from components.core.files import sha256_of_bytes
+from components.core.images import decode, to_float, to_uint8
+from components.core.progress import tracked
+from components.core.records import Pair, PairSet, PhotoScore, Split
+from components.metrics import METRICS, measurable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Floats = npt.NDArray[np.float32]
+Bytes8 = npt.NDArray[np.uint8]
+Restore = Callable[[Floats], Floats]  # (H, W, 3) in [0, 1] to (scale H, scale W, 3), not clipped
+
+
+def measure(restore: Restore, pairset: PairSet, metrics: Sequence[str], split: Split = "test", *, title: str = "evaluate") -> tuple[PhotoScore, ...]:
+    """How near each photo of a split comes to the sharp one, restored and left as it was.
+
+    restore: a photo (H, W, 3) float32 in [0, 1] to the restored one, values outside allowed.
+    metrics: names of metrics that can be measured here (see `measurable`).
+    Both photos are rounded to 8 bit before they are measured, as they would be saved; a restored photo is clipped first, and
+    what is not a number counts as black. `seconds` is the restorer's alone, after one warm-up that is not counted.
+    Returns one row a pair, ordered by pair id; all but `seconds` is the same in every run on the same machine.
+    Raises InputError when the split is empty or a restored photo has another size than the sharp one, LineageError when a
+    pair's file is not the one the PairSet names, WeightsError when a metric cannot be measured.
+    """
+    measured, skipped = measurable(metrics)
+    if skipped:
+        raise WeightsError("; ".join(skipped.values()))
+    pairs = sorted(pairset.pairs(split), key=lambda pair: pair.id)
+    if not pairs:
+        raise InputError(f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more photos, or a larger share to {split}")
+    restore(to_float(read_pair(pairset, pairs[0])[0]))
+    return tuple(_score(restore, pairset, pair, measured) for pair in tracked(pairs, title, len(pairs), "photos"))
+
+
+def read_pair(pairset: PairSet, pair: Pair) -> tuple[Bytes8, Bytes8]:
+    """The blurred and the sharp photo, (H, W, 3) uint8. Raises LineageError when a file is missing or not the one that was measured."""
+    found = []
+    for name, wanted in ((pair.blurred, pair.blurred_sha256), (pair.sharp, pair.sharp_sha256)):
+        path = pairset.folder / name
+        data = path.read_bytes() if path.is_file() else b""
+        if sha256_of_bytes(data) != wanted:
+            raise LineageError(
+                f"{path} is missing or was altered: its SHA-256 is not the {wanted[:12]}… that the PairSet names; run synthesize again, or dvc checkout"
+            )
+        found.append(decode(data).pixels)
+    return found[0], found[1]
+
+
+def do_nothing(blurred: Bytes8, scale: int) -> Bytes8:
+    """What a person has without any restorer: the photo as it is, or enlarged by bicubic interpolation for super-resolution."""
+    if scale == 1:
+        return blurred
+    height, width = blurred.shape[:2]
+    return np.asarray(cv2.resize(blurred, (width * scale, height * scale), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def as_saved(restored: Floats) -> Bytes8:
+    """A restorer's output as it would be saved: clipped, rounded to 8 bit; NaN and infinities become black.
+
+    >>> as_saved(np.array([[[0.5, 1.7, np.nan]]], np.float32)).tolist()
+    [[[128, 255, 0]]]
+    """
+    return to_uint8(np.where(np.isfinite(restored), restored, np.float32(0.0)))
+
+
+def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str]) -> PhotoScore:
+    blurred, sharp = read_pair(pairset, pair)
+    given = to_float(blurred)
+    began = time.perf_counter()
+    restored = restore(given)
+    seconds = time.perf_counter() - began
+    nothing = do_nothing(blurred, pairset.scale)
+    for name, photo in (("restored", restored), ("blurred", nothing)):
+        if photo.shape != sharp.shape:
+            raise InputError(
+                f"the {name} photo of pair {pair.id} is {_size(photo)}, the sharp one {_size(sharp)}; is the checkpoint for scale {pairset.scale}?"
+            )
+    numbers = restored[np.isfinite(restored)]
+    return PhotoScore(
+        pair=pair.id,
+        blur_kind=pair.blur_kind,
+        severity=pair.severity,
+        severity_class=pair.severity_class,
+        restored=_values(as_saved(restored), sharp, metrics),
+        do_nothing=_values(nothing, sharp, metrics),
+        output_min=float(numbers.min()) if numbers.size else 0.0,
+        output_max=float(numbers.max()) if numbers.size else 0.0,
+        finite=numbers.size == restored.size,
+        seconds=seconds,
+        megapixels=sharp.shape[0] * sharp.shape[1] / 1e6,
+    )
+
+
+def _values(photo: Bytes8, sharp: Bytes8, metrics: Sequence[str]) -> dict[str, float]:
+    x, y = _tensor(photo), _tensor(sharp)
+    return {name: METRICS[name].stored(METRICS[name].function(x, y).item()) for name in metrics}
+
+
+def _tensor(photo: Bytes8) -> Tensor:
+    import torch
+
+    return torch.from_numpy(to_float(photo)).permute(2, 0, 1)[None].contiguous()
+
+
+def _size(photo: npt.NDArray[Any]) -> str:
+    return f"{photo.shape[1]} × {photo.shape[0]} px"

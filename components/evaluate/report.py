@@ -1,0 +1,52 @@
+"""The report as one HTML file that needs nothing else: pictures inside, no script, readable in light and dark."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from components.core.records import EvalReport, PhotoScore
+from components.evaluate.charts import HEIGHT, LEFT, RIGHT, WIDTH, gain_by_severity, gains_in_order
+from components.evaluate.summary import by_blur_kind, by_severity, gain_of, ranked, whole
+from components.metrics import METRICS, PRIMARY
+
+Bytes8 = npt.NDArray[np.uint8]
+JPEG_QUALITY = 92  # of the pictures inside the report; the sheets themselves are PNG
+
+
+def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mapping[str, Bytes8]) -> str:
+    """The whole page as text.
+
+    scores: the report's rows, one a test pair.
+    sheets: name ("best") to picture (h, w, 3) uint8, in the order to show them.
+    """
+    folder = Path(__file__).parent
+    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        digest=report.digest,
+        metrics=[METRICS[name] for name in report.metrics],
+        skipped={METRICS[name].title: reason for name, reason in report.skipped.items()},
+        primary=METRICS[PRIMARY],
+        total=whole(scores),
+        tables={"severity": by_severity(scores), "kind of blur": by_blur_kind(scores)},
+        photos=[(score, gain_of(score)) for score in ranked(scores)],
+        broken=[score for score in scores if not score.finite],
+        charts=[gains_in_order(scores), gain_by_severity(scores)],
+        canvas={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
+        sheets={name: _data_uri(picture) for name, picture in sheets.items()},
+    )
+
+
+def _data_uri(picture: Bytes8) -> str:
+    # 4:4:4, because a sheet is there to be looked at closely.
+    settings = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), settings)
+    assert done, "OpenCV could not encode a JPEG"
+    return "data:image/jpeg;base64," + base64.b64encode(bytes(data)).decode()

@@ -1,0 +1,81 @@
+"""The evaluate stage: checkpoint and test pairs in, EvalReport, sheets and HTML page out. Run by `refocus evaluate RECIPE`."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import JsonValue
+
+from components.core.files import write_text
+from components.core.images import to_float, write_png
+from components.core.parts import digest_of
+from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.measure import Restore, as_saved, do_nothing, measure, read_pair
+from components.evaluate.report import render_html
+from components.evaluate.sheets import draw_sheet, picked
+from components.evaluate.summary import seconds_per_megapixel, whole
+from components.metrics import measurable
+from components.nets.restore import Restorer, load_restorer
+
+SHEETS = "sheets"
+PAGE = "report.html"
+
+
+def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out: Path) -> EvalReport:
+    """Measure a checkpoint and doing nothing on the test pairs.
+
+    Writes report.json, scores.jsonl, sheets/{best,median,worst}.png and report.html below `out`. The record is written last, so
+    that a folder with a report.json is complete.
+    Raises LineageError when the checkpoint's or a pair's file is not the one its record names, InputError when there is no test pair.
+    """
+    restorer = load_restorer(checkpoint.verify().folder, tile_px=config.tile_px)
+    names, skipped = measurable(config.metrics)
+    scores = measure(restorer.restore, pairset, names)
+    total = whole(scores)
+    report = EvalReport(
+        about=_about(restorer, pairset, checkpoint),
+        table_sha256=EvalReport.write_table(out, scores),
+        checkpoint=checkpoint.digest,
+        pairset=pairset.digest,
+        config_digest=digest_of(config),
+        metrics=names,
+        skipped=skipped,
+        restored=total.restored,
+        do_nothing=total.do_nothing,
+        seconds_per_megapixel=seconds_per_megapixel(scores),
+    )
+    sheets = draw_sheets(config, restorer.restore, pairset, scores)
+    for name, picture in sheets.items():
+        write_png(out / SHEETS / f"{name}.png", picture)
+    write_text(out / PAGE, render_html(report, scores, sheets))
+    return report.save(out)
+
+
+def draw_sheets(config: EvaluateConfig, restore: Restore, pairset: PairSet, scores: tuple[PhotoScore, ...]) -> dict[str, npt.NDArray[np.uint8]]:
+    """Restore the chosen photos once more and lay them side by side: cheaper than to keep every restored photo."""
+    pairs = {pair.id: pair for pair in pairset.pairs("test")}
+    sheets: dict[str, npt.NDArray[np.uint8]] = {}
+    for name, score in picked(scores, config.sheets).items():
+        small, sharp = read_pair(pairset, pairs[score.pair])
+        restored = as_saved(restore(to_float(small)))
+        blurred = do_nothing(small, pairset.scale)
+        sheets[name] = draw_sheet(f"{name} of {len(scores)}", score, blurred=blurred, restored=restored, sharp=sharp, error_gain=config.error_gain)
+    return sheets
+
+
+def _about(restorer: Restorer, pairset: PairSet, checkpoint: Checkpoint) -> dict[str, JsonValue]:
+    """What people want to know beside the numbers: where the time was measured, and whether the photos are this checkpoint's own."""
+    device = restorer.device
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "tile_px": restorer.tile_px,
+        "scale": pairset.scale,
+        "foreign_pairs": checkpoint.pairset != pairset.digest,
+    }

@@ -1,0 +1,120 @@
+"""Side-by-side pictures: blurred | restored | sharp | error, for the photo that gained most, the median one and the one that gained least."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from components.core.records import PhotoScore
+from components.evaluate.config import SheetName
+from components.evaluate.summary import gain_of, ranked
+from components.metrics import METRICS, PRIMARY
+
+Bytes8 = npt.NDArray[np.uint8]
+
+PANEL_PX = 384  # width of one panel, and the most it is high
+DETAIL_PX = 192  # side of the magnified region
+GAP_PX = 12
+INK, FAINT, PAPER, MARK = "#1b1f24", "#5b6570", "#ffffff", (255, 214, 10)
+
+
+def picked(scores: Sequence[PhotoScore], names: Sequence[SheetName]) -> dict[SheetName, PhotoScore]:
+    """Which photo each sheet shows, by gain in the primary metric; of an even number the median is the better of the middle two."""
+    order = ranked(scores)
+    place: dict[SheetName, int] = {"best": 0, "median": (len(order) - 1) // 2, "worst": len(order) - 1}
+    return {name: order[place[name]] for name in names}
+
+
+def draw_sheet(title: str, score: PhotoScore, *, blurred: Bytes8, restored: Bytes8, sharp: Bytes8, error_gain: float = 4.0) -> Bytes8:
+    """One sheet: four panels of the whole photo and, when it is larger than a panel shows well, four of a region at pixel level.
+
+    title: what the sheet shows, such as "best of 12". blurred, restored, sharp: (H, W, 3) uint8 of one size.
+    Returns (h, w, 3) uint8. The region is where the blur did most harm, so it is the same one for every checkpoint.
+    """
+    error = amplified_error(restored, sharp, error_gain)
+    captions = {"blurred": _numbers(score.do_nothing), "restored": _numbers(score.restored), "sharp": "", f"error ×{error_gain:g}": "|restored − sharp|"}
+    photos = [blurred, restored, sharp, error]
+    height, width = sharp.shape[:2]
+    rows = [[_fitted(photo) for photo in photos]]
+    if max(height, width) > PANEL_PX * 0.75 and min(height, width) > DETAIL_PX:
+        top, left = where_blur_hurts(blurred, sharp, DETAIL_PX)
+        box = (slice(top, top + DETAIL_PX), slice(left, left + DETAIL_PX))
+        factor = PANEL_PX // DETAIL_PX
+        rows = [[_fitted(_marked(photo, top, left)) for photo in photos]]
+        rows += [[photo[box].repeat(factor, 0).repeat(factor, 1) for photo in photos]]
+    gained = METRICS[PRIMARY].text(gain_of(score), signed=True)
+    about = f"pair {score.pair[:16]} · {score.blur_kind}, {score.severity_class}, {score.severity:.1f} px · {width} × {height} px"
+    return _composed(f"{title}: {gained}", about, captions, rows)
+
+
+def amplified_error(restored: Bytes8, sharp: Bytes8, gain: float) -> Bytes8:
+    """How far each value is off, `gain` times over, cut at white; black where nothing is wrong."""
+    off = np.abs(restored.astype(np.int16) - sharp.astype(np.int16)) * gain
+    return np.minimum(off, 255).astype(np.uint8)
+
+
+def where_blur_hurts(blurred: Bytes8, sharp: Bytes8, size_px: int) -> tuple[int, int]:
+    """Top and left of the square region in which the blurred photo differs most from the sharp one."""
+    off = (blurred.astype(np.float32) - sharp.astype(np.float32)) ** 2
+    total = cv2.integral(off.sum(2), sdepth=cv2.CV_64F)
+    inside = total[size_px:, size_px:] - total[:-size_px, size_px:] - total[size_px:, :-size_px] + total[:-size_px, :-size_px]
+    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(top), int(left)
+
+
+def _numbers(values: Mapping[str, float]) -> str:
+    """Values in a caption; one without a unit is led by its metric's name."""
+    return "  ".join(
+        METRICS[name].text(value) if METRICS[name].unit else f"{METRICS[name].title} {METRICS[name].text(value)}" for name, value in values.items()
+    )
+
+
+def _fitted(photo: Bytes8) -> Bytes8:
+    """A photo as large as its panel, whole."""
+    height, width = photo.shape[:2]
+    share = PANEL_PX / max(height, width)
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
+
+
+def _marked(photo: Bytes8, top: int, left: int) -> Bytes8:
+    """The photo with a frame around the region that is magnified below, two px wide once it is shrunk."""
+    framed = np.ascontiguousarray(photo.copy())
+    stroke = max(1, round(2 * max(photo.shape[:2]) / PANEL_PX))
+    cv2.rectangle(framed, (left, top), (left + DETAIL_PX - 1, top + DETAIL_PX - 1), MARK, stroke)
+    return framed
+
+
+def _composed(title: str, about: str, captions: Mapping[str, str], rows: Sequence[Sequence[Bytes8]]) -> Bytes8:
+    head_px, caption_px = 66, 26
+    heights = [max(panel.shape[0] for panel in row) for row in rows]
+    lefts = [GAP_PX + column * (PANEL_PX + GAP_PX) for column in range(len(captions))]
+    page = Image.new("RGB", (lefts[-1] + PANEL_PX + GAP_PX, head_px + caption_px + sum(heights) + GAP_PX * len(rows)), PAPER)
+    draw = ImageDraw.Draw(page)
+    draw.text((GAP_PX, 10), title, INK, _typeface(20, bold=True))
+    draw.text((GAP_PX, 38), about, FAINT, _typeface(14))
+    for left, (name, numbers) in zip(lefts, captions.items(), strict=True):
+        draw.text((left, head_px), name, INK, _typeface(15, bold=True))
+        draw.text((left + 12 + draw.textlength(name, _typeface(15, bold=True)), head_px + 1), numbers, FAINT, _typeface(14))
+    top = head_px + caption_px
+    for row, height in zip(rows, heights, strict=True):
+        for left, panel in zip(lefts, row, strict=True):
+            page.paste(Image.fromarray(panel), (left, top))
+        top += height + GAP_PX
+    return np.asarray(page)
+
+
+@cache
+def _typeface(size_px: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """DejaVu Sans from matplotlib's files (its code is not imported); Pillow's own face lacks × and −."""
+    place = importlib.util.find_spec("matplotlib")
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    path = Path(str(place.origin)).parent / "mpl-data" / "fonts" / "ttf" / name if place else Path(name)
+    return ImageFont.truetype(path, size_px) if path.is_file() else ImageFont.load_default(size_px)

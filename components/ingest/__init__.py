@@ -1,0 +1,1 @@
+"""Stage ingest: sharp photos as found, out of a folder, a bucket or installed packages, become a PhotoSet."""

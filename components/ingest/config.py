@@ -1,0 +1,60 @@
+"""The recipe's section `ingest`: where the photos lie, which of them are refused, how they are split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.core.parts import Part
+from components.core.records import Split
+
+BUNDLED = "bundled"
+
+
+class ByContent(Part):
+    """Split by the photo's bytes: a photo stays on its side whatever is added or taken away, and whatever it is called."""
+
+    kind: Literal["by_content"] = "by_content"
+    train: float = Field(0.8, gt=0, lt=1, description="share of the photos")
+    val: float = Field(0.1, gt=0, lt=1, description="share of the photos")
+    test: float = Field(0.1, gt=0, lt=1, description="share of the photos")
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> Self:
+        total = self.train + self.val + self.test
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"train + val + test must be 1, got {self.train:g} + {self.val:g} + {self.test:g} = {total:g}")
+        return self
+
+    def bounds(self, split: Split) -> tuple[float, float]:
+        """The split's part of [0, 1): train lies lowest, test highest."""
+        edges = {"train": (0.0, self.train), "val": (self.train, self.train + self.val), "test": (self.train + self.val, 1.0)}
+        return edges[split]
+
+
+class ByFolder(Part):
+    """Split by the top folder a photo lies in: train/, val/ or test/; no other top folder may hold photos."""
+
+    kind: Literal["by_folder"] = "by_folder"
+
+
+Splitting = Annotated[ByContent | ByFolder, Field(discriminator="kind")]
+
+
+class IngestConfig(Part):
+    """Where sharp photos come from and which are fit to be used."""
+
+    photos: str = Field(
+        BUNDLED, min_length=1, description="a folder, s3://bucket/prefix, or `bundled`: photos inside installed packages, with a split of their own"
+    )
+    min_px: int = Field(64, ge=16, description="px; a photo whose shorter side is smaller is left out")
+    max_megapixels: float = Field(200.0, gt=0, le=1000, description="a photo that claims more is left out before it is decoded")
+    near_duplicate_bits: int = Field(64, ge=0, le=96, description="two photos are compared closely when at most so many of their 256 fingerprint bits differ")
+    split: Splitting = Field(ByContent(), description="what decides a photo's split")
+
+    @model_validator(mode="after")
+    def _bundled_photos_lie_in_no_folder(self) -> Self:
+        if self.photos == BUNDLED and isinstance(self.split, ByFolder):
+            raise ValueError("split by_folder needs photos in folders train, val and test; the bundled photos have a split of their own, so leave split out")
+        return self

@@ -1,0 +1,188 @@
+"""Take sharp photos in: `refocus ingest RECIPE`.
+
+Reads every photo at the source once, one at a time; keeps its bytes untouched under originals/, lists what cannot be used in
+quarantine.json, and writes the PhotoSet last, so that a run cut short leaves the old one. The same photos give the same
+folder byte for byte, whatever order they are found in. Kept in memory: one photo, and 2 kB for each seen.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from components.core.errors import PhotoError
+from components.core.files import need_free_space
+from components.core.images import Header
+from components.core.progress import tracked
+from components.core.records import SPLITS, Photo, PhotoSet, Split
+from components.ingest.config import ByContent, ByFolder, IngestConfig
+from components.ingest.examine import EXTENSION_OF, Facts, bytes_of, examine, refuse_unfit
+from components.ingest.known import Known
+from components.ingest.likeness import first_of_groups, near_duplicates
+from components.ingest.originals import Originals
+from components.ingest.quarantine import FILE as QUARANTINE_FILE
+from components.ingest.quarantine import Quarantine
+from components.ingest.source import Found, Source, look
+from components.ingest.split import Verdict, decide, split_of
+
+
+@dataclass
+class Candidate:
+    """A usable photo under all the names it was found by, in the order of names."""
+
+    id: str
+    facts: Facts
+    file: str
+    size_bytes: int
+    found: list[Found] = field(default_factory=list)
+
+    def own_split(self, config: IngestConfig) -> Split:
+        """The split its folder, its place in the bundled table or its bytes decide; train wins where names disagree."""
+        told = [found.split for found in self.found if found.split is not None]
+        if told:
+            return min(told, key=SPLITS.index)
+        assert isinstance(config.split, ByContent), "folders decide the split, so look() told it"
+        return split_of(self.id, config.split)
+
+    def named(self, split: Split) -> list[Found]:
+        """Its names on that side."""
+        return [found for found in self.found if found.split in (None, split)]
+
+
+def run(config: IngestConfig, *, out: Path) -> PhotoSet:
+    """Write originals/, photos.jsonl, quarantine.json and photoset.json below `out`.
+
+    Raises PhotoError when there is no photo, none that can be used, or too few for three splits; ServiceError when a bucket
+    does not answer; InputError when the disk cannot hold the photos. Nothing new stays behind then.
+    """
+    source = look(config, out=out)
+    with Originals(out) as originals:
+        if source.found:
+            need_free_space(out, sum(found.size_bytes for found in source.found) / 1e6 - originals.megabytes(), "ingest")
+        candidates, reasons = _examined(source, config, originals)
+        if not candidates:
+            raise PhotoError(_nothing(config, source, Quarantine.of(reasons, source.ignored)))
+        verdict = _decided(candidates, config, source)
+        reasons += _left_out(candidates, verdict, config)
+        quarantine = Quarantine.of(reasons, source.ignored)
+        rows = tuple(_row(candidate, verdict, config) for candidate in candidates if candidate.id in verdict.splits)
+        _refuse_empty_split(rows, config, quarantine)
+        quarantine.save(out)
+        counts = Counter(row.split for row in rows)
+        record = PhotoSet(
+            counts={split: counts[split] for split in SPLITS},
+            table_sha256=PhotoSet.write_table(out, rows),
+            about={"source": source.kind, "left_out": dict(quarantine.kinds()), "ignored": dict(quarantine.ignored)},
+        ).save(out)
+    originals.drop_others({row.file for row in rows})
+    if quarantine.left_out:
+        print(f"ingest: left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}", file=sys.stderr)
+    return record
+
+
+def _examined(source: Source, config: IngestConfig, originals: Originals) -> tuple[list[Candidate], list[tuple[str, str]]]:
+    """Read every file found: usable photos ordered by id, and (name, reason) for the others."""
+    candidates: dict[str, Candidate] = {}
+    reasons: list[tuple[str, str]] = []
+    known = Known()
+    try:
+        for found in tracked(source.found, "ingest", len(source.found), "photos"):
+            try:
+                data, photo = bytes_of(found, config)
+                facts = _facts(data, photo, found, config, known)
+            except PhotoError as error:
+                reasons.append((found.name, str(error)))
+                continue
+            if photo not in candidates:
+                candidates[photo] = Candidate(photo, facts, originals.keep(photo, EXTENSION_OF[facts.format], data), len(data))
+            candidates[photo].found.append(found)
+    finally:
+        known.save()
+    return [candidates[photo] for photo in sorted(candidates)], reasons
+
+
+def _facts(data: bytes, photo: str, found: Found, config: IngestConfig, known: Known) -> Facts:
+    facts = known.get(photo)
+    if facts is None:
+        facts = examine(data, found.name, config)
+        known.add(photo, facts)
+    else:
+        refuse_unfit(Header(facts.format, facts.width, facts.height), found.name, config)
+    return facts
+
+
+def _decided(candidates: list[Candidate], config: IngestConfig, source: Source) -> Verdict:
+    thumbnails = np.stack([candidate.facts.thumbnail for candidate in candidates])
+    shapes = np.array([candidate.facts.width / candidate.facts.height for candidate in candidates])
+    groups = first_of_groups(near_duplicates(thumbnails, shapes, config.near_duplicate_bits))
+    ids = [[candidates[place].id for place in members] for members in groups.values()]
+    fillable = config.split if isinstance(config.split, ByContent) and source.kind != "bundled" else None
+    return decide(ids, {candidate.id: candidate.own_split(config) for candidate in candidates}, fillable)
+
+
+def _left_out(candidates: list[Candidate], verdict: Verdict, config: IngestConfig) -> list[tuple[str, str]]:
+    """Names that are left out since the same picture, or nearly the same, stands in an earlier split."""
+    by_id = {candidate.id: candidate for candidate in candidates}
+    reasons = []
+    for candidate in candidates:
+        own = candidate.own_split(config)
+        first = candidate.named(own)[0].name
+        if candidate.id in verdict.left_out:
+            twin = by_id[verdict.left_out[candidate.id]]
+            side = verdict.splits[twin.id]
+            twin_name = twin.named(twin.own_split(config))[0].name
+            reasons += [(found.name, f"near duplicate: of {twin_name}, which is in {side}") for found in candidate.found]
+        else:
+            reasons += [(found.name, f"same bytes: as {first}, which is in {own}") for found in candidate.found if found.split not in (None, own)]
+    return reasons
+
+
+def _row(candidate: Candidate, verdict: Verdict, config: IngestConfig) -> Photo:
+    first, *others = candidate.named(candidate.own_split(config))
+    return Photo(
+        id=candidate.id,
+        file=candidate.file,
+        name=first.name,
+        also_named=tuple(found.name for found in others),
+        size_bytes=candidate.size_bytes,
+        width=candidate.facts.width,
+        height=candidate.facts.height,
+        channels=candidate.facts.channels,
+        bits=candidate.facts.bits,
+        split=verdict.splits[candidate.id],
+        group=verdict.groups[candidate.id],
+        origin=first.origin,
+        licence=first.licence,
+    )
+
+
+def _nothing(config: IngestConfig, source: Source, quarantine: Quarantine) -> str:
+    if not source.found:
+        return (
+            f"no photo at {config.photos}: no file there ends in .jpg, .png, .webp or .tif ({quarantine.words()}); "
+            "give ingest.photos, or --photos, a folder or s3://bucket/prefix of sharp photos"
+        )
+    return (
+        f"no usable photo at {config.photos}: all {len(source.found)} files were left out ({quarantine.words()}); "
+        f"give at least 3 whole JPEG, PNG, WebP or TIFF photos of {config.min_px} px or more"
+    )
+
+
+def _refuse_empty_split(rows: tuple[Photo, ...], config: IngestConfig, quarantine: Quarantine) -> None:
+    empty = [split for split in SPLITS if not any(row.split == split for row in rows)]
+    if not empty:
+        return
+    if isinstance(config.split, ByFolder):
+        raise PhotoError(
+            f"no usable photo for {' and '.join(empty)} at {config.photos} ({quarantine.words()}); "
+            f"put some into the folders {', '.join(f'{split}/' for split in empty)}, or set ingest.split to {{kind: by_content}}"
+        )
+    different = len({row.group for row in rows})
+    raise PhotoError(
+        f"train, val and test need at least 3 different photos, {config.photos} has {different} usable "
+        f"({quarantine.words()}; near duplicates count as one); add photos there"
+    )

@@ -1,0 +1,107 @@
+"""Recipes: one complete YAML file a published system, read into frozen settings. `refocus run NAME --dry-run` prints one resolved.
+
+A file has the keys name, about, ingest, synthesize, train, evaluate, register; each section is that stage's settings.
+The variable REFOCUS_PHOTOS (set by `refocus run --photos`) takes the place of ingest.photos.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from components.core.errors import RecipeError, nearest
+from components.core.parts import Part
+from components.core.records import RecipeRecord
+from components.evaluate.config import EvaluateConfig
+from components.ingest.config import IngestConfig
+from components.recipes.explain import explain
+from components.register.config import RegisterConfig
+from components.synthesize.config import SynthesizeConfig
+from components.train.config import TrainConfig
+
+PHOTOS_VARIABLE = "REFOCUS_PHOTOS"
+SECTIONS = ("ingest", "synthesize", "train", "evaluate", "register")
+
+
+class Recipe(Part):
+    """Everything that decides what a run makes, every default filled in."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="same as the file's name; names the data folder and the registered model")
+    about: str = Field(min_length=1, description="what it is and the publication it follows")
+    ingest: IngestConfig
+    synthesize: SynthesizeConfig
+    train: TrainConfig
+    evaluate: EvaluateConfig
+    register_: RegisterConfig = Field(alias="register")  # `register` itself is a method of every abstract class
+
+    def section(self, stage: str) -> Part:
+        """One stage's settings."""
+        settings: Part = getattr(self, "register_" if stage == "register" else stage)
+        return settings
+
+    def record(self) -> RecipeRecord:
+        """The recipe as data, to travel with what it makes."""
+        plain = self.plain()
+        return RecipeRecord(name=self.name, sections={name: plain[name] for name in SECTIONS}, about={"about": self.about})
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as it would stand in a YAML file, nothing left to default."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def names(root: Path | None = None) -> tuple[str, ...]:
+    """The recipes of a checkout (or of this installation), in alphabetical order."""
+    return tuple(sorted(path.stem for path in _folder(root).glob("*.yaml")))
+
+
+def load(name: str, *, root: Path | None = None) -> Recipe:
+    """Read a recipe by its name, or by the path of a YAML file.
+
+    Raises RecipeError that names file, field, value, what is allowed and the nearest right name.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _folder(root) / f"{name}.yaml"
+    if not path.is_file():
+        known = names(root)
+        raise RecipeError(f'no recipe "{name}" (looked for {path}); there are {", ".join(known) or "none"}.{nearest(name, known)}')
+    plain = _read(path)
+    photos = os.environ.get(PHOTOS_VARIABLE)
+    if photos and isinstance(plain.get("ingest"), dict):
+        plain["ingest"] = {**plain["ingest"], "photos": photos}
+    try:
+        recipe = Recipe.model_validate(plain)
+    except ValidationError as error:
+        raise RecipeError(explain(error, Recipe, plain, str(path))) from error
+    if recipe.name != path.stem:
+        raise RecipeError(f"{path}: name is {recipe.name!r}, the file is called {path.stem!r}; they must be the same, since results lie in data/NAME")
+    return recipe
+
+
+def _folder(root: Path | None) -> Path:
+    return Path(__file__).parent if root is None else root / "components" / "recipes"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        plain = yaml.load(path.read_text(encoding="utf-8"), _Strict)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not YAML that can be read: {' '.join(str(error).split())}") from error
+    if not isinstance(plain, dict):
+        raise RecipeError(f"{path} must be a mapping with the keys name, about, {', '.join(SECTIONS)}; it is {type(plain).__name__}")
+    return plain
+
+
+class _Strict(yaml.SafeLoader):
+    """Safe YAML that refuses a key written twice, where the plain loader silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f'the key "{key.value}" stands here twice; keep one', key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,115 @@
+"""The model card: what the model is, what it learned from, how it was measured, where it fails, how to load it (Mitchell et al. 2019, "Model Cards")."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import yaml
+
+from components.core.records import Checkpoint, EvalReport, PairSet, Photo, PhotoScore, PhotoSet, Provenance, RecipeRecord
+from components.metrics import METRICS
+
+
+def write_card(
+    name: str, recipe: RecipeRecord, photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport, provenance: Provenance
+) -> str:
+    """The card as Markdown; a pure function of the records."""
+    photos, scores = photoset.photos(), report.scores()
+    parts = [
+        f"# {name}",
+        f"Restores sharp photos from blurred ones. Trained by the recipe `{recipe.name}` on {pairset.counts['train']} blurred/sharp pairs, "
+        f"{checkpoint.images_seen} crops seen.",
+        "## Measured on photos it never saw",
+        _figures(report, scores),
+        "## Data",
+        _data(photoset, pairset, photos),
+        "## Limits",
+        _limits(pairset, scores),
+        "## Use",
+        _use(name),
+        "## Identity",
+        _identity(photoset, pairset, checkpoint, report, recipe, provenance),
+        "## Recipe",
+        "```yaml\n" + yaml.safe_dump(dict(recipe.sections), sort_keys=False, allow_unicode=True) + "```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figures(report: EvalReport, scores: Iterable[PhotoScore]) -> str:
+    lines = ["| metric | blurred, left as it is | restored |", "| --- | ---: | ---: |"]
+    lines += [f"| `{name}` | {report.do_nothing[name]:.4f} | {report.restored[name]:.4f} |" for name in report.metrics if name in report.restored]
+    lines += [f"| `{name}` | not measured: {why} | |" for name, why in report.skipped.items()]
+    classes = Counter(score.severity_class for score in scores)
+    spread = ", ".join(f"{count} {kind}" for kind, count in sorted(classes.items()))
+    lines += [
+        "",
+        f"Means over {sum(classes.values())} test pairs (blur: {spread}); {report.seconds_per_megapixel:.2f} s per megapixel (median) where it was measured.",
+        "",
+    ]
+    lines += [f"- `{name}`: {METRICS[name].words}." for name in report.metrics if name in METRICS]
+    return "\n".join(lines)
+
+
+def _data(photoset: PhotoSet, pairset: PairSet, photos: Iterable[Photo]) -> str:
+    counts = ", ".join(f"{count} {split}" for split, count in photoset.counts.items())
+    pairs = ", ".join(f"{count} {split}" for split, count in pairset.counts.items())
+    lines = [
+        f"{sum(photoset.counts.values())} photos ({counts}), {sum(pairset.counts.values())} pairs ({pairs}). "
+        "No photo, and no near duplicate of one, stands in two splits.",
+        "",
+    ]
+    lines += ["| photos | origin | licence |", "| ---: | --- | --- |"]
+    known = Counter((_cell(photo.origin), _cell(photo.licence)) for photo in photos)
+    lines += [f"| {count} | {origin} | {licence} |" for (origin, licence), count in sorted(known.items())]
+    if any(licence == "not stated" for _, licence in known):
+        lines += ["", "Some photos state no licence: make sure that you may use them before the model leaves your house."]
+    return "\n".join(lines)
+
+
+def _cell(text: str | None) -> str:
+    return text.replace("|", "/").replace("\n", " ") if text else "not stated"
+
+
+def _limits(pairset: PairSet, scores: tuple[PhotoScore, ...]) -> str:
+    kinds = sorted({pair.blur_kind for pair in pairset.pairs("train")})
+    most = max((pair.severity for pair in pairset.pairs("train")), default=0.0)
+    lines = [
+        f"- It knows the blur it was trained on: {', '.join(f'`{kind}`' for kind in kinds)}, up to {most:.1f} px RMS radius. "
+        "Expect little on other blurs and on stronger ones.",
+        "- It invents plausible detail. Do not use it where a picture is evidence (medicine, law, licence plates).",
+        f"- The figures above hold for test photos like these; {len({score.pair.split('-')[0] for score in scores})} photos are what they rest on.",
+    ]
+    worse = [score for score in scores if score.restored.get("psnr_rgb", 0.0) < score.do_nothing.get("psnr_rgb", 0.0)]
+    if worse:
+        lines.append(f"- {len(worse)} of {len(scores)} test pairs came out worse than left alone (`psnr_rgb`).")
+    return "\n".join(lines)
+
+
+def _use(name: str) -> str:
+    return f"""```python
+import mlflow, numpy as np
+from PIL import Image
+
+model = mlflow.pyfunc.load_model("models:/{name}@champion")
+photo = np.asarray(Image.open("blurred.jpg").convert("RGB"))
+restored = model.predict(photo[None].astype(np.float32) / 255)[0]             # (N, H, W, 3) float32 in [0, 1], any size
+restored = model.unwrap_python_model().predict(None, photo)                   # or one photo as it is: (H, W, 3) uint8
+```
+
+No pickle is opened, and nothing of the training code is needed: what reads the weights travels with them.
+Loading runs the Python files in the model's folder, so load models from your own registry only."""
+
+
+def _identity(photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport, recipe: RecipeRecord, provenance: Provenance) -> str:
+    rows = {
+        "weights": checkpoint.weights_sha256,
+        "checkpoint": checkpoint.digest,
+        "recipe": recipe.digest,
+        "pairs": pairset.digest,
+        "photos": photoset.digest,
+        "report": report.digest,
+        "git commit": provenance.git_commit,
+        **{f"DVC {output}": md5 for output, md5 in sorted(provenance.dvc.items())},
+    }
+    return "| what | digest |\n| --- | --- |\n" + "\n".join(f"| {what} | `{digest}` |" for what, digest in rows.items())

@@ -1,0 +1,82 @@
+"""What `refocus promote`, `rollback`, `restore` and `lineage` do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from components import lineage, promotion, recipes, tracking
+from components.core.errors import InputError, LineageError, nearest
+from components.core.progress import Progress
+from components.core.records import EvalReport, ModelVersion, PairSet
+from components.register.export import WEIGHTS_PLACE
+from components.stages import folder_of
+from components.tracking import registry
+
+
+def promote(name: str, number: int | None, root: Path) -> promotion.Decision:
+    """Let the gate decide on a version of a model (the challenger when none is named), with the pairs and report of its recipe here.
+
+    name: the model's name in the registry. Raises LineageError when there is no such version, or the report here is for another.
+    """
+    recipe = recipe_of(name, root)
+    found = tracking.at_alias(name, tracking.CHALLENGER) if number is None else tracking.get_version(name, number)
+    if found is None:
+        raise LineageError(f"{name} has no challenger; run `refocus run {recipe.name}` to make one, or name a version")
+    version = ModelVersion(
+        name=name,
+        version=found.number,
+        checkpoint=found.tags.get(registry.CHECKPOINT, ""),
+        report=found.tags.get(registry.REPORT, ""),
+        recipe=found.tags.get(registry.RECIPE, ""),
+    )
+    pairset = PairSet.load(folder_of(root, recipe.name, PairSet))
+    report = EvalReport.load(folder_of(root, recipe.name, EvalReport))
+    return promotion.promote(recipe.register_, pairset, report, version)
+
+
+def recipe_of(name: str, root: Path) -> recipes.Recipe:
+    """The recipe whose models have that name in the registry. Raises InputError with the nearest right one."""
+    known = {recipe.register_.name: recipe for recipe in (recipes.load(each, root=root) for each in recipes.names(root))}
+    if name not in known:
+        raise InputError(f'no recipe registers a model "{name}"; there are {", ".join(known)}.{nearest(name, known)}')
+    return known[name]
+
+
+def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
+    """Restore photos with NAME@ALIAS from the registry or with a checkpoint's folder; gives the written PNG files.
+
+    Every input is looked at before the model is fetched; a file that would be written twice is refused.
+    """
+    from components.core.images import decode, to_float, to_uint8, write_png
+    from components.nets.restore import load_restorer
+
+    missing = [str(path) for path in images if not path.is_file()]
+    if missing:
+        raise InputError(f"no photo at {', '.join(missing[:3])}; give paths of image files")
+    targets = [out / f"{path.stem}.png" for path in images]
+    twice = sorted({str(target) for target in targets if targets.count(target) > 1})
+    if twice:
+        raise InputError(f"two of the photos would both become {twice[0]}; restore them into different folders")
+    over = [str(target) for target, path in zip(targets, images, strict=True) if target.resolve() == path.resolve()]
+    if over:
+        raise InputError(f"{over[0]} would be overwritten by its own restored version; choose another --out")
+    with _weights(model) as folder, Progress("restore", len(images), unit="photos") as bar:
+        restorer = load_restorer(folder)
+        for path, target in zip(images, targets, strict=True):
+            pixels = decode(path.read_bytes()).pixels
+            write_png(target, to_uint8(restorer.restore(to_float(pixels))))
+            bar.advance(1)
+    return targets
+
+
+@contextmanager
+def _weights(model: str) -> Iterator[Path]:
+    if Path(model).is_dir():
+        yield Path(model)
+        return
+    if "@" not in model and ":" not in model:
+        raise InputError(f'--model "{model}" is neither a folder nor NAME@ALIAS (such as demo@champion)')
+    with tracking.fetch(lineage.resolve(model), WEIGHTS_PLACE) as folder:
+        yield folder

@@ -1,0 +1,139 @@
+"""The door of boto3: listing, reading and writing objects at s3://bucket/key.
+
+Credentials and the endpoint come from the usual variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE,
+AWS_ENDPOINT_URL for a store that is not Amazon's). A store that does not answer is given up after seconds, not minutes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from components.core.errors import InputError, ServiceError
+from components.core.files import atomic_path
+
+SCHEME = "s3://"
+CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 2
+REFUSED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AllAccessDisabled"}
+
+
+def is_s3(uri: str) -> bool:
+    """Whether a place is meant to be in a bucket."""
+    return uri.startswith(SCHEME)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of an address; the key may be empty. Raises InputError when it is no s3:// address.
+
+    >>> split_uri("s3://photos/2024/may")
+    ('photos', '2024/may')
+    """
+    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+    if not is_s3(uri) or not bucket:
+        raise InputError(f'"{uri}" is no address in a bucket; write s3://BUCKET/PREFIX, such as s3://photos/2024')
+    return bucket, key
+
+
+def join(uri: str, name: str) -> str:
+    """The address of a name below a prefix.
+
+    >>> join("s3://photos/2024/", "a.jpg")
+    's3://photos/2024/a.jpg'
+    """
+    return f"{uri.rstrip('/')}/{name}"
+
+
+def list_objects(uri: str) -> list[tuple[str, int]]:
+    """Every object below a prefix, which is taken as a folder: (name relative to it, size in bytes), in the order of names.
+
+    Raises ServiceError when the bucket is missing or does not answer.
+    """
+    bucket, key = split_uri(uri)
+    prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
+    with _in_words(uri):
+        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        found = [(item["Key"].removeprefix(prefix), int(item["Size"])) for page in pages for item in page.get("Contents", ())]
+    # Some tools leave an empty object named like the folder.
+    return sorted(item for item in found if item[0] and not item[0].endswith("/"))
+
+
+def read_object(uri: str) -> bytes:
+    """One object's bytes. Raises ServiceError when it is missing or does not answer."""
+    bucket, key = split_uri(uri)
+    with _in_words(uri):
+        return bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def download(uri: str, path: Path) -> None:
+    """Copy one object to a file, in one step and without holding it in memory."""
+    bucket, key = split_uri(uri)
+    with _in_words(uri), atomic_path(path) as temporary:
+        _client().download_file(bucket, key, str(temporary))
+
+
+def put(source: Path | bytes, uri: str) -> None:
+    """Copy a file or bytes to an object; one that is there is replaced."""
+    bucket, key = split_uri(uri)
+    with _in_words(uri):
+        if isinstance(source, bytes):
+            _client().put_object(Bucket=bucket, Key=key, Body=source)
+        else:
+            _client().upload_file(str(source), bucket, key)
+
+
+def _client() -> Any:
+    # One client for one set of variables: making one takes 0.1 s, and tests and services change the variables.
+    return _client_for(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))))
+
+
+@lru_cache(maxsize=4)
+def _client_for(variables: tuple[tuple[str, str], ...]) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    settings = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": ATTEMPTS, "mode": "standard"})
+    return boto3.session.Session().client("s3", config=settings)
+
+
+@contextmanager
+def _in_words(uri: str) -> Iterator[None]:
+    """Turn what boto3 raises into one paragraph with a remedy."""
+    from boto3.exceptions import Boto3Error
+    from botocore import exceptions as trouble
+
+    bucket, _ = split_uri(uri)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    place = endpoint or "Amazon S3"
+    try:
+        yield
+    except (trouble.NoCredentialsError, trouble.PartialCredentialsError) as error:
+        raise ServiceError(f"no credentials for {uri}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE") from error
+    except (trouble.HTTPClientError, trouble.ConnectionError) as error:
+        remedy = "check AWS_ENDPOINT_URL and that the store runs" if endpoint else "check the network, or set AWS_ENDPOINT_URL to your own store"
+        raise ServiceError(f"{place} does not answer, so {uri} cannot be reached ({type(error).__name__}); {remedy}") from error
+    except (trouble.ClientError, Boto3Error) as error:
+        raise ServiceError(_refusal(error, uri, bucket, place)) from error
+    except trouble.BotoCoreError as error:
+        raise ServiceError(f"{uri} cannot be used at {place}: {error}; check the address and the AWS_ variables") from error
+    except ValueError as error:
+        if "endpoint" not in str(error).lower():
+            raise
+        raise ServiceError(f'AWS_ENDPOINT_URL must be an address such as http://127.0.0.1:9000, got "{endpoint}"') from error
+
+
+def _refusal(error: Exception, uri: str, bucket: str, place: str) -> str:
+    said = getattr(error, "response", {}).get("Error", {})
+    code = str(said.get("Code", type(error).__name__))
+    if code == "NoSuchBucket":
+        return f'no bucket "{bucket}" at {place} (wanted for {uri}); check its name, or make it, or point AWS_ENDPOINT_URL to the store that has it'
+    if code in ("NoSuchKey", "404"):
+        return f"no object {uri} at {place}; check its name"
+    if code in REFUSED:
+        return (
+            f"{place} refuses access to {uri} ({code}); check the credentials (AWS_ACCESS_KEY_ID or AWS_PROFILE) and their rights to list and read the bucket"
+        )
+    return f"{place} refuses {uri}: {said.get('Message') or error} ({code}); check the address and the AWS_ variables"

@@ -1,0 +1,19 @@
+"""The kinds of blur: one frozen part each, and the union of them, which is the registry.
+
+A kind is a class with `kind`, `weight` (its share of the pairs), `largest_px` (no side of its kernels is longer) and
+`draw(rngs)`: one Effect per generator, the same whether drawn alone or among others. To add one, write the class in a
+module of its own and add its name to `Blur`; recipes, validation and the contract tests follow from that line.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from components.synthesize.blurs.none import NoBlur
+from components.synthesize.blurs.random_trajectory import RandomTrajectory
+
+__all__ = ["Blur", "NoBlur", "RandomTrajectory"]
+
+Blur = Annotated[RandomTrajectory | NoBlur, Field(discriminator="kind")]

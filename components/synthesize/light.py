@@ -1,0 +1,61 @@
+"""Stored pixels to light and back, in the photo's own number of channels, fast enough for every pair."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from components.core.images import Bytes8, Floats, Picture, linear_of, linear_to_srgb, to_float, to_uint8
+
+LEVELS_16 = 65535
+
+
+def light_of(picture: Picture, *, linear: bool, max_side_px: int | None = None) -> Floats:
+    """A decoded photo as values to blur: (H, W) for grey, (H, W, 3) for colour, float32 in [0, 1].
+
+    linear: linear light; false gives sRGB values as stored, which blurs as most older code does.
+    max_side_px: a larger photo is shrunk to it by averaging areas, always in linear light.
+    """
+    pixels = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
+    size = shrunk_size(pixels.shape[1], pixels.shape[0], max_side_px)
+    if size == (pixels.shape[1], pixels.shape[0]):
+        return linear_of(pixels) if linear else to_float(pixels)
+    light = np.asarray(cv2.resize(linear_of(pixels), size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    return light if linear else linear_to_srgb(light)
+
+
+def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, int]:
+    """Width and height once the longer side is at most `max_side_px`, in whole pixels.
+
+    >>> shrunk_size(4000, 3000, 1000), shrunk_size(640, 480, 1000)
+    ((1000, 750), (640, 480))
+    """
+    if max_side_px is None or max(width, height) <= max_side_px:
+        return width, height
+    scale = max_side_px / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def stored(light: Floats, *, linear: bool) -> Bytes8:
+    """Values to (H, W, 3) uint8 sRGB; what lies outside [0, 1] is clipped, grey is repeated.
+
+    Linear light goes through a table of 65536 steps: within 0.53 of a level of the exact curve, and every stored level comes back as itself.
+    """
+    if linear:
+        steps = np.clip(light, 0.0, 1.0)
+        steps *= LEVELS_16
+        steps += 0.5
+        levels: Bytes8 = np.take(_srgb_table(), steps.astype(np.uint16))
+    else:
+        levels = to_uint8(light)
+    return np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
+
+
+@cache
+def _srgb_table() -> npt.NDArray[np.uint8]:
+    table = to_uint8(linear_to_srgb((np.arange(LEVELS_16 + 1) / LEVELS_16).astype(np.float32)))
+    table.setflags(write=False)
+    return table

@@ -1,0 +1,52 @@
+"""One pair before a pixel is touched: everything that is drawn for it, from its seed alone.
+
+Every random number of a pair comes from (its seed, what it is for), and the seed from (recipe seed, photo's content, index):
+nothing depends on order, workers or the other photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import JsonValue
+
+from components.core import seeds
+from components.synthesize.blurs import Blur
+from components.synthesize.blurs.effect import Effect, Floats
+from components.synthesize.camera import Shot
+from components.synthesize.config import SynthesizeConfig
+
+if TYPE_CHECKING:
+    from components.core.images import Bytes8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one pair will be: its blur and its shot."""
+
+    blur: Blur
+    effect: Effect
+    shot: Shot
+
+    @property
+    def drawn(self) -> dict[str, JsonValue]:
+        """Every parameter drawn, for the pair's row."""
+        return {"blur": self.effect.drawn, **self.shot.drawn}
+
+    def blurred(self, light: Floats) -> Bytes8:
+        """The blurred picture, (H, W, 3) uint8 sRGB, from (H, W) or (H, W, 3) light."""
+        return self.shot.picture(self.effect.apply(light))
+
+
+def plans(config: SynthesizeConfig, pair_seeds: Sequence[int]) -> list[Plan]:
+    """Draw what each pair gets. A pair's plan is the same alone or among others; many at a time are faster."""
+    weights = np.array([blur.weight for blur in config.blurs])
+    chosen = [int(seeds.stream(seed, "kind").choice(len(weights), p=weights / weights.sum())) for seed in pair_seeds]
+    effects: dict[int, Effect] = {}
+    for kind, blur in enumerate(config.blurs):
+        mine = [place for place, pick in enumerate(chosen) if pick == kind]
+        effects.update(zip(mine, blur.draw([seeds.stream(pair_seeds[place], "blur") for place in mine]), strict=True))
+    return [Plan(config.blurs[pick], effects[place], config.camera.shot(seed)) for place, (seed, pick) in enumerate(zip(pair_seeds, chosen, strict=True))]

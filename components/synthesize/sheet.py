@@ -1,0 +1,62 @@
+"""A sheet of the first pairs: sharp above, blurred below, the blur's point spread function between, so that a person sees what was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from components.core.images import Bytes8, read_rgb, write_png
+from components.core.records import Pair
+from components.synthesize.blurs.effect import Floats
+from components.synthesize.config import SynthesizeConfig
+from components.synthesize.pair import plans
+
+CELL_PX = 160
+GAP_PX = 4
+COLUMNS = 8
+
+
+def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], folder: Path) -> None:
+    """Draw up to eight pairs, evenly spread over the rows, as columns: crop of the sharp photo, PSF, the same crop blurred."""
+    shown = [rows[place] for place in sorted({round(at) for at in np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows)))})]
+    columns = [
+        _stacked([_crop(read_rgb(folder / row.sharp)), _psf_picture(plan.effect.psf), _crop(read_rgb(folder / row.blurred))], axis=0)
+        for row, plan in zip(shown, plans(config, [row.seed for row in shown]), strict=True)
+    ]
+    write_png(path, _stacked(columns, axis=1))
+
+
+def _crop(pixels: Bytes8) -> Bytes8:
+    """The middle of a picture, one cell large; smaller pictures are enlarged."""
+    height, width = pixels.shape[:2]
+    if min(height, width) < CELL_PX:
+        scale = CELL_PX / min(height, width)
+        pixels = np.asarray(cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+        height, width = pixels.shape[:2]
+    top, left = (height - CELL_PX) // 2, (width - CELL_PX) // 2
+    return pixels[top : top + CELL_PX, left : left + CELL_PX]
+
+
+def _psf_picture(psf: Floats) -> Bytes8:
+    """A PSF as light on black, enlarged so that 33 px, or all of a larger one, fill the cell; its brightest pixel is white."""
+    side = max(33, *psf.shape)
+    frame = np.zeros((side, side), np.float32)
+    top, left = (side - psf.shape[0]) // 2, (side - psf.shape[1]) // 2
+    frame[top : top + psf.shape[0], left : left + psf.shape[1]] = psf / psf.max()
+    # The square root shows the faint parts too.
+    shades = np.rint(255 * np.sqrt(frame)).astype(np.uint8)
+    enlarged = cv2.resize(shades, (CELL_PX, CELL_PX), interpolation=cv2.INTER_NEAREST)
+    return np.repeat(np.asarray(enlarged, dtype=np.uint8)[:, :, None], 3, axis=2)
+
+
+def _stacked(pictures: Sequence[Bytes8], axis: int) -> Bytes8:
+    """Pictures in a row or column with a white gap between."""
+    gap = list(pictures[0].shape)
+    gap[axis] = GAP_PX
+    parts: list[Bytes8] = []
+    for picture in pictures:
+        parts += [picture, np.full(gap, 255, np.uint8)]
+    return np.concatenate(parts[:-1], axis=axis)

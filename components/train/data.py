@@ -1,0 +1,111 @@
+"""Training data by position: which pair, which crop, is a function of (seed, position), so a step is the same on any worker after any restart."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from components.core.errors import InputError, LineageError
+from components.core.images import read_rgb
+from components.core.records import Pair
+from components.core.seeds import stream
+from components.train.augment import PairedAugment
+from components.train.config import Augment, Phase
+
+CACHE_BYTES = 1_500_000_000
+# (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further discriminator updates.
+Place = tuple[str, int]
+Sample = tuple[Tensor, Tensor]
+
+
+@lru_cache(maxsize=64)
+def _order(seed: int, name: str, epoch: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return stream(seed, "order", name, epoch).permutation(count)
+
+
+def pair_at(seed: int, place: Place, count: int) -> int:
+    """Which of `count` pairs stands at a place: every epoch is a fresh permutation, named by the seed."""
+    name, position = place
+    return int(_order(seed, name, position // count, count)[position % count])
+
+
+class PairDataset(Dataset[Sample]):
+    """Pairs by place: two (3, crop, crop) uint8 tensors, blurred and sharp, cropped and changed alike."""
+
+    def __init__(self, folder: Path, pairs: Sequence[Pair], seed: int, augment: Augment, crop_px: int) -> None:
+        self._folder, self._pairs, self._seed = folder, pairs, seed
+        self._augment, self._crop_px = augment, crop_px
+        self._change: PairedAugment | None = None
+        self._cache: OrderedDict[str, np.ndarray[Any, np.dtype[np.uint8]]] = OrderedDict()
+        self._cached_bytes = 0
+
+    def __getitem__(self, place: Place) -> Sample:
+        pair = self._pairs[pair_at(self._seed, place, len(self._pairs))]
+        if self._change is None:
+            self._change = PairedAugment(self._augment, self._crop_px)
+        blurred, sharp = self._change(self._picture(pair.blurred), self._picture(pair.sharp), self._seed, "augment", *place)
+        return _tensor(blurred), _tensor(sharp)
+
+    def _picture(self, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """A decoded picture, kept while there is room: decoding costs fifty times the crop."""
+        found = self._cache.get(name)
+        if found is None:
+            found = read_rgb(self._folder / name)
+            self._cache[name] = found
+            self._cached_bytes += found.nbytes
+            while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
+                self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
+        return found
+
+
+def _tensor(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+
+
+def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: int) -> list[Place]:
+    """What one worker loads for one step: first the further discriminator batches, last the generator's.
+
+    Worker `rank` of `size` takes every size-th image, so all workers together take the same images whatever their number.
+    """
+    positions = range(images_seen + rank, images_seen + batch, size)
+    names = [*(f"discriminator {update}" for update in range(1, updates)), "generator"]
+    return [(name, position) for name in names for position in positions]
+
+
+def steps(dataset: PairDataset, *, start: int, stop: int, batch: int, updates: int, rank: int, size: int, processes: int, pin: bool) -> Iterator[list[Tensor]]:
+    """This worker's share of each step from `start` to `stop` images: [blurred, sharp], uint8, updates × share images."""
+    batches = [places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch)]
+    loader: DataLoader[Sample] = DataLoader(
+        dataset, batch_sampler=batches, num_workers=processes, pin_memory=pin, multiprocessing_context="spawn" if processes else None
+    )
+    return iter(loader)
+
+
+def refuse_small(pairs: Sequence[Pair], phases: Sequence[Phase], share: str) -> None:
+    """Refuse before training what cannot be cropped.
+
+    Raises LineageError when there is no pair, InputError when a pair is smaller than a phase's crop.
+    """
+    if not pairs:
+        raise LineageError(f"the pair set has no {share} pairs; add photos and run synthesize again")
+    smallest = min(pairs, key=lambda pair: min(pair.width, pair.height))
+    for phase in phases:
+        if min(smallest.width, smallest.height) < phase.crop_px:
+            fits = min(smallest.width, smallest.height) // 16 * 16
+            raise InputError(
+                f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is {smallest.width}×{smallest.height}: "
+                f"set its crop_px to {fits} or less, or ingest.min_px to {phase.crop_px} to leave such photos out"
+            )
+
+
+def to_net(picture: Tensor, device: torch.device) -> Tensor:
+    """uint8 to float32 in [-1, 1] on the device: the one way in."""
+    return picture.to(device, non_blocking=True).float().div_(127.5).sub_(1.0)

@@ -1,0 +1,209 @@
+"""Stage train: `refocus train RECIPE`. Checks everything that can be checked, trains on Ray's workers, keeps the averaged generator.
+
+The training is named by a content key (settings, data, code). Running again after a kill goes on from the last state of that
+key; running again after the end takes the finished state and trains nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from components import tracking
+from components.cluster import MailedProgress, RayStore, run_on_workers
+from components.core.errors import DivergenceError, InputError, LineageError
+from components.core.files import code_digest, need_free_space, state_folder, write_bytes
+from components.core.parts import digest_of
+from components.core.progress import Progress
+from components.core.records import Checkpoint, PairSet, RecipeRecord
+from components.nets.restore import save_generator
+from components.storage import is_s3
+from components.train.config import TrainConfig
+from components.train.data import refuse_small
+from components.train.loop import Data, Loop, Outcome, Store, read_state, spans
+from components.train.validate import Picture
+from components.train.world import World
+
+STORAGE_VARIABLE = "REFOCUS_TRAINING_STORAGE"
+KEPT_TRAININGS = 3
+
+
+def preflight(config: TrainConfig) -> dict[int, Path]:
+    """What can be refused before any work: torch's age, a GPU that is asked for, pretrained weights. Gives the weights' files by place."""
+    found = tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2])
+    if found < (2, 11):
+        raise InputError(f"torch {torch.__version__} is too old: 2.11 or newer is needed; run `make venv`, which installs the tested set")
+    wanted = {index: part.weights() for index, part in enumerate(config.content)}
+    return {index: weights.fetch() for index, weights in wanted.items() if weights is not None}
+
+
+def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Path) -> Checkpoint:
+    """Train the recipe's generator on the pairs; gives the Checkpoint, written below `out`.
+
+    Raises InputError or WeightsError before training starts, DivergenceError when it ran away (the last healthy state is kept).
+    """
+    weights = preflight(config)
+    data = Data(pairset.folder, pairset.pairs("train"), pairset.pairs("val"))
+    refuse_small(data.train, config.phases, "training")
+    tracking.prepare()
+    code = code_digest(Path(__file__).parent, Path(__file__).parents[1] / "nets")
+    key = digest_of({"config": config.key_digest(), "pairs": pairset.digest, "code": code})
+    name = f"{recipe.name}-{key[:20]}"
+    storage = os.environ.get(STORAGE_VARIABLE) or str(state_folder() / "training")
+    if not is_s3(storage):
+        need_free_space(Path(storage), 300, "training")
+        _prune(Path(storage), recipe.name, name)
+    settings = {
+        "config": config.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json"),
+        "pairs": str(pairset.folder),
+        "key": key,
+        "weights": {index: str(path) for index, path in weights.items()},
+    }
+    outcome, state = _train(config, settings, data, name, storage)
+    if outcome.diverged is not None:
+        raise DivergenceError(
+            f"training {name} diverged: {outcome.diverged}. The last healthy state is kept in {storage}/{name}. "
+            "Lower the learning rate (train.generator_optimizer.lr, train.discriminator_optimizer.lr) or the adversarial weight, and run again"
+        )
+    return _export(config, pairset, key, code, outcome, state, out)
+
+
+def _train(config: TrainConfig, settings: dict[str, Any], data: Data, name: str, storage: str) -> tuple[Outcome, bytes]:
+    """Run the loop where the recipe wants it; gives how it ended and its last state."""
+    total = spans(config, len(data.train))[-1][2]
+    if config.workers == 0:
+        if is_s3(storage):
+            raise InputError(f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder")
+        store = FolderStore(Path(storage) / name)
+        kept = store.load()
+        with Progress("train", total, done=read_state(kept)["images_seen"] if kept else 0) as bar:
+            found = train_on_worker(settings | {"progress": bar, "store": store})
+        state = store.load()
+    else:
+        gpu = config.gpu == "auto" and torch.cuda.is_available()
+        with Progress("train", total) as bar:
+            found, state = run_on_workers(
+                train_on_worker, settings, name=name, storage=storage, workers=config.workers, gpu=gpu, retries=config.retries, bar=bar
+            )
+    outcome = Outcome(**found)
+    if outcome.diverged is None and (state is None or read_state(state)["images_seen"] != total):
+        raise LineageError(f"training {name} ended without a state at {total} images; delete {storage}/{name} and run again")
+    return outcome, state or b""
+
+
+def train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
+    """What each worker runs: the loop on its share, the leader logging to MLflow."""
+    config = TrainConfig.model_validate(settings["config"])
+    recipe = RecipeRecord.model_validate(settings["recipe"])
+    pairset = PairSet.load(Path(settings["pairs"]))
+    if "threads" in settings:
+        torch.set_num_threads(settings["threads"])
+    world = World.of_process_group(_device(config))
+    store: Store = settings.get("store") or RayStore()
+    weights = {int(index): Path(path) for index, path in settings["weights"].items()}
+    data = Data(pairset.folder, pairset.pairs("train"), pairset.pairs("val"))
+    if not world.leads:
+        return vars(Loop(config, data, world, store, _Silent(), weights).run())
+    # The run's parameters are the recipe; where it ran is a tag.
+    tags = {"refocus.stage": "train", "workers": str(world.size), "device": str(world.device)} | _experiment_tags()
+    with tracking.open_training(
+        settings["key"], recipe=recipe.name, params=recipe.sections, tags=tags, dataset=("pairs", pairset.digest, f"pairs of recipe {recipe.name}")
+    ) as logged:
+        outcome = Loop(config, data, world, store, _Logged(logged, settings["progress"]), weights).run()
+        if outcome.diverged is not None:
+            logged.close("FAILED")
+    return vars(outcome)
+
+
+def _device(config: TrainConfig) -> torch.device:
+    if config.gpu == "never" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def _experiment_tags() -> dict[str, str]:
+    """The names DVC gives a stage that runs inside `dvc exp run`."""
+    return {name.lower().replace("_", ".", 1): os.environ[name] for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV") if name in os.environ}
+
+
+class _Silent:
+    """Nobody listens to the workers that do not lead."""
+
+    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
+        """Not kept."""
+
+    def picture(self, picture: Picture, images_seen: int) -> None:
+        """Not kept."""
+
+    def advance(self, images: int, note: str) -> None:
+        """Not shown."""
+
+
+class _Logged:
+    """The leader's readings go to MLflow, its progress to the bar."""
+
+    def __init__(self, logged: tracking.TrainingRun, bar: Progress | MailedProgress) -> None:
+        self._logged, self._bar = logged, bar
+
+    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
+        """Log readings; the step is images seen."""
+        self._logged.log_metrics(dict(values), images_seen)
+
+    def picture(self, picture: Picture, images_seen: int) -> None:
+        """Log a validation picture: blurred | restored | sharp."""
+        self._logged.log_picture("validation", picture, images_seen)
+
+    def advance(self, images: int, note: str) -> None:
+        """Move the bar."""
+        self._bar.advance(images, note)
+
+
+class FolderStore:
+    """States in a local folder, for trainings without Ray: the newest two are kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _states(self) -> list[Path]:
+        return sorted(self._folder.glob("state-*.pt"))
+
+    def load(self) -> bytes | None:
+        """The newest state."""
+        states = self._states()
+        return states[-1].read_bytes() if states else None
+
+    def save(self, state: bytes | None, images_seen: int) -> None:
+        """Write the state whole, then drop all but two."""
+        assert state is not None, "there is one worker, and it leads"
+        write_bytes(self._folder / f"state-{images_seen:012d}.pt", state)
+        for old in self._states()[:-2]:
+            old.unlink()
+
+
+def _prune(storage: Path, recipe: str, current: str) -> None:
+    """Drop the states of all but the newest trainings of a recipe: each holds both nets and their optimisers."""
+    pattern = re.compile(re.escape(recipe) + r"-[0-9a-f]{20}")
+    others = [path for path in storage.iterdir() if pattern.fullmatch(path.name) and path.name != current]
+    for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_TRAININGS - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _export(config: TrainConfig, pairset: PairSet, key: str, code: str, outcome: Outcome, state: bytes, out: Path) -> Checkpoint:
+    """Write the averaged generator and its record."""
+    weights_sha256, generator_sha256 = save_generator(out, config.generator, read_state(state)["step"]["average"])
+    return Checkpoint(
+        pairset=pairset.digest,
+        config_digest=digest_of(config),
+        code_digest=code,
+        weights_sha256=weights_sha256,
+        generator_sha256=generator_sha256,
+        images_seen=outcome.images_seen,
+        about={"train_key": key, "mlflow_run": tracking.find_training(key)},
+    ).save(out)

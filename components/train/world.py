@@ -1,0 +1,56 @@
+"""The workers of one training seen from one of them: who am I, average this, add that up.
+
+Gradients are averaged here, after the backward pass, in one flat buffer a net; nothing hides in wrappers. So a gradient penalty
+(a backward pass inside the loss), several steps on one net, or frozen nets need no special care on many workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class World:
+    """This worker's place. The batch is shared evenly, so averaging the workers' means gives the batch's mean."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @classmethod
+    def alone(cls, device: torch.device) -> World:
+        """One process, no communication."""
+        return cls(0, 1, device)
+
+    @classmethod
+    def of_process_group(cls, device: torch.device) -> World:
+        """The group that Ray Train has started; alone when there is none."""
+        if not dist.is_initialized():
+            return cls.alone(device)
+        return cls(dist.get_rank(), dist.get_world_size(), device)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker writes and logs."""
+        return self.rank == 0
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its mean over the workers."""
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over the workers."""
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values

@@ -1,0 +1,207 @@
+"""Run a child process: pass on its words as they come, and never leave one of its descendants behind.
+
+A piece of output that ends in a carriage return is progress, one that ends in a newline is news (core/progress.py).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from components.core.progress import RELAYED
+
+Say = Callable[[str], None]
+SAVE_S = 10.0  # how long an ended stage may take to keep its last state
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment for a child: our interpreter first in PATH, a plain shell, unbuffered words."""
+    own = str(Path(sys.prefix) / "bin")
+    given = {**os.environ, "PYTHONUNBUFFERED": "1", "SHELL": "/bin/sh", "PATH": os.pathsep.join([own, os.environ.get("PATH", "")])}
+    if sys.stderr.isatty():
+        given[RELAYED] = "1"
+    return {**given, **(extra or {})}
+
+
+@dataclass
+class Relay:
+    """Cuts a stream of bytes into news (given to `say`) and progress (shown in place on a terminal)."""
+
+    say: Say
+    _rest: bytes = b""
+    _showing: bool = field(default=False, init=False)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes, in pieces of any size."""
+        self._rest += data
+        while (end := _first_end(self._rest)) >= 0:
+            if self._rest[end : end + 1] == b"\r" and end + 1 == len(self._rest):
+                self._progress(self._rest[:end])  # shown now; a newline right behind it makes it news after all
+                self._rest = b""
+                return
+            piece, ending = self._rest[:end], self._rest[end : end + 1]
+            crlf = self._rest[end : end + 2] == b"\r\n"
+            self._rest = self._rest[end + (2 if crlf else 1) :]
+            if ending == b"\n" or crlf:
+                self._news(piece)
+            else:
+                self._progress(piece)
+
+    def close(self) -> None:
+        """Say what is left and clear the progress line."""
+        if self._rest:
+            self._news(self._rest)
+            self._rest = b""
+        self._clear()
+
+    def _news(self, piece: bytes) -> None:
+        self._clear()
+        self.say(piece.decode(errors="replace"))
+
+    def _progress(self, piece: bytes) -> None:
+        if sys.stderr.isatty() and piece:
+            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            print(f"\r\x1b[K{piece.decode(errors='replace')[:width]}", end="", file=sys.stderr, flush=True)
+            self._showing = True
+
+    def _clear(self) -> None:
+        if self._showing:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._showing = False
+
+
+def _first_end(data: bytes) -> int:
+    found = [place for place in (data.find(b"\n"), data.find(b"\r")) if place >= 0]
+    return min(found, default=-1)
+
+
+def run_relayed(command: Sequence[str], *, root: Path, environment: Mapping[str, str], say: Say, started: Callable[[int], None] | None = None) -> int:
+    """Run a command in ROOT to its end, relaying its words; gives its exit code (negative: minus the signal).
+
+    started: told the child's pid, which is also its session.
+    Whatever ends this call early (Ctrl-C, SIGTERM turned into SystemExit, Prefect's TerminationSignal), the child's whole
+    process tree is asked to stop, given time to save, and then killed before the exception goes on.
+    """
+    child = subprocess.Popen(
+        command, cwd=root, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    relay = Relay(say)
+    try:
+        if started is not None:
+            started(child.pid)
+        for data in _output_of(child):
+            relay.feed(data)
+        return child.wait()
+    except BaseException:
+        with _undisturbed():
+            end_tree(child.pid, drain=child)
+        raise
+    finally:
+        relay.close()
+        if child.stdout is not None:
+            child.stdout.close()
+
+
+def _output_of(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """Bytes as they come, until the child is gone and has nothing left to say.
+
+    A daemon that the child started may hold the pipe open for ever, so its end alone is not waited for.
+    """
+    assert child.stdout is not None
+    handle = child.stdout.fileno()
+    while True:
+        gone = child.poll() is not None
+        ready, _, _ = select.select([handle], [], [], 0.0 if gone else 0.2)
+        if ready:
+            data = os.read(handle, 65536)
+            if not data:
+                return
+            yield data
+        elif gone:
+            return
+
+
+def end_tree(pid: int, *, drain: subprocess.Popen[bytes] | None = None, patience_s: float | None = None) -> None:
+    """End a process, its session and all its descendants: SIGINT first so that training can save, SIGKILL for what is left.
+
+    drain: the child whose output must be read on meanwhile, or it would block on a full pipe.
+    """
+    known: dict[int, psutil.Process] = {process.pid: process for process in _tree(pid)}
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGINT)  # the whole group, as a terminal's Ctrl-C does
+    until = time.monotonic() + (SAVE_S if patience_s is None else patience_s)
+    while time.monotonic() < until:
+        known.update({process.pid: process for process in _tree(pid)})
+        if drain is not None:
+            drain.poll()
+            _swallow(drain)
+        if not _alive(known.values()):
+            break
+        time.sleep(0.05)
+    known.update({process.pid: process for process in _tree(pid)})
+    left = _alive(known.values())
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=5)
+    if drain is not None:
+        drain.wait(timeout=5)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    """The process, its descendants, and everything else in the session it leads (a daemon whose parent has gone)."""
+    try:
+        found = [psutil.Process(pid)]
+        found += found[0].children(recursive=True)
+    except psutil.NoSuchProcess:
+        found = []
+    known = {process.pid for process in found}
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in known and os.getsid(process.pid) == pid:
+                found.append(process)
+        except (ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def _alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    alive = []
+    for process in processes:
+        try:
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                alive.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return alive
+
+
+def _swallow(child: subprocess.Popen[bytes]) -> None:
+    if child.stdout is not None and not child.stdout.closed:
+        while select.select([child.stdout.fileno()], [], [], 0)[0]:
+            if not os.read(child.stdout.fileno(), 65536):
+                return
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """While children are being ended, a second Ctrl-C or SIGTERM waits, or it would leave them orphaned."""
+    before = {}
+    with suppress(ValueError):  # not the main thread: signals do not arrive here
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

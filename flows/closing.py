@@ -1,0 +1,62 @@
+"""What a person is told at the end of a run: the figures, the verdict, where to look, what changed in git, how long it took."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from components import versioning
+from components.core.records import EvalReport, ModelVersion
+from components.evaluate.tables import terminal_table
+from components.promotion import Decision
+from flows.timing import Step, times_line
+
+PICTURES = (".png", ".jpg")
+
+
+def closing_lines(
+    root: Path, commit: str, version: ModelVersion, report: EvalReport, decision: Decision, steps: Sequence[Step], total_s: float
+) -> tuple[str, ...]:
+    """The last words of a run.
+
+    root: the checkout it ran in; commit: the one that holds what was used.
+    """
+    picture = best_sheet(report)
+    look = [f"side by side   {_short(picture)}"] if picture else []
+    return (
+        "",
+        *terminal_table(report).splitlines(),
+        "",
+        f"verdict        {decision.words}",
+        f"registered     {version.name} version {version.version}",
+        *look,
+        f"report         {_short(report.folder / 'report.html')}",
+        "runs           make ui (MLflow's page)",
+        f"git            {_git_words(root, commit)}",
+        f"time           {times_line(steps, total_s)}",
+    )
+
+
+def best_sheet(report: EvalReport) -> Path | None:
+    """The side-by-side picture of the photo that gained most, if the report has one."""
+    found = sorted(path for path in report.folder.rglob("*best*") if path.suffix in PICTURES)
+    return found[0] if found else None
+
+
+def _git_words(root: Path, commit: str) -> str:
+    lines = versioning.changes(root)
+    edited = [line[3:] for line in lines if not line.endswith("dvc.lock")]
+    locked = "dvc.lock names the data and artifacts of this run; commit it to share them" if len(edited) < len(lines) else "dvc.lock is as committed"
+    others = (
+        f"; {len(edited)} other file{'s' if len(edited) > 1 else ''} not committed ({', '.join(edited[:3])}{', …' if len(edited) > 3 else ''})"
+        if edited
+        else ""
+    )
+    return f"{locked}{others}; commit {commit[:12]} holds what this run used"
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

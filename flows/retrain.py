@@ -1,0 +1,83 @@
+"""The run as a Prefect flow: one task a step, logs and pictures on Prefect's page. Deployed by infra/prefect.yaml, run by hand with `refocus run`.
+
+Steps are called directly, never submitted: a task in another thread does not see a termination and its child lives on.
+Prefect caches nothing here (NO_CACHE): what has to run again is DVC's to say.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prefect import flow, task
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from components.stages import project_root
+from flows.closing import best_sheet
+from flows.console import ForPeople
+from flows.steps import Finished, follow
+from flows.workspace import workspace
+
+Result = TypeVar("Result")
+PICTURE_BYTES = 2_000_000  # an artifact is a row in Prefect's database; larger pictures stay files
+
+
+@flow(name="retrain", flow_run_name="retrain-{recipe}", persist_result=False, validate_parameters=True)
+def retrain(recipe: str, photos: str | None = None, worktree: bool = False, root: str | None = None, aloud: bool = False) -> dict[str, Any]:
+    """Run a recipe from photos to a verdict.
+
+    photos: folder or s3:// prefix instead of the recipe's own; worktree: run the last commit in a folder of its own;
+    root: the checkout, found from the working directory when left out; aloud: print the stages' words here too.
+    Gives small JSON: the closing lines, and the version when one was made.
+    """
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(ForPeople())
+    home = Path(root) if root else project_root()
+    with workspace(recipe, home, photos=photos, worktree=worktree) as space:
+        finished = follow(space, _as_task, _speaker(aloud))
+        if finished.changed:
+            _show(finished)
+    logger = get_run_logger()
+    for line in finished.lines:
+        logger.info(line)
+    version = finished.version
+    return {"recipe": recipe, "changed": finished.changed, "lines": list(finished.lines), "version": version.version if version else None}
+
+
+def _as_task(name: str, work: Callable[[], Result]) -> Result:
+    """Take a step as a Prefect task of its name."""
+    result: Result = task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(work)()
+    return result
+
+
+def _speaker(aloud: bool) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        if aloud:
+            print(line, flush=True)
+        get_run_logger().info(line)
+
+    return say
+
+
+def _show(finished: Finished) -> None:
+    """Put verdict, figures and the best picture on Prefect's page."""
+    assert finished.version is not None
+    assert finished.report is not None
+    assert finished.decision is not None
+    key, report = finished.recipe.replace("_", "-").lower(), finished.report
+    title = f"# {finished.version.name} version {finished.version.version}\n\n"
+    create_markdown_artifact(
+        title + finished.decision.words + "\n\n```text\n" + "\n".join(finished.lines) + "\n```\n", key=f"{key}-verdict", description="the gate's verdict"
+    )
+    rows = [{"metric": name, "restored": round(report.restored[name], 4), "blurred": round(report.do_nothing[name], 4)} for name in report.restored]
+    create_table_artifact(rows, key=f"{key}-metrics", description="means over the test photos")
+    picture = best_sheet(report)
+    if picture is not None and picture.stat().st_size <= PICTURE_BYTES:
+        kind = "png" if picture.suffix == ".png" else "jpeg"
+        data = base64.b64encode(picture.read_bytes()).decode()
+        create_image_artifact(f"data:image/{kind};base64,{data}", key=f"{key}-best", description="blurred | restored | sharp | error")

@@ -1,0 +1,58 @@
+"""What every test gets: a state folder of its own, and on request an S3 store on this machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the checkout's state."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("REFOCUS_HOME", str(folder))
+    monkeypatch.delenv("REFOCUS_PHOTOS", raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[str]:
+    """The address of an empty S3 store that lives as long as the tests."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_endpoint(_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Point every tool at the S3 store on this machine, by the variables a person would set. Buckets outlive the test: use names of your own."""
+    for name, value in s3_variables(_s3_server).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    return _s3_server
+
+
+def s3_variables(endpoint: str) -> dict[str, str]:
+    """The environment that makes boto3, DVC, Ray and MLflow use a store at `endpoint`."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine at which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

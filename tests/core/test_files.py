@@ -1,0 +1,96 @@
+"""Files are whole or absent; digests follow content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.core import files
+from components.core.errors import InputError
+from components.core.parts import Part, canonical_json, digest_of
+
+
+def test_a_write_cut_short_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    files.write_text(target, "old")
+
+    def cut_short() -> None:
+        with files.atomic_path(target) as temporary:
+            temporary.write_text("ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_short()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert target.read_text() == "old"
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    files.write_bytes(tmp_path / "a" / "b" / "c.bin", b"x")
+    assert (tmp_path / "a" / "b" / "c.bin").read_bytes() == b"x"
+
+
+def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path) -> None:
+    def fill() -> None:
+        with files.atomic_path(tmp_path / "a.bin"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match=r"the disk is full: \d+ MB are free at .*more are needed for a.bin"):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_little_room_is_refused_before_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5_000_000))
+    files.need_free_space(tmp_path, 4.9, "synthesize")
+    with pytest.raises(InputError, match=r"synthesize needs about 6 MB at .*, 5 MB are free"):
+        files.need_free_space(tmp_path, 6, "synthesize")
+
+
+def test_digests_are_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+    assert files.sha256_of_file(tmp_path / "a") == files.sha256_of_bytes(b"abc") == expected
+
+
+def test_code_digest_follows_names_and_bytes_but_not_the_place(tmp_path: Path) -> None:
+    def tree(folder: str, name: str = "a.py", text: str = "x = 1") -> str:
+        files.write_text(tmp_path / folder / "code" / name, text)
+        (tmp_path / folder / "code" / "notes.txt").write_text(folder)
+        return files.code_digest(tmp_path / folder / "code")
+
+    assert tree("one") == tree("two")
+    assert len({tree("one"), tree("three", name="b.py"), tree("four", text="x = 2")}) == 3
+
+
+def test_rows_are_one_json_line_each(tmp_path: Path) -> None:
+    class Row(Part):
+        b: int
+        a: str
+
+    digest = files.write_rows(tmp_path / "rows.jsonl", [Row(b=1, a="ä"), Row(b=2, a="")])
+    data = (tmp_path / "rows.jsonl").read_bytes()
+    assert data.decode() == '{"a":"ä","b":1}\n{"a":"","b":2}\n'
+    assert digest == hashlib.sha256(data).hexdigest()
+
+
+def test_the_state_folder_is_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFOCUS_HOME", str(tmp_path / "home"))
+    assert files.state_folder() == (tmp_path / "home").resolve()
+    monkeypatch.delenv("REFOCUS_HOME")
+    assert files.state_folder(tmp_path) == (tmp_path / ".refocus").resolve()
+    assert (tmp_path / ".refocus").is_dir()
+
+
+def test_equal_values_have_equal_digests_whatever_their_order() -> None:
+    assert digest_of({"a": 1, "b": [1, 2]}) == digest_of({"b": [1, 2], "a": 1}) != digest_of({"a": 1, "b": [2, 1]})
+
+
+def test_nan_has_no_digest() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json(float("nan"))

@@ -1,0 +1,62 @@
+"""The progress bar tells share, speed and time left."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+
+from components.core.progress import RELAYED, Progress, tracked
+
+
+def test_the_line_tells_share_count_speed_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    bar = Progress("synthesize", 480, unit="photos", stream=io.StringIO())
+    now[0] += 10
+    bar.advance(120)
+    assert bar.line() == "synthesize [######------------------]  25% 120/480 photos 12.0 photos/s 0:30 left"
+    now[0] += 30
+    bar.advance(360)
+    assert bar.line() == "synthesize [########################] 100% 480/480 photos 12.0 photos/s took 0:40"
+
+
+def test_a_resumed_run_counts_its_speed_from_where_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    bar = Progress("train", 1000, done=900, stream=io.StringIO())
+    now[0] = 10.0
+    bar.advance(50)
+    assert "950/1000 images 5.0 images/s 0:10 left" in bar.line()
+
+
+def test_a_log_gets_whole_lines_a_relay_gets_carriage_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    for relayed, ending in (("", "\n"), ("1", "\r")):
+        monkeypatch.setenv(RELAYED, relayed)
+        stream = io.StringIO()
+        with Progress("train", 2, stream=stream) as bar:
+            bar.advance(1)
+            assert stream.getvalue().endswith(ending)
+        assert stream.getvalue().endswith("\n")
+
+
+def test_nothing_is_announced_as_done_when_it_failed() -> None:
+    stream = io.StringIO()
+
+    def failing() -> None:
+        with Progress("train", 2, stream=stream):
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        failing()
+    assert stream.getvalue() == ""
+
+
+def test_tracking_gives_every_item_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(tracked(iter("abc"), "ingest", 3, "photos")) == ["a", "b", "c"]
+    assert "3/3 photos" in capsys.readouterr().err
+
+
+def test_nothing_to_do_is_wholly_done() -> None:
+    assert "100% 0/0" in Progress("ingest", 0, stream=io.StringIO()).line()

@@ -1,0 +1,90 @@
+"""A small PairSet of real photos (skimage's, cut to 120 × 96 px) under box blurs of three widths, and a checkpoint of an untrained generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.core.files import sha256_of_bytes
+from components.core.images import png_bytes
+from components.core.records import Checkpoint, Pair, PairSet
+from components.nets.generators import UNet
+from components.nets.restore import save_generator
+
+SOURCES = ("astronaut.png", "coffee.png", "chelsea.png")
+WIDTHS = {"mild": 3, "medium": 5, "strong": 9}
+
+MakePairs = Callable[..., PairSet]
+
+
+def photo(name: str, width: int = 120, height: int = 96) -> np.ndarray:
+    import skimage
+
+    whole = np.asarray(Image.open(Path(skimage.__file__).parent / "data" / name).convert("RGB"))
+    return whole[60 : 60 + height, 90 : 90 + width].copy()
+
+
+@pytest.fixture
+def make_pairs(tmp_path: Path) -> MakePairs:
+    """make_pairs(folder_name, split=..., width=..., height=..., scale=...) writes a PairSet of nine pairs and gives it."""
+
+    def make(name: str = "pairs", *, split: str = "test", width: int = 120, height: int = 96, scale: int = 1) -> PairSet:
+        folder = tmp_path / name
+        rows = []
+        for source in SOURCES:
+            sharp = photo(source, width, height)
+            for severity, size in WIDTHS.items():
+                blurred = cv2.blur(sharp, (size, size), borderType=cv2.BORDER_REFLECT_101)
+                if scale > 1:
+                    blurred = cv2.resize(blurred, (width // scale, height // scale), interpolation=cv2.INTER_AREA)
+                data = {"blur": png_bytes(blurred), "sharp": png_bytes(sharp)}
+                key = f"{Path(source).stem}-{severity}"
+                for kind, content in data.items():
+                    path = folder / split / kind / f"{key}.png"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+                rows.append(
+                    Pair(
+                        id=key,
+                        split=split,
+                        photo=sha256_of_bytes(source.encode()),
+                        blurred=f"{split}/blur/{key}.png",
+                        sharp=f"{split}/sharp/{key}.png",
+                        blurred_sha256=sha256_of_bytes(data["blur"]),
+                        sharp_sha256=sha256_of_bytes(data["sharp"]),
+                        width=width,
+                        height=height,
+                        blur_kind="box" if size < 9 else "wide_box",
+                        drawn={"size_px": size},
+                        severity=size / 3.46,  # RMS radius of a box, width / sqrt(12)
+                        severity_class=severity,
+                        seed=0,
+                    )
+                )
+        rows.sort(key=lambda row: row.id)
+        counts = {"train": 0, "val": 0, "test": 0} | {split: len(rows)}
+        table = PairSet.write_table(folder, tuple(rows))
+        return PairSet(table_sha256=table, photoset="0" * 64, config_digest="1" * 64, counts=counts, scale=scale).save(folder)
+
+    return make
+
+
+@pytest.fixture
+def pairset(make_pairs: MakePairs) -> PairSet:
+    return make_pairs()
+
+
+@pytest.fixture
+def untrained(tmp_path: Path, pairset: PairSet) -> Checkpoint:
+    """A U-Net straight from its seed: it adds nothing to the photo, so it is do-nothing as a checkpoint."""
+    config = UNet(width=4, depth=1)
+    folder = tmp_path / "checkpoint"
+    weights, generator = save_generator(folder, config, config.build(seed=0).state_dict())
+    return Checkpoint(
+        pairset=pairset.digest, config_digest="2" * 64, code_digest="3" * 64, weights_sha256=weights, generator_sha256=generator, images_seen=0
+    ).save(folder)

@@ -1,0 +1,87 @@
+"""Which photo a sheet shows, which region it magnifies, and the geometry of the report's drawings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.core.records import PhotoScore
+from components.evaluate.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, gain_by_severity, gains_in_order
+from components.evaluate.sheets import amplified_error, draw_sheet, picked, where_blur_hurts
+
+
+def scored(pair: str, gain: float, severity: float = 2.0) -> PhotoScore:
+    return PhotoScore(
+        pair=pair,
+        blur_kind="box",
+        severity=severity,
+        severity_class="medium",
+        restored={"psnr_rgb": 20.0 + gain},
+        do_nothing={"psnr_rgb": 20.0},
+        output_min=0.0,
+        output_max=1.0,
+        finite=True,
+        seconds=0.1,
+        megapixels=0.1,
+    )
+
+
+def test_sheets_show_the_best_the_median_and_the_worst_photo() -> None:
+    scores = [scored("b", 1.0), scored("a", -2.0), scored("d", 3.0), scored("e", 0.5), scored("c", 0.7)]
+    shown = picked(scores, ("best", "median", "worst"))
+    assert {name: score.pair for name, score in shown.items()} == {"best": "d", "median": "c", "worst": "a"}
+
+
+def test_one_photo_is_best_median_and_worst_at_once() -> None:
+    assert {score.pair for score in picked([scored("a", 1.0)], ("best", "median", "worst")).values()} == {"a"}
+
+
+def test_the_magnified_region_is_where_blurred_and_sharp_differ_most() -> None:
+    sharp = np.full((300, 400, 3), 100, np.uint8)
+    blurred = sharp.copy()
+    blurred[200:232, 300:332] = 160
+    top, left = where_blur_hurts(blurred, sharp, 64)
+    assert top <= 200 <= 232 <= top + 64
+    assert left <= 300 <= 332 <= left + 64
+
+
+def test_the_error_is_amplified_and_cut_at_white() -> None:
+    sharp = np.array([[[100, 100, 100]]], np.uint8)
+    restored = np.array([[[110, 90, 200]]], np.uint8)
+    assert amplified_error(restored, sharp, 4.0).tolist() == [[[40, 40, 255]]]
+
+
+@pytest.mark.parametrize("size", [(40, 60), (96, 1500), (1200, 300), (900, 1300)])
+def test_photos_of_any_shape_fit_their_panels(size: tuple[int, int]) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    sheet = draw_sheet("best of 1", scored("a", 1.0), blurred=photo, restored=photo, sharp=photo)
+    assert sheet.shape[1] == 4 * (384 + 12) + 12
+    assert sheet.shape[0] <= 66 + 26 + 2 * (384 + 12)
+
+
+def test_ticks_stand_at_round_values_inside_the_axis() -> None:
+    axis = Axis(-0.37, 1.9, 200.0, 10.0)
+    assert [tick.label for tick in axis.ticks()] == ["0", "0.5", "1", "1.5"]
+    assert all(10.0 <= tick.at <= 200.0 for tick in axis.ticks())
+    assert axis.at(-0.37) == 200.0
+    assert axis.at(1.9) == 10.0
+
+
+@pytest.mark.parametrize("gains", [[0.0], [1.0], [-1.0], [0.0, 0.0], [2.0, -3.0, 0.1], [80.0, 1e-4]])
+def test_every_mark_lies_inside_the_plot(gains: list[float]) -> None:
+    scores = [scored(f"p{place}", gain, severity=float(place)) for place, gain in enumerate(gains)]
+    for chart in (gains_in_order(scores), gain_by_severity(scores)):
+        assert len(chart.marks) == len(gains)
+        for mark in chart.marks:
+            assert LEFT <= mark.x <= mark.x + mark.width <= WIDTH - RIGHT + 0.01
+            assert TOP <= mark.y <= mark.y + mark.height <= HEIGHT - BOTTOM + 0.51
+        assert TOP <= chart.zero <= HEIGHT - BOTTOM
+
+
+def test_bars_rise_for_a_gain_and_fall_for_a_loss() -> None:
+    chart = gains_in_order([scored("a", 2.0), scored("b", -1.0)])
+    better, worse = chart.marks
+    assert (better.style, worse.style) == ("better", "worse")
+    assert better.y + better.height == pytest.approx(chart.zero)
+    assert worse.y == pytest.approx(chart.zero)
+    assert better.height == pytest.approx(2 * worse.height, abs=0.05)

@@ -1,0 +1,131 @@
+"""The whole path on a clone of this checkout: photos to a promoted version, twice, interrupted, broken, under Prefect, in a worktree."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from tiny_clone import TINY, Clone
+
+pytestmark = pytest.mark.services
+
+
+def timings(clone: Clone) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (clone.root / ".refocus" / "timings" / "tiny.jsonl").read_text().splitlines()]
+
+
+def children_of(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def wait_for(what: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if what():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_one_command_goes_from_photos_to_a_verdict(trained: Clone) -> None:
+    words = trained.environment["WORDS"]
+    for said in ("PSNR blurred", "verdict", "registered     tiny version 1", "report.html", "make ui", "dvc.lock", "orchestration"):
+        assert said in words
+    assert [step["how"] for step in timings(trained)[0]["steps"]][:4] == ["ran"] * 4  # type: ignore[index, attr-defined]
+    assert "Running stage" not in words, "DVC's chatter is left out"
+
+
+def test_the_branch_and_the_index_are_untouched(trained: Clone) -> None:
+    assert trained.git("status", "--porcelain") == "?? dvc.lock"
+    assert trained.git("log", "--oneline", "HEAD").count("\n") == 0
+    assert trained.git("for-each-ref", "--format=%(refname)", "refs/refocus/runs").startswith("refs/refocus/runs/tiny-")
+
+
+def test_the_second_run_says_in_one_line_why_there_is_nothing_to_do(trained: Clone) -> None:
+    last = trained.refocus("run", "tiny", "--no-prefect").stdout.splitlines()[-1]
+    assert last.startswith("nothing to do for tiny: photos, code and parameters are those of the last run, and the champion is still version 1")
+
+
+def test_under_prefect_the_same_run_is_a_flow(trained: Clone) -> None:
+    done = trained.refocus("run", "tiny")
+    assert done.stdout.splitlines()[-1].startswith("nothing to do for tiny")
+    assert "Traceback" not in done.stderr
+    assert (trained.root / ".refocus" / "prefect").is_dir()
+    left = [process for process in psutil.process_iter(["cmdline", "cwd"]) if process.info["cwd"] == str(trained.root)]
+    assert left == [], "Prefect's short-lived server must end with the run"
+
+
+def test_lineage_holds_until_an_object_is_altered(trained: Clone) -> None:
+    assert "verified" in trained.refocus("lineage", "tiny@champion", "--verify").stdout
+    stores = [trained.root / ".dvc" / "cache" / "files" / "md5", trained.root / ".refocus" / "dvc-remote" / "files" / "md5"]
+    victim = next(path for path in stores[0].rglob("*") if path.is_file() and not path.name.endswith(".dir"))
+    kept = {store / victim.relative_to(stores[0]): (store / victim.relative_to(stores[0])).read_bytes() for store in stores}
+    try:
+        for path in kept:
+            path.chmod(0o644)
+            path.write_bytes(b"altered")
+        assert "was altered" in trained.refocus("lineage", "tiny@champion", "--verify", check=8).stdout
+    finally:
+        for path, data in kept.items():
+            path.write_bytes(data)
+
+
+def test_a_wrong_address_is_refused_before_any_work(trained: Clone) -> None:
+    before = len(timings(trained))
+    for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
+        clone = Clone(trained.root, {**trained.environment, name: "http://127.0.0.1:9"})
+        began = time.monotonic()
+        done = clone.refocus("run", "tiny", check=4)
+        assert name in done.stderr
+        assert done.stderr.count("\n") == 1, "one paragraph"
+        assert time.monotonic() - began < 30
+    assert len(timings(trained)) == before
+
+
+def test_a_second_run_at_the_same_time_is_refused_and_ctrl_c_ends_every_child(trained: Clone) -> None:
+    recipe = trained.root / "components" / "recipes" / "tiny.yaml"
+    recipe.write_text(TINY.replace("images: 480", "images: 4800000"))
+    run = trained.start("run", "tiny", "--no-prefect")
+    try:
+        process = psutil.Process(run.pid)
+        assert wait_for(lambda: any("train" in child.cmdline() for child in children_of(process)), 90), "training did not start"
+        time.sleep(6)
+        busy = trained.refocus("run", "tiny", "--no-prefect", check=5)
+        assert f"process {run.pid} since" in busy.stderr
+        family = children_of(process)
+        run.send_signal(signal.SIGINT)
+        words, _ = run.communicate(timeout=30)
+        assert run.returncode == 130, words
+        assert words.splitlines()[-1].startswith("refocus: interrupted")
+        assert "Traceback" not in words
+        assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    finally:
+        recipe.write_text(TINY)
+        if run.poll() is None:
+            run.kill()
+    after = trained.refocus("run", "tiny", "--no-prefect").stdout
+    assert "train restored" in after, "with the old recipe back, DVC has its checkpoint still"
+    assert "registered     tiny version 1" in after, "the same checkpoint is not registered twice"
+
+
+def test_a_scheduled_run_works_in_a_worktree_and_takes_it_away(trained: Clone) -> None:
+    trained.git("add", "dvc.lock")
+    done = trained.refocus("run", "tiny", "--no-prefect", "--worktree", "--photos", "photos")
+    assert "nothing to do" in done.stdout.splitlines()[-1] or "registered     tiny version 1" in done.stdout
+    assert not list((trained.root / ".refocus" / "worktrees").iterdir())
+    assert trained.git("worktree", "list").count("\n") == 0
+
+
+def test_a_stage_that_fails_is_told_in_one_paragraph_with_its_own_exit_code(trained: Clone, tmp_path: Path) -> None:
+    done = trained.refocus("run", "tiny", "--no-prefect", "--photos", str(tmp_path), check=2)
+    assert done.stderr.splitlines()[-1].startswith("refocus: error: ingest of tiny: ")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert trained.refocus("run", "tiny", "--no-prefect").stdout.splitlines()[-1].startswith("nothing to do")

@@ -1,0 +1,70 @@
+"""One run of a recipe at a time, and what a killed one left behind is ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from components.core.errors import BusyError, InputError
+from flows.workspace import workspace
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The least that counts as a checkout."""
+    monkeypatch.delenv("REFOCUS_HOME", raising=False)
+    (tmp_path / "components").mkdir()
+    (tmp_path / "dvc.yaml").write_text("vars:\n  - recipes: [demo, other]\nstages: {}\n")
+    (tmp_path / ".gitignore").write_text(".refocus\n")
+    for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "first"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_a_second_run_of_the_same_recipe_is_refused_naming_the_first(root: Path) -> None:
+    with workspace("demo", root):
+        with pytest.raises(BusyError, match=rf"another run of demo is at work: process {os.getpid()} since \d{{4}}-"), workspace("demo", root):
+            pass
+        with workspace("other", root) as space:
+            assert space.root == root
+
+
+def test_photos_are_given_on_for_the_length_of_the_run(root: Path) -> None:
+    with workspace("demo", root, photos="s3://bucket/photos"):
+        assert os.environ["REFOCUS_PHOTOS"] == "s3://bucket/photos"
+        assert os.environ["REFOCUS_HOME"] == str(root / ".refocus")
+    assert "REFOCUS_PHOTOS" not in os.environ
+    assert "REFOCUS_HOME" not in os.environ
+
+
+def test_a_recipe_without_stages_is_refused(root: Path) -> None:
+    with pytest.raises(InputError, match='no stages for recipe "dmo"'), workspace("dmo", root):
+        pass
+
+
+def test_what_a_killed_run_left_at_work_is_ended_before_the_next_begins(root: Path) -> None:
+    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"], start_new_session=True)
+    holder = root / ".refocus" / "locks" / "demo.json"
+    holder.parent.mkdir(parents=True)
+    holder.write_text(json.dumps({"pid": 1, "since": "then", "child": left.pid, "child_since": psutil.Process(left.pid).create_time()}))
+    with workspace("demo", root):
+        assert left.wait(timeout=15) != 0
+
+
+def test_a_stranger_with_the_same_number_is_left_alone(root: Path) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"], start_new_session=True)
+    holder = root / ".refocus" / "locks" / "demo.json"
+    holder.parent.mkdir(parents=True)
+    holder.write_text(json.dumps({"pid": 1, "since": "then", "child": stranger.pid, "child_since": 1.0}))
+    try:
+        with workspace("demo", root):
+            assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()

@@ -1,0 +1,116 @@
+"""A copy of this checkout as a git clone of its own, with a recipe small enough to run whole in seconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[2]
+TINY = """
+name: tiny
+about: A recipe for tests; runs whole in seconds and learns next to nothing.
+ingest:
+  photos: photos
+  split: {kind: by_folder}
+synthesize:
+  seed: 1
+  blurs:
+    - {kind: random_trajectory, canvas_px: 24, max_len_px: 20, steps: 200}
+train:
+  seed: 1
+  generator: {kind: unet, width: 4, depth: 1, widest: 8, norm: none}
+  discriminators:
+    - {kind: patchgan, layers: 1, width: 4, norm: instance}
+  adversarial: {kind: least_squares, weight: 0.001}
+  content:
+    - {kind: l1, weight: 1.0}
+  generator_optimizer: {kind: adam, lr: 0.002, beta1: 0.9}
+  phases:
+    - {name: content, images: 480, crop_px: 32, batch: 8, adversarial: false}
+    - {name: joint, images: 16, crop_px: 32, batch: 8, adversarial: true}
+  ema: 0.9
+  workers: 0
+  validate_every: 160
+  validate_pairs: 2
+evaluate:
+  metrics: [psnr_rgb, ssim_gauss11_rgb]
+  tile_px: 256
+register:
+  name: tiny
+  load_test: false
+  gate: {margins: {psnr_rgb: 0.05, ssim_gauss11_rgb: 0.05}}
+"""
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone and the environment its commands run in."""
+
+    root: Path
+    environment: dict[str, str]
+
+    def refocus(self, *words: str, check: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, as a person would."""
+        done = subprocess.run(
+            [sys.executable, "-m", "components.cli", *words], cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=240, check=False
+        )
+        assert check is None or done.returncode == check, f"exit {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        return done
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command; what it says comes through its stdout."""
+        return subprocess.Popen(
+            [sys.executable, "-u", "-m", "components.cli", *words],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def git(self, *words: str) -> str:
+        """What git answers."""
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words]
+        return subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def photos_into(folder: Path) -> None:
+    """Eleven small photos, each cut from a place of its own, so that no two look alike: 6 train, 2 val, 3 test."""
+    from skimage import data, io
+
+    cuts = {
+        "train": [("astronaut", 0, 150), ("astronaut", 300, 50), ("coffee", 100, 200), ("coffee", 250, 400), ("chelsea", 100, 150), ("rocket", 100, 250)],
+        "val": [("rocket", 300, 300), ("chelsea", 20, 300)],
+        "test": [("astronaut", 100, 380), ("coffee", 20, 20), ("chelsea", 190, 20)],
+    }
+    for split, places in cuts.items():
+        (folder / split).mkdir(parents=True)
+        for name, top, left in places:
+            io.imsave(folder / split / f"{name}-{top}.png", getattr(data, name)()[top : top + 96, left : left + 96], check_contrast=False)
+
+
+def clone_into(root: Path) -> Clone:
+    """Copy this checkout (not its tests) into a folder, add the recipe `tiny`, commit it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=HERE, check=True, capture_output=True, text=True
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (HERE / name).is_file() and not name.startswith(("tests/", "benchmarks/")):
+            target = root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((HERE / name).read_bytes())
+    photos_into(root / "photos")
+    (root / "components" / "recipes" / "tiny.yaml").write_text(TINY)
+    graph = root / "dvc.yaml"
+    graph.write_text(graph.read_text().replace("recipes: [", "recipes: [tiny, "))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REFOCUS_", "PREFECT_", "MLFLOW_", "DVC_", "RAY_", "GIT_", "AWS_"))}
+    environment = {**kept, "OMP_NUM_THREADS": "1", "DVC_SITE_CACHE_DIR": str(root / ".refocus" / "dvc-site"), "PYTHONPATH": str(root)}
+    clone = Clone(root, environment)
+    clone.git("init", "-q")
+    clone.git("add", "-A")
+    clone.git("commit", "-qm", "as found")
+    return clone

@@ -1,0 +1,116 @@
+"""Recipes: every shipped one loads, and a wrong one is answered with file, field, value, what is allowed, and the nearest name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components import recipes
+from components.core.errors import RecipeError
+
+NAMES = recipes.names()
+DEMO: dict[str, Any] = yaml.safe_load((Path(recipes.__file__).parent / "demo.yaml").read_text())
+
+
+def load_changed(folder: Path, change: dict[str, Any]) -> recipes.Recipe:
+    """Load recipe demo with some fields set; a key such as train.phases.0.crop_px names the place, None takes it away."""
+    plain = yaml.safe_load(yaml.safe_dump(DEMO))
+    for place, value in change.items():
+        *way, last = place.split(".")
+        inner: Any = plain
+        for step in way:
+            inner = inner[int(step)] if step.isdecimal() else inner[step]
+        if value is None:
+            del inner[last]
+        else:
+            inner[last] = value
+    path = folder / "demo.yaml"
+    path.write_text(yaml.safe_dump(plain))
+    return recipes.load(str(path))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shipped_recipe_loads_and_is_complete(name: str) -> None:
+    recipe = recipes.load(name)
+    assert recipe.name == name
+    assert set(recipe.record().sections) == set(recipes.SECTIONS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_resolved_recipe_is_a_recipe_again_with_the_same_digest(name: str, tmp_path: Path) -> None:
+    recipe = recipes.load(name)
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(recipe.plain()))
+    assert recipes.load(str(path)).record().digest == recipe.record().digest
+
+
+def test_what_a_recipe_is_about_is_no_part_of_its_digest(tmp_path: Path) -> None:
+    assert load_changed(tmp_path, {"about": "other words"}).record().digest == recipes.load("demo").record().digest
+    assert load_changed(tmp_path, {"train.seed": 77}).record().digest != recipes.load("demo").record().digest
+
+
+def test_photos_given_by_hand_take_the_place_of_the_recipes_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(recipes.PHOTOS_VARIABLE, "s3://bucket/photos")
+    assert recipes.load("demo").ingest.photos == "s3://bucket/photos"
+
+
+def test_a_recipe_nobody_wrote_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match=r'no recipe "deblurgn".*there are deblurgan, demo.*Did you mean "deblurgan"'):
+        recipes.load("deblurgn")
+
+
+WRONG: list[tuple[str, object, str]] = [
+    ("train.sead", 1, r"demo\.yaml: train\.sead = 1 is not a setting; allowed here: seed, .*Did you mean \"seed\""),
+    ("trian", {}, r"trian = \{\} is not a setting; allowed here: name, about, ingest, .*register.*Did you mean \"train\""),
+    ("train.generator.widht", 8, r"train\.generator\.widht = 8 is not a setting; allowed here: kind, width, .*Did you mean \"width\""),
+    ("train.generator.kind", "unett", r"train\.generator\.kind = 'unett' is none of resnet, unet.*Did you mean \"unet\""),
+    ("train.generator", {"width": 8}, r"train\.generator\.kind is missing; it says which of these it is: resnet, unet"),
+    ("train.phases.0.crop_px", "wide", r"train\.phases\[0\]\.crop_px = 'wide': must be a valid integer.*side of the square crops"),
+    ("train.phases.0.batch", 0, r"train\.phases\[0\]\.batch = 0: must be greater than or equal to 1"),
+    ("train.phases.0.crop_px", 129, r"train: crop_px 129 of phase content must be a multiple of \d+, the generator's stride"),
+    ("train.precision", "fp16", r"train\.precision = 'fp16' must be 'fp32' or 'bf16'"),
+    ("train.generator_optimizer.lr", float("nan"), r"train\.generator_optimizer\.lr = nan: must be a finite number"),
+    ("train.phases", None, r"train\.phases is missing"),
+    ("ingest", None, r"ingest is missing"),
+    ("register.name", "a/b", r"register\.name = 'a/b': .*pattern"),
+    ("synthesize.blurs.0.canvas", 8, r"synthesize\.blurs\[0\]\.canvas = 8 is not a setting; .*Did you mean \"canvas_px\""),
+    ("name", "other", r"name is 'other', the file is called 'demo'"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "said"), WRONG, ids=[f"{place}={value}" for place, value, _ in WRONG])
+def test_a_wrong_recipe_is_told_where_what_and_what_instead(place: str, value: object, said: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=said) as caught:
+        load_changed(tmp_path, {place: value})
+    assert "\n" not in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+
+
+def test_a_key_written_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "demo.yaml"
+    path.write_text("name: demo\nabout: x\nname: other\n")
+    with pytest.raises(RecipeError, match=r'the key "name" stands here twice.*line 3'):
+        recipes.load(str(path))
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "just words", "", "- a\n- b\n"])
+def test_what_is_no_mapping_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "demo.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"demo\.yaml"):
+        recipes.load(str(path))
+
+
+def test_several_faults_are_told_at_once_and_the_rest_counted(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"; also .*; also .*; and 2 more"):
+        load_changed(tmp_path, {f"train.{name}": 1 for name in "abcde"})
+
+
+def test_python_objects_in_yaml_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "demo.yaml"
+    path.write_text("name: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(RecipeError, match="not YAML that can be read"):
+        recipes.load(str(path))

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from chain import METRIC, OTHER, score
+
+from components.core.errors import LineageError
+from components.core.records import PhotoScore
+from components.register.gate import Check, GatePolicy, Measured, Verdict, difference, judge
+
+BETTER: Any = {METRIC: "higher", OTHER: "higher", "lpips_alex": "lower"}
+POLICY = GatePolicy()
+
+
+def measured(*gains: float, **rest: Any) -> Measured:
+    """One photo a gain, over doing nothing."""
+    return Measured(scores=tuple(score(f"{index:016x}-00", gain, **rest) for index, gain in enumerate(gains)), seconds_per_megapixel=1.0)
+
+
+def failed(verdict: Verdict) -> list[str]:
+    return [check.name for check in verdict.checks if not check.passed]
+
+
+def named(verdict: Verdict, name: str) -> Check:
+    return next(check for check in verdict.checks if check.name == name)
+
+
+SIX_BETTER = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+CASES: list[tuple[str, Measured, Measured | None, list[str]]] = [
+    ("better than nothing, no champion", measured(*SIX_BETTER), None, []),
+    ("as good as nothing", measured(*[0.0] * 6), None, [f"better than doing nothing: {METRIC}"]),
+    ("better on average by luck of one photo", measured(-0.1, -0.1, -0.1, -0.1, -0.1, 1.0), None, [f"better than doing nothing: {METRIC}"]),
+    ("few photos: the mean decides", measured(-0.1, 1.0), None, []),
+    (
+        "worse than nothing on both",
+        measured(*[-1.0] * 6),
+        None,
+        [f"better than doing nothing: {METRIC}", f"no worse than doing nothing: {OTHER}"],
+    ),
+    ("output runs far out of range", measured(*SIX_BETTER, high=2.0), None, ["output range"]),
+    ("output runs far below range", measured(*SIX_BETTER, low=-0.6), None, ["output range"]),
+    ("output a little out of range", measured(*SIX_BETTER, low=-0.4, high=1.4), None, []),
+    ("not finite", measured(*SIX_BETTER, finite=False), None, ["finite output"]),
+    ("better than the champion", measured(*[1.5] * 6), measured(*[1.0] * 6), []),
+    ("identical to the champion", measured(*SIX_BETTER), measured(*SIX_BETTER), [f"better than the champion: {METRIC}"]),
+    (
+        "worse than the champion",
+        measured(*[1.0] * 6),
+        measured(*[1.5] * 6),
+        [f"better than the champion: {METRIC}", f"no worse than the champion on mild blur: {METRIC}", f"no worse than the champion: {OTHER}"],
+    ),
+    ("the champion is broken: floors only", measured(*SIX_BETTER), measured(*SIX_BETTER, finite=False), []),
+]
+
+
+@pytest.mark.parametrize(("candidate", "champion", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_the_gate_fails_these_checks_and_no_others(candidate: Measured, champion: Measured | None, wanted: list[str]) -> None:
+    verdict = judge(POLICY, candidate, champion, BETTER)
+    assert sorted(failed(verdict)) == sorted(wanted)
+    assert verdict.passed is (not wanted)
+    assert verdict.words.startswith("refused: " if wanted else "promoted: ")
+
+
+def test_a_gain_must_be_greater_than_the_least_one() -> None:
+    assert judge(GatePolicy(min_gain=0.5), measured(*[0.5] * 6), None, BETTER).passed is False
+    assert judge(GatePolicy(min_gain=0.49), measured(*[0.5] * 6), None, BETTER).passed is True
+
+
+def test_too_few_test_photos_are_refused() -> None:
+    assert failed(judge(GatePolicy(min_test_photos=7), measured(*SIX_BETTER), None, BETTER)) == ["enough test photos"]
+
+
+def test_a_model_over_its_time_is_refused_with_both_figures() -> None:
+    verdict = judge(GatePolicy(max_seconds_per_megapixel=0.9), measured(*SIX_BETTER), None, BETTER)
+    assert failed(verdict) == ["time per megapixel"]
+    assert "1 s per megapixel, 0.9 allowed" in verdict.words
+
+
+def test_four_blurs_of_one_photo_count_as_one_photo() -> None:
+    rows = {f"aaaa-{index:02d}": 1.0 for index in range(4)} | {"bbbb-00": 3.0}
+    found = difference(POLICY, METRIC, rows, dict.fromkeys(rows, 0.0), "higher")
+    assert (found.photos, found.mean, found.low) == (2, 2.0, None)
+
+
+def test_where_lower_is_better_a_smaller_value_is_a_gain() -> None:
+    found = difference(POLICY, "lpips_alex", {"a-00": 0.1}, {"a-00": 0.3}, "lower")
+    assert found.mean == pytest.approx(0.2)
+
+
+def test_the_interval_of_equal_differences_is_that_difference() -> None:
+    rows = {f"{index}-00": 0.5 for index in range(5)}
+    found = difference(POLICY, METRIC, rows, dict.fromkeys(rows, 0.0), "higher")
+    assert (found.low, found.high) == (0.5, 0.5)
+
+
+def test_the_interval_holds_the_mean_and_stays_within_the_photos() -> None:
+    values = [0.1, 0.4, 0.5, 0.9, 1.6, 2.0]
+    rows = {f"{index}-00": value for index, value in enumerate(values)}
+    found = difference(POLICY, METRIC, rows, dict.fromkeys(rows, 0.0), "higher")
+    assert found.low is not None
+    assert found.high is not None
+    assert 0.1 < found.low < found.mean < found.high < 2.0
+
+
+def test_the_same_figures_give_the_same_verdict() -> None:
+    assert judge(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER) == judge(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER)
+
+
+def test_a_loss_on_strong_blur_is_refused_though_the_whole_is_better() -> None:
+    kinds = ["mild"] * 9 + ["strong"]
+    rows = [score(f"{index:016x}-00", 1.0 if kind == "mild" else 0.0, kind=kind) for index, kind in enumerate(kinds)]
+    base = [score(f"{index:016x}-00", 0.3, kind=kind) for index, kind in enumerate(kinds)]
+    verdict = judge(POLICY, Measured(scores=tuple(rows), seconds_per_megapixel=1), Measured(scores=tuple(base), seconds_per_megapixel=1), BETTER)
+    assert failed(verdict) == [f"no worse than the champion on strong blur: {METRIC}"]
+    assert named(verdict, f"no worse than the champion on strong blur: {METRIC}").value == pytest.approx(-0.3)
+
+
+def test_other_pairs_than_the_champions_are_refused() -> None:
+    with pytest.raises(LineageError, match="other pairs \\(1 differ\\)"):
+        judge(POLICY, measured(1, 1, 1), measured(1, 1), BETTER)
+
+
+def test_a_champion_measured_by_other_code_is_refused() -> None:
+    with pytest.raises(LineageError, match="were not measured alike"):
+        judge(POLICY, measured(1.0, psnr=24.0), measured(1.0, psnr=24.1), BETTER)
+
+
+def test_no_rows_are_refused() -> None:
+    with pytest.raises(LineageError, match="no test pair"):
+        judge(POLICY, measured(), None, BETTER)
+
+
+def test_a_primary_metric_nobody_measured_is_refused_with_the_nearest() -> None:
+    with pytest.raises(LineageError, match='Did you mean "psnr_rgb"'):
+        judge(GatePolicy(primary="psnr_rgbb"), measured(1.0), None, BETTER)
+
+
+def test_a_metric_that_no_version_knows_is_refused() -> None:
+    with pytest.raises(LineageError, match="which no metric of this version is called"):
+        judge(POLICY, measured(1.0), None, {METRIC: "higher"})
+
+
+def test_nan_among_the_figures_is_not_finite_output() -> None:
+    row = score("a-00", 1.0)
+    broken = PhotoScore.model_construct(**{**row.__dict__, "restored": {METRIC: float("nan"), OTHER: 0.8}})
+    verdict = judge(POLICY, Measured.model_construct(scores=(broken,), seconds_per_megapixel=1.0), None, BETTER)
+    assert failed(verdict) == ["finite output"]
+    assert "1 of 1 test photos came out with NaN or infinity, such as a-00" in verdict.words
+
+
+def test_a_metric_missing_from_one_row_is_not_finite_output() -> None:
+    row = score("a-00", 1.0).model_copy(update={"restored": {METRIC: 25.0}})
+    assert failed(judge(POLICY, Measured(scores=(row,), seconds_per_megapixel=1.0), None, BETTER)) == ["finite output"]
+
+
+def test_the_words_of_a_first_promotion() -> None:
+    words = judge(POLICY, measured(*[1.0] * 6), None, BETTER).words
+    assert words == "promoted: psnr_rgb +1 (+1 to +1 over 6 photos) against doing nothing; no champion serves yet, so the floors alone decide"
+
+
+def test_the_words_say_when_photos_are_too_few_for_an_interval() -> None:
+    assert "psnr_rgb +1 (mean of 2 photos, too few for an interval) against doing nothing" in judge(POLICY, measured(1.0, 1.0), None, BETTER).words

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from chain import GIT, Chain, make_chain
+from pydantic import ValidationError
+
+from components import tracking
+from components.core.errors import LineageError, StageError
+from components.core.records import Checkpoint, ModelVersion
+from components.register import export
+from components.register.card import write_card
+from components.register.config import RegisterConfig
+from components.register.run import check_chain, run
+
+
+def registered(name: str, chain: Chain, out: Path, *, load_test: bool = False) -> ModelVersion:
+    """Run the stage."""
+    config = RegisterConfig(name=name, load_test=load_test)
+    return run(config, chain.recipe, chain.photoset, chain.pairset, chain.checkpoint, chain.report, chain.provenance, out=out)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "", "-a", "a b", "x" * 101])
+def test_a_name_the_registry_cannot_hold_is_refused_in_the_recipe(name: str) -> None:
+    with pytest.raises(ValidationError):
+        RegisterConfig(name=name)
+
+
+def test_a_chain_that_closes_is_accepted(chain: Chain) -> None:
+    check_chain(chain.recipe, chain.photoset, chain.pairset, chain.checkpoint, chain.report)
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "words"),
+    [
+        ("pairset", "photoset", "photos named by the pairs"),
+        ("pairset", "config_digest", "synthesize section"),
+        ("checkpoint", "pairset", "pairs named by the checkpoint"),
+        ("checkpoint", "config_digest", "train section"),
+        ("report", "checkpoint", "checkpoint named by the report"),
+        ("report", "pairset", "pairs named by the report"),
+    ],
+)
+def test_a_chain_that_does_not_close_is_refused_naming_both_ends(chain: Chain, record: str, field: str, words: str) -> None:
+    broken = getattr(chain, record).model_copy(update={field: "f" * 64})
+    records: dict[str, Any] = {name: getattr(chain, name) for name in ("photoset", "pairset", "checkpoint", "report")} | {record: broken}
+    with pytest.raises(LineageError, match=words) as caught:
+        check_chain(chain.recipe, **records)
+    assert "ffffffffffff" in str(caught.value)
+    assert "again" in str(caught.value)
+
+
+def test_the_number_of_workers_is_no_part_of_the_chain(chain: Chain) -> None:
+    sections = {**chain.recipe.sections, "synthesize": {"seed": 0, "workers": 16}}
+    check_chain(chain.recipe.model_copy(update={"sections": sections}), chain.photoset, chain.pairset, chain.checkpoint, chain.report)
+
+
+def test_the_card_tells_data_licences_figures_limits_and_identity(chain: Chain) -> None:
+    card = write_card("tiny", chain.recipe, chain.photoset, chain.pairset, chain.checkpoint, chain.report, chain.provenance)
+    for words in (
+        "| `psnr_rgb` | 24.0000 | 25.0000 |",
+        "`lpips_alex` | not measured: its weights are not here",
+        "8 photos (2 train, 0 val, 6 test), 8 pairs",
+        "| 7 | made from numbers | CC0 |",
+        "| 1 | not stated | not stated |",
+        "Some photos state no licence",
+        "up to 2.0 px RMS radius",
+        "models:/tiny@champion",
+        chain.checkpoint.weights_sha256,
+        GIT,
+        "DVC photos",
+        "workers: 2",
+    ):
+        assert words in card
+
+
+def test_the_card_counts_photos_that_came_out_worse(chain: Chain, tmp_path: Path) -> None:
+    worse = make_chain(tmp_path, gain=-1.0)
+    assert "6 of 6 test pairs came out worse than left alone" in write_card(
+        "tiny", worse.recipe, worse.photoset, worse.pairset, worse.checkpoint, worse.report, worse.provenance
+    )
+
+
+@pytest.mark.services
+def test_a_version_carries_records_tags_and_weights(store: Path, chain: Chain, tmp_path: Path) -> None:
+    made = registered("whole", chain, tmp_path)
+    version = tracking.get_version("whole", 1)
+    assert (made.version, made.checkpoint, made.report, made.recipe) == (1, chain.checkpoint.digest, chain.report.digest, chain.recipe.digest)
+    assert version.aliases == ("challenger",)
+    assert version.tags["validation_status"] == "pending"
+    assert version.tags["git.commit"] == GIT
+    assert version.tags["dvc.photos"] == "a" * 32 + ".dir"
+    assert version.tags["refocus.weights_sha256"] == chain.checkpoint.weights_sha256
+    with tracking.fetch(version, "") as folder:
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert Checkpoint.load(folder / "records").digest == chain.checkpoint.digest
+    records = ["recipe", "photoset", "pairset", "checkpoint", "report", "provenance"]
+    assert {f"records/{name}.json" for name in records} | {f"records/{name}.jsonl" for name in ("photos", "pairs", "scores")} <= names
+    assert {"MODEL_CARD.md", "files.json", "records/dvc.lock", "records/report.html", "records/quarantine.json"} <= names
+    assert not [name for name in names if name.endswith((".pkl", ".pt", ".pth"))]
+    assert not [name for name in names if name.startswith("code/components/") and name.split("/")[2] not in ("__init__.py", "core", "nets")]
+
+
+@pytest.mark.services
+def test_a_checkpoint_is_registered_once(store: Path, chain: Chain, tmp_path: Path) -> None:
+    assert registered("once", chain, tmp_path) == registered("once", chain, tmp_path)
+    assert [version.number for version in tracking.newest_versions("once")] == [1]
+
+
+@pytest.mark.services
+def test_another_checkpoint_is_the_next_version_and_the_challenger(store: Path, chain: Chain, tmp_path: Path) -> None:
+    registered("twice", chain, tmp_path)
+    assert registered("twice", make_chain(tmp_path / "other", seed=2), tmp_path).version == 2
+    challenger = tracking.at_alias("twice", "challenger")
+    assert challenger is not None
+    assert challenger.number == 2
+
+
+@pytest.mark.services
+def test_a_version_belongs_to_its_training_run(store: Path, tmp_path: Path) -> None:
+    with tracking.open_training("a1" * 32, recipe="tiny", params={}, tags={}, dataset=("pairs", "d" * 64, "here")) as training:
+        pass
+    chain = make_chain(tmp_path, seed=5, about={"train_key": "a1" * 32})
+    registered("of-a-run", chain, tmp_path / "out")
+    assert tracking.get_version("of-a-run", 1).run_id == training.run_id
+
+
+@pytest.mark.services
+def test_a_run_that_this_store_does_not_have_is_no_obstacle(store: Path, tmp_path: Path) -> None:
+    chain = make_chain(tmp_path, seed=6, about={"train_key": "b2" * 32, "mlflow_run": "c" * 32})
+    registered("of-no-run", chain, tmp_path / "out")
+    assert tracking.get_version("of-no-run", 1).run_id is None
+
+
+@pytest.mark.services
+def test_altered_weights_are_not_registered(store: Path, tmp_path: Path) -> None:
+    chain = make_chain(tmp_path, seed=7)
+    with (chain.checkpoint.folder / "generator.safetensors").open("ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(LineageError, match=r"generator\.safetensors is missing or was altered"):
+        registered("altered", chain, tmp_path / "out")
+    assert tracking.newest_versions("altered") == ()
+
+
+_STRANGER = """
+import json, sys
+import mlflow, numpy as np
+model = mlflow.pyfunc.load_model(sys.argv[1])
+inner = model.unwrap_python_model()
+shapes = [list(model.predict(np.full((n, h, w, 3), 0.5, np.float32)).shape) for n, h, w in ((1, 45, 61), (2, 30, 17))]
+bytes_ = inner.predict(None, np.full((33, 21, 3), 128, np.uint8))
+print(json.dumps({
+    "shapes": shapes, "uint8": [list(bytes_.shape), str(bytes_.dtype)],
+    "nets": sys.modules["components.nets"].__file__,
+    "modules": sorted({name.split(".")[0] for name in sys.modules}),
+}))
+"""
+
+
+@pytest.mark.services
+def test_a_registered_model_loads_in_a_clean_process_with_pickle_forbidden(store: Path, chain: Chain, tmp_path: Path) -> None:
+    registered("clean", chain, tmp_path / "out", load_test=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment |= {"MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-I", "-c", _STRANGER, "models:/clean/1"]
+    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["shapes"] == [[1, 45, 61, 3], [2, 30, 17, 3]]
+    assert found["uint8"] == [[33, 21, 3], "uint8"]
+    assert "/code/components/nets/" in found["nets"]
+    assert not {"cv2", "torchvision", "ray", "prefect", "dvc", "boto3", "albumentations"} & set(found["modules"])
+
+
+@pytest.mark.services
+def test_a_model_that_gives_another_picture_elsewhere_is_not_registered(store: Path, chain: Chain, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    example = np.full((20, 20, 3), 0.5, np.float32)
+    export.build(folder, checkpoint=chain.checkpoint, example=example, records={}, card="a card")
+    np.save(folder / "example" / "restored.npy", np.zeros((1, 20, 20, 3), np.float32))
+    with pytest.raises(StageError, match="differs from the checkpoint by"):
+        export.try_out(folder)
+    (folder / "artifacts" / "restorer" / "generator.json").write_text("{}")
+    with pytest.raises(StageError, match=r"generator\.json of this model was altered"):
+        export.try_out(folder)

@@ -1,0 +1,93 @@
+"""The architecture as a test: imports go down only, each outside tool has one door, files and functions fit their size."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted(path for folder in ("components", "flows") for path in (ROOT / folder).rglob("*.py"))
+STAGES = ("ingest", "synthesize", "train", "evaluate", "register")
+FLOORS: dict[str, int] = {
+    "components.core": 0,
+    "components.python_version": 0,
+    "components.nets": 1,
+    **{f"components.{name}": 2 for name in ("metrics", "tracking", "storage", "cluster", "versioning")},
+    **{f"components.{name}": 3 for name in STAGES},
+    **{f"components.{name}": 4 for name in ("recipes", "stages", "promotion", "lineage")},
+    **{f"components.{name}": 5 for name in ("cli", "commands", "registry_commands", "doctor")},
+    "flows": 5,
+}
+DOORS: dict[str, tuple[str, ...]] = {
+    "prefect": ("flows",),
+    "dvc": ("components.versioning",),
+    "git": ("components.versioning",),
+    "mlflow": ("components.tracking", "components.register.model_file"),
+    "boto3": ("components.storage",),
+    "botocore": ("components.storage",),
+    "ray": ("components.cluster",),
+    "albumentations": ("components.train.augment",),
+}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Every module that a file imports, wherever in the file, with its line; nothing is left to TYPE_CHECKING."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module, node.lineno
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def floor_of(module: str) -> tuple[int, str] | None:
+    """The floor of a module, and which part of the house it belongs to."""
+    return next(((floor, part) for part, floor in FLOORS.items() if within(module, part)), None)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_go_down_and_stages_do_not_know_each_other(path: Path) -> None:
+    here = floor_of(module_of(path))
+    if module_of(path) == "components":
+        return
+    assert here is not None, f"{module_of(path)} has no floor; add it to FLOORS"
+    for name, line in imports_of(path):
+        there = floor_of(name)
+        if there is None or there[1] == here[1]:
+            continue
+        allowed = there[0] < here[0] or (there[0] == here[0] != 3)
+        assert allowed, f"{path}:{line} floor {here[0]} imports {name} on floor {there[0]}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_each_outside_tool_has_one_door(path: Path) -> None:
+    for name, line in imports_of(path):
+        allowed = DOORS.get(name.split(".")[0])
+        assert allowed is None or any(within(module_of(path), door) for door in allowed), f"{path}:{line} imports {name}; its door is {allowed}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_files_and_functions_stay_readable(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 300, f"{path} has {text.count(chr(10))} lines; split it by subject"
+    assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is for"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{path}:{node.lineno} {node.name} does not fit a screen"
+
+
+def test_every_name_in_the_tables_is_there() -> None:
+    modules = {module_of(path) for path in FILES}
+    gone = [part for part in (*FLOORS, *(door for doors in DOORS.values() for door in doors)) if part not in modules]
+    assert gone == []

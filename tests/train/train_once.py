@@ -1,0 +1,35 @@
+"""Run stage train on a small pair set, as a process of its own that a test can kill: python train_once.py PAIRS OUT WORKERS."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from components.core.records import PairSet, RecipeRecord
+from components.train.config import TrainConfig
+from components.train.run import run
+
+
+def settings(workers: int) -> TrainConfig:
+    """A critic with its penalty, two updates, averaging and a schedule: everything that could come apart on several workers."""
+    return TrainConfig.model_validate(
+        {
+            "seed": 5,
+            "generator": {"kind": "unet", "width": 4, "depth": 1},
+            "discriminators": [{"kind": "patchgan", "layers": 1, "width": 4, "conditional": True}],
+            "adversarial": {"kind": "wgan_gp", "weight": 0.1},
+            "discriminator_updates": 2,
+            "content": [{"kind": "l1"}],
+            "phases": [{"name": "joint", "images": 160, "crop_px": 32, "batch": 4, "schedule": {"kind": "linear"}}],
+            "validate_every": 40,
+            "log_every": 5,
+            "workers": workers,
+        }
+    )
+
+
+if __name__ == "__main__":
+    pairs, out, count = sys.argv[1:]
+    config = settings(int(count))
+    recipe = RecipeRecord(name="small", sections={"train": config.model_dump(mode="json")})
+    print(run(config, recipe, PairSet.load(Path(pairs)), out=Path(out)).images_seen)
