@@ -33,7 +33,7 @@ def promote(name: str, number: int | None, root: Path) -> promotion.Decision:
     )
     pairset = PairSet.load(folder_of(root, recipe.name, PairSet))
     report = EvalReport.load(folder_of(root, recipe.name, EvalReport))
-    return promotion.promote(recipe.register_, pairset, report, version)
+    return promotion.promote(recipe.register_, pairset, report, version, tile_px=recipe.evaluate.tile_px)
 
 
 def recipe_of(name: str, root: Path) -> recipes.Recipe:

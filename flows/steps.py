@@ -19,6 +19,7 @@ from components.core.errors import StageError
 from components.core.files import code_digest, state_folder, write_text
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance
+from components.train.run import preflight
 from flows.closing import closing_lines
 from flows.timing import Step, keep_times
 from flows.workspace import Workspace, workspace
@@ -101,6 +102,8 @@ def follow(space: Workspace, do: Do, say: versioning.Say) -> Finished:
     stale = versioning.status(recipe.name, rest, root=space.root)
     if not stale and (stamp := _stamp_of(run)) == _last_stamp(recipe.name):
         return _nothing_to_do(run, recipe.name, stamp["champion"])
+    if any(name.startswith(("synthesize@", "train@")) for name in stale):
+        preflight(recipe.train)  # weights that cannot be had are said before hours of other work
     for name in rest:
         if stale:
             run.stage(name)
@@ -130,7 +133,7 @@ def judge(recipe: recipes.Recipe, version: ModelVersion, root: Path) -> promotio
     pairset, report = (kind.load(stages.folder_of(root, recipe.name, kind)) for kind in (PairSet, EvalReport))
     assert isinstance(pairset, PairSet)
     assert isinstance(report, EvalReport)
-    return promotion.promote(recipe.register_, pairset, report, version)
+    return promotion.promote(recipe.register_, pairset, report, version, tile_px=recipe.evaluate.tile_px)
 
 
 def _stamp_of(run: Run) -> dict[str, str | None]:

@@ -40,7 +40,7 @@ class Workspace:
 def workspace(recipe: str, root: Path, *, photos: str | None = None, worktree: bool = False, debug: bool = False) -> Iterator[Workspace]:
     """Hold a recipe's lock for as long as the block lasts, and give the place to run in.
 
-    photos: takes the place of the recipe's ingest.source; worktree: HEAD in a folder of its own, with this checkout's cache and state.
+    photos: takes the place of the recipe's ingest.photos; worktree: HEAD in a folder of its own, with this checkout's cache and state.
     Raises BusyError, naming the holder's process and since when, if another run of the recipe is at work.
     """
     versioning.need_clone(root)

@@ -22,7 +22,8 @@ class Progress:
 
     def __init__(self, title: str, total: int, *, unit: str = "images", done: int = 0, stream: TextIO | None = None) -> None:
         self.title, self.total, self.unit, self.done = title, total, unit, done
-        self._first, self._began, self._shown = done, time.monotonic(), -1e9
+        self._first, self._began = done, time.monotonic()
+        self._shown = self._began
         self._stream = stream or sys.stderr
         self._lively = self._stream.isatty() or bool(os.environ.get(RELAYED))
         self._every_s = 0.5 if self._lively else 10.0

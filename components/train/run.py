@@ -35,10 +35,10 @@ KEPT_TRAININGS = 3
 
 
 def preflight(config: TrainConfig) -> dict[int, Path]:
-    """What can be refused before any work: torch's age, a GPU that is asked for, pretrained weights. Gives the weights' files by place."""
-    found = tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2])
-    if found < (2, 11):
-        raise InputError(f"torch {torch.__version__} is too old: 2.11 or newer is needed; run `make venv`, which installs the tested set")
+    """Get the pretrained weights that the content losses need, before any work; gives their files by place.
+
+    Raises WeightsError with the remedies when they cannot be had.
+    """
     wanted = {index: part.weights() for index, part in enumerate(config.content)}
     return {index: weights.fetch() for index, weights in wanted.items() if weights is not None}
 
