@@ -27,6 +27,8 @@ class PairedAugment:
             steps.append(A.VerticalFlip(p=config.flip_vertical))
         if config.quarter_turns:
             steps.append(A.RandomRotate90(p=config.quarter_turns))
+        if config.swap_channels:
+            steps.append(A.ChannelShuffle(p=config.swap_channels))
         if config.brightness or config.contrast:
             steps.append(A.RandomBrightnessContrast(config.brightness, config.contrast, p=1.0))
         self._transform = A.Compose(steps, additional_targets={"sharp": "image"})

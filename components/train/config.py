@@ -89,6 +89,7 @@ class Augment(Part):
     flip: float = Field(0.5, ge=0, le=1, description="probability of a left-right flip")
     flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down flip")
     quarter_turns: float = Field(0.0, ge=0, le=1, description="probability of a turn by 90, 180 or 270 degrees")
+    swap_channels: float = Field(0.0, ge=0, le=1, description="probability of red, green and blue in another order: few photos show few colours")
     brightness: float = Field(0.0, ge=0, le=0.9, description="largest change of brightness, share of the range")
     contrast: float = Field(0.0, ge=0, le=0.9, description="largest change of contrast, share of the range")
 
