@@ -49,10 +49,12 @@ def ray_started(cpus: int) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    # Ray's workers talk much to say little; errors and progress come back by other ways. --debug lets everything through.
+    aloud = "REFOCUS_DEBUG" in os.environ
     address = os.environ.get("RAY_ADDRESS", "local")
     local: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": OBJECT_STORE_BYTES, "dashboard_host": "127.0.0.1"} if address == "local" else {}
     try:
-        ray.init(address=address, runtime_env={"env_vars": worker_environment()}, logging_level=logging.WARNING, **local)
+        ray.init(address=address, runtime_env={"env_vars": worker_environment()}, logging_level=logging.ERROR, log_to_driver=aloud, **local)
     except ConnectionError as error:
         raise ServiceError(f"no Ray cluster answers at RAY_ADDRESS={address}: {error}; start it, or unset RAY_ADDRESS to work on this machine") from error
     try:
@@ -74,6 +76,7 @@ def map_in_order(function: Callable[[Item], Result], items: Sequence[Item], *, w
                 bar.advance(1)
             return
         with ray_started(workers) as ray:
+            bar.begin()
             remote = ray.remote(num_cpus=1)(function)
             waiting: deque[Any] = deque()
             for item in items:
@@ -140,15 +143,20 @@ class ProgressMail:
 
     def __init__(self) -> None:
         self._count, self._note = 0, ""
+        self._begun: int | None = None
+
+    def begin(self, done: int) -> None:
+        """Note that the work starts now, with so much done before."""
+        self._begun = done
 
     def put(self, count: int, note: str) -> None:
         """Note how many more are done."""
         self._count, self._note = self._count + count, note or self._note
 
-    def take(self) -> tuple[int, str]:
-        """What came since the last look."""
-        taken = self._count, self._note
-        self._count = 0
+    def take(self) -> tuple[int | None, int, str]:
+        """What came since the last look: a beginning, a count, a note."""
+        taken = self._begun, self._count, self._note
+        self._begun, self._count = None, 0
         return taken
 
 
@@ -157,6 +165,10 @@ class MailedProgress:
 
     def __init__(self, mail: Any) -> None:
         self._mail = mail
+
+    def begin(self, done: int = 0) -> None:
+        """Send that the work starts now."""
+        self._mail.begin.remote(done)
 
     def advance(self, count: int, note: str = "") -> None:
         """Send and go on; nothing is waited for."""
@@ -172,9 +184,11 @@ def _mailed_bar(ray: Any, bar: Progress) -> Iterator[Any]:
     def show() -> None:
         while not over.wait(0.5):
             try:
-                count, note = ray.get(mail.take.remote(), timeout=30)
+                begun, count, note = ray.get(mail.take.remote(), timeout=30)
             except ray.exceptions.RayError:  # Ray is ending; the trainer's own error tells more
                 return
+            if begun is not None:
+                bar.begin(begun)
             if count:
                 bar.advance(count, note)
 

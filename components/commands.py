@@ -121,6 +121,7 @@ def _root() -> Path:
 
 def _stage(given: argparse.Namespace) -> int:
     from components import versioning
+    from components.core.progress import Progress
     from components.stages import run_stage
 
     if "DVC_STAGE" in os.environ:
@@ -139,9 +140,8 @@ def _stage(given: argparse.Namespace) -> int:
             given.recipe, name, exit_code=1, message=f"this should not happen: {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)"
         )
         raise
-    seconds = time.monotonic() - began
-    versioning.leave_status(given.recipe, name, seconds=round(seconds, 2))
-    print(f"{name} of {given.recipe}: {type(record).__name__} {record.digest[:12]} in {seconds:.1f} s")
+    versioning.leave_status(given.recipe, name, seconds=round(Progress.worked_s, 2))
+    print(f"{name} of {given.recipe}: {type(record).__name__} {record.digest[:12]} in {time.monotonic() - began:.1f} s")
     return 0
 
 

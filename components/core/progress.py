@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self, TextIO, TypeVar
+from typing import ClassVar, Self, TextIO, TypeVar
 
 Item = TypeVar("Item")
 RELAYED = "REFOCUS_PROGRESS_RELAYED"
@@ -20,10 +20,12 @@ RELAYED = "REFOCUS_PROGRESS_RELAYED"
 class Progress:
     """`with Progress("synthesize", 480, unit="photos") as bar: bar.advance(1)`. `done` may start above 0 (a resumed run)."""
 
+    worked_s: ClassVar[float] = 0.0  # of all bars of this process that have ended: a stage's time less its preparations
+
     def __init__(self, title: str, total: int, *, unit: str = "images", done: int = 0, stream: TextIO | None = None) -> None:
         self.title, self.total, self.unit, self.done = title, total, unit, done
         self._first, self._began = done, time.monotonic()
-        self._shown = self._began
+        self._shown = self._last = self._began
         self._stream = stream or sys.stderr
         self._lively = self._stream.isatty() or bool(os.environ.get(RELAYED))
         self._every_s = 0.5 if self._lively else 10.0
@@ -32,13 +34,19 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        Progress.worked_s += self._last - self._began
         if kind is None:
             print(self.line(), file=self._stream, flush=True)
+
+    def begin(self, done: int = 0) -> None:
+        """The work starts only now, with so much done by an earlier run: what came before counts neither in the speed nor as work."""
+        self.done = self._first = done
+        self._began = self._last = time.monotonic()
 
     def advance(self, count: int, note: str = "") -> None:
         """Count finished items; shows the line when it is time to."""
         self.done += count
-        now = time.monotonic()
+        self._last = now = time.monotonic()
         if now - self._shown >= self._every_s:
             self._shown = now
             print(self.line(note), end="\r" if self._lively else "\n", file=self._stream, flush=True)

@@ -43,7 +43,7 @@ def measure(restore: Restore, pairset: PairSet, metrics: Sequence[str], split: S
     if not pairs:
         raise InputError(f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more photos, or a larger share to {split}")
     restore(to_float(read_pair(pairset, pairs[0])[0]))
-    return tuple(_score(restore, pairset, pair, measured) for pair in tracked(pairs, title, len(pairs), "photos"))
+    return tuple(_score(restore, pairset, pair, measured) for pair in tracked(pairs, title, len(pairs), "pairs"))
 
 
 def read_pair(pairset: PairSet, pair: Pair) -> tuple[Bytes8, Bytes8]:

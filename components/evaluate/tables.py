@@ -8,14 +8,14 @@ from components.metrics import METRICS
 
 
 def terminal_table(report: EvalReport) -> str:
-    """Blurred against restored: every metric, on all test photos and by severity; then what was skipped.
+    """Blurred against restored: every metric, on all test pairs and by severity; then what was skipped.
 
     report: as run() saved it, so that its scores can be read.
     """
     scores = report.scores()
     total, parts = whole(scores), by_severity(scores)
-    rows = [("", "photos", *(f"{METRICS[name].title} {what}" for name in report.metrics for what in ("blurred", "restored", "gain")))]
-    rows += [_row("all test photos", total, report.metrics)]
+    rows = [("", "pairs", *(f"{METRICS[name].title} {what}" for name in report.metrics for what in ("blurred", "restored", "gain")))]
+    rows += [_row("all test pairs", total, report.metrics)]
     if len(parts) > 1:
         rows += [_row(f"  {part.name} blur", part, report.metrics) for part in parts]
     lines = _aligned(rows)
@@ -23,11 +23,11 @@ def terminal_table(report: EvalReport) -> str:
     device = report.about.get("device")
     lines += [
         "",
-        f"{total.improved} of {total.count} photos improved; {report.seconds_per_megapixel:.2f} s per megapixel" + (f" on {device}" if device else ""),
+        f"{total.improved} of {total.count} pairs improved; {report.seconds_per_megapixel:.2f} s per megapixel" + (f" on {device}" if device else ""),
     ]
     broken = sum(not score.finite for score in scores)
     if broken:
-        lines += [f"{broken} of {total.count} restored photos hold NaN or infinity"]
+        lines += [f"{broken} of {total.count} pairs came out with NaN or infinity"]
     lines += [f"{METRICS[name].title} skipped: {reason}" for name, reason in report.skipped.items()]
     return "\n".join(lines)
 

@@ -43,6 +43,10 @@ class Observer(Protocol):
         """A validation picture at a position."""
         ...
 
+    def begin(self, images_seen: int) -> None:
+        """The training starts, or goes on from there."""
+        ...
+
     def advance(self, images: int, note: str) -> None:
         """So many more images are done."""
         ...
@@ -122,7 +126,9 @@ class Loop:
             state = read_state(kept)
             self.step.load_state(state["step"])
             self.images_seen = state["images_seen"]
-        elif self.data.val:
+        if self.world.leads:
+            self.observer.begin(self.images_seen)
+        if kept is None and self.data.val:
             self._validate()
         for phase, start, stop in spans(self.config, len(self.data.train)):
             if self.images_seen < stop and (trouble := self._run_phase(phase, start, stop)):

@@ -82,8 +82,7 @@ def _train(config: TrainConfig, settings: dict[str, Any], data: Data, name: str,
         if is_s3(storage):
             raise InputError(f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder")
         store = FolderStore(Path(storage) / name)
-        kept = store.load()
-        with Progress("train", total, done=read_state(kept)["images_seen"] if kept else 0) as bar:
+        with Progress("train", total) as bar:
             found = train_on_worker(settings | {"progress": bar, "store": store})
         state = store.load()
     else:
@@ -142,6 +141,9 @@ class _Silent:
     def picture(self, picture: Picture, images_seen: int) -> None:
         """Not kept."""
 
+    def begin(self, images_seen: int) -> None:
+        """Not shown."""
+
     def advance(self, images: int, note: str) -> None:
         """Not shown."""
 
@@ -159,6 +161,10 @@ class _Logged:
     def picture(self, picture: Picture, images_seen: int) -> None:
         """Log a validation picture: blurred | restored | sharp."""
         self._logged.log_picture("validation", picture, images_seen)
+
+    def begin(self, images_seen: int) -> None:
+        """Set the bar where the training goes on."""
+        self._bar.begin(images_seen)
 
     def advance(self, images: int, note: str) -> None:
         """Move the bar."""

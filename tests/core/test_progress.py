@@ -31,14 +31,34 @@ def test_a_resumed_run_counts_its_speed_from_where_it_began(monkeypatch: pytest.
     assert "950/1000 images 5.0 images/s 0:10 left" in bar.line()
 
 
-def test_a_log_gets_whole_lines_a_relay_gets_carriage_returns(monkeypatch: pytest.MonkeyPatch) -> None:
-    for relayed, ending in (("", "\n"), ("1", "\r")):
-        monkeypatch.setenv(RELAYED, relayed)
-        stream = io.StringIO()
-        with Progress("train", 2, stream=stream) as bar:
-            bar.advance(1)
-            assert stream.getvalue().endswith(ending)
-        assert stream.getvalue().endswith("\n")
+@pytest.mark.parametrize(("relayed", "after_one_s"), [("", ""), ("1", "\r")])
+def test_a_log_gets_a_line_now_and_then_a_relay_gets_carriage_returns(monkeypatch: pytest.MonkeyPatch, relayed: str, after_one_s: str) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setenv(RELAYED, relayed)
+    stream = io.StringIO()
+    with Progress("train", 3, stream=stream) as bar:
+        now[0] = 1.0
+        bar.advance(1)
+        assert stream.getvalue()[-1:] == after_one_s
+        now[0] = 12.0
+        bar.advance(1)
+        assert stream.getvalue().count("train") == (2 if relayed else 1)
+    assert stream.getvalue().endswith("\n")
+
+
+def test_what_came_before_the_work_counts_neither_in_the_speed_nor_as_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    before = Progress.worked_s
+    with Progress("train", 100, stream=io.StringIO()) as bar:
+        now[0] = 30.0  # workers are starting
+        bar.begin(40)
+        now[0] = 40.0
+        bar.advance(20)
+        now[0] = 45.0  # workers are ending
+        assert "60/100 images 1.3 images/s" in bar.line()
+    assert Progress.worked_s - before == 10.0
 
 
 def test_nothing_is_announced_as_done_when_it_failed() -> None:

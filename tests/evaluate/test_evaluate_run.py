@@ -145,11 +145,11 @@ def test_sheets_are_pictures_of_four_panels_that_show_the_photos(report: EvalRep
 
 def test_the_terminal_table_has_a_row_for_all_and_one_a_severity(report: EvalReport) -> None:
     lines = terminal_table(report).splitlines()
-    assert lines[0].split() == ["photos", "PSNR", "blurred", "PSNR", "restored", "PSNR", "gain", "SSIM", "blurred", "SSIM", "restored", "SSIM", "gain"]
+    assert lines[0].split() == ["pairs", "PSNR", "blurred", "PSNR", "restored", "PSNR", "gain", "SSIM", "blurred", "SSIM", "restored", "SSIM", "gain"]
     assert [line.split()[0] for line in lines[2:6]] == ["all", "mild", "medium", "strong"]
     assert sum(int(line.split()[2]) for line in lines[3:6]) == 9
     assert max(map(len, lines[:6])) <= 110
-    assert "0 of 9 photos improved" in "\n".join(lines)
+    assert "0 of 9 pairs improved" in "\n".join(lines)
 
 
 def test_two_runs_differ_in_their_seconds_only(pairset: PairSet, untrained: Checkpoint, tmp_path: Path) -> None:

@@ -71,6 +71,9 @@ class Memory:
     def picture(self, picture: Any, images_seen: int) -> None:
         self.pictures.append(images_seen)
 
+    def begin(self, images_seen: int) -> None:
+        self.began = images_seen
+
     def advance(self, images: int, note: str) -> None:
         self.images += images
         if self._die_after is not None and self.images >= self._die_after:
@@ -108,6 +111,7 @@ def test_ten_steps_equal_five_plus_five(pairset: PairSet) -> None:
     assert read_state(halves.states[-1])["images_seen"] == 8
     rest.states = halves.states
     assert run(config(**dropping), pairset, rest).images_seen == 20
+    assert (rest.began, rest.images) == (8, 12)
     for ours, theirs in zip(weights_of(rest.states[-1]), weights_of(whole.states[-1]), strict=True):
         assert torch.equal(ours, theirs)
 
