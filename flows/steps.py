@@ -97,6 +97,7 @@ def follow(space: Workspace, do: Do, say: versioning.Say) -> Finished:
     stages.need_torch()
     run = Run(space, do, say)
     recipe = recipes.load(space.recipe, root=space.root)
+    tracking.prepare()  # an address that does not answer is said before any work
     first, *rest = versioning.stage_order(space.root)
     run.stage(first)
     stale = versioning.status(recipe.name, rest, root=space.root)
