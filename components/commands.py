@@ -99,6 +99,7 @@ def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
     made.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for the restored PNG files")
     made = add("lineage", "walk a model back to its photos, code and parameters", "refocus lineage demo@champion --verify", _lineage)
     made.add_argument("model", metavar="NAME@ALIAS")
+    made.add_argument("--photos", action="store_true", help="list the photos it was trained and tested on")
     made.add_argument("--verify", action="store_true", help="hash every object again and check that every link holds")
 
 
@@ -195,6 +196,8 @@ def _lineage(given: argparse.Namespace) -> int:
 
     root = _root()
     print(lineage.trace(given.model))
+    for photo in lineage.photos_of(given.model) if given.photos else ():
+        print(f"{photo.split:<5}  {photo.id[:16]}  {photo.width}×{photo.height}  {photo.name}" + (f"  ({photo.licence})" if photo.licence else ""))
     if not given.verify:
         return 0
     problems = lineage.verify(given.model, root=root)

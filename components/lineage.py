@@ -1,4 +1,4 @@
-"""From a model that serves back to the photos: `refocus lineage NAME@champion [--verify]`.
+"""From a model that serves back to the photos: `refocus lineage NAME@champion [--photos] [--verify]`.
 
 alias → version → checkpoint → recipe → pairs → photos → git commit → DVC objects. Everything but the last two is read from the registry
 alone: each version carries the records of its whole chain.
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from components import tracking, versioning
 from components.core.errors import InputError, LineageError, RefocusError
 from components.core.files import sha256_of_file
-from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet, Provenance, RecipeRecord, Record
+from components.core.records import Checkpoint, EvalReport, PairSet, Photo, PhotoSet, Provenance, RecipeRecord, Record
 from components.register.export import FILES, RECORDS
 from components.tracking import registry
 
@@ -83,6 +83,12 @@ def trace(reference: str) -> Chain:
     last = [Link("git commit", tags.get(registry.GIT_COMMIT, "unknown"))]
     last += [Link(f"DVC {output}", md5) for output, md5 in _dvc(version)]
     return Chain(version, (*first, *middle, *last))
+
+
+def photos_of(reference: str) -> tuple[Photo, ...]:
+    """The photos that a version was made from and measured on, as they stood in its PhotoSet; read from the registry alone."""
+    with tracking.fetch(resolve(reference), RECORDS) as folder:
+        return PhotoSet.load(folder).photos()
 
 
 def verify(reference: str, *, root: Path) -> list[str]:

@@ -63,6 +63,11 @@ def test_the_chain_walks_from_the_alias_to_the_photos(store: Path, chain: Chain,
         assert digest in text
 
 
+def test_the_photos_behind_a_version_are_listed_from_the_registry_alone(store: Path, chain: Chain, tmp_path: Path) -> None:
+    _register("shown", chain, tmp_path)
+    assert lineage.photos_of("shown@challenger") == chain.photoset.photos()
+
+
 def test_a_version_can_be_named_by_number(store: Path, chain: Chain, tmp_path: Path) -> None:
     _register("numbered", chain, tmp_path)
     assert lineage.resolve("numbered:1") == lineage.resolve("numbered/v1") == lineage.resolve("numbered@challenger")
