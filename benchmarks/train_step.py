@@ -1,4 +1,4 @@
-"""Seconds of one training step by precision and memory layout, alternating: python benchmarks/train_step.py [--recipe demo] [--rounds 7].
+"""Seconds of one training step by precision, memory layout and compilation, alternating: python benchmarks/train_step.py [--recipe demo] [--rounds 7].
 
 The batch is in memory; a step is every update of the recipe's last phase. DeblurGAN's own code with two-convolution blocks, WGAN-GP and
 five critic updates took 5.07 s a step (batch 1, 256 px, two threads) on a machine of the same kind.
@@ -37,7 +37,7 @@ def stand_in_weights(config: TrainConfig, folder: Path) -> dict[int, Path]:
 
 
 def main() -> None:
-    """Time all four, A B C D A B C D, and print medians."""
+    """Time all five, A B C D E A B C D E, and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="demo")
     parser.add_argument("--rounds", type=int, default=7)
@@ -48,12 +48,13 @@ def main() -> None:
     updates = base.discriminator_updates
     with tempfile.TemporaryDirectory() as folder:
         weights = stand_in_weights(base, Path(folder))
-        choices = list(itertools.product(("fp32", "bf16"), (False, True)))
+        choices = [*itertools.product(("fp32", "bf16"), (False, True), (False,)), ("bf16", True, True)]
         steps = {
-            choice: GanStep(base.model_copy(update={"precision": choice[0], "channels_last": choice[1]}), World.alone(device), weights) for choice in choices
+            choice: GanStep(base.model_copy(update={"precision": choice[0], "channels_last": choice[1], "compile": choice[2]}), World.alone(device), weights)
+            for choice in choices
         }
-        times: dict[tuple[str, bool], list[float]] = {choice: [] for choice in choices}
-        for turn in range(given.rounds + 1):
+        times: dict[tuple[str, bool, bool], list[float]] = {choice: [] for choice in choices}
+        for turn in range(given.rounds + 2):
             for choice, step in steps.items():
                 layout = torch.channels_last if choice[1] else torch.contiguous_format
                 shape = (phase.batch, 3, phase.crop_px, phase.crop_px)
@@ -61,15 +62,15 @@ def main() -> None:
                 began = time.perf_counter()
                 terms = step(batches, phase, turn * phase.batch, 1.0)  # type: ignore[arg-type]
                 float(terms["generator/total"])  # waits for the device
-                if turn:  # the first is a warm-up
+                if turn > 1:  # the first two are warm-ups
                     times[choice].append(time.perf_counter() - began)
     print(f"{given.recipe}: batch {phase.batch}, {phase.crop_px} px, {updates} discriminator updates")
     print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {given.rounds} rounds")
-    for (precision, last), seconds in times.items():
+    for (precision, last, compiled), seconds in times.items():
         middle = statistics.median(seconds)
-        name = f"{precision} {'channels_last' if last else 'contiguous'}"
-        print(f"  {name:<20} {middle:7.3f} s a step ({min(seconds):.3f} to {max(seconds):.3f})  {phase.batch / middle:7.2f} images/s")
+        name = f"{precision} {'channels_last' if last else 'contiguous'}{' compiled' if compiled else ''}"
+        print(f"  {name:<30} {middle:7.3f} s a step ({min(seconds):.3f} to {max(seconds):.3f})  {phase.batch / middle:7.2f} images/s")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components import recipes
+from components import recipes, versioning
 from components.core.errors import InputError, nearest
 from components.core.files import state_folder
 from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance, Record
@@ -98,5 +99,8 @@ def register(recipe_name: str, provenance: Provenance, root: Path) -> ModelVersi
 
 
 def _given(stage: Stage, recipe: recipes.Recipe, root: Path) -> list[Any]:
-    whole = [recipe.record()] if stage.whole_recipe else []
+    record = recipe.record()
+    if "DVC_STAGE" in os.environ:  # run by hand, the folders may hold something else than dvc.lock says
+        record = record.model_copy(update={"about": {**record.about, "dvc": dict(versioning.hashes(recipe.name, root=root))}})
+    whole = [record] if stage.whole_recipe else []
     return [recipe.section(stage.name), *whole, *(kind.load(folder_of(root, recipe.name, kind)) for kind in stage.takes)]

@@ -83,7 +83,7 @@ def gains_in_order(scores: Sequence[PhotoScore]) -> Chart:
         style = "better" if gain_of(score) > 0 else "worse"
         marks.append(Mark(round(LEFT + place * step, 2), top, round(max(step * 0.85, 0.5), 2), max(foot - top, 0.5), style, _words(score)))
     ends = (Tick(round(LEFT + step / 2, 2), "1"), Tick(round(LEFT + (len(order) - 0.5) * step, 2), str(len(order))))
-    return Chart("Every test photo, most gained first", "photo", _gain_title(), ends[: len(order)], y.ticks(), y.at(0.0), tuple(marks))
+    return Chart("Every test pair, most gained first", "pair", _gain_title(), ends[: len(order)], y.ticks(), y.at(0.0), tuple(marks))
 
 
 def gain_by_severity(scores: Sequence[PhotoScore]) -> Chart:

@@ -24,13 +24,14 @@ class Adam(Part):
 
 
 class Constant(Part):
-    """The learning rate as it is."""
+    """One learning rate for the whole phase."""
 
     kind: Literal["constant"] = "constant"
+    level: float = Field(1.0, gt=0, le=1, description="share of the optimiser's rate, such as 0.1 for a second phase that only refines")
 
     def factor(self, share: float) -> float:
-        """1, whatever share of the phase is done."""
-        return 1.0
+        """The level, whatever share of the phase is done."""
+        return self.level
 
 
 class Linear(Part):

@@ -112,9 +112,10 @@ def train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
         return vars(Loop(config, data, world, store, _Silent(), weights).run())
     # The run's parameters are the recipe; where it ran is a tag.
     tags = {"refocus.stage": "train", "workers": str(world.size), "device": str(world.device)} | _experiment_tags()
-    with tracking.open_training(
-        settings["key"], recipe=recipe.name, params=recipe.sections, tags=tags, dataset=("pairs", pairset.digest, f"pairs of recipe {recipe.name}")
-    ) as logged:
+    dvc = recipe.about.get("dvc")
+    md5 = str(dvc["pairs"]) if isinstance(dvc, dict) and "pairs" in dvc else pairset.digest
+    dataset = ("pairs", md5, f"pairs of recipe {recipe.name}, digest {pairset.digest}")
+    with tracking.open_training(settings["key"], recipe=recipe.name, params=recipe.sections, tags=tags, dataset=dataset) as logged:
         outcome = Loop(config, data, world, store, _Logged(logged, settings["progress"]), weights).run()
         if outcome.diverged is not None:
             logged.close("FAILED")

@@ -266,6 +266,13 @@ def test_rates_follow_the_schedule(pairset: PairSet) -> None:
     assert rates == pytest.approx([0.01] * 6 + [0.008, 0.006, 0.004, 0.002])
 
 
+def test_a_constant_rate_may_be_a_share_of_the_optimisers(pairset: PairSet) -> None:
+    memory = Memory()
+    phase = {"name": "joint", "images": 4, "crop_px": 16, "batch": 2, "schedule": {"kind": "constant", "level": 0.1}}
+    run(config(phases=[phase], log_every=1, generator_optimizer={"lr": 0.01}), pairset, memory)
+    assert [memory.values[images]["rate/generator"] for images in (2, 4)] == pytest.approx([0.001, 0.001])
+
+
 def test_phases_follow_each_other_and_epochs_are_whole_batches() -> None:
     phases = [{"name": "first", "epochs": 1.5, "crop_px": 16, "batch": 4, "adversarial": False}, {"name": "second", "images": 10, "crop_px": 32, "batch": 4}]
     assert [(phase.name, start, stop) for phase, start, stop in spans(config(phases=phases), 10)] == [("first", 0, 16), ("second", 16, 24)]

@@ -24,10 +24,10 @@ def pairset(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
     return make_pairs(tmp_path_factory.mktemp("pairs"))
 
 
-def start(pairset: PairSet, place: Path, workers: int) -> subprocess.Popen[str]:
+def start(pairset: PairSet, place: Path, workers: int, *more: str) -> subprocess.Popen[str]:
     # As many threads in one process as one Ray worker gets: the same sums in the same order.
     environment = {**os.environ, "REFOCUS_HOME": str(place / "home"), "OMP_NUM_THREADS": str(os.cpu_count()), "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, str(Path(__file__).with_name("train_once.py")), str(pairset.folder), str(place / "out"), str(workers)]
+    command = [sys.executable, str(Path(__file__).with_name("train_once.py")), str(pairset.folder), str(place / "out"), str(workers), *more]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 
@@ -75,6 +75,16 @@ def test_killed_with_9_and_run_again_gives_the_same_weights(pairset: PairSet, al
     whole, resumed = weights(alone), weights(tmp_path)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert Checkpoint.load(tmp_path / "out").verify().images_seen == 160
+
+
+def test_a_training_that_runs_away_on_a_worker_is_told_with_its_remedy(pairset: PairSet, tmp_path: Path) -> None:
+    said, _ = (process := start(pairset, tmp_path, 1, "0.001")).communicate(timeout=240)
+    assert process.returncode == 1
+    last = said.strip().splitlines()[-1]
+    assert "DivergenceError: training small-" in last
+    assert "/total was" in last
+    assert "Lower the learning rate" in last
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_workers_train_what_one_trains(pairset: PairSet, alone: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Run stage train on a small pair set, as a process of its own that a test can kill: python train_once.py PAIRS OUT WORKERS."""
+"""Run stage train on a small pair set, as a process of its own that a test can kill: python train_once.py PAIRS OUT WORKERS [LOSS_LIMIT]."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components.train.config import TrainConfig
 from components.train.run import run
 
 
-def settings(workers: int) -> TrainConfig:
+def settings(workers: int, loss_limit: float) -> TrainConfig:
     """A critic with its penalty, two updates, averaging and a schedule: everything that could come apart on several workers."""
     return TrainConfig.model_validate(
         {
@@ -24,12 +24,13 @@ def settings(workers: int) -> TrainConfig:
             "validate_every": 40,
             "log_every": 5,
             "workers": workers,
+            "loss_limit": loss_limit,
         }
     )
 
 
 if __name__ == "__main__":
-    pairs, out, count = sys.argv[1:]
-    config = settings(int(count))
+    pairs, out, count, *limit = sys.argv[1:]
+    config = settings(int(count), float(limit[0]) if limit else 1e6)
     recipe = RecipeRecord(name="small", sections={"train": config.model_dump(mode="json")})
     print(run(config, recipe, PairSet.load(Path(pairs)), out=Path(out)).images_seen)
