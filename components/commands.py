@@ -235,7 +235,7 @@ def _doctor(given: argparse.Namespace) -> int:
 def _ui(given: argparse.Namespace) -> int:
     import subprocess
 
-    from components import tracking
+    from components import tracking, versioning
 
     _root()
     tracking.prepare()
@@ -244,4 +244,12 @@ def _ui(given: argparse.Namespace) -> int:
         print(f"the runs are on the MLflow server at {address}: open it in a browser")
         return 0
     print(f"MLflow's page: http://127.0.0.1:{given.port} (Ctrl-C ends it)", flush=True)
-    return subprocess.call([sys.executable, "-m", "mlflow", "server", "--backend-store-uri", address, "--host", "127.0.0.1", "--port", str(given.port)])
+    words = ["server", "--backend-store-uri", address, "--host", "127.0.0.1", "--port", str(given.port), "--workers", "1"]
+    # One page for one person: MLflow's job runners (its judges and schedulers) are eight processes that nobody here needs.
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", *words], env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, start_new_session=True
+    )
+    try:
+        return server.wait()
+    finally:
+        versioning.end_tree(server.pid, patience_s=3)
