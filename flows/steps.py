@@ -126,7 +126,11 @@ def follow(space: Workspace, do: Do, say: versioning.Say) -> Finished:
 
 def _register(space: Workspace, commit: str) -> ModelVersion:
     provenance = Provenance(git_commit=commit, dvc=versioning.hashes(space.recipe, root=space.root))
-    return stages.register(space.recipe, provenance, space.root)
+    version = stages.register(space.recipe, provenance, space.root)
+    run_id = tracking.get_version(version.name, version.version).run_id
+    if run_id is not None:
+        tracking.log_results(run_id, metrics={}, step=0, files=(space.root / "dvc.lock",))
+    return version
 
 
 def judge(recipe: recipes.Recipe, version: ModelVersion, root: Path) -> promotion.Decision:

@@ -39,6 +39,7 @@ def test_one_command_goes_from_photos_to_a_verdict(trained: Clone) -> None:
     words = trained.environment["WORDS"]
     for said in ("PSNR blurred", "verdict", "registered     tiny version 1", "report.html", "make ui", "dvc.lock", "orchestration"):
         assert said in words
+    assert list((trained.root / ".refocus" / "mlartifacts").rglob("dvc.lock")), "the run holds the lock file that names its data"
     assert [step["how"] for step in timings(trained)[0]["steps"]][:4] == ["ran"] * 4  # type: ignore[index, attr-defined]
     assert "Running stage" not in words, "DVC's chatter is left out"
 
