@@ -105,11 +105,12 @@ def test_when_we_are_interrupted_the_child_saves_and_every_descendant_ends(tmp_p
     monkeypatch.setattr(process, "SAVE_S", 2.0)
     deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(120)"
     script = f"""
-import pathlib, subprocess, sys, time
+import pathlib, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it switched off
 deaf = subprocess.Popen([sys.executable, "-c", {deaf!r}], stdout=subprocess.PIPE)
 deaf.stdout.readline()
-print("pid", deaf.pid, flush=True)
 try:
+    print("pid", deaf.pid, flush=True)  # the interrupt answers this line at once
     time.sleep(120)
 except KeyboardInterrupt:
     pathlib.Path("saved").touch()
