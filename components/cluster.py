@@ -147,7 +147,7 @@ class ProgressMail:
 
     def begin(self, done: int) -> None:
         """Note that the work starts now, with so much done before."""
-        self._begun = done
+        self._begun, self._count = done, 0
 
     def put(self, count: int, note: str) -> None:
         """Note how many more are done."""

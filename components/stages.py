@@ -18,7 +18,7 @@ from typing import Any
 from components import recipes, versioning
 from components.core.errors import InputError, nearest
 from components.core.files import state_folder
-from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance, Record
+from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance, RecipeRecord, Record
 
 OLDEST_TORCH = (2, 11)
 FOLDERS: dict[type[Record], str] = {PhotoSet: "photos", PairSet: "pairs", Checkpoint: "checkpoint", EvalReport: "report"}
@@ -99,8 +99,13 @@ def register(recipe_name: str, provenance: Provenance, root: Path) -> ModelVersi
 
 
 def _given(stage: Stage, recipe: recipes.Recipe, root: Path) -> list[Any]:
-    record = recipe.record()
-    if "DVC_STAGE" in os.environ:  # run by hand, the folders may hold something else than dvc.lock says
-        record = record.model_copy(update={"about": {**record.about, "dvc": dict(versioning.hashes(recipe.name, root=root))}})
-    whole = [record] if stage.whole_recipe else []
+    whole = [_whole(recipe, root)] if stage.whole_recipe else []
     return [recipe.section(stage.name), *whole, *(kind.load(folder_of(root, recipe.name, kind)) for kind in stage.takes)]
+
+
+def _whole(recipe: recipes.Recipe, root: Path) -> RecipeRecord:
+    """The recipe as data, with DVC's hashes of its outputs where DVC runs the stage: by hand, the folders may hold something else."""
+    record = recipe.record()
+    if "DVC_STAGE" not in os.environ:
+        return record
+    return record.model_copy(update={"about": {**record.about, "dvc": dict(versioning.hashes(recipe.name, root=root))}})
