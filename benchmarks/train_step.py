@@ -16,24 +16,11 @@ import time
 from pathlib import Path
 
 import torch
+from stand_in import stand_in_vgg
 
 from components import recipes
-from components.nets.features import Features
-from components.train.config import TrainConfig
-from components.train.content import Perceptual
 from components.train.step import GanStep
 from components.train.world import World
-
-
-def stand_in_weights(config: TrainConfig, folder: Path) -> dict[int, Path]:
-    """A weights file for each content loss that needs one."""
-    made = {}
-    for index, part in enumerate(config.content):
-        if isinstance(part, Perceptual):
-            layers = Features(part.backbone, part.layer, part.imagenet).layers
-            made[index] = folder / f"{index}.pt"
-            torch.save({f"features.{name}": value for name, value in layers.state_dict().items()}, made[index])
-    return made
 
 
 def main() -> None:
@@ -47,7 +34,7 @@ def main() -> None:
     phase = base.phases[-1]
     updates = base.discriminator_updates
     with tempfile.TemporaryDirectory() as folder:
-        weights = stand_in_weights(base, Path(folder))
+        weights = {index: stand_in_vgg(part.weights().backbone, Path(folder)) for index, part in enumerate(base.content) if part.weights() is not None}  # type: ignore[union-attr]
         choices = [*itertools.product(("fp32", "bf16"), (False, True), (False,)), ("bf16", True, True)]
         steps = {
             choice: GanStep(base.model_copy(update={"precision": choice[0], "channels_last": choice[1], "compile": choice[2]}), World.alone(device), weights)
@@ -57,8 +44,9 @@ def main() -> None:
         for turn in range(given.rounds + 2):
             for choice, step in steps.items():
                 layout = torch.channels_last if choice[1] else torch.contiguous_format
-                shape = (phase.batch, 3, phase.crop_px, phase.crop_px)
-                batches = [tuple(torch.rand(shape, device=device).mul(2).sub(1).contiguous(memory_format=layout) for _ in range(2)) for _ in range(updates)]
+                sides = (phase.crop_px // base.generator.scale, phase.crop_px)
+                pair = [torch.rand(phase.batch, 3, side, side, device=device).mul(2).sub(1).contiguous(memory_format=layout) for side in sides]
+                batches = [tuple(pair)] * (1 if base.discriminator_reuse else updates)
                 began = time.perf_counter()
                 terms = step(batches, phase, turn * phase.batch, 1.0)  # type: ignore[arg-type]
                 float(terms["generator/total"])  # waits for the device

@@ -144,6 +144,7 @@ class ProgressMail:
     def __init__(self) -> None:
         self._count, self._note = 0, ""
         self._begun: int | None = None
+        self._warnings: list[str] = []
 
     def begin(self, done: int) -> None:
         """Note that the work starts now, with so much done before."""
@@ -153,10 +154,14 @@ class ProgressMail:
         """Note how many more are done."""
         self._count, self._note = self._count + count, note or self._note
 
-    def take(self) -> tuple[int | None, int, str]:
-        """What came since the last look: a beginning, a count, a note."""
-        taken = self._begun, self._count, self._note
-        self._begun, self._count = None, 0
+    def warn(self, words: str) -> None:
+        """Note a warning."""
+        self._warnings.append(words)
+
+    def take(self) -> tuple[int | None, int, str, list[str]]:
+        """What came since the last look: a beginning, a count, a note, warnings."""
+        taken = self._begun, self._count, self._note, self._warnings
+        self._begun, self._count, self._warnings = None, 0, []
         return taken
 
 
@@ -174,6 +179,10 @@ class MailedProgress:
         """Send and go on; nothing is waited for."""
         self._mail.put.remote(count, note)
 
+    def warn(self, words: str) -> None:
+        """Send a warning."""
+        self._mail.warn.remote(words)
+
 
 @contextmanager
 def _mailed_bar(ray: Any, bar: Progress) -> Iterator[Any]:
@@ -182,15 +191,19 @@ def _mailed_bar(ray: Any, bar: Progress) -> Iterator[Any]:
     over = threading.Event()
 
     def show() -> None:
-        while not over.wait(0.5):
+        last = False
+        while not last:
+            last = over.wait(0.5)  # once more after the end: the last warnings may be on their way
             try:
-                begun, count, note = ray.get(mail.take.remote(), timeout=30)
+                begun, count, note, warnings = ray.get(mail.take.remote(), timeout=30)
             except ray.exceptions.RayError:  # Ray is ending; the trainer's own error tells more
                 return
             if begun is not None:
                 bar.begin(begun)
             if count:
                 bar.advance(count, note)
+            for words in warnings:
+                bar.warn(words)
 
     thread = threading.Thread(target=show, daemon=True)
     thread.start()

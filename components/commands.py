@@ -72,7 +72,7 @@ def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
     made.add_argument("--worktree", action="store_true", help="run the last commit in a folder of its own, as scheduled runs do")
     abouts = {
         "ingest": "read a folder or bucket of sharp photos, sort out the unusable, split by content",
-        "synthesize": "blur the photos as cameras do, into blurred/sharp pairs",
+        "synthesize": "make pairs: photos blurred as cameras do, made small, or parted, beside their sharp ones",
         "train": "train the restoration GAN on the pairs; run it again to resume",
         "evaluate": "measure the checkpoint and doing nothing on the test pairs",
     }
@@ -105,6 +105,10 @@ def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _add_about(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("recipes", "list the recipes and what each is", "refocus recipes", _recipes)
+    made = add("describe", "show the nets of a recipe: layer tables, structure diagrams", "refocus describe deblurgan", _describe)
+    made.add_argument("recipe", metavar="RECIPE")
+    made.add_argument("--out", metavar="DIR", type=Path, help="folder for index.html and the SVG files; .refocus/describe/RECIPE when left out")
+    made.add_argument("--crop", metavar="PX", type=int, help="side of the photo that shapes and MACs are for; the last phase's crop when left out")
     add("doctor", "check this machine: versions, disk, addresses, locks", "refocus doctor", _doctor)
     made = add("ui", "open MLflow's page on this machine", "refocus ui", _ui)
     made.add_argument("--port", type=int, default=5000)
@@ -222,7 +226,14 @@ def _recipes(given: argparse.Namespace) -> int:
 
     root = _root()
     for name in recipes.names(root):
-        print(f"{name:<14} {recipes.load(name, root=root).about.splitlines()[0]}")
+        print(f"{name:<20} {recipes.load(name, root=root).about.splitlines()[0]}")
+    return 0
+
+
+def _describe(given: argparse.Namespace) -> int:
+    from components.describe.command import describe
+
+    print(f"page with diagrams: {describe(given.recipe, _root(), out=given.out, crop_px=given.crop)}")
     return 0
 
 

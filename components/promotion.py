@@ -182,7 +182,7 @@ def _measure_again(tile_px: int) -> Measure:
         from components.nets.restore import load_restorer
 
         here = Path(components.__file__).parent
-        code = code_digest(here / "metrics", here / "evaluate", here / "nets")
+        code = code_digest(here / "metrics", here / "evaluate", here / "nets", here / "core" / "baseline.py", here / "core" / "resize.py")
         weights = [champion.tags[registry.WEIGHTS_SHA256], champion.tags[registry.GENERATOR_SHA256]]
         kept = state_folder() / "measured" / f"{digest_of([weights, pairset.digest, sorted(metrics), tile_px, code])}.jsonl"
         try:

@@ -47,6 +47,7 @@ def recipe_of(name: str, root: Path) -> recipes.Recipe:
 def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
     """Restore photos with NAME@ALIAS from the registry or with a checkpoint's folder; gives the written PNG files.
 
+    A super-resolution model writes pictures as many times larger as its scale.
     Every input is looked at before the model is fetched; a file that would be written twice is refused.
     """
     from components.core.images import decode, to_float, to_uint8, write_png

@@ -43,7 +43,7 @@ class Stage:
 
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", (), PhotoSet, "read a folder or bucket of sharp photos, sort out the unusable, split by content"),
-    Stage("synthesize", (PhotoSet,), PairSet, "blur the photos as cameras do: blurred/sharp pairs"),
+    Stage("synthesize", (PhotoSet,), PairSet, "make pairs: photos blurred as cameras do, made small, or parted, beside their sharp ones"),
     Stage("train", (PairSet,), Checkpoint, "train the restoration GAN on the pairs; run again to resume", whole_recipe=True),
     Stage("evaluate", (PairSet, Checkpoint), EvalReport, "measure the checkpoint and doing nothing on the test pairs"),
 )

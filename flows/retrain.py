@@ -17,6 +17,7 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from components.core.baseline import words_for
 from components.stages import project_root
 from flows.closing import best_sheet
 from flows.console import ForPeople
@@ -74,10 +75,12 @@ def _show(finished: Finished) -> None:
     create_markdown_artifact(
         title + finished.decision.words + "\n\n```text\n" + "\n".join(finished.lines) + "\n```\n", key=f"{key}-verdict", description="the gate's verdict"
     )
-    rows = [{"metric": name, "restored": round(report.restored[name], 4), "blurred": round(report.do_nothing[name], 4)} for name in report.restored]
-    create_table_artifact(rows, key=f"{key}-metrics", description="means over the test photos")
+    words = words_for(report.task, report.baseline)
+    restored, nothing = report.restored | report.set_restored, report.do_nothing | report.set_do_nothing
+    rows = [{"metric": name, words.restored: round(restored[name], 4), words.nothing: round(nothing[name], 4)} for name in restored]
+    create_table_artifact(rows, key=f"{key}-metrics", description="means over the test photos; FID and KID over all of them together")
     picture = best_sheet(report)
     if picture is not None and picture.stat().st_size <= PICTURE_BYTES:
         kind = "png" if picture.suffix == ".png" else "jpeg"
         data = base64.b64encode(picture.read_bytes()).decode()
-        create_image_artifact(f"data:image/{kind};base64,{data}", key=f"{key}-best", description="blurred | restored | sharp | error")
+        create_image_artifact(f"data:image/{kind};base64,{data}", key=f"{key}-best", description=f"{words.given} | {words.restored} | {words.sharp} | error")

@@ -51,6 +51,10 @@ class Progress:
             self._shown = now
             print(self.line(note), end="\r" if self._lively else "\n", file=self._stream, flush=True)
 
+    def warn(self, words: str) -> None:
+        """Say something beside the bar, on a line of its own."""
+        print(f"warning: {self.title}: {words}", file=self._stream, flush=True)
+
     def line(self, note: str = "") -> str:
         """The bar as text: title, bar, share, count, speed, time left."""
         seconds = max(time.monotonic() - self._began, 1e-6)

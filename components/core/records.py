@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, JsonValue, PrivateAttr, ValidationError
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from components.core.errors import LineageError
 from components.core.files import sha256_of_bytes, sha256_of_file, write_rows, write_text
@@ -20,6 +20,8 @@ from components.core.parts import Part, digest_of
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+Task = Literal["deblurring", "super_resolution", "translation"]
+Baseline = Literal["input", "bicubic", "mean_colour"]
 Row = TypeVar("Row", bound=Part)
 
 
@@ -128,7 +130,10 @@ class PhotoSet(TableRecord):
 
 
 class Pair(Part):
-    """One blurred/sharp pair with everything that was drawn to make it."""
+    """One pair with everything that was drawn to make it: what a net is given (`blurred`) and what it should make of it (`sharp`).
+
+    For super-resolution `blurred` is the small photo, for translation the picture to translate and `sharp` the target.
+    """
 
     id: str
     split: Split
@@ -137,24 +142,37 @@ class Pair(Part):
     sharp: str = Field(description="file below the PairSet's folder")
     blurred_sha256: str
     sharp_sha256: str
-    width: int
-    height: int
-    blur_kind: str = Field(description="`kind` of the blur, such as random_trajectory; `imported` for real pairs")
-    drawn: dict[str, JsonValue] = Field(description="every parameter drawn for this pair: blur, noise, JPEG")
-    severity: float = Field(ge=0, description="extent of the blur: RMS radius of the PSF in px")
+    width: int = Field(description="px of the sharp picture; the blurred one is 1/scale of it")
+    height: int = Field(description="px of the sharp picture")
+    blur_kind: str = Field(
+        description="`kind` of the blur, such as random_trajectory, or of the translation; `downscale` where only that was done, `imported` for real pairs"
+    )
+    drawn: dict[str, JsonValue] = Field(description="every parameter drawn for this pair: blur, noise, JPEG; and what was done without drawing")
+    severity: float = Field(ge=0, description="extent of the blur: RMS radius of the PSF in px of the sharp picture; 0 without a blur")
     severity_class: Literal["mild", "medium", "strong"]
     seed: int
 
 
 class PairSet(TableRecord):
-    """Blurred/sharp pairs: SPLIT/blur/*.png and SPLIT/sharp/*.png below the folder, one row each."""
+    """Pairs for one task: SPLIT/blur/*.png (what is given) and SPLIT/sharp/*.png (what is wanted) below the folder, one row each."""
 
     FILE = "pairset.json"
     TABLE = "pairs.jsonl"
     photoset: str = Field(description="digest of the PhotoSet")
     config_digest: str = Field(description="digest of the settings that made it")
+    task: Task = "deblurring"
     scale: int = Field(default=1, ge=1, description="sharp size over blurred size; 1 but for super-resolution")
+    baseline: Baseline = Field("input", description="what a result is measured against: what a person has without any net")
+    mean_colour: tuple[int, int, int] | None = Field(default=None, description="mean over the training targets, RGB of 0 to 255; for that baseline")
     counts: dict[Split, int]
+
+    @model_validator(mode="after")
+    def _baseline_fits(self) -> Self:
+        if (self.scale > 1) != (self.baseline == "bicubic"):
+            raise ValueError(f"baseline bicubic is that of pairs with a scale above 1, and theirs alone; got baseline {self.baseline} with scale {self.scale}")
+        if (self.baseline == "mean_colour") != (self.mean_colour is not None):
+            raise ValueError(f"baseline mean_colour and the colour go together; got baseline {self.baseline} with the colour {self.mean_colour}")
+        return self
 
     def pairs(self, split: Split | None = None) -> tuple[Pair, ...]:
         """The rows, ordered by id; of one split when asked."""
@@ -201,17 +219,24 @@ class PhotoScore(Part):
 
 
 class EvalReport(TableRecord):
-    """A checkpoint and doing nothing, measured on the same test pairs."""
+    """A checkpoint and doing nothing, measured on the same test pairs.
+
+    `set_restored` and `set_do_nothing` hold what is measured on all photos of the split at once (FID, KID); there is no row a photo of them.
+    """
 
     FILE = "report.json"
     TABLE = "scores.jsonl"
     checkpoint: str = Field(description="digest of the Checkpoint")
     pairset: str = Field(description="digest of the PairSet")
     config_digest: str = Field(description="digest of the recipe's evaluate section")
+    task: Task = "deblurring"
+    baseline: Baseline = Field("input", description="what doing nothing is: that of the PairSet")
     metrics: tuple[str, ...] = Field(description="names with their variant, such as psnr_rgb")
     skipped: dict[str, str] = Field(default_factory=dict, description="metric name and why it was not measured")
     restored: dict[str, float] = Field(description="mean over photos")
-    do_nothing: dict[str, float] = Field(description="mean over photos of the blurred input")
+    do_nothing: dict[str, float] = Field(description="mean over photos, of the baseline")
+    set_restored: dict[str, float] = Field(default_factory=dict, description="metrics of the whole set, such as fid_inception")
+    set_do_nothing: dict[str, float] = Field(default_factory=dict, description="the same of the baseline")
     seconds_per_megapixel: float = Field(description="median over photos; device in `about`")
 
     def scores(self) -> tuple[PhotoScore, ...]:

@@ -1,4 +1,4 @@
-"""The report's two drawings as geometry: gains in order, and gain against the extent of the blur. The template turns them into SVG."""
+"""The report's two drawings as geometry: gains in order, and gain against how hard a photo is. The template turns them into SVG."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.core.records import PhotoScore
-from components.evaluate.summary import gain_of, ranked
+from components.evaluate.summary import SEVERITIES, gain_of, ranked
 from components.metrics import METRICS, PRIMARY
 
 WIDTH, HEIGHT = 520.0, 240.0  # px of the whole drawing
@@ -70,6 +70,7 @@ class Chart:
     y_ticks: tuple[Tick, ...]
     zero: float  # px from the top
     marks: tuple[Mark, ...]
+    classes: tuple[str, ...] = ()  # what the dots' colours mean
 
 
 def gains_in_order(scores: Sequence[PhotoScore]) -> Chart:
@@ -91,7 +92,18 @@ def gain_by_severity(scores: Sequence[PhotoScore]) -> Chart:
     y = _gain_axis(scores)
     x = Axis(0.0, max(0.1, *(score.severity for score in scores)) * 1.05, LEFT, WIDTH - RIGHT)
     marks = tuple(Mark(x.at(score.severity), y.at(gain_of(score)), 0.0, 0.0, score.severity_class, _words(score)) for score in ranked(scores))
-    return Chart("Gain against the extent of the blur", "RMS radius of the blur, px", _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks)
+    title = "Gain against the extent of the blur"
+    return Chart(title, "RMS radius of the blur, px", _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks, SEVERITIES)
+
+
+def gain_by_start(scores: Sequence[PhotoScore], baseline: str) -> Chart:
+    """One dot a photo, for tasks without a blur: does the net help where the baseline is far off, or only where it is near?"""
+    y, starts = _gain_axis(scores), [score.do_nothing[PRIMARY] for score in scores]
+    room = max(max(starts) - min(starts), 0.1) * 0.05
+    x = Axis(min(starts) - room, max(starts) + room, LEFT, WIDTH - RIGHT)
+    marks = tuple(Mark(x.at(score.do_nothing[PRIMARY]), y.at(gain_of(score)), 0.0, 0.0, score.severity_class, _words(score)) for score in ranked(scores))
+    axis = f"{METRICS[PRIMARY].title} of {baseline}, {METRICS[PRIMARY].unit}"
+    return Chart(f"Gain against what {baseline} scores", axis, _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks)
 
 
 def _gain_axis(scores: Sequence[PhotoScore]) -> Axis:
@@ -112,4 +124,5 @@ def _gain_title() -> str:
 
 
 def _words(score: PhotoScore) -> str:
-    return f"{score.pair[:16]}: {METRICS[PRIMARY].text(gain_of(score), signed=True)}, {score.blur_kind}, {score.severity_class}, {score.severity:.1f} px"
+    blur = f", {score.severity_class}, {score.severity:.1f} px" if score.severity else ""
+    return f"{score.pair[:16]}: {METRICS[PRIMARY].text(gain_of(score), signed=True)}, {score.blur_kind}{blur}"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from components.core.errors import RecipeError
 from components.core.parts import Part
-from components.metrics import METRICS, PRIMARY, metric_named
+from components.metrics import PRIMARY, metric_named, set_metric_named
 
 SheetName = Literal["best", "median", "worst"]
 
@@ -17,7 +17,12 @@ class EvaluateConfig(Part):
     """How a checkpoint is measured. Restored photos are clipped and rounded to 8 bit first, as anyone who saves them does."""
 
     metrics: tuple[str, ...] = Field(
-        default=tuple(METRICS), min_length=1, description="metric names with their variant; those that cannot be measured are reported as skipped"
+        default=("psnr_rgb", "ssim_gauss11_rgb", "lpips_alex"),
+        min_length=1,
+        description="metric names with their variant; those that cannot be measured are reported as skipped",
+    )
+    set_metrics: tuple[str, ...] = Field(
+        default=(), description="metrics of the whole test set, such as fid_inception: reported, never gated, weak on few photos; skipped likewise"
     )
     tile_px: int = Field(1024, ge=256, le=8192, description="longer photos are restored in overlapping tiles of this size, px")
     sheets: tuple[SheetName, ...] = Field(default=("best", "median", "worst"), description="side-by-side pictures to draw, by PSNR gained")
@@ -27,7 +32,9 @@ class EvaluateConfig(Part):
     def _names_are_known(self) -> Self:
         for name in self.metrics:
             metric_named(name)
-        for field, values in (("metrics", self.metrics), ("sheets", self.sheets)):
+        for name in self.set_metrics:
+            set_metric_named(name)
+        for field, values in (("metrics", self.metrics), ("set_metrics", self.set_metrics), ("sheets", self.sheets)):
             if len(set(values)) < len(values):
                 raise RecipeError(f"evaluate.{field} names something twice: {', '.join(values)}; name each once")
         if PRIMARY not in self.metrics:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from components.core.baseline import do_nothing
 from components.core.errors import InputError, LineageError, WeightsError
 from components.core.files import sha256_of_bytes
 from components.core.images import decode, to_float, to_uint8
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Bytes8 = npt.NDArray[np.uint8]
 Restore = Callable[[Floats], Floats]  # (H, W, 3) in [0, 1] to (scale H, scale W, 3), not clipped
+See = Callable[[Bytes8, Bytes8, Bytes8], None]  # restored, baseline and sharp photo, each (H, W, 3) as saved
 
 
-def measure(restore: Restore, pairset: PairSet, metrics: Sequence[str], split: Split = "test", *, title: str = "evaluate") -> tuple[PhotoScore, ...]:
-    """How near each photo of a split comes to the sharp one, restored and left as it was.
+def measure(
+    restore: Restore, pairset: PairSet, metrics: Sequence[str], split: Split = "test", *, title: str = "evaluate", see: See | None = None
+) -> tuple[PhotoScore, ...]:
+    """How near each photo of a split comes to the sharp one, restored and by the PairSet's baseline (components/core/baseline.py).
 
     restore: a photo (H, W, 3) float32 in [0, 1] to the restored one, values outside allowed.
-    metrics: names of metrics that can be measured here (see `measurable`).
+    metrics: names of metrics that can be measured here (see `measurable`); see: is shown each photo, for metrics of the whole set.
     Both photos are rounded to 8 bit before they are measured, as they would be saved; a restored photo is clipped first, and
     what is not a number counts as black. `seconds` is the restorer's alone, after one warm-up that is not counted.
     Returns one row a pair, ordered by pair id; all but `seconds` is the same in every run on the same machine.
@@ -43,7 +46,7 @@ def measure(restore: Restore, pairset: PairSet, metrics: Sequence[str], split: S
     if not pairs:
         raise InputError(f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more photos, or a larger share to {split}")
     restore(to_float(read_pair(pairset, pairs[0])[0]))
-    return tuple(_score(restore, pairset, pair, measured) for pair in tracked(pairs, title, len(pairs), "pairs"))
+    return tuple(_score(restore, pairset, pair, measured, see) for pair in tracked(pairs, title, len(pairs), "pairs"))
 
 
 def read_pair(pairset: PairSet, pair: Pair) -> tuple[Bytes8, Bytes8]:
@@ -60,14 +63,6 @@ def read_pair(pairset: PairSet, pair: Pair) -> tuple[Bytes8, Bytes8]:
     return found[0], found[1]
 
 
-def do_nothing(blurred: Bytes8, scale: int) -> Bytes8:
-    """What a person has without any restorer: the photo as it is, or enlarged by bicubic interpolation for super-resolution."""
-    if scale == 1:
-        return blurred
-    height, width = blurred.shape[:2]
-    return np.asarray(cv2.resize(blurred, (width * scale, height * scale), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
-
-
 def as_saved(restored: Floats) -> Bytes8:
     """A restorer's output as it would be saved: clipped, rounded to 8 bit; NaN and infinities become black.
 
@@ -77,25 +72,27 @@ def as_saved(restored: Floats) -> Bytes8:
     return to_uint8(np.where(np.isfinite(restored), restored, np.float32(0.0)))
 
 
-def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str]) -> PhotoScore:
+def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str], see: See | None) -> PhotoScore:
     blurred, sharp = read_pair(pairset, pair)
     given = to_float(blurred)
     began = time.perf_counter()
     restored = restore(given)
     seconds = time.perf_counter() - began
-    nothing = do_nothing(blurred, pairset.scale)
-    for name, photo in (("restored", restored), ("blurred", nothing)):
+    nothing = do_nothing(pairset, blurred)
+    for name, photo in (("restored", restored), ("untouched", nothing)):
         if photo.shape != sharp.shape:
             raise InputError(
                 f"the {name} photo of pair {pair.id} is {_size(photo)}, the sharp one {_size(sharp)}; is the checkpoint for scale {pairset.scale}?"
             )
-    numbers = restored[np.isfinite(restored)]
+    saved, numbers = as_saved(restored), restored[np.isfinite(restored)]
+    if see is not None:
+        see(saved, nothing, sharp)
     return PhotoScore(
         pair=pair.id,
         blur_kind=pair.blur_kind,
         severity=pair.severity,
         severity_class=pair.severity_class,
-        restored=_values(as_saved(restored), sharp, metrics),
+        restored=_values(saved, sharp, metrics),
         do_nothing=_values(nothing, sharp, metrics),
         output_min=float(numbers.min()) if numbers.size else 0.0,
         output_max=float(numbers.max()) if numbers.size else 0.0,

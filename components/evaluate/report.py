@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from components.core.baseline import sentence_for, words_for
 from components.core.records import EvalReport, PhotoScore
-from components.evaluate.charts import HEIGHT, LEFT, RIGHT, WIDTH, gain_by_severity, gains_in_order
-from components.evaluate.summary import by_blur_kind, by_severity, gain_of, ranked, whole
-from components.metrics import METRICS, PRIMARY
+from components.evaluate.charts import HEIGHT, LEFT, RIGHT, WIDTH, gain_by_severity, gain_by_start, gains_in_order
+from components.evaluate.summary import Group, blurred, by_blur_kind, by_severity, gain_of, ranked, whole
+from components.metrics import METRICS, PRIMARY, SET_METRICS, any_metric
 
 Bytes8 = npt.NDArray[np.uint8]
 JPEG_QUALITY = 92  # of the pictures inside the report; the sheets themselves are PNG
@@ -26,22 +27,34 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
     scores: the report's rows, one a test pair.
     sheets: name ("best") to picture (h, w, 3) uint8, in the order to show them.
     """
-    folder = Path(__file__).parent
+    folder, words, scale = Path(__file__).parent, words_for(report.task, report.baseline), report.about.get("scale")
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("report.html.j2").render(
         report=report,
         digest=report.digest,
+        words=words,
+        nothing=sentence_for(report.task, report.baseline, scale if isinstance(scale, int) else 1),
         metrics=[METRICS[name] for name in report.metrics],
-        skipped={METRICS[name].title: reason for name, reason in report.skipped.items()},
+        set_metrics=[SET_METRICS[name] for name in report.set_restored],
+        skipped={any_metric(name).title: reason for name, reason in report.skipped.items()},
         primary=METRICS[PRIMARY],
         total=whole(scores),
-        tables={"severity": by_severity(scores), "kind of blur": by_blur_kind(scores)},
+        tables=_tables(scores),
+        blurred=blurred(scores),
         photos=[(score, gain_of(score)) for score in ranked(scores)],
         broken=[score for score in scores if not score.finite],
-        charts=[gains_in_order(scores), gain_by_severity(scores)],
+        charts=[gains_in_order(scores), gain_by_severity(scores) if blurred(scores) else gain_by_start(scores, words.nothing)],
         canvas={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
         sheets={name: _data_uri(picture) for name, picture in sheets.items()},
     )
+
+
+def _tables(scores: Sequence[PhotoScore]) -> dict[str, tuple[Group, ...]]:
+    """The groups worth a table: by blur where there is one, by kind where there are several."""
+    kinds = by_blur_kind(scores)
+    if blurred(scores):
+        return {"severity": by_severity(scores), "kind of blur": kinds}
+    return {"kind": kinds} if len(kinds) > 1 else {}
 
 
 def _data_uri(picture: Bytes8) -> str:

@@ -10,16 +10,18 @@ import numpy.typing as npt
 import torch
 from pydantic import JsonValue
 
+from components.core.baseline import do_nothing, words_for
 from components.core.files import write_text
 from components.core.images import to_float, write_png
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.measure import Restore, as_saved, do_nothing, measure, read_pair
+from components.evaluate.measure import Restore, as_saved, measure, read_pair
 from components.evaluate.report import render_html
+from components.evaluate.sets import WholeSet
 from components.evaluate.sheets import draw_sheet, picked
 from components.evaluate.summary import seconds_per_megapixel, whole
-from components.metrics import measurable
+from components.metrics import measurable, measurable_sets
 from components.nets.restore import Restorer, load_restorer
 
 SHEETS = "sheets"
@@ -35,18 +37,24 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
     """
     restorer = load_restorer(checkpoint.verify().folder, tile_px=config.tile_px)
     names, skipped = measurable(config.metrics)
-    scores = measure(restorer.restore, pairset, names)
-    total = whole(scores)
+    set_names, set_skipped = measurable_sets(config.set_metrics, pairset.counts["test"])
+    together = WholeSet(set_names)
+    scores = measure(restorer.restore, pairset, names, see=together.see)
+    total, (set_restored, set_do_nothing) = whole(scores), together.values()
     report = EvalReport(
         about=_about(restorer, pairset, checkpoint),
         table_sha256=EvalReport.write_table(out, scores),
         checkpoint=checkpoint.digest,
         pairset=pairset.digest,
         config_digest=digest_of(config),
+        task=pairset.task,
+        baseline=pairset.baseline,
         metrics=names,
-        skipped=skipped,
+        skipped=skipped | set_skipped,
         restored=total.restored,
         do_nothing=total.do_nothing,
+        set_restored=set_restored,
+        set_do_nothing=set_do_nothing,
         seconds_per_megapixel=seconds_per_megapixel(scores),
     )
     sheets = draw_sheets(config, restorer.restore, pairset, scores)
@@ -58,13 +66,14 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
 
 def draw_sheets(config: EvaluateConfig, restore: Restore, pairset: PairSet, scores: tuple[PhotoScore, ...]) -> dict[str, npt.NDArray[np.uint8]]:
     """Restore the chosen photos once more and lay them side by side: cheaper than to keep every restored photo."""
+    words = words_for(pairset.task, pairset.baseline)
     pairs = {pair.id: pair for pair in pairset.pairs("test")}
     sheets: dict[str, npt.NDArray[np.uint8]] = {}
     for name, score in picked(scores, config.sheets).items():
         small, sharp = read_pair(pairset, pairs[score.pair])
         restored = as_saved(restore(to_float(small)))
-        blurred = do_nothing(small, pairset.scale)
-        sheets[name] = draw_sheet(f"{name} of {len(scores)}", score, blurred=blurred, restored=restored, sharp=sharp, error_gain=config.error_gain)
+        given = small if words.given == "input" else do_nothing(pairset, small)
+        sheets[name] = draw_sheet(f"{name} of {len(scores)}", score, words, given=given, restored=restored, sharp=sharp, error_gain=config.error_gain)
     return sheets
 
 

@@ -1,4 +1,4 @@
-"""Side-by-side pictures: blurred | restored | sharp | error, for the photo that gained most, the median one and the one that gained least."""
+"""Side-by-side pictures: given | restored | sharp | error, for the photo that gained most, the median one and the one that gained least."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from components.core.baseline import Words
 from components.core.records import PhotoScore
 from components.evaluate.config import SheetName
 from components.evaluate.summary import gain_of, ranked
@@ -32,25 +33,32 @@ def picked(scores: Sequence[PhotoScore], names: Sequence[SheetName]) -> dict[She
     return {name: order[place[name]] for name in names}
 
 
-def draw_sheet(title: str, score: PhotoScore, *, blurred: Bytes8, restored: Bytes8, sharp: Bytes8, error_gain: float = 4.0) -> Bytes8:
+def draw_sheet(title: str, score: PhotoScore, words: Words, *, given: Bytes8, restored: Bytes8, sharp: Bytes8, error_gain: float = 4.0) -> Bytes8:
     """One sheet: four panels of the whole photo and, when it is larger than a panel shows well, four of a region at pixel level.
 
-    title: what the sheet shows, such as "best of 12". blurred, restored, sharp: (H, W, 3) uint8 of one size.
-    Returns (h, w, 3) uint8. The region is where the blur did most harm, so it is the same one for every checkpoint.
+    title: what the sheet shows, such as "best of 12". given, restored, sharp: (H, W, 3) uint8 of one size; a small photo comes enlarged.
+    Returns (h, w, 3) uint8. The region is where `given` is farthest from `sharp`, so it is the same one for every checkpoint.
     """
     error = amplified_error(restored, sharp, error_gain)
-    captions = {"blurred": _numbers(score.do_nothing), "restored": _numbers(score.restored), "sharp": "", f"error ×{error_gain:g}": "|restored − sharp|"}
-    photos = [blurred, restored, sharp, error]
+    nothing = () if words.given == words.nothing else (f"{words.nothing}:",)
+    captions = {
+        words.given: (*nothing, *_numbers(score.do_nothing)),
+        words.restored: _numbers(score.restored),
+        words.sharp: (),
+        f"error ×{error_gain:g}": (f"|{words.restored} − {words.sharp}|",),
+    }
+    photos = [given, restored, sharp, error]
     height, width = sharp.shape[:2]
     rows = [[_fitted(photo) for photo in photos]]
     if max(height, width) > PANEL_PX * 0.75 and min(height, width) > DETAIL_PX:
-        top, left = where_blur_hurts(blurred, sharp, DETAIL_PX)
+        top, left = where_farthest(given, sharp, DETAIL_PX)
         box = (slice(top, top + DETAIL_PX), slice(left, left + DETAIL_PX))
         factor = PANEL_PX // DETAIL_PX
         rows = [[_fitted(_marked(photo, top, left)) for photo in photos]]
         rows += [[photo[box].repeat(factor, 0).repeat(factor, 1) for photo in photos]]
     gained = METRICS[PRIMARY].text(gain_of(score), signed=True)
-    about = f"pair {score.pair[:16]} · {score.blur_kind}, {score.severity_class}, {score.severity:.1f} px · {width} × {height} px"
+    blur = f", {score.severity_class}, {score.severity:.1f} px" if score.severity else ""
+    about = f"pair {score.pair[:16]} · {score.blur_kind}{blur} · {width} × {height} px"
     return _composed(f"{title}: {gained}", about, captions, rows)
 
 
@@ -60,20 +68,18 @@ def amplified_error(restored: Bytes8, sharp: Bytes8, gain: float) -> Bytes8:
     return np.minimum(off, 255).astype(np.uint8)
 
 
-def where_blur_hurts(blurred: Bytes8, sharp: Bytes8, size_px: int) -> tuple[int, int]:
-    """Top and left of the square region in which the blurred photo differs most from the sharp one."""
-    off = (blurred.astype(np.float32) - sharp.astype(np.float32)) ** 2
+def where_farthest(given: Bytes8, sharp: Bytes8, size_px: int) -> tuple[int, int]:
+    """Top and left of the square region in which the given photo differs most from the sharp one."""
+    off = (given.astype(np.float32) - sharp.astype(np.float32)) ** 2
     total = cv2.integral(off.sum(2), sdepth=cv2.CV_64F)
     inside = total[size_px:, size_px:] - total[:-size_px, size_px:] - total[size_px:, :-size_px] + total[:-size_px, :-size_px]
     top, left = np.unravel_index(int(inside.argmax()), inside.shape)
     return int(top), int(left)
 
 
-def _numbers(values: Mapping[str, float]) -> str:
-    """Values in a caption; one without a unit is led by its metric's name."""
-    return "  ".join(
-        METRICS[name].text(value) if METRICS[name].unit else f"{METRICS[name].title} {METRICS[name].text(value)}" for name, value in values.items()
-    )
+def _numbers(values: Mapping[str, float]) -> tuple[str, ...]:
+    """Values in a caption, each led by its metric's name but the primary one."""
+    return tuple(METRICS[name].text(value) if name == PRIMARY else f"{METRICS[name].title} {METRICS[name].text(value)}" for name, value in values.items())
 
 
 def _fitted(photo: Bytes8) -> Bytes8:
@@ -92,7 +98,7 @@ def _marked(photo: Bytes8, top: int, left: int) -> Bytes8:
     return framed
 
 
-def _composed(title: str, about: str, captions: Mapping[str, str], rows: Sequence[Sequence[Bytes8]]) -> Bytes8:
+def _composed(title: str, about: str, captions: Mapping[str, tuple[str, ...]], rows: Sequence[Sequence[Bytes8]]) -> Bytes8:
     head_px, caption_px = 66, 26
     heights = [max(panel.shape[0] for panel in row) for row in rows]
     lefts = [GAP_PX + column * (PANEL_PX + GAP_PX) for column in range(len(captions))]
@@ -102,7 +108,13 @@ def _composed(title: str, about: str, captions: Mapping[str, str], rows: Sequenc
     draw.text((GAP_PX, 38), about, FAINT, _typeface(14))
     for left, (name, numbers) in zip(lefts, captions.items(), strict=True):
         draw.text((left, head_px), name, INK, _typeface(15, bold=True))
-        draw.text((left + 12 + draw.textlength(name, _typeface(15, bold=True)), head_px + 1), numbers, FAINT, _typeface(14))
+        at, end = left + 12 + draw.textlength(name, _typeface(15, bold=True)), left + PANEL_PX
+        for number in numbers:
+            width = draw.textlength(number, _typeface(14))
+            if at + width > end:
+                break  # what does not fit stands in the report's table
+            draw.text((at, head_px + 1), number, FAINT, _typeface(14))
+            at += width + 9
     top = head_px + caption_px
     for row, height in zip(rows, heights, strict=True):
         for left, panel in zip(lefts, row, strict=True):

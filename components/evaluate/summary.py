@@ -37,6 +37,11 @@ def whole(scores: Sequence[PhotoScore]) -> Group:
     return _group("all", scores)
 
 
+def blurred(scores: Sequence[PhotoScore]) -> bool:
+    """Whether there is a blur to sort by; super-resolution and translation mostly have none."""
+    return any(score.severity > 0 for score in scores)
+
+
 def by_severity(scores: Sequence[PhotoScore]) -> tuple[Group, ...]:
     """One group a severity class, mild first; classes without photos are left out."""
     return _groups(scores, lambda score: score.severity_class, SEVERITIES)

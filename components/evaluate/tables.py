@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from components.core.baseline import words_for
 from components.core.records import EvalReport
 from components.evaluate.summary import Group, by_severity, whole
-from components.metrics import METRICS
+from components.metrics import METRICS, SET_METRICS, any_metric
+
+MOST_ACROSS = 3  # metrics side by side; more stand below each other, since a terminal is about 120 characters wide
 
 
 def terminal_table(report: EvalReport) -> str:
-    """Blurred against restored: every metric, on all test pairs and by severity; then what was skipped.
+    """The baseline against restored: every metric, on all test pairs and by severity; metrics of the whole set; then what was skipped.
 
     report: as run() saved it, so that its scores can be read.
     """
     scores = report.scores()
-    total, parts = whole(scores), by_severity(scores)
-    rows = [("", "pairs", *(f"{METRICS[name].title} {what}" for name in report.metrics for what in ("blurred", "restored", "gain")))]
-    rows += [_row("all test pairs", total, report.metrics)]
-    if len(parts) > 1:
-        rows += [_row(f"  {part.name} blur", part, report.metrics) for part in parts]
+    total, parts, words = whole(scores), by_severity(scores), words_for(report.task, report.baseline)
+    columns = (words.nothing, words.restored, "gain")
+    groups = {"all test pairs": total} | ({f"  {part.name} blur": part for part in parts} if len(parts) > 1 else {})
+    if len(report.metrics) <= MOST_ACROSS:
+        rows = [("", "pairs", *(f"{METRICS[name].title} {what}" for name in report.metrics for what in columns))]
+        rows += [_row(name, group, report.metrics) for name, group in groups.items()]
+    else:
+        rows = [("", "", "pairs", *columns)]
+        rows += [(METRICS[metric].title, *_row(name, group, (metric,))) for metric in report.metrics for name, group in groups.items()]
     lines = _aligned(rows)
     lines.insert(1, "-" * len(lines[0]))
     device = report.about.get("device")
@@ -28,7 +35,12 @@ def terminal_table(report: EvalReport) -> str:
     broken = sum(not score.finite for score in scores)
     if broken:
         lines += [f"{broken} of {total.count} pairs came out with NaN or infinity"]
-    lines += [f"{METRICS[name].title} skipped: {reason}" for name, reason in report.skipped.items()]
+    for name, value in report.set_restored.items():
+        metric, nothing = SET_METRICS[name], report.set_do_nothing[name]
+        gain = metric.text(metric.gain(value, nothing), signed=True)
+        lines += [f"{metric.title} {words.nothing} {metric.text(nothing)}, {words.restored} {metric.text(value)}, gain {gain}, over {total.count} pairs"]
+        lines += [f"  {metric.title} is {metric.weakness}"]
+    lines += [f"{any_metric(name).title} skipped: {reason}" for name, reason in report.skipped.items()]
     return "\n".join(lines)
 
 
@@ -41,7 +53,9 @@ def _row(name: str, group: Group, metrics: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    left = sum(1 for cell in rows[0] if not cell)  # columns of names have no heading
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
-        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))) for row in rows
+        "  ".join(cell.ljust(width) if column < left else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
     ]

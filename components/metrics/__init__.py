@@ -1,6 +1,7 @@
 """How near a restored photo is to the sharp one: named variants, because "PSNR" and "SSIM" alone are not numbers one can compare.
 
-Every metric is a function per photo: (N, 3, H, W) floats in [0, 1] twice -> (N,) float64. Means over photos add across workers.
+A metric is a function per photo: (N, 3, H, W) floats in [0, 1] twice -> (N,) float64. Means over photos add across workers.
+A metric of sets (FID, KID) compares all photos made with all photos wanted and has no value per photo.
 On the shared GoPro pairs the Y channel reads 1.3 to 1.5 dB above RGB, and SSIM moves by up to 0.03 with its window and border;
 therefore a metric's name carries its variant, and `words` spells it out for the report.
 This module does not import torch, so that recipes can name metrics cheaply.
@@ -14,12 +15,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from components.core.errors import InputError, nearest
+from components.metrics.inception import inception_features, inception_missing
 from components.metrics.lpips import lpips_alex, lpips_missing
+from components.metrics.luma import psnr_y_crop4, ssim_y_crop4
 from components.metrics.psnr import psnr_rgb
+from components.metrics.sets import FEWEST, Features, frechet_distance, kernel_distance
 from components.metrics.ssim import ssim_gauss11_rgb
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from components.core.images import Bytes8
 
 PRIMARY = "psnr_rgb"
 
@@ -28,9 +34,9 @@ def _always_there() -> None:
     """A metric that needs no weights."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One variant of one metric: what it is called, which way is better, how it is measured and shown."""
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a metric is called, which way is better, how it is shown."""
 
     name: str
     title: str
@@ -38,20 +44,10 @@ class Metric:
     unit: str  # dB, or "" for a bare number
     digits: int  # decimals worth reading
     words: str  # the variant spelled out, for reports and model cards
-    function: Callable[[Tensor, Tensor], Tensor]
     missing: Callable[[], str | None] = _always_there  # why it cannot be measured here and the remedy; None when it can
-    ceiling: float = math.inf  # the most that is ever stored: JSON has no infinity
-
-    def stored(self, value: float) -> float:
-        """The value as reports keep it: PSNR of identical photos is infinite and is kept as 100 dB.
-
-        >>> METRICS["psnr_rgb"].stored(math.inf)
-        100.0
-        """
-        return min(value, self.ceiling)
 
     def gain(self, restored: float, do_nothing: float) -> float:
-        """How much better the restored photo is than the blurred one; positive is better whichever way the metric runs."""
+        """How much better the restored photo is than the baseline; positive is better whichever way the metric runs."""
         return restored - do_nothing if self.better == "higher" else do_nothing - restored
 
     def text(self, value: float, *, signed: bool = False) -> str:
@@ -62,6 +58,31 @@ class Metric:
         """
         number = f"{value:+.{self.digits}f}" if signed else f"{value:.{self.digits}f}"
         return f"{number} {self.unit}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Shown):
+    """One variant of one metric, measured photo by photo."""
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    ceiling: float = math.inf  # the most that is ever stored: JSON has no infinity
+
+    def stored(self, value: float) -> float:
+        """The value as reports keep it: PSNR of identical photos is infinite and is kept as 100 dB.
+
+        >>> METRICS["psnr_rgb"].stored(math.inf)
+        100.0
+        """
+        return min(value, self.ceiling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetMetric(Shown):
+    """One variant of one metric, measured on all photos of a set at once: no photo has a value of its own, so no gate rests on it."""
+
+    features: Callable[[Bytes8], Features]  # of one photo (H, W, 3) uint8
+    function: Callable[[Features, Features], float]  # of what was made and what should have been made
+    weakness: str  # what small sets do to it; stands wherever the value does
 
 
 _ALL = (
@@ -96,15 +117,81 @@ _ALL = (
         function=lpips_alex,
         missing=lpips_missing,
     ),
+    Metric(
+        name="psnr_y_crop4",
+        title="PSNR-Y",
+        better="higher",
+        unit="dB",
+        digits=2,
+        words="peak signal-to-noise ratio of brightness alone, super-resolution's convention: Y of BT.601 as MATLAB's rgb2ycbcr (16 to 235, rounded), "
+        "4 px cut at each border, data range 255; identical photos (infinite) are kept as 100 dB",
+        function=psnr_y_crop4,
+        ceiling=100.0,
+    ),
+    Metric(
+        name="ssim_y_crop4",
+        title="SSIM-Y",
+        better="higher",
+        unit="",
+        digits=4,
+        words="structural similarity (Wang et al. 2004) of brightness alone, super-resolution's convention: Y of BT.601 as MATLAB's rgb2ycbcr "
+        "(16 to 235, rounded), 4 px cut at each border, 11×11 Gaussian window with sigma 1.5 wholly inside, data range 255",
+        function=ssim_y_crop4,
+    ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+
+_INCEPTION = (
+    "between 2048 features of InceptionV3 (weights of 2015, torch-fidelity's port; whole photos resized to 299 × 299 px without antialiasing) "
+    "of the photos made and of those wanted; every test pair counts once"
+)
+_SETS = (
+    SetMetric(
+        name="fid_inception",
+        title="FID",
+        better="lower",
+        unit="",
+        digits=2,
+        words=f"Fréchet distance (Heusel et al. 2017) {_INCEPTION}",
+        missing=inception_missing,
+        features=inception_features,
+        function=frechet_distance,
+        weakness="biased upward, the more the fewer photos: below 2048 the covariances are singular. Comparable only with values over the same photos",
+    ),
+    SetMetric(
+        name="kid_inception",
+        title="KID",
+        better="lower",
+        unit="",
+        digits=4,
+        words=f"kernel distance (Bińkowski et al. 2018), unbiased squared MMD with the cubic kernel over the whole set, {_INCEPTION}",
+        missing=inception_missing,
+        features=inception_features,
+        function=kernel_distance,
+        weakness="unbiased, but scatters widely over few photos and may fall below zero. Several pairs of one photo bias it upward",
+    ),
+)
+SET_METRICS: dict[str, SetMetric] = {metric.name: metric for metric in _SETS}
 
 
 def metric_named(name: str) -> Metric:
     """The metric of that name. Raises InputError, pointing to the nearest, when there is none."""
     if name not in METRICS:
-        raise InputError(f'no metric is called "{name}"; there are {", ".join(METRICS)}.{nearest(name, METRICS)}')
+        other = f" {name} is measured on whole sets: name it in evaluate.set_metrics." if name in SET_METRICS else nearest(name, METRICS)
+        raise InputError(f'no metric is called "{name}"; there are {", ".join(METRICS)}.{other}')
     return METRICS[name]
+
+
+def set_metric_named(name: str) -> SetMetric:
+    """The metric of whole sets of that name. Raises InputError, pointing to the nearest, when there is none."""
+    if name not in SET_METRICS:
+        raise InputError(f'no metric of whole sets is called "{name}"; there are {", ".join(SET_METRICS)}.{nearest(name, SET_METRICS)}')
+    return SET_METRICS[name]
+
+
+def any_metric(name: str) -> Shown:
+    """A metric of photos or of sets, by its name, to show its values. Raises InputError when there is none."""
+    return SET_METRICS[name] if name in SET_METRICS else metric_named(name)
 
 
 def measurable(names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -113,4 +200,31 @@ def measurable(names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(name for name in names if name not in skipped), skipped
 
 
-__all__ = ["METRICS", "PRIMARY", "Metric", "lpips_alex", "lpips_missing", "measurable", "metric_named", "psnr_rgb", "ssim_gauss11_rgb"]
+def measurable_sets(names: Sequence[str], photos: int) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The same of metrics of whole sets, for a set of so many photos: a single one has no spread."""
+    few = f"needs at least {FEWEST} test photos, there is {photos}; give more photos, or a larger test share" if photos < FEWEST else None
+    skipped = {name: reason for name in names if (reason := set_metric_named(name).missing() or few) is not None}
+    return tuple(name for name in names if name not in skipped), skipped
+
+
+__all__ = [
+    "METRICS",
+    "PRIMARY",
+    "SET_METRICS",
+    "Metric",
+    "SetMetric",
+    "Shown",
+    "any_metric",
+    "frechet_distance",
+    "kernel_distance",
+    "lpips_alex",
+    "lpips_missing",
+    "measurable",
+    "measurable_sets",
+    "metric_named",
+    "psnr_rgb",
+    "psnr_y_crop4",
+    "set_metric_named",
+    "ssim_gauss11_rgb",
+    "ssim_y_crop4",
+]

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def check_photos(restored: Tensor, sharp: Tensor, *, smallest_px: int = 1) -> None:
+def check_photos(restored: Tensor, sharp: Tensor, *, smallest_px: int = 1, why: str = "one window") -> None:
     """Refuse what cannot be compared.
 
-    restored, sharp: (N, 3, H, W) floats in [0, 1], N at least 1, sides at least smallest_px.
+    restored, sharp: (N, 3, H, W) floats in [0, 1], N at least 1, sides at least smallest_px; why: what needs that many.
     Raises InputError, naming what came, for another shape, type, size or range, and for NaN or infinity.
     """
     if restored.shape != sharp.shape:
@@ -22,7 +22,7 @@ def check_photos(restored: Tensor, sharp: Tensor, *, smallest_px: int = 1) -> No
         raise InputError(f"a metric takes (N, 3, height, width) with N at least 1, got {tuple(restored.shape)}; repeat a grey photo three times")
     height, width = restored.shape[2:]
     if min(height, width) < smallest_px:
-        raise InputError(f"the photos must be at least {smallest_px} px on each side (one window), got {width} × {height} px")
+        raise InputError(f"the photos must be at least {smallest_px} px on each side ({why}), got {width} × {height} px")
     for name, photo in (("first", restored), ("second", sharp)):
         if not photo.is_floating_point():
             raise InputError(f"a metric takes floats in [0, 1], the {name} photo is {photo.dtype}; divide 8-bit values by 255")

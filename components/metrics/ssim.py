@@ -31,10 +31,14 @@ def ssim_gauss11_rgb(restored: Tensor, sharp: Tensor) -> Tensor:
     `padding="valid"` to 6e-6. torchmetrics and kornia's default pad the border and average over it: up to 0.002 off at
     1280x720, more on smaller photos. skimage's default is a flat 7×7 window: 0.005 to 0.03 off.
     """
+    check_photos(restored, sharp, smallest_px=WINDOW_PX)
+    return mean_similarity(restored.detach(), sharp.detach())
+
+
+def mean_similarity(restored: Tensor, sharp: Tensor) -> Tensor:
+    """SSIM averaged over windows and channels: (N, C, H, W) floats for a data range of 1, sides at least 11 px, to (N,) float64."""
     import torch
 
-    check_photos(restored, sharp, smallest_px=WINDOW_PX)
-    restored, sharp = restored.detach(), sharp.detach()
     count, channels, height, width = sharp.shape
     budget = STRIP_VALUES_GPU if sharp.is_cuda else STRIP_VALUES
     rows = max(WINDOW_PX, budget // (count * channels * width))

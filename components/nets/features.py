@@ -25,8 +25,17 @@ def layer_names(backbone: Backbone) -> tuple[str, ...]:
     )
 
 
+def smallest_px(layer: str) -> int:
+    """The smallest side of a photo that has features of this layer: each block behind the first halves.
+
+    >>> smallest_px("conv3_3"), smallest_px("relu5_4")
+    (4, 16)
+    """
+    return int(2 ** (int(layer.removeprefix("conv").removeprefix("relu")[0]) - 1))
+
+
 class Features(nn.Module):
-    """Photo in, feature maps of one layer out; frozen.
+    """Photo in, feature maps of one layer out; frozen. The dense layers of VGG, which alone need 224 px, are not there.
 
     imagenet: shift and scale to ImageNet's statistics first, as the weights were trained; the official DeblurGAN does not.
     """
@@ -72,6 +81,6 @@ class Features(nn.Module):
         return self
 
     def forward(self, photo_NCHW: Tensor) -> Tensor:
-        """(N, 3, H, W) in [-1, 1] to (N, C, h, w)."""
+        """(N, 3, H, W) in [-1, 1], any size from `smallest_px` up, to (N, C, h, w)."""
         x = ((photo_NCHW + 1) / 2 - self.mean) / self.std if self.imagenet else photo_NCHW
         return self.layers(x)  # type: ignore[no-any-return]

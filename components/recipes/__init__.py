@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from components.core.errors import RecipeError, nearest
 from components.core.parts import Part
@@ -37,6 +37,16 @@ class Recipe(Part):
     train: TrainConfig
     evaluate: EvaluateConfig
     register_: RegisterConfig = Field(alias="register")  # `register` itself is a method of every abstract class
+
+    @model_validator(mode="after")
+    def _scales_agree(self) -> Self:
+        made, wanted = self.synthesize.scale, self.train.generator.scale
+        if made != wanted:
+            raise ValueError(
+                f"synthesize makes pairs of scale {made} (sharp over given size), train.generator {self.train.generator.kind} enlarges {wanted} times: "
+                "set synthesize.downscale.scale to it, or choose another generator"
+            )
+        return self
 
     def section(self, stage: str) -> Part:
         """One stage's settings."""

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 
 import yaml
 
+from components.core.baseline import sentence_for, words_for
 from components.core.records import Checkpoint, EvalReport, PairSet, Photo, PhotoScore, PhotoSet, Provenance, RecipeRecord
-from components.metrics import METRICS
+from components.metrics import METRICS, SET_METRICS
+
+PAIRS = {"deblurring": "blurred/sharp", "super_resolution": "small/large", "translation": "input/target"}
 
 
 def write_card(
@@ -18,16 +21,16 @@ def write_card(
     photos, scores = photoset.photos(), report.scores()
     parts = [
         f"# {name}",
-        f"Restores sharp photos from blurred ones. Trained by the recipe `{recipe.name}` on {pairset.counts['train']} blurred/sharp pairs, "
+        f"{_purpose(pairset)} Trained by the recipe `{recipe.name}` on {pairset.counts['train']} {PAIRS[pairset.task]} pairs, "
         f"{checkpoint.images_seen} crops seen.",
         "## Measured on photos it never saw",
-        _figures(report, scores),
+        _figures(pairset, report, scores),
         "## Data",
         _data(photoset, pairset, photos),
         "## Limits",
         _limits(pairset, scores),
         "## Use",
-        _use(name),
+        _use(name, pairset.scale),
         "## Identity",
         _identity(photoset, pairset, checkpoint, report, recipe, provenance),
         "## Recipe",
@@ -36,18 +39,31 @@ def write_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _figures(report: EvalReport, scores: Iterable[PhotoScore]) -> str:
-    lines = ["| metric | blurred, left as it is | restored |", "| --- | ---: | ---: |"]
+def _purpose(pairset: PairSet) -> str:
+    if pairset.task == "super_resolution":
+        return f"Enlarges photos {pairset.scale} times each way."
+    if pairset.task == "translation":
+        kinds = sorted({pair.blur_kind for pair in pairset.pairs("train")})
+        return f"Turns one kind of picture into another ({', '.join(f'`{kind}`' for kind in kinds)})."
+    return "Restores sharp photos from blurred ones."
+
+
+def _figures(pairset: PairSet, report: EvalReport, scores: tuple[PhotoScore, ...]) -> str:
+    words = words_for(report.task, report.baseline)
+    lines = [f"| metric | {words.nothing} (doing nothing) | {words.restored} |", "| --- | ---: | ---: |"]
     lines += [f"| `{name}` | {report.do_nothing[name]:.4f} | {report.restored[name]:.4f} |" for name in report.metrics if name in report.restored]
+    lines += [f"| `{name}` | {report.set_do_nothing[name]:.4f} | {value:.4f} |" for name, value in report.set_restored.items()]
     lines += [f"| `{name}` | not measured: {why} | |" for name, why in report.skipped.items()]
-    classes = Counter(score.severity_class for score in scores)
-    spread = ", ".join(f"{count} {kind}" for kind, count in sorted(classes.items()))
+    classes = Counter(score.severity_class for score in scores if score.severity > 0)
+    spread = f" (blur: {', '.join(f'{count} {kind}' for kind, count in sorted(classes.items()))})" if classes else ""
     lines += [
         "",
-        f"Means over {sum(classes.values())} test pairs (blur: {spread}); {report.seconds_per_megapixel:.2f} s per megapixel (median) where it was measured.",
+        f"Means over {len(scores)} test pairs{spread}; {report.seconds_per_megapixel:.2f} s per megapixel (median) where it was measured. "
+        f"Doing nothing is {sentence_for(report.task, report.baseline, pairset.scale)}.",
         "",
     ]
     lines += [f"- `{name}`: {METRICS[name].words}." for name in report.metrics if name in METRICS]
+    lines += [f"- `{name}`, over all {len(scores)} pairs at once: {SET_METRICS[name].words}; {SET_METRICS[name].weakness}." for name in report.set_restored]
     return "\n".join(lines)
 
 
@@ -72,28 +88,42 @@ def _cell(text: str | None) -> str:
 
 
 def _limits(pairset: PairSet, scores: tuple[PhotoScore, ...]) -> str:
-    kinds = sorted({pair.blur_kind for pair in pairset.pairs("train")})
-    most = max((pair.severity for pair in pairset.pairs("train")), default=0.0)
     lines = [
-        f"- It knows the blur it was trained on: {', '.join(f'`{kind}`' for kind in kinds)}, up to {most:.1f} px RMS radius. "
-        "Expect little on other blurs and on stronger ones.",
+        _known(pairset),
         "- It invents plausible detail. Do not use it where a picture is evidence (medicine, law, licence plates).",
         f"- The figures above hold for test photos like these; {len({score.pair.split('-')[0] for score in scores})} photos are what they rest on.",
     ]
     worse = [score for score in scores if score.restored.get("psnr_rgb", 0.0) < score.do_nothing.get("psnr_rgb", 0.0)]
     if worse:
-        lines.append(f"- {len(worse)} of {len(scores)} test pairs came out worse than left alone (`psnr_rgb`).")
+        than = "left alone" if pairset.baseline == "input" else f"by doing nothing ({words_for(pairset.task, pairset.baseline).nothing})"
+        lines.append(f"- {len(worse)} of {len(scores)} test pairs came out worse than {than} (`psnr_rgb`).")
     return "\n".join(lines)
 
 
-def _use(name: str) -> str:
+def _known(pairset: PairSet) -> str:
+    """What it was trained for, and so what not to expect."""
+    kinds = ", ".join(f"`{kind}`" for kind in sorted({pair.blur_kind for pair in pairset.pairs("train")}))
+    most = max((pair.severity for pair in pairset.pairs("train")), default=0.0)
+    blur = f"the blur it was trained on: {kinds}, up to {most:.1f} px RMS radius. Expect little on other blurs and on stronger ones."
+    if pairset.task == "translation":
+        return f"- It knows pictures like those it was trained on ({kinds}) and will paint something for any other."
+    if pairset.task == "super_resolution":
+        beside = f" It knows {blur}" if most > 0 else " It was trained without blur."
+        return (
+            f"- It knows photos made small as its training photos were (see the recipe's `downscale`); others, such as JPEG thumbnails, it may worsen.{beside}"
+        )
+    return f"- It knows {blur}"
+
+
+def _use(name: str, scale: int) -> str:
+    larger = "any size" if scale == 1 else f"any size; {scale} times larger comes back"
     return f"""```python
 import mlflow, numpy as np
 from PIL import Image
 
 model = mlflow.pyfunc.load_model("models:/{name}@champion")
-photo = np.asarray(Image.open("blurred.jpg").convert("RGB"))
-restored = model.predict(photo[None].astype(np.float32) / 255)[0]             # (N, H, W, 3) float32 in [0, 1], any size
+photo = np.asarray(Image.open("photo.jpg").convert("RGB"))
+restored = model.predict(photo[None].astype(np.float32) / 255)[0]             # (N, H, W, 3) float32 in [0, 1], {larger}
 restored = model.unwrap_python_model().predict(None, photo)                   # or one photo as it is: (H, W, 3) uint8
 ```
 

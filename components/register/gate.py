@@ -32,11 +32,11 @@ class GatePolicy(Part):
     primary: str = Field("psnr_rgb", description="the metric on which a version must be better")
     min_gain: float = Field(0.0, ge=0, description="mean gain over doing nothing on the primary metric must be greater than this (dB for PSNR)")
     margins: dict[str, float] = Field(
-        default_factory=lambda: {"psnr_rgb": 0.05, "ssim_gauss11_rgb": 0.002, "lpips_alex": 0.005},
+        default_factory=lambda: {"psnr_rgb": 0.05, "ssim_gauss11_rgb": 0.002, "lpips_alex": 0.005, "psnr_y_crop4": 0.05, "ssim_y_crop4": 0.002},
         description="by how much a version may be worse than doing nothing or the champion, by metric, over all test photos",
     )
     class_margins: dict[str, float] = Field(
-        default_factory=lambda: {"psnr_rgb": 0.2, "ssim_gauss11_rgb": 0.01, "lpips_alex": 0.02},
+        default_factory=lambda: {"psnr_rgb": 0.2, "ssim_gauss11_rgb": 0.01, "lpips_alex": 0.02, "psnr_y_crop4": 0.2, "ssim_y_crop4": 0.01},
         description="by how much it may be worse than the champion within one severity class (mild, medium, strong)",
     )
     resamples: int = Field(2000, ge=100, le=100_000, description="bootstrap resamples of the photos")

@@ -15,7 +15,7 @@ import numpy as np
 
 
 class Restoration(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ignore]
-    """Blurred photos in, restored photos out, of any size."""
+    """Photos in, restored photos out, of any size; a super-resolution model gives them as many times larger as its scale."""
 
     def load_context(self, context: Any) -> None:
         """Check the files against their digests and build the generator. Raises ValueError when one was altered."""
@@ -30,7 +30,7 @@ class Restoration(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ignore
 
     # MLflow knows the bare np.ndarray as "an array, see the signature"; any other hint, or none, makes it warn.
     def predict(self, context: Any, model_input: np.ndarray, params: Any = None) -> Any:
-        """Restore one photo (H, W, 3) or several of one size (N, H, W, 3), sRGB: uint8, or float32 in [0, 1]; the same comes back."""
+        """Restore one photo (H, W, 3) or several of one size (N, H, W, 3), sRGB: uint8, or float32 in [0, 1]; the same type comes back."""
         photos = np.asarray(model_input)
         if photos.dtype not in (np.uint8, np.float32) or photos.ndim not in (3, 4) or photos.shape[-1] != 3:
             raise ValueError(f"photos must be (H, W, 3) or (N, H, W, 3), uint8 or float32 in [0, 1]; got shape {photos.shape}, {photos.dtype}")

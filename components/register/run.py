@@ -135,6 +135,8 @@ def _figures(report: EvalReport) -> Mapping[str, float]:
     return {
         **{f"test/{name}": value for name, value in report.restored.items()},
         **{f"test/do_nothing/{name}": value for name, value in report.do_nothing.items()},
+        **{f"test/{name}": value for name, value in report.set_restored.items()},
+        **{f"test/do_nothing/{name}": value for name, value in report.set_do_nothing.items()},
         "test/seconds_per_megapixel": report.seconds_per_megapixel,
     }
 

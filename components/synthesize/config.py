@@ -1,25 +1,44 @@
-"""The recipe's section `synthesize`: which blurs, which camera, how many pairs."""
+"""The recipe's section `synthesize`: which blurs, which camera, how many pairs; or a smaller scale, or a translation, for the other tasks."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from components.core.parts import Part, digest_of
-from components.synthesize.blurs import Blur, RandomTrajectory
+from components.core.records import Baseline, Task
+from components.synthesize.blurs import Blur, NoBlur, RandomTrajectory
 from components.synthesize.camera import Camera
+from components.synthesize.downscale import SMALLEST_PX, Downscale
+from components.synthesize.translate import Translate
 
 SeverityClass = Literal["mild", "medium", "strong"]
 Radius = Annotated[float, Field(gt=0)]
 
 
+def _usual_blurs(given: dict[str, Any]) -> tuple[Blur, ...]:
+    """Camera shake for deblurring; the other tasks have none unless the recipe says so."""
+    return (NoBlur(),) if given.get("downscale") or given.get("translate") else (RandomTrajectory(),)
+
+
+def _usual_camera(given: dict[str, Any]) -> Camera:
+    """Noise and JPEG, but for a translation, whose pictures no camera takes."""
+    return Camera(noise=None, jpeg=None) if given.get("translate") else Camera()
+
+
 class SynthesizeConfig(Part):
-    """How sharp photos become pairs."""
+    """How photos become pairs: blurred ones, small ones (downscale), or parted ones (translate)."""
 
     seed: int = Field(0, ge=0, description="another seed draws other blurs and noise for the same photos")
-    blurs: tuple[Blur, ...] = Field((RandomTrajectory(),), min_length=1, description="kinds of blur; one is drawn per pair, by weight")
-    camera: Camera = Field(default_factory=Camera, description="what the camera adds after the blur")
+    downscale: Downscale | None = Field(None, description="make the input smaller, for super-resolution; after the blur, before the noise")
+    translate: Translate | None = Field(None, description="take input and target from the photo itself, for paired translation; excludes all else")
+    blurs: tuple[Blur, ...] = Field(
+        default_factory=_usual_blurs,
+        min_length=1,
+        description="kinds of blur; one is drawn per pair, by weight. Left out: random_trajectory, or none with downscale or translate",
+    )
+    camera: Camera = Field(default_factory=_usual_camera, description="what the camera adds after the blur. Left out: its defaults, or nothing with translate")
     pairs_per_photo: int = Field(1, ge=1, le=99, description="pairs from each training photo, each with a blur of its own")
     pairs_per_eval_photo: int = Field(1, ge=1, le=99, description="pairs from each validation and test photo")
     max_side_px: int | None = Field(
@@ -38,11 +57,56 @@ class SynthesizeConfig(Part):
                 f"max_side_px is {self.max_side_px}, but a blur of these settings may be {self.largest_blur_px} px wide;"
                 " raise max_side_px or lower the blur's canvas_px"
             )
+        if self.max_side_px is not None and self.max_side_px < self.smallest_px:
+            raise ValueError(f"max_side_px is {self.max_side_px}, but a photo must be at least {self.smallest_px} px a side to be shrunk {self.scale} times")
+        return self
+
+    @model_validator(mode="after")
+    def _one_task(self) -> Self:
+        if self.translate is not None:
+            if self.downscale is not None:
+                raise ValueError("translate and downscale are two tasks: keep one of them")
+            if self.blurred:
+                kinds = ", ".join(blur.kind for blur in self.blurs)
+                raise ValueError(f"translate takes its input from the photo as it is, so there is nothing to blur: leave blurs out; got {kinds}")
+            if self.camera.noise is not None or self.camera.jpeg is not None:
+                raise ValueError("translate takes its input from the photo as it is: leave camera out, or set its noise and jpeg to null")
+        if not (self.blurred or self.camera.noise or self.camera.jpeg) and max(self.pairs_per_photo, self.pairs_per_eval_photo) > 1:
+            raise ValueError(
+                f"nothing is drawn (no blur, noise or JPEG), so all pairs of a photo would be the same: set pairs_per_photo and pairs_per_eval_photo to 1;"
+                f" got {self.pairs_per_photo} and {self.pairs_per_eval_photo}"
+            )
         return self
 
     @property
+    def blurred(self) -> bool:
+        """Whether any pair may be blurred."""
+        return any(not isinstance(blur, NoBlur) for blur in self.blurs)
+
+    @property
+    def task(self) -> Task:
+        """What a net trained on the pairs does."""
+        return "translation" if self.translate is not None else "super_resolution" if self.downscale is not None else "deblurring"
+
+    @property
+    def scale(self) -> int:
+        """Sharp size over input size."""
+        return 1 if self.downscale is None else self.downscale.scale
+
+    @property
+    def baseline(self) -> Baseline:
+        """What a result is measured against."""
+        return "bicubic" if self.downscale is not None else "input" if self.translate is None else self.translate.baseline
+
+    @property
+    def smallest_px(self) -> int:
+        """No side of a target may be shorter: the blur must fit, and a small photo keeps 16 px."""
+        small = 1 if self.downscale is None and self.translate is None else SMALLEST_PX * self.scale
+        return max(self.largest_blur_px, small)
+
+    @property
     def largest_blur_px(self) -> int:
-        """No kernel is wider or higher than this; photos must not be smaller."""
+        """No kernel is wider or higher than this."""
         return max(blur.largest_px for blur in self.blurs)
 
     @property

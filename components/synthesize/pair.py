@@ -14,10 +14,11 @@ import numpy as np
 from pydantic import JsonValue
 
 from components.core import seeds
-from components.synthesize.blurs import Blur
+from components.synthesize.blurs import Blur, NoBlur
 from components.synthesize.blurs.effect import Effect, Floats
 from components.synthesize.camera import Shot
 from components.synthesize.config import SynthesizeConfig
+from components.synthesize.downscale import Downscale
 
 if TYPE_CHECKING:
     from components.core.images import Bytes8
@@ -25,20 +26,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one pair will be: its blur and its shot."""
+    """What one pair will be: its blur, its size and its shot."""
 
     blur: Blur
     effect: Effect
+    downscale: Downscale | None
     shot: Shot
 
     @property
+    def kind(self) -> str:
+        """The pair's `blur_kind`: the blur's own, or downscale where there is no blur beside it."""
+        return "downscale" if self.downscale is not None and isinstance(self.blur, NoBlur) else self.blur.kind
+
+    @property
     def drawn(self) -> dict[str, JsonValue]:
-        """Every parameter drawn, for the pair's row."""
-        return {"blur": self.effect.drawn, **self.shot.drawn}
+        """Every parameter, for the pair's row."""
+        small: dict[str, JsonValue] = {} if self.downscale is None else {"downscale": self.downscale.model_dump(mode="json")}
+        return {"blur": self.effect.drawn, **small, **self.shot.drawn}
 
     def blurred(self, light: Floats) -> Bytes8:
-        """The blurred picture, (H, W, 3) uint8 sRGB, from (H, W) or (H, W, 3) light."""
-        return self.shot.picture(self.effect.apply(light))
+        """The picture a net is given, (h, w, 3) uint8 sRGB, from (H, W) or (H, W, 3) light; smaller with downscale."""
+        blurred = self.effect.apply(light)
+        return self.shot.picture(blurred if self.downscale is None else self.downscale.apply(blurred))
 
 
 def plans(config: SynthesizeConfig, pair_seeds: Sequence[int]) -> list[Plan]:
@@ -49,4 +58,7 @@ def plans(config: SynthesizeConfig, pair_seeds: Sequence[int]) -> list[Plan]:
     for kind, blur in enumerate(config.blurs):
         mine = [place for place, pick in enumerate(chosen) if pick == kind]
         effects.update(zip(mine, blur.draw([seeds.stream(pair_seeds[place], "blur") for place in mine]), strict=True))
-    return [Plan(config.blurs[pick], effects[place], config.camera.shot(seed)) for place, (seed, pick) in enumerate(zip(pair_seeds, chosen, strict=True))]
+    return [
+        Plan(config.blurs[pick], effects[place], config.downscale, config.camera.shot(seed))
+        for place, (seed, pick) in enumerate(zip(pair_seeds, chosen, strict=True))
+    ]

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import JsonValue
 
 from components.cluster import map_in_order
 from components.core import seeds
 from components.core.errors import LineageError, PhotoError
 from components.core.files import need_free_space, sha256_of_bytes, write_bytes
-from components.core.images import Bytes8, decode, png_bytes
+from components.core.images import Bytes8, Picture, decode, png_bytes
 from components.core.records import SPLITS, Pair, PairSet, Photo, PhotoSet
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.light import light_of, shrunk_size, stored
@@ -36,21 +41,31 @@ class Work:
     out: Path
 
 
-def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
-    """Write SPLIT/blur/*.png and SPLIT/sharp/*.png below `out`, one row a pair, and the record last.
+@dataclass(frozen=True)
+class Made:
+    """What became of one photo: its rows, and the sum of its target's values per channel, exact, with the number of pixels."""
 
-    Raises PhotoError when a photo is smaller than a blur may be, InputError when the disk cannot hold the pairs, and
+    rows: tuple[Pair, ...]
+    colour_sum: tuple[int, int, int]
+    pixels: int
+
+
+def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
+    """Write SPLIT/blur/*.png (what a net is given) and SPLIT/sharp/*.png (what it should make of it), one row a pair, and the record last.
+
+    Raises PhotoError when a photo is too small or cannot be used for the task, InputError when the disk cannot hold the pairs, and
     LineageError when a photo is not the one that was ingested.
     """
     photos = photoset.photos()
+    _refuse_unusable(config, photos)
     _refuse_small(config, photos)
     need_free_space(out, sum(_megabytes(config, photo) for photo in photos), "synthesize")
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
     for name in (PairSet.FILE, PairSet.TABLE, SHEET):
         (out / name).unlink(missing_ok=True)
     work = [Work(config, photo, photoset.folder / photo.file, out.resolve()) for photo in photos]
-    made = map_in_order(pairs_of_photo, work, workers=config.workers, title="synthesize", unit="photos")
-    rows = tuple(sorted((row for rows in made for row in rows), key=lambda row: row.id))
+    made = list(map_in_order(pairs_of_photo, work, workers=config.workers, title="synthesize", unit="photos"))
+    rows = tuple(sorted((row for each in made for row in each.rows), key=lambda row: row.id))
     _remove_strangers(out, rows)
     if rows:
         write_sheet(out / SHEET, config, rows, out)
@@ -58,45 +73,93 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     record = PairSet(
         photoset=photoset.digest,
         config_digest=config.identity,
+        task=config.task,
+        scale=config.scale,
+        baseline=config.baseline,
+        mean_colour=_mean_colour(made) if config.baseline == "mean_colour" else None,
         counts={split: counts[split] for split in SPLITS},
         table_sha256=PairSet.write_table(out, rows),
     )
     return record.save(out)
 
 
-def pairs_of_photo(work: Work) -> tuple[Pair, ...]:
-    """Decode one photo and write its sharp picture, once, and its blurred ones; gives their rows."""
-    config, photo = work.config, work.photo
+def pairs_of_photo(work: Work) -> Made:
+    """Decode one photo and write its target, once, and its inputs; gives their rows."""
     picture = decode(_verified_bytes(work), max_megapixels=math.inf)
+    return _blurred(work, picture) if work.config.translate is None else _translated(work, picture)
+
+
+def _blurred(work: Work, picture: Picture) -> Made:
+    """Pairs by blur, downscale and camera."""
+    config, photo = work.config, work.photo
     light = light_of(picture, linear=config.camera.linear_light, max_side_px=config.max_side_px)
-    as_stored = picture.bits == 8 and light.shape[:2] == picture.pixels.shape[:2]
-    sharp_pixels = picture.pixels if as_stored else stored(light, linear=config.camera.linear_light)
-    sharp, sharp_sha256 = _written(work.out, f"{photo.split}/sharp/{photo.id[:16]}.png", sharp_pixels)
+    whole = light.shape[:2]
+    shrunk = whole != picture.pixels.shape[:2]
+    pixels = stored(light, linear=config.camera.linear_light) if shrunk or picture.bits == 16 else picture.pixels
+    done: dict[str, JsonValue] = {"shrunk_from_px": [photo.width, photo.height] if shrunk else None}
+    if config.downscale is not None:
+        light, pixels = config.downscale.cut(light), config.downscale.cut(pixels)
+        done["cut_from_px"] = [whole[1], whole[0]] if light.shape[:2] != whole else None
+    target = _target_of(work, pixels)
     rows = []
     pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(_pairs_of(config, photo))]
     for index, (seed, plan) in enumerate(zip(pair_seeds, plans(config, pair_seeds), strict=True)):
-        pair = f"{photo.id[:16]}-{index:02d}"
-        blurred, blurred_sha256 = _written(work.out, f"{photo.split}/blur/{pair}.png", plan.blurred(light))
-        severity = plan.effect.severity_px
-        rows.append(
-            Pair(
-                id=pair,
-                split=photo.split,
-                photo=photo.id,
-                blurred=blurred,
-                sharp=sharp,
-                blurred_sha256=blurred_sha256,
-                sharp_sha256=sharp_sha256,
-                width=light.shape[1],
-                height=light.shape[0],
-                blur_kind=plan.blur.kind,
-                drawn={**plan.drawn, "shrunk_from_px": [photo.width, photo.height] if light.shape[:2] != picture.pixels.shape[:2] else None},
-                severity=severity,
-                severity_class=config.severity_class(severity),
-                seed=seed,
-            )
-        )
-    return tuple(rows)
+        rows.append(_row(work, target, index, seed, plan.blurred(light), plan.kind, {**plan.drawn, **done}, plan.effect.severity_px))
+    return _made(rows, pixels)
+
+
+def _translated(work: Work, picture: Picture) -> Made:
+    """The one pair that a photo holds for a translation."""
+    config = work.config
+    assert config.translate is not None
+    parts = config.translate.parted(picture)
+    light = [light_of(part, linear=True, max_side_px=config.max_side_px) for part in parts]
+    shrunk = light[1].shape[:2] != parts[1].pixels.shape[:2]
+    given, pixels = (stored(each, linear=True) if shrunk or part.bits == 16 else part.pixels for each, part in zip(light, parts, strict=True))
+    height, width = parts[1].pixels.shape[:2]
+    done: dict[str, JsonValue] = {"translate": config.translate.model_dump(mode="json"), "shrunk_from_px": [width, height] if shrunk else None}
+    seed = seeds.seed_of(config.seed, work.photo.id, 0)
+    return _made([_row(work, _target_of(work, pixels), 0, seed, given, config.translate.kind, done, 0.0)], pixels)
+
+
+def _target_of(work: Work, pixels: Bytes8) -> dict[str, Any]:
+    """Write a photo's target, which its pairs share; gives what their rows say of it."""
+    file, sha256 = _written(work, "sharp", work.photo.id[:16], pixels)
+    return {"sharp": file, "sharp_sha256": sha256, "width": pixels.shape[1], "height": pixels.shape[0]}
+
+
+def _row(work: Work, target: dict[str, Any], index: int, seed: int, given: Bytes8, kind: str, drawn: dict[str, JsonValue], severity: float) -> Pair:
+    """Write what a net is given in one pair; gives the pair's row."""
+    pair = f"{work.photo.id[:16]}-{index:02d}"
+    file, sha256 = _written(work, "blur", pair, given)
+    return Pair(
+        id=pair,
+        split=work.photo.split,
+        photo=work.photo.id,
+        blurred=file,
+        blurred_sha256=sha256,
+        blur_kind=kind,
+        drawn=drawn,
+        severity=severity,
+        severity_class=work.config.severity_class(severity),
+        seed=seed,
+        **target,
+    )
+
+
+def _made(rows: list[Pair], target: Bytes8) -> Made:
+    red, green, blue = (int(total) for total in target.sum(axis=(0, 1), dtype=np.int64))
+    return Made(tuple(rows), (red, green, blue), target.shape[0] * target.shape[1])
+
+
+def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
+    """The mean of all training targets' pixels per channel, rounded half up; whole numbers, so that no order changes it."""
+    train = [each for each in made if each.rows[0].split == "train"]
+    if not train:
+        raise PhotoError("baseline mean_colour is the mean over the training photos, and there are none; give more photos, or set translate.baseline to input")
+    pixels = sum(each.pixels for each in train)
+    red, green, blue = ((2 * sum(each.colour_sum[channel] for each in train) + pixels) // (2 * pixels) for channel in range(3))
+    return red, green, blue
 
 
 def _verified_bytes(work: Work) -> bytes:
@@ -107,10 +170,10 @@ def _verified_bytes(work: Work) -> bytes:
     return data
 
 
-def _written(out: Path, file: str, pixels: Bytes8) -> tuple[str, str]:
-    """Write one PNG; gives its name and SHA-256."""
-    data = png_bytes(pixels)
-    write_bytes(out / file, data)
+def _written(work: Work, kind: Literal["blur", "sharp"], name: str, pixels: Bytes8) -> tuple[str, str]:
+    """Write one PNG; gives its file below the folder and its SHA-256."""
+    file, data = f"{work.photo.split}/{kind}/{name}.png", png_bytes(pixels)
+    write_bytes(work.out / file, data)
     return file, sha256_of_bytes(data)
 
 
@@ -118,22 +181,39 @@ def _pairs_of(config: SynthesizeConfig, photo: Photo) -> int:
     return config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo
 
 
+def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
+    """Width and height of a photo's target, before it is cut to a multiple of the scale."""
+    size = (photo.width, photo.height) if config.translate is None else config.translate.size(photo.width, photo.height)
+    return shrunk_size(*size, config.max_side_px)
+
+
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
     """Room for a photo's pictures as if PNG saved nothing, which is nearly so with noise."""
-    width, height = shrunk_size(photo.width, photo.height, config.max_side_px)
-    return 3 * width * height * (1 + _pairs_of(config, photo)) / 1e6
+    width, height = _target_size(config, photo)
+    return 3 * width * height * (1 + _pairs_of(config, photo) / config.scale**2) / 1e6
+
+
+def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
+    """A translation needs photos in which input and target can be found."""
+    refused = [] if config.translate is None else [(photo.name, why) for photo in photos if (why := config.translate.refusal(photo)) is not None]
+    if refused:
+        name, why = refused[0]
+        raise PhotoError(f"{len(refused)} of {len(photos)} photos cannot be used: {name}: {why}. Take them out of the folder that is ingested")
 
 
 def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
-    """Reflection cannot fill the border of a photo that is smaller than the blur."""
-    small = [photo for photo in photos if min(shrunk_size(photo.width, photo.height, config.max_side_px)) < config.largest_blur_px]
+    """Reflection cannot fill the border of a photo that is smaller than the blur; of a tiny one nothing is left to learn."""
+    needed = config.smallest_px
+    small = [photo for photo in photos if min(_target_size(config, photo)) < needed]
     if small:
         first = small[0]
-        shrunk = "" if config.max_side_px is None else f", shrunk to max_side_px {config.max_side_px}"
+        width, height = _target_size(config, first)
+        target = "" if (width, height) == (first.width, first.height) else f", its target {width} × {height} px"
+        blur = needed == config.largest_blur_px
         raise PhotoError(
-            f"{len(small)} of {len(photos)} photos are smaller than the largest blur, {config.largest_blur_px} px:"
-            f" {first.name} is {first.width} × {first.height} px{shrunk}."
-            f" Leave out photos below {config.largest_blur_px} px a side when ingesting, or lower canvas_px and max_len_px of the blur"
+            f"{len(small)} of {len(photos)} photos are smaller than {'the largest blur' if blur else 'the least that can be used'}, {needed} px:"
+            f" {first.name} is {first.width} × {first.height} px{target}."
+            f" Leave out photos below {needed} px a side when ingesting{', or lower canvas_px and max_len_px of the blur' if blur else ''}"
         )
 
 

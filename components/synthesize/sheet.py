@@ -1,4 +1,4 @@
-"""A sheet of the first pairs: sharp above, blurred below, the blur's point spread function between, so that a person sees what was made."""
+"""A sheet of the first pairs, so that a person sees what was made: the target above, what is given below, a blur's point spread function between."""
 
 from __future__ import annotations
 
@@ -20,13 +20,22 @@ COLUMNS = 8
 
 
 def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], folder: Path) -> None:
-    """Draw up to eight pairs, evenly spread over the rows, as columns: crop of the sharp photo, PSF, the same crop blurred."""
+    """Draw up to eight pairs, evenly spread over the rows, as columns: crop of the target, PSF where there is a blur, the same crop of what is given.
+
+    A small photo is shown as large as its target, pixel by pixel.
+    """
     shown = [rows[place] for place in sorted({round(at) for at in np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows)))})]
+    psfs = [[_psf_picture(plan.effect.psf)] if config.blurred else [] for plan in plans(config, [row.seed for row in shown])]
     columns = [
-        _stacked([_crop(read_rgb(folder / row.sharp)), _psf_picture(plan.effect.psf), _crop(read_rgb(folder / row.blurred))], axis=0)
-        for row, plan in zip(shown, plans(config, [row.seed for row in shown]), strict=True)
+        _stacked([_crop(read_rgb(folder / row.sharp)), *psf, _crop(_enlarged(read_rgb(folder / row.blurred), config.scale))], axis=0)
+        for row, psf in zip(shown, psfs, strict=True)
     ]
     write_png(path, _stacked(columns, axis=1))
+
+
+def _enlarged(pixels: Bytes8, scale: int) -> Bytes8:
+    """Every pixel as a square."""
+    return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _crop(pixels: Bytes8) -> Bytes8:

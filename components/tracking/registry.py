@@ -104,7 +104,7 @@ def add_version(name: str, folder: Path, *, run_id: str | None, tags: Mapping[st
     package = store.mlflow()
     with store.asking("register the model"):
         try:
-            client.create_registered_model(name, description="Restores sharp photos from blurred ones; made by refocus.")
+            client.create_registered_model(name, description="Restores photos; made by refocus. What each version does stands on its card.")
         except package.MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

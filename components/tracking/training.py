@@ -129,6 +129,15 @@ class TrainingRun:
         """Log a picture, (H, W, 3) uint8, at a step."""
         self._try("a picture", lambda: self._client.log_image(self.run_id, picture, key=name, step=step))
 
+    def add_line(self, tag: str, words: str) -> None:
+        """Add a line to a tag of the run, up to what MLflow lets a tag hold."""
+
+        def add() -> None:
+            known = self._client.get_run(self.run_id).data.tags.get(tag, "")
+            self._client.set_tag(self.run_id, tag, f"{known}\n{words}".strip()[:_VALUE_LIMIT])
+
+        self._try(f"the tag {tag}", add)
+
     def log_file(self, path: Path) -> None:
         """Log a file."""
         self._try(path.name, lambda: self._client.log_artifact(self.run_id, str(path)))

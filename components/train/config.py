@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from components.core.errors import nearest
 from components.core.parts import Part, digest_of
+from components.metrics import metric_named
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
 from components.train.content import Content
+from components.train.health import Health, Rollback
+from components.train.schedules import Constant, Schedule
 
 
 class Adam(Part):
@@ -23,42 +27,12 @@ class Adam(Part):
     epsilon: float = Field(1e-8, gt=0)
 
 
-class Constant(Part):
-    """One learning rate for the whole phase."""
+class EarlyStopping(Part):
+    """End a phase when a validation metric has not improved for a while (Prechelt 1998, "Early stopping - but when?")."""
 
-    kind: Literal["constant"] = "constant"
-    level: float = Field(1.0, gt=0, le=1, description="share of the optimiser's rate, such as 0.1 for a second phase that only refines")
-
-    def factor(self, share: float) -> float:
-        """The level, whatever share of the phase is done."""
-        return self.level
-
-
-class Linear(Part):
-    """Hold, then fall in a straight line to zero (DeblurGAN and pix2pix: hold half)."""
-
-    kind: Literal["linear"] = "linear"
-    hold: float = Field(0.5, ge=0, lt=1, description="share of the phase at full rate")
-
-    def factor(self, share: float) -> float:
-        """Multiplier of the learning rate when `share` (0 to 1) of the phase is done."""
-        return min(1.0, (1.0 - share) / (1.0 - self.hold))
-
-
-class Cosine(Part):
-    """Half a cosine from 1 to `floor` (Loshchilov & Hutter 2017, eq. 5)."""
-
-    kind: Literal["cosine"] = "cosine"
-    floor: float = Field(0.0, ge=0, lt=1, description="share of the rate that is left at the end")
-
-    def factor(self, share: float) -> float:
-        """Multiplier of the learning rate when `share` (0 to 1) of the phase is done."""
-        import math
-
-        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * share))
-
-
-Schedule = Annotated[Constant | Linear | Cosine, Field(discriminator="kind")]
+    metric: str = Field("psnr_rgb", description="one of validate_metrics")
+    patience: int = Field(5, ge=1, description="validations in a row without a better value")
+    least: float = Field(0.0, ge=0, description="smallest improvement that counts, in the metric's unit")
 
 
 class Phase(Part):
@@ -70,7 +44,9 @@ class Phase(Part):
     crop_px: int = Field(256, ge=16, le=2048, description="side of the square crops")
     batch: int = Field(1, ge=1, le=4096, description="images a step over all workers together")
     adversarial: bool = Field(True, description="false trains the generator on the content losses alone")
+    content: tuple[str, ...] | None = Field(None, min_length=1, description="names of the content losses that count in this phase; null: all of them")
     schedule: Schedule = Field(default_factory=Constant)
+    early_stopping: EarlyStopping | None = Field(None, description="may end this phase before its length; the next one follows")
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -87,12 +63,29 @@ class Phase(Part):
 class Augment(Part):
     """Changes made to blurred and sharp alike, drawn per image and position in training, never per worker."""
 
+    enlarge: float = Field(
+        1.0, ge=1, le=4, description="both pictures are enlarged by this before the crop: pix2pix's jitter is 286/256. It changes the blur's size"
+    )
     flip: float = Field(0.5, ge=0, le=1, description="probability of a left-right flip")
     flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down flip")
     quarter_turns: float = Field(0.0, ge=0, le=1, description="probability of a turn by 90, 180 or 270 degrees")
     swap_channels: float = Field(0.0, ge=0, le=1, description="probability of red, green and blue in another order: few photos show few colours")
     brightness: float = Field(0.0, ge=0, le=0.9, description="largest change of brightness, share of the range")
     contrast: float = Field(0.0, ge=0, le=0.9, description="largest change of contrast, share of the range")
+
+
+class InstanceNoise(Part):
+    """Gaussian noise on what the discriminators see, so that they cannot win by trifles (Sønderby et al. 2017, sec. 3.2)."""
+
+    std: float = Field(0.05, gt=0, le=1, description="standard deviation, photos being in [-1, 1]")
+    restored: bool = Field(False, description="also on restored photos, as in the paper; false: on real ones alone, as the guides have it")
+    fade: bool = Field(True, description="falls to nothing over each phase")
+
+
+class History(Part):
+    """Show the discriminators restored photos of earlier steps too (Shrivastava et al. 2017, sec. 2.3)."""
+
+    size: int = Field(50, ge=1, le=10_000, description="restored photos that are kept; half of what the discriminators see comes from them")
 
 
 class TrainConfig(Part):
@@ -103,11 +96,19 @@ class TrainConfig(Part):
     discriminators: tuple[Discriminator, ...] = Field(default=(), description="none trains on the content losses alone")
     adversarial: Adversarial | None = None
     discriminator_updates: int = Field(1, ge=1, le=100, description="discriminator steps before each generator step, each on fresh photos; n_critic in WGAN")
+    discriminator_reuse: bool = Field(
+        False, description="all discriminator steps on the generator's own batch, as DeblurGAN's code has it, not on fresh photos"
+    )
+    split_updates: bool = Field(False, description="one optimiser step for real photos, then one for restored ones, as Keras' train_on_batch called twice")
+    simultaneous: bool = Field(False, description="the generator's step is judged by the discriminators as they were before theirs: one pass, two tapes")
+    instance_noise: InstanceNoise | None = None
+    history: History | None = None
     content: tuple[Content, ...] = Field(min_length=1)
     generator_optimizer: Adam = Field(default_factory=Adam)
     discriminator_optimizer: Adam = Field(default_factory=Adam)
     phases: tuple[Phase, ...] = Field(min_length=1)
     augment: Augment = Field(default_factory=Augment)
+    with_replacement: bool = Field(False, description="draw pairs anew each time, instead of every pair once an epoch")
     ema: float = Field(0.999, ge=0, lt=1, description="decay per step of the averaged generator, the one that is kept; 0 keeps the last weights")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: forward passes under autocast; weights, losses and the gradient penalty stay fp32")
     channels_last: bool = Field(False, description="memory layout NHWC; measure before use, it hurts some nets")
@@ -118,6 +119,12 @@ class TrainConfig(Part):
     loader_processes: int = Field(0, ge=0, le=64, description="processes a worker that load and augment")
     validate_every: int = Field(1000, ge=1, description="images between validations and checkpoints")
     validate_pairs: int = Field(16, ge=1, description="most validation pairs used each time, the first by id")
+    validate_metrics: tuple[str, ...] = Field(
+        ("psnr_rgb", "ssim_gauss11_rgb"), min_length=1, description="metrics of the averaged generator at each validation"
+    )
+    keep_best: str | None = Field(None, description="keep the generator of the validation where this metric was best; null keeps the last")
+    health: Health = Field(default_factory=Health, description="limits that warn")
+    rollback: Rollback | None = Field(None, description="on divergence, go back to the last healthy state with a lower rate; null stops with an error")
     log_every: int = Field(20, ge=1, description="steps between readings of the losses")
     loss_limit: float = Field(1e6, gt=0, description="a generator or discriminator loss beyond this, or NaN, stops the training as diverged")
 
@@ -127,11 +134,60 @@ class TrainConfig(Part):
             raise ValueError("discriminators and adversarial go together: give both, or neither to train on the content losses alone")
         if any(phase.adversarial for phase in self.phases) and not self.discriminators:
             raise ValueError("a phase is adversarial, yet there are no discriminators: set its adversarial to false, or add a discriminator")
+        if self.split_updates and self.adversarial is not None and self.adversarial.compares:
+            raise ValueError(f"split_updates cannot go with {self.adversarial.kind}: it judges real photos beside restored ones, so there is one step for both")
+        if self.simultaneous and (self.discriminator_updates > 1 or self.split_updates):
+            raise ValueError("simultaneous means one step of each: set discriminator_updates to 1 and split_updates to false, or simultaneous to false")
+        return self
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> Self:
+        multiple = self.generator.stride * self.generator.scale
         for phase in self.phases:
-            if phase.crop_px % self.generator.stride:
-                raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} must be a multiple of {self.generator.stride}, the generator's stride")
+            if phase.crop_px % multiple:
+                raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} must be a multiple of {multiple}, the generator's stride times its scale")
             if self.workers > 1 and phase.batch % self.workers:
                 raise ValueError(f"batch {phase.batch} of phase {phase.name} must divide evenly over {self.workers} workers: change one of them")
+            for part in self.content:
+                if phase.crop_px < part.smallest_px:
+                    raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} is too small for {part.kind}: it needs {part.smallest_px} px or more")
+            for judge in self.discriminators if phase.adversarial else ():
+                if judge.fixed_px not in (None, phase.crop_px):
+                    raise ValueError(
+                        f"crop_px {phase.crop_px} of phase {phase.name} must be {judge.fixed_px}: the dense head of {judge.kind} takes that size alone"
+                    )
+                if phase.crop_px < judge.smallest_px:
+                    raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} is too small for {judge.kind}: it needs {judge.smallest_px} px or more")
+        return self
+
+    @model_validator(mode="after")
+    def _rollback_can_come(self) -> Self:
+        for name in self.rollback.on if self.rollback is not None else ():
+            if getattr(self.health, name) is None:
+                raise ValueError(f"rollback.on names {name}, which health.{name} has switched off: give it a limit, or take it out")
+            if name == "discriminator_wins" and self.adversarial is not None and self.adversarial.critic:
+                raise ValueError(f"rollback.on names {name}, which says nothing of a critic such as {self.adversarial.kind}: take it out")
+        return self
+
+    @model_validator(mode="after")
+    def _content_of_phases_is_there(self) -> Self:
+        known = self.content_names()
+        for phase in self.phases:
+            for name in phase.content or ():
+                if name not in known:
+                    raise ValueError(f"phase {phase.name} names the content loss {name}; there are {', '.join(known)}.{nearest(name, known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> Self:
+        for name in self.validate_metrics:
+            metric_named(name)
+        watched = [("keep_best", self.keep_best)] if self.keep_best is not None else []
+        watched += [(f"early_stopping.metric of phase {phase.name}", phase.early_stopping.metric) for phase in self.phases if phase.early_stopping]
+        for where, name in watched:
+            if name not in self.validate_metrics:
+                known = ", ".join(self.validate_metrics)
+                raise ValueError(f"{where} is {name}, which is not validated; validate_metrics has {known}.{nearest(name, self.validate_metrics)}")
         return self
 
     def content_names(self) -> tuple[str, ...]:

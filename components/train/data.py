@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from components.core.errors import InputError, LineageError
 from components.core.images import read_rgb
-from components.core.records import Pair
+from components.core.records import Pair, PairSet
 from components.core.seeds import stream
 from components.train.augment import PairedAugment
-from components.train.config import Augment, Phase
+from components.train.config import TrainConfig
 
 CACHE_BYTES = 1_500_000_000
 # (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further discriminator updates.
@@ -26,33 +27,49 @@ Place = tuple[str, int]
 Sample = tuple[Tensor, Tensor]
 
 
+@dataclass(frozen=True)
+class Data:
+    """The pairs to train on and to validate with."""
+
+    pairset: PairSet
+    train: tuple[Pair, ...]
+    val: tuple[Pair, ...]
+
+    @classmethod
+    def of(cls, pairset: PairSet) -> Data:
+        """A pair set's own splits."""
+        return cls(pairset, pairset.pairs("train"), pairset.pairs("val"))
+
+
 @lru_cache(maxsize=64)
 def _order(seed: int, name: str, epoch: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     return stream(seed, "order", name, epoch).permutation(count)
 
 
-def pair_at(seed: int, place: Place, count: int) -> int:
-    """Which of `count` pairs stands at a place: every epoch is a fresh permutation, named by the seed."""
+def pair_at(seed: int, place: Place, count: int, *, with_replacement: bool = False) -> int:
+    """Which of `count` pairs stands at a place: every epoch is a fresh permutation, named by the seed; or each place draws anew."""
     name, position = place
+    if with_replacement:
+        return int(stream(seed, "draw", name, position).integers(count))
     return int(_order(seed, name, position // count, count)[position % count])
 
 
 class PairDataset(Dataset[Sample]):
-    """Pairs by place: two (3, crop, crop) uint8 tensors, blurred and sharp, cropped and changed alike."""
+    """Pairs by place: two uint8 tensors, given (3, crop / scale, crop / scale) and sharp (3, crop, crop), cropped and changed alike."""
 
-    def __init__(self, folder: Path, pairs: Sequence[Pair], seed: int, augment: Augment, crop_px: int) -> None:
-        self._folder, self._pairs, self._seed = folder, pairs, seed
-        self._augment, self._crop_px = augment, crop_px
+    def __init__(self, folder: Path, pairs: Sequence[Pair], config: TrainConfig, crop_px: int) -> None:
+        self._folder, self._pairs, self._config, self._crop_px = folder, pairs, config, crop_px
         self._change: PairedAugment | None = None
         self._cache: OrderedDict[str, np.ndarray[Any, np.dtype[np.uint8]]] = OrderedDict()
         self._cached_bytes = 0
 
     def __getitem__(self, place: Place) -> Sample:
-        pair = self._pairs[pair_at(self._seed, place, len(self._pairs))]
+        config = self._config
+        pair = self._pairs[pair_at(config.seed, place, len(self._pairs), with_replacement=config.with_replacement)]
         if self._change is None:
-            self._change = PairedAugment(self._augment, self._crop_px)
-        blurred, sharp = self._change(self._picture(pair.blurred), self._picture(pair.sharp), self._seed, "augment", *place)
-        return _tensor(blurred), _tensor(sharp)
+            self._change = PairedAugment(config.augment, self._crop_px, config.generator.scale)
+        given, sharp = self._change(self._picture(pair.blurred), self._picture(pair.sharp), config.seed, "augment", *place)
+        return _tensor(given), _tensor(sharp)
 
     def _picture(self, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """A decoded picture, kept while there is room: decoding costs fifty times the crop."""
@@ -81,7 +98,7 @@ def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: 
 
 
 def steps(dataset: PairDataset, *, start: int, stop: int, batch: int, updates: int, rank: int, size: int, processes: int, pin: bool) -> Iterator[list[Tensor]]:
-    """This worker's share of each step from `start` to `stop` images: [blurred, sharp], uint8, updates × share images."""
+    """This worker's share of each step from `start` to `stop` images: [given, sharp], uint8, updates × share images."""
     batches = [places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch)]
     loader: DataLoader[Sample] = DataLoader(
         dataset, batch_sampler=batches, num_workers=processes, pin_memory=pin, multiprocessing_context="spawn" if processes else None
@@ -89,7 +106,7 @@ def steps(dataset: PairDataset, *, start: int, stop: int, batch: int, updates: i
     return iter(loader)
 
 
-def refuse_small(pairs: Sequence[Pair], phases: Sequence[Phase], share: str) -> None:
+def refuse_small(pairs: Sequence[Pair], config: TrainConfig, share: str) -> None:
     """Refuse before training what cannot be cropped.
 
     Raises LineageError when there is no pair, InputError when a pair is smaller than a phase's crop.
@@ -97,13 +114,23 @@ def refuse_small(pairs: Sequence[Pair], phases: Sequence[Phase], share: str) -> 
     if not pairs:
         raise LineageError(f"the pair set has no {share} pairs; add photos and run synthesize again")
     smallest = min(pairs, key=lambda pair: min(pair.width, pair.height))
-    for phase in phases:
-        if min(smallest.width, smallest.height) < phase.crop_px:
-            fits = min(smallest.width, smallest.height) // 16 * 16
+    side = int(min(smallest.width, smallest.height) * config.augment.enlarge)
+    for phase in config.phases:
+        if side < phase.crop_px:
+            multiple = config.generator.stride * config.generator.scale
             raise InputError(
                 f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is {smallest.width}×{smallest.height}: "
-                f"set its crop_px to {fits} or less, or ingest.min_px to {phase.crop_px} to leave such photos out"
+                f"set its crop_px to {side // multiple * multiple} or less, or ingest.min_px to {phase.crop_px} to leave such photos out"
             )
+
+
+def refuse_other_scale(pairset: PairSet, config: TrainConfig) -> None:
+    """Raises InputError when the pairs are enlarged by another factor than the generator enlarges."""
+    if pairset.scale != config.generator.scale:
+        raise InputError(
+            f"the pairs are for scale {pairset.scale} (sharp over given size), the generator {config.generator.kind} enlarges {config.generator.scale} times: "
+            "make synthesize.downscale and train.generator agree, and run synthesize again"
+        )
 
 
 def to_net(picture: Tensor, device: torch.device) -> Tensor:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from components.core.records import Pair
+from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
-from components.train.data import PairDataset, refuse_small, steps, to_net
-from components.train.step import Batch, GanStep, Terms
+from components.train.data import Data, PairDataset, refuse_small, steps, to_net
+from components.train.health import of_terms
+from components.train.progress import TrainingProgress
+from components.train.readings import Readings
+from components.train.step import Batch, GanStep
 from components.train.validate import Picture, validate
 from components.train.world import World
 
@@ -51,14 +54,9 @@ class Observer(Protocol):
         """So many more images are done."""
         ...
 
-
-@dataclass(frozen=True)
-class Data:
-    """The pairs to train on and to validate with, and where they lie."""
-
-    folder: Path
-    train: tuple[Pair, ...]
-    val: tuple[Pair, ...]
+    def warn(self, words: str) -> None:
+        """Something looks wrong; the training goes on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -69,148 +67,165 @@ class Outcome:
     diverged: str | None
 
 
-def spans(config: TrainConfig, pairs: int) -> list[tuple[Phase, int, int]]:
-    """Each phase with the positions (in images) where it begins and ends."""
-    found, start = [], 0
-    for phase in config.phases:
-        stop = start + phase.length_images(pairs)
-        found.append((phase, start, stop))
-        start = stop
-    return found
-
-
-class Readings:
-    """Sums of what the steps gave, kept on the device until somebody reads their means."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._sums: Terms = {}
-        self._steps, self._images = 0, 0
-        self._waited, self._since = 0.0, time.perf_counter()
-
-    def add(self, terms: Terms, images: int, waited: float) -> None:
-        """Take in one step's terms; waited: seconds the step stood still for data."""
-        for name, value in terms.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._steps, self._images, self._waited = self._steps + 1, self._images + images, self._waited + waited
-
-    def read(self) -> dict[str, float]:
-        """Means over the steps and workers since the last reading, with speed and the share of time spent waiting for data."""
-        if not self._steps:
-            return {}
-        names = sorted(self._sums)
-        means = torch.stack([self._sums[name].float() for name in names]) / self._steps
-        self._world.average([means])
-        values = dict(zip(names, means.tolist(), strict=True))
-        seconds = time.perf_counter() - self._since
-        values |= {"speed/images_per_second": self._images / seconds, "speed/data_wait_share": self._waited / seconds}
-        self._sums, self._steps, self._images = {}, 0, 0
-        self._waited, self._since = 0.0, time.perf_counter()
-        return values
+def longest(config: TrainConfig, pairs: int) -> int:
+    """Images that all phases take together when none is stopped early."""
+    return sum(phase.length_images(pairs) for phase in config.phases)
 
 
 class Loop:
     """One training on one worker. `run` goes on from the store's newest state to the end."""
 
     def __init__(self, config: TrainConfig, data: Data, world: World, store: Store, observer: Observer, weights: Mapping[int, Path]) -> None:
-        refuse_small(data.train, config.phases, "training")
+        refuse_small(data.train, config, "training")
         self.config, self.data, self.world, self.store, self.observer = config, data, world, store, observer
         self.step = GanStep(config, world, weights)
-        self.images_seen = 0
+        self.progress = TrainingProgress(config)
         self.readings = Readings(world)
+        self._healthy = b""  # what a rollback goes back to; every worker holds the same nets, so each keeps its own
 
     def run(self) -> Outcome:
         """Train to the end of the last phase, or to the point where it diverged."""
         kept = self.store.load()
         if kept is not None:
-            state = read_state(kept)
-            self.step.load_state(state["step"])
-            self.images_seen = state["images_seen"]
+            self._take(kept)
         if self.world.leads:
-            self.observer.begin(self.images_seen)
+            self.observer.begin(self.progress.images_seen)
         if kept is None and self.data.val:
             self._validate()
-        for phase, start, stop in spans(self.config, len(self.data.train)):
-            if self.images_seen < stop and (trouble := self._run_phase(phase, start, stop)):
-                return Outcome(self.images_seen, trouble)
-        return Outcome(self.images_seen, None)
+        if self.config.rollback is not None:
+            self._healthy = self._state()
+        while (phase := self.progress.current) is not None:
+            trouble = self._run_phase(phase)
+            if trouble and not self._roll_back(trouble):
+                return Outcome(self.progress.images_seen, trouble)
+        return Outcome(self.progress.images_seen, None)
 
-    def _run_phase(self, phase: Phase, start: int, stop: int) -> str | None:
+    def _run_phase(self, phase: Phase) -> str | None:
         """Train one phase from where it stands; gives the trouble in words when it diverged."""
         self.step.generator.train()
-        dataset = PairDataset(self.data.folder, self.data.train, self.config.seed, self.config.augment, phase.crop_px)
-        batches = steps(
-            dataset,
-            start=self.images_seen,
+        progress, start = self.progress, self.progress.phase_start
+        stop = start + phase.length_images(len(self.data.train))
+        batches = self._loader(phase, stop)
+        self.readings = Readings(self.world)
+        over = False
+        while not over:
+            began = time.perf_counter()
+            loaded = next(batches)
+            waited = time.perf_counter() - began
+            share = (progress.images_seen - start) / (stop - start)
+            rate = phase.schedule.factor(share) * progress.rate_level
+            terms = self.step(self._batches(loaded, phase), phase, progress.images_seen, rate, share=share)
+            self.readings.add(terms, phase.batch, waited)
+            before, progress.images_seen = progress.images_seen, progress.images_seen + phase.batch
+            over = progress.images_seen >= stop
+            saves = over or progress.images_seen // self.config.validate_every > before // self.config.validate_every
+            if saves or self.step.steps_done % self.config.log_every == 0:
+                values = self.readings.read() | {"rate/generator": self.config.generator_optimizer.lr * rate}
+                if phase.adversarial:
+                    values["rate/discriminator"] = self.config.discriminator_optimizer.lr * rate
+                if trouble := self._trouble(values) or self._complaints(values | of_terms(values)):
+                    return trouble
+            if self.world.leads:
+                self.observer.advance(phase.batch, "")
+            if saves:
+                over, trouble = self._save(over)
+                if trouble:
+                    return trouble
+        return None
+
+    def _loader(self, phase: Phase, stop: int) -> Iterator[list[torch.Tensor]]:
+        reuses = self.config.discriminator_reuse or not phase.adversarial
+        return steps(
+            PairDataset(self.data.pairset.folder, self.data.train, self.config, phase.crop_px),
+            start=self.progress.images_seen,
             stop=stop,
             batch=phase.batch,
-            updates=self.config.discriminator_updates if phase.adversarial else 1,
+            updates=1 if reuses else self.config.discriminator_updates,
             rank=self.world.rank,
             size=self.world.size,
             processes=self.config.loader_processes,
             pin=self.world.device.type == "cuda",
         )
-        self.readings = Readings(self.world)
-        while self.images_seen < stop:
-            began = time.perf_counter()
-            loaded = next(batches)
-            waited = time.perf_counter() - began
-            rate = phase.schedule.factor((self.images_seen - start) / (stop - start))
-            self.readings.add(self.step(self._batches(loaded, phase), phase, self.images_seen, rate), phase.batch, waited)
-            before, self.images_seen = self.images_seen, self.images_seen + phase.batch
-            saves = self.images_seen // self.config.validate_every > before // self.config.validate_every or self.images_seen >= stop
-            if saves or self.step.steps_done % self.config.log_every == 0:
-                values = self.readings.read() | {"rate/generator": self.config.generator_optimizer.lr * rate}
-                if phase.adversarial:
-                    values["rate/discriminator"] = self.config.discriminator_optimizer.lr * rate
-                if trouble := self._trouble(values):
-                    return trouble
-                self._tell(values)
-            if self.world.leads:
-                self.observer.advance(phase.batch, "")
-            if saves:
-                self._save()
-        return None
 
     def _batches(self, loaded: Sequence[torch.Tensor], phase: Phase) -> list[Batch]:
-        """The loader's uint8 images as the step wants them: one (blurred, sharp) per update."""
-        blurred, sharp = (to_net(picture, self.world.device) for picture in loaded)
+        """The loader's uint8 images as the step wants them: one (given, sharp) per update."""
+        given, sharp = (to_net(picture, self.world.device) for picture in loaded)
         if self.config.channels_last:
-            blurred, sharp = (picture.contiguous(memory_format=torch.channels_last) for picture in (blurred, sharp))
+            given, sharp = (picture.contiguous(memory_format=torch.channels_last) for picture in (given, sharp))
         share = phase.batch // self.world.size
-        return list(zip(torch.split(blurred, share), torch.split(sharp, share), strict=True))
+        return list(zip(torch.split(given, share), torch.split(sharp, share), strict=True))
 
     def _trouble(self, values: Mapping[str, float]) -> str | None:
         for name, value in values.items():
             if not math.isfinite(value) or (name.endswith("/total") and abs(value) > self.config.loss_limit):
-                return f"{name} was {value:.4g} within the last {self.config.log_every} steps before image {self.images_seen}"
+                return f"{name} was {value:.4g} within the last {self.config.log_every} steps before image {self.progress.images_seen}"
         return None
 
-    def _tell(self, values: Mapping[str, float]) -> None:
+    def _complaints(self, values: Mapping[str, float]) -> str | None:
+        """Log the values and say what is beyond its limit; gives the words when a rollback is to follow."""
+        fatal = None
         if self.world.leads:
-            self.observer.scalars(values, self.images_seen)
+            self.observer.scalars(values, self.progress.images_seen)
+        for complaint in self.progress.watch.look(values):
+            if self.world.leads:
+                self.observer.warn(f"at image {self.progress.images_seen}: {complaint.words}")
+            if self.config.rollback is not None and complaint.name in self.config.rollback.on:
+                fatal = complaint.words
+        return fatal
 
-    def _save(self) -> None:
-        """Validate, then keep the state: only healthy ones come here."""
+    def _roll_back(self, trouble: str) -> bool:
+        """Go back to the last healthy state with lower rates; False when that is switched off or was done too often."""
+        settings, done = self.config.rollback, self.progress.rollbacks
+        if settings is None or done >= settings.most:
+            return False
+        at = self.progress.images_seen
+        self._take(self._healthy)
+        self.progress.rollbacks = done + 1
+        if self.world.leads:
+            self.observer.begin(self.progress.images_seen)
+            rate = f"the learning rates times {self.progress.rate_level:.3g}"
+            self.observer.warn(f"at image {at}: {trouble}; back to image {self.progress.images_seen} with {rate} (rollback {done + 1} of {settings.most})")
+        return True
+
+    def _save(self, over: bool) -> tuple[bool, str | None]:
+        """Validate, then keep the state: only healthy ones come here. Gives whether the phase is over, and trouble in words."""
         if self.data.val:
-            self._validate()
-        self.store.save(write_state(self.step, self.images_seen) if self.world.leads else None, self.images_seen)
+            scores, trouble = self._validate()
+            if trouble:
+                return over, trouble
+            over = self.progress.judge(scores, self.step.average) or over
+        if over:
+            self.progress.next_phase()
+        state = self._state() if self.world.leads or self.config.rollback is not None else None
+        self._healthy = state if state is not None and self.config.rollback is not None else b""
+        self.store.save(state if self.world.leads else None, self.progress.images_seen)
         self.readings = Readings(self.world)
+        return over, None
 
-    def _validate(self) -> None:
-        pairs = self.data.val[: self.config.validate_pairs]
-        scores, picture = validate(self.step.average, self.config.generator.stride, self.data.folder, pairs, self.world)
-        self._tell(scores)
+    def _validate(self) -> tuple[dict[str, float], str | None]:
+        """Log the averaged generator's scores on the validation pairs, and a sheet; gives them, and trouble in words."""
+        scores, sheet = validate(self.config, self.step.average, self.data, self.world)
+        trouble = self._complaints(scores)
         if self.world.leads:
-            self.observer.advance(0, f"validation gain {scores['validation/psnr_rgb_gain']:+.2f} dB")
-            if picture is not None:
-                self.observer.picture(picture, self.images_seen)
+            main = self.config.validate_metrics[0]
+            self.observer.advance(0, f"validation gain {METRICS[main].text(scores[f'validation/{main}_gain'], signed=True)}")
+            if sheet is not None:
+                self.observer.picture(sheet, self.progress.images_seen)
+        return scores, trouble
+
+    def _state(self) -> bytes:
+        return write_state({"progress": self.progress.state(), "step": self.step.state()})
+
+    def _take(self, state: bytes) -> None:
+        plain = read_state(state)
+        self.step.load_state(plain["step"])
+        self.progress.load_state(plain["progress"])
 
 
-def write_state(step: GanStep, images_seen: int) -> bytes:
-    """The state as bytes that `read_state` opens without pickle's powers."""
+def write_state(state: Mapping[str, Any]) -> bytes:
+    """A state as bytes that `read_state` opens without pickle's powers."""
     buffer = io.BytesIO()
-    torch.save({"images_seen": images_seen, "step": step.state()}, buffer)
+    torch.save(dict(state), buffer)
     return buffer.getvalue()
 
 

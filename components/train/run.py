@@ -25,8 +25,8 @@ from components.core.records import Checkpoint, PairSet, RecipeRecord
 from components.nets.restore import save_generator
 from components.storage import is_s3
 from components.train.config import TrainConfig
-from components.train.data import refuse_small
-from components.train.loop import Data, Loop, Outcome, Store, read_state, spans
+from components.train.data import Data, refuse_other_scale, refuse_small
+from components.train.loop import Loop, Outcome, Store, longest, read_state
 from components.train.validate import Picture
 from components.train.world import World
 
@@ -49,8 +49,9 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     Raises InputError or WeightsError before training starts, DivergenceError when it ran away (the last healthy state is kept).
     """
     weights = preflight(config)
-    data = Data(pairset.folder, pairset.pairs("train"), pairset.pairs("val"))
-    refuse_small(data.train, config.phases, "training")
+    data = Data.of(pairset)
+    refuse_other_scale(pairset, config)
+    refuse_small(data.train, config, "training")
     tracking.prepare()
     code = code_digest(Path(__file__).parent, Path(__file__).parents[1] / "nets")
     key = digest_of({"config": config.key_digest(), "pairs": pairset.digest, "code": code})
@@ -77,7 +78,7 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
 
 def _train(config: TrainConfig, settings: dict[str, Any], data: Data, name: str, storage: str) -> tuple[Outcome, bytes]:
     """Run the loop where the recipe wants it; gives how it ended and its last state."""
-    total = spans(config, len(data.train))[-1][2]
+    total = longest(config, len(data.train))
     if config.workers == 0:
         if is_s3(storage):
             raise InputError(f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder")
@@ -92,8 +93,8 @@ def _train(config: TrainConfig, settings: dict[str, Any], data: Data, name: str,
                 train_on_worker, settings, name=name, storage=storage, workers=config.workers, gpu=gpu, retries=config.retries, bar=bar
             )
     outcome = Outcome(**found)
-    if outcome.diverged is None and (state is None or read_state(state)["images_seen"] != total):
-        raise LineageError(f"training {name} ended without a state at {total} images; delete {storage}/{name} and run again")
+    if outcome.diverged is None and (state is None or read_state(state)["progress"]["phase"] != len(config.phases)):
+        raise LineageError(f"training {name} ended without a state of its end; delete {storage}/{name} and run again")
     return outcome, state or b""
 
 
@@ -107,7 +108,7 @@ def train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
     world = World.of_process_group(_device(config))
     store: Store = settings.get("store") or RayStore()
     weights = {int(index): Path(path) for index, path in settings["weights"].items()}
-    data = Data(pairset.folder, pairset.pairs("train"), pairset.pairs("val"))
+    data = Data.of(pairset)
     if not world.leads:
         return vars(Loop(config, data, world, store, _Silent(), weights).run())
     # The run's parameters are the recipe; where it ran is a tag.
@@ -148,6 +149,9 @@ class _Silent:
     def advance(self, images: int, note: str) -> None:
         """Not shown."""
 
+    def warn(self, words: str) -> None:
+        """Not said: the leader says it."""
+
 
 class _Logged:
     """The leader's readings go to MLflow, its progress to the bar."""
@@ -170,6 +174,11 @@ class _Logged:
     def advance(self, images: int, note: str) -> None:
         """Move the bar."""
         self._bar.advance(images, note)
+
+    def warn(self, words: str) -> None:
+        """Say it beside the bar, and in the run's tag `health`, one line a warning."""
+        self._bar.warn(words)
+        self._logged.add_line("health", words)
 
 
 class FolderStore:
@@ -203,14 +212,21 @@ def _prune(storage: Path, recipe: str, current: str) -> None:
 
 
 def _export(config: TrainConfig, pairset: PairSet, key: str, code: str, outcome: Outcome, state: bytes, out: Path) -> Checkpoint:
-    """Write the averaged generator and its record."""
-    weights_sha256, generator_sha256 = save_generator(out, config.generator, read_state(state)["step"]["average"])
+    """Write the averaged generator and its record: of the end, or of the best validation when the recipe keeps that."""
+    plain = read_state(state)
+    progress, best = plain["progress"], plain["progress"]["best"]
+    weights_sha256, generator_sha256 = save_generator(out, config.generator, plain["step"]["average"] if best is None else best["weights"])
     return Checkpoint(
         pairset=pairset.digest,
         config_digest=digest_of(config),
         code_digest=code,
         weights_sha256=weights_sha256,
         generator_sha256=generator_sha256,
-        images_seen=outcome.images_seen,
-        about={"train_key": key, "mlflow_run": tracking.find_training(key)},
+        images_seen=outcome.images_seen if best is None else best["images_seen"],
+        about={
+            "train_key": key,
+            "mlflow_run": tracking.find_training(key),
+            "phases_stopped_early": progress["stopped_early"],
+            "rollbacks": progress["rollbacks"],
+        },
     ).save(out)

@@ -6,7 +6,7 @@ Losses stay on the device: the step gives 0-dim tensors by name, loop.py reads t
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from components.core.seeds import seed_of
 from components.nets.discriminators import Discriminator
 from components.train.config import Adam, Phase, TrainConfig
+from components.train.pool import Pool
 from components.train.world import World
 
 Terms = dict[str, Tensor]
 Batch = tuple[Tensor, Tensor]
+SIDES = ("real", "restored")
 
 
 class GanStep:
@@ -38,86 +40,125 @@ class GanStep:
         ]
         self.generator_optimizer = _adam(config.generator_optimizer, [self.generator])
         self.discriminator_optimizer = _adam(config.discriminator_optimizer, self.discriminators) if self.discriminators else None
+        self.pool = Pool(config.history, config.seed) if config.history else None
         self._forward: nn.Module = torch.compile(self.generator) if config.compile else self.generator  # type: ignore[assignment]
         self.steps_done = 0
 
-    def __call__(self, batches: Sequence[Batch], phase: Phase, images_seen: int, rate: float) -> Terms:
+    def __call__(self, batches: Sequence[Batch], phase: Phase, images_seen: int, rate: float, *, share: float = 0.0) -> Terms:
         """Change the weights once.
 
-        batches: discriminator_updates × (blurred, sharp), each (share, 3, crop, crop) in [-1, 1]; the last one is also the generator's.
-        images_seen: position in the training, which names every random draw. rate: multiplier of the learning rates.
+        batches: one (given, sharp) per discriminator update on fresh photos, (share, 3, h, w) and (share, 3, crop, crop) in [-1, 1];
+        the last one is also the generator's. images_seen: position in the training, which names every random draw.
+        rate: multiplier of the learning rates. share: how much of the phase is done, 0 to 1.
         """
         # Dropout is drawn per step and worker, so that a resumed step draws what it would have drawn.
         torch.manual_seed(seed_of(self.config.seed, "dropout", images_seen, self.world.rank))
+        self._images_seen, self._phase, self._share = images_seen, phase, share
+        judged = phase.adversarial and self.discriminator_optimizer is not None
         terms: Terms = {}
-        if phase.adversarial and self.discriminator_optimizer is not None:
+        if judged:
             _set_rate(self.discriminator_optimizer, self.config.discriminator_optimizer.lr * rate)
-            for update, batch in enumerate(batches):
-                terms = self._update_discriminators(batch, phase, images_seen, update)
+            for update, batch in enumerate(batches[:-1]):
+                with torch.no_grad():
+                    restored = self._restored(batch[0])
+                terms = self._update_discriminators(batch, restored, update)
         _set_rate(self.generator_optimizer, self.config.generator_optimizer.lr * rate)
-        terms |= self._update_generator(batches[-1], phase)
+        given, sharp = batches[-1]
+        # The generator does not change while the discriminators learn, so that one pass serves their last update and its own step.
+        restored = self._restored(given)
+        if judged:
+            updates = self.config.discriminator_updates if self.config.discriminator_reuse else 1
+            for update in range(len(batches) - 1, len(batches) - 1 + updates):
+                terms = self._update_discriminators((given, sharp), restored.detach(), update)
+        terms |= self._update_generator(given, sharp, restored, judged=judged)
         self.steps_done += 1
         self._update_average()
         return terms
 
-    def _update_discriminators(self, batch: Batch, phase: Phase, images_seen: int, update: int) -> Terms:
-        assert self.config.adversarial is not None
-        assert self.discriminator_optimizer is not None
-        blurred, sharp = batch
-        with torch.no_grad(), self._autocast():
-            restored = self._forward(blurred)
+    def _restored(self, given: Tensor) -> Tensor:
+        with self._autocast():
+            restored: Tensor = self._forward(given)
+        return restored.float()
+
+    def _update_discriminators(self, batch: Batch, restored: Tensor, update: int) -> Terms:
+        given, sharp = batch
+        seen_given, seen = given, restored
+        if self.pool is not None:
+            place = (self.world.rank, self.world.size)
+            whole = self.pool.exchange(self.world.gather(given), self.world.gather(restored), self._images_seen, update)
+            seen_given, seen = (photos[place[0] :: place[1]] for photos in whole)
+        sharp, seen = self._noisy(sharp, update, "real"), self._noisy(seen, update, "restored")
         terms: Terms = {}
-        total = torch.zeros((), device=self.world.device)
-        for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
-            own, loss = self._judge_terms(part, net, blurred, sharp, restored.float(), self._mix(phase.batch, images_seen, update, index))
-            terms |= {f"discriminator_{index}/{name}": value for name, value in own.items()}
-            total = total + part.weight * loss
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        terms["discriminator/gradient_norm"] = self._share_gradients(self.discriminators)
-        self.discriminator_optimizer.step()
-        terms["discriminator/total"] = total.detach()
+        for sides in [(side,) for side in SIDES] if self.config.split_updates else [SIDES]:
+            terms |= self._step_discriminators((given, sharp), (seen_given, seen), update, sides)
         return terms
 
-    def _judge_terms(self, part: Discriminator, net: nn.Module, blurred: Tensor, sharp: Tensor, restored: Tensor, mix: Tensor) -> tuple[Terms, Tensor]:
-        """One discriminator's terms for the log, and their sum with its graph."""
+    def _step_discriminators(self, real: Batch, restored: Batch, update: int, sides: Sequence[str]) -> Terms:
+        """One optimiser step on the terms of these sides; a penalty goes with the last."""
+        adversarial, optimizer = self.config.adversarial, self.discriminator_optimizer
+        assert adversarial is not None
+        assert optimizer is not None
+        optimizer.zero_grad(set_to_none=True)
+        terms: Terms = {}
+        totals = []
+        for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
+            own, loss = self._judge_terms(part, net, real, restored, self._mix(update, index), sides)
+            terms |= {f"discriminator_{index}/{name}": value for name, value in own.items()}
+            totals.append(part.weight * loss)
+        total = torch.stack(totals).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        for index, net in enumerate(self.discriminators):
+            terms[f"discriminator_{index}/gradient_norm"] = self._share_gradients(net)
+        terms["discriminator/total"] = total.detach()
+        if not self.config.simultaneous:
+            self._move_discriminators()
+        return terms
+
+    def _move_discriminators(self) -> None:
+        assert self.discriminator_optimizer is not None
         assert self.config.adversarial is not None
+        self.discriminator_optimizer.step()
+        self.config.adversarial.constrain([parameter for net in self.discriminators for parameter in net.parameters()])
 
-        def judge(photo: Tensor) -> Tensor:
-            logits: Tensor = net(part.view(photo, blurred))
-            return logits
-
+    def _judge_terms(self, part: Discriminator, net: nn.Module, real: Batch, restored: Batch, mix: Tensor, sides: Sequence[str]) -> tuple[Terms, Tensor]:
+        """One discriminator's terms for the log, and their sum with its graph."""
+        adversarial = self.config.adversarial
+        assert adversarial is not None
         with self._autocast():
-            on_real, on_restored = judge(sharp).float(), judge(restored).float()
-        losses = self.config.adversarial.discriminator_terms(on_real, on_restored)
-        penalty = self.config.adversarial.penalty(judge, sharp, restored, mix)
-        if penalty is not None:
-            losses = losses | {"penalty": penalty}
-        accuracy_real, accuracy_restored = self.config.adversarial.accuracy(on_real.detach(), on_restored.detach())
+            on_real, on_restored = self._judged(part, net, real[1], real[0]), self._judged(part, net, restored[1], restored[0])
+        losses = {name: adversarial.discriminator_weight * value for name, value in adversarial.discriminator_terms(on_real, on_restored).items()}
         logged = {name: value.detach() for name, value in losses.items()}
-        return logged | {"accuracy_real": accuracy_real, "accuracy_restored": accuracy_restored}, torch.stack(list(losses.values())).sum()
+        parts = [value for name, value in losses.items() if name in sides or len(sides) == len(SIDES)]
+        if SIDES[-1] in sides:
+            penalty = adversarial.penalty(lambda photo: net(part.view(photo, real[0])), real[1], restored[1], mix)
+            if penalty is not None:
+                logged["penalty"] = penalty.detach()
+                parts.append(penalty)
+        logged["accuracy_real"], logged["accuracy_restored"] = adversarial.accuracy(on_real.detach(), on_restored.detach())
+        return logged, torch.stack(parts).sum()
 
-    def _update_generator(self, batch: Batch, phase: Phase) -> Terms:
-        blurred, sharp = batch
-        adversarial = self.config.adversarial if phase.adversarial else None
+    def _judged(self, part: Discriminator, net: nn.Module, photo: Tensor, given: Tensor) -> Tensor:
+        logits: Tensor = net(part.view(photo, given))
+        return logits.float()
+
+    def _update_generator(self, given: Tensor, sharp: Tensor, restored: Tensor, *, judged: bool) -> Terms:
         for net in self.discriminators:
             net.requires_grad_(False)
-        with self._autocast():
-            restored = self._forward(blurred)
         terms: Terms = {}
         parts: list[tuple[str, float, Tensor]] = []
         with self._autocast():
-            parts += [(name, weight, loss(restored.float(), sharp).float()) for name, weight, loss in self.content]
-            if adversarial is not None:
-                for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
-                    logits = net(part.view(restored.float(), blurred)).float()
-                    parts.append((f"adversarial_{index}", adversarial.weight * part.weight, adversarial.generator_loss(logits)))
+            chosen = self._phase.content
+            parts += [(name, weight, loss(restored, sharp).float()) for name, weight, loss in self.content if chosen is None or name in chosen]
+            if judged:
+                parts += self._adversarial_parts(given, sharp, restored)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
         self.generator_optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         for net in self.discriminators:
             net.requires_grad_(True)
-        terms["generator/gradient_norm"] = self._share_gradients([self.generator])
+        if judged and self.config.simultaneous:
+            self._move_discriminators()
+        terms["generator/gradient_norm"] = self._share_gradients(self.generator)
         self.generator_optimizer.step()
         for name, weight, value in parts:
             terms[f"generator/{name}"] = value.detach()
@@ -125,9 +166,21 @@ class GanStep:
         terms["generator/total"] = total.detach()
         return terms
 
-    def _share_gradients(self, nets: Sequence[nn.Module]) -> Tensor:
-        """Average the gradients over the workers; gives their norm."""
-        gradients = [parameter.grad for net in nets for parameter in net.parameters() if parameter.grad is not None]
+    def _adversarial_parts(self, given: Tensor, sharp: Tensor, restored: Tensor) -> list[tuple[str, float, Tensor]]:
+        adversarial = self.config.adversarial
+        assert adversarial is not None
+        shown = self._noisy(restored, -1, "restored")
+        parts = []
+        for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
+            with torch.no_grad():
+                on_real = self._judged(part, net, sharp, given) if adversarial.compares else None
+            loss = adversarial.generator_loss(self._judged(part, net, shown, given), on_real)
+            parts.append((f"adversarial_{index}", adversarial.weight * part.weight, loss))
+        return parts
+
+    def _share_gradients(self, net: nn.Module) -> Tensor:
+        """Average one net's gradients over the workers; gives their norm."""
+        gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
         self.world.average(gradients)
         return torch.nn.utils.get_total_norm(gradients)
 
@@ -135,15 +188,25 @@ class GanStep:
     def _update_average(self) -> None:
         """Move the averaged generator a little toward the present one; faster at first, so that the start does not linger."""
         decay = min(self.config.ema, (1 + self.steps_done) / (10 + self.steps_done)) if self.config.ema else 0.0
-        mine, theirs = list(self.average.parameters()), list(self.generator.parameters())
-        torch._foreach_lerp_(mine, theirs, 1.0 - decay)
-        for kept, present in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            kept.copy_(present)
+        # Running statistics are averaged too: they must belong to the averaged weights.
+        kept, present = ([*net.parameters(), *(buffer for buffer in net.buffers() if buffer.is_floating_point())] for net in (self.average, self.generator))
+        torch._foreach_lerp_(kept, present, 1.0 - decay)
 
-    def _mix(self, batch: int, images_seen: int, update: int, index: int) -> Tensor:
-        """One number in [0, 1] per sample: drawn for the whole batch and shared out, so that workers together draw what one would."""
-        source = torch.Generator().manual_seed(seed_of(self.config.seed, "mix", images_seen, update, index))
-        return torch.rand(batch, generator=source)[self.world.rank :: self.world.size].to(self.world.device)
+    def _mix(self, update: int, index: int) -> Tensor:
+        """One number in [0, 1] per sample."""
+        return self._drawn(torch.rand, (), "mix", update, index)
+
+    def _noisy(self, photo: Tensor, update: int, side: str) -> Tensor:
+        noise = self.config.instance_noise
+        if noise is None or (side == "restored" and not noise.restored):
+            return photo
+        level = noise.std * (1.0 - self._share if noise.fade else 1.0)
+        return photo + level * self._drawn(torch.randn, photo.shape[1:], f"instance noise {side}", update)
+
+    def _drawn(self, law: Callable[..., Tensor], shape: Sequence[int], name: str, *keys: int) -> Tensor:
+        """Random numbers per sample: drawn for the whole batch and shared out, so that workers together draw what one would."""
+        source = torch.Generator().manual_seed(seed_of(self.config.seed, name, self._images_seen, *keys))
+        return law(self._phase.batch, *shape, generator=source)[self.world.rank :: self.world.size].to(self.world.device)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16")
@@ -157,6 +220,7 @@ class GanStep:
             "discriminators": [net.state_dict() for net in self.discriminators],
             "generator_optimizer": self.generator_optimizer.state_dict(),
             "discriminator_optimizer": self.discriminator_optimizer.state_dict() if self.discriminator_optimizer else None,
+            "pool": self.pool.state() if self.pool else None,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -169,6 +233,8 @@ class GanStep:
         self.generator_optimizer.load_state_dict(state["generator_optimizer"])
         if self.discriminator_optimizer is not None:
             self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        if self.pool is not None:
+            self.pool.load_state(state["pool"], self.world.device)
 
 
 def _adam(config: Adam, nets: Sequence[nn.Module]) -> torch.optim.Adam:
@@ -176,6 +242,6 @@ def _adam(config: Adam, nets: Sequence[nn.Module]) -> torch.optim.Adam:
     return torch.optim.Adam(parameters, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
+def _set_rate(optimizer: torch.optim.Optimizer | None, rate: float) -> None:
+    for group in optimizer.param_groups if optimizer is not None else ():
         group["lr"] = rate

@@ -1,44 +1,66 @@
-"""Look at the averaged generator during training: PSNR and SSIM on validation pairs, beside doing nothing, and a picture."""
+"""Look at the averaged generator during training: metrics on validation pairs beside doing nothing, signs of ill health, and a sheet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from components.core.baseline import do_nothing
 from components.core.images import read_rgb, to_float, to_uint8
-from components.core.records import Pair
-from components.metrics import psnr_rgb, ssim_gauss11_rgb
+from components.metrics import METRICS
 from components.nets.restore import Restorer
+from components.train.config import TrainConfig
+from components.train.data import Data
+from components.train.health import PictureHealth
 from components.train.world import World
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
-NAMES = ("psnr_rgb", "ssim_gauss11_rgb")
+SHEET_ROWS, SHEET_PX = 4, 256
 
 
-def validate(net: nn.Module, stride: int, folder: Path, pairs: Sequence[Pair], world: World) -> tuple[dict[str, float], Picture | None]:
-    """Mean metrics over the pairs, the work shared over the workers, and blurred | restored | sharp of the first (on the leader).
+def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> tuple[dict[str, float], Picture | None]:
+    """Scores by name, the same on every worker, and a sheet on the leader: untouched | restored | sharp, a row a pair.
 
-    Restored photos are rounded to 8 bit first, as a user would save them.
+    The pairs are shared out over the workers and their sums added up. Restored photos are rounded to 8 bit first, as a user would save them.
     """
-    restorer = Restorer(net, stride=stride, device=str(world.device))
-    sums = torch.zeros(4, dtype=torch.float64)
-    picture: Picture | None = None
+    restorer = Restorer(net, config.generator, device=str(world.device))
+    names, pairs, folder = config.validate_metrics, data.val[: config.validate_pairs], data.pairset.folder
+    sums = torch.zeros(2, len(names), dtype=torch.float64)
+    health = PictureHealth()
+    rows: list[list[Picture]] = []
     for place in range(world.rank, len(pairs), world.size):
-        blurred, sharp = (read_rgb(folder / name) for name in (pairs[place].blurred, pairs[place].sharp))
-        restored = to_uint8(restorer.restore(to_float(blurred)))
-        for offset, seen in ((0, restored), (2, blurred)):
-            ours, truth = (torch.from_numpy(to_float(picture)).permute(2, 0, 1)[None] for picture in (seen, sharp))
-            sums[offset] += psnr_rgb(ours, truth).item()
-            sums[offset + 1] += ssim_gauss11_rgb(ours, truth).item()
-        if place == 0:
-            picture = np.concatenate([blurred, restored, sharp], axis=1)
-    means = (world.total(sums.to(world.device)) / len(pairs)).tolist()
-    restored_means, blurred_means = means[:2], means[2:]
-    scores = {f"validation/{name}": value for name, value in zip(NAMES, restored_means, strict=True)}
-    gains = {f"validation/{name}_gain": value - base for name, value, base in zip(NAMES, restored_means, blurred_means, strict=True)}
-    return scores | gains, picture
+        given, sharp = (read_rgb(folder / name) for name in (pairs[place].blurred, pairs[place].sharp))
+        restored = to_uint8(np.nan_to_num(restorer.restore(to_float(given))))
+        untouched = do_nothing(data.pairset, given)
+        for side, seen in enumerate((restored, untouched)):
+            ours, truth = _tensor(seen), _tensor(sharp)
+            sums[side] += torch.tensor([METRICS[name].stored(METRICS[name].function(ours, truth).item()) for name in names])
+        health.add(restored, sharp)
+        if world.leads and len(rows) < SHEET_ROWS:
+            rows.append([_middle(picture) for picture in (untouched, restored, sharp)])
+    restored_means, untouched_means = (world.total(sums.to(world.device)) / len(pairs)).tolist()
+    scores = {f"validation/{name}": value for name, value in zip(names, restored_means, strict=True)}
+    scores |= {f"validation/{name}_gain": METRICS[name].gain(scores[f"validation/{name}"], base) for name, base in zip(names, untouched_means, strict=True)}
+    scores |= PictureHealth.values(world.total(health.sums().to(world.device)).cpu())
+    return scores, _sheet(rows) if rows else None
+
+
+def _tensor(photo: Picture) -> Tensor:
+    return torch.from_numpy(to_float(photo)).permute(2, 0, 1)[None].contiguous()
+
+
+def _middle(picture: Picture) -> Picture:
+    height, width = (min(side, SHEET_PX) for side in picture.shape[:2])
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return picture[top : top + height, left : left + width]
+
+
+def _sheet(rows: Sequence[Sequence[Picture]]) -> Picture:
+    """Pictures side by side, rows below each other, narrower rows filled up with white."""
+    lines = [np.concatenate(row, axis=1) for row in rows]
+    width = max(line.shape[1] for line in lines)
+    return np.concatenate([np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=255) for line in lines], axis=0)

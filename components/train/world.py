@@ -54,3 +54,11 @@ class World:
         if self.size > 1:
             dist.all_reduce(values)
         return values
+
+    def gather(self, photos: Tensor) -> Tensor:
+        """Every worker's photos (share, ...) as the whole batch (share × size, ...), in the order one worker would have them."""
+        if self.size == 1:
+            return photos
+        parts = [torch.empty_like(photos, memory_format=torch.contiguous_format) for _ in range(self.size)]
+        dist.all_gather(parts, photos.contiguous())
+        return torch.stack(parts, dim=1).flatten(0, 1)

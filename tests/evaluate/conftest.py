@@ -31,10 +31,24 @@ def photo(name: str, width: int = 120, height: int = 96) -> np.ndarray:
 
 @pytest.fixture
 def make_pairs(tmp_path: Path) -> MakePairs:
-    """make_pairs(folder_name, split=..., width=..., height=..., scale=...) writes a PairSet of nine pairs and gives it."""
+    """make_pairs(folder_name, split=..., width=..., height=..., scale=..., mean_colour=...) writes a PairSet of nine pairs and gives it.
 
-    def make(name: str = "pairs", *, split: str = "test", width: int = 120, height: int = 96, scale: int = 1) -> PairSet:
+    scale: small pictures for super-resolution, without a blur; mean_colour: translation from negative to positive, without a blur.
+    """
+
+    def make(
+        name: str = "pairs",
+        *,
+        split: str = "test",
+        width: int = 120,
+        height: int = 96,
+        scale: int = 1,
+        mean_colour: tuple[int, int, int] | None = None,
+    ) -> PairSet:
         folder = tmp_path / name
+        plain = scale > 1 or mean_colour is not None
+        task = "super_resolution" if scale > 1 else "translation" if plain else "deblurring"
+        baseline = "bicubic" if scale > 1 else "mean_colour" if plain else "input"
         rows = []
         for source in SOURCES:
             sharp = photo(source, width, height)
@@ -42,6 +56,8 @@ def make_pairs(tmp_path: Path) -> MakePairs:
                 blurred = cv2.blur(sharp, (size, size), borderType=cv2.BORDER_REFLECT_101)
                 if scale > 1:
                     blurred = cv2.resize(blurred, (width // scale, height // scale), interpolation=cv2.INTER_AREA)
+                if mean_colour is not None:
+                    blurred = 255 - blurred
                 data = {"blur": png_bytes(blurred), "sharp": png_bytes(sharp)}
                 key = f"{Path(source).stem}-{severity}"
                 for kind, content in data.items():
@@ -59,17 +75,28 @@ def make_pairs(tmp_path: Path) -> MakePairs:
                         sharp_sha256=sha256_of_bytes(data["sharp"]),
                         width=width,
                         height=height,
-                        blur_kind="box" if size < 9 else "wide_box",
+                        blur_kind={"super_resolution": "downscale", "translation": "negative"}.get(task, "box" if size < 9 else "wide_box"),
                         drawn={"size_px": size},
-                        severity=size / 3.46,  # RMS radius of a box, width / sqrt(12)
-                        severity_class=severity,
+                        severity=0.0 if plain else size / 3.46,  # RMS radius of a box, width / sqrt(12)
+                        severity_class="mild" if plain else severity,
                         seed=0,
                     )
                 )
         rows.sort(key=lambda row: row.id)
         counts = {"train": 0, "val": 0, "test": 0} | {split: len(rows)}
         table = PairSet.write_table(folder, tuple(rows))
-        return PairSet(table_sha256=table, photoset="0" * 64, config_digest="1" * 64, counts=counts, scale=scale).save(folder)
+        return PairSet.model_validate(
+            {
+                "table_sha256": table,
+                "photoset": "0" * 64,
+                "config_digest": "1" * 64,
+                "counts": counts,
+                "task": task,
+                "scale": scale,
+                "baseline": baseline,
+                "mean_colour": mean_colour,
+            }
+        ).save(folder)
 
     return make
 

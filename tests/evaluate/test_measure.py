@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.core.baseline import do_nothing
 from components.core.errors import InputError, LineageError
 from components.core.images import to_float
 from components.core.records import PairSet
-from components.evaluate.measure import as_saved, do_nothing, measure, read_pair
+from components.evaluate.measure import as_saved, measure, read_pair
 from components.evaluate.summary import by_blur_kind, by_severity, gain_of, ranked, seconds_per_megapixel, whole
 from components.metrics import METRICS
 
@@ -147,9 +148,27 @@ def test_a_restorer_of_another_size_is_refused(pairset: PairSet) -> None:
 
 def test_for_super_resolution_doing_nothing_is_the_bicubic_enlargement(make_pairs) -> None:
     pairs = make_pairs("small", scale=2)
-    scores = measure(lambda photo: to_float(do_nothing(as_saved(photo), 2)), pairs, METRIC_NAMES)
+    scores = measure(lambda photo: to_float(do_nothing(pairs, as_saved(photo))), pairs, METRIC_NAMES)
     assert {gain_of(score) for score in scores} == {0.0}
     assert all(score.megapixels == pytest.approx(120 * 96 / 1e6) for score in scores)
+
+
+def test_for_a_translation_doing_nothing_is_the_mean_colour(make_pairs) -> None:
+    pairs = make_pairs("negatives", mean_colour=(90, 100, 110))
+    flat = np.full((96, 120, 3), np.array([90, 100, 110]) / 255, np.float32)
+    assert {gain_of(score) for score in measure(lambda _: flat, pairs, METRIC_NAMES)} == {0.0}
+    assert min(gain_of(score) for score in measure(lambda photo: 1 - photo, pairs, METRIC_NAMES)) > 5
+
+
+def test_whoever_looks_on_is_shown_each_photo_once_as_saved(make_pairs) -> None:
+    pairs, seen = make_pairs("small", scale=2), []
+    measure(lambda photo: photo.repeat(2, 0).repeat(2, 1) * 3 - 1, pairs, ("psnr_rgb",), see=lambda *photos: seen.append(photos))
+    assert len(seen) == 9
+    for pair, (restored, nothing, sharp) in zip(pairs.pairs("test"), seen, strict=True):
+        given, truth = read_pair(pairs, pair)
+        assert np.array_equal(restored, as_saved(to_float(given).repeat(2, 0).repeat(2, 1) * 3 - 1))
+        assert np.array_equal(nothing, do_nothing(pairs, given))
+        assert np.array_equal(sharp, truth)
 
 
 def test_a_metric_without_its_weights_is_refused_before_any_photo_is_read(pairset: PairSet, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

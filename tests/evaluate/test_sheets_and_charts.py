@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.core.baseline import words_for
 from components.core.records import PhotoScore
-from components.evaluate.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, gain_by_severity, gains_in_order
-from components.evaluate.sheets import amplified_error, draw_sheet, picked, where_blur_hurts
+from components.evaluate.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, gain_by_severity, gain_by_start, gains_in_order
+from components.evaluate.sheets import amplified_error, draw_sheet, picked, where_farthest
+
+DEBLURRING = words_for("deblurring", "input")
 
 
 def scored(pair: str, gain: float, severity: float = 2.0) -> PhotoScore:
@@ -36,11 +39,11 @@ def test_one_photo_is_best_median_and_worst_at_once() -> None:
     assert {score.pair for score in picked([scored("a", 1.0)], ("best", "median", "worst")).values()} == {"a"}
 
 
-def test_the_magnified_region_is_where_blurred_and_sharp_differ_most() -> None:
+def test_the_magnified_region_is_where_given_and_sharp_differ_most() -> None:
     sharp = np.full((300, 400, 3), 100, np.uint8)
-    blurred = sharp.copy()
-    blurred[200:232, 300:332] = 160
-    top, left = where_blur_hurts(blurred, sharp, 64)
+    given = sharp.copy()
+    given[200:232, 300:332] = 160
+    top, left = where_farthest(given, sharp, 64)
     assert top <= 200 <= 232 <= top + 64
     assert left <= 300 <= 332 <= left + 64
 
@@ -54,9 +57,22 @@ def test_the_error_is_amplified_and_cut_at_white() -> None:
 @pytest.mark.parametrize("size", [(40, 60), (96, 1500), (1200, 300), (900, 1300)])
 def test_photos_of_any_shape_fit_their_panels(size: tuple[int, int]) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    sheet = draw_sheet("best of 1", scored("a", 1.0), blurred=photo, restored=photo, sharp=photo)
+    sheet = draw_sheet("best of 1", scored("a", 1.0), DEBLURRING, given=photo, restored=photo, sharp=photo)
     assert sheet.shape[1] == 4 * (384 + 12) + 12
     assert sheet.shape[0] <= 66 + 26 + 2 * (384 + 12)
+
+
+def test_captions_keep_within_their_panel_however_many_metrics_there_are() -> None:
+    photo = np.zeros((60, 60, 3), np.uint8)
+    few = scored("a", 1.0)
+    values = {"psnr_rgb": 20.0} | dict.fromkeys(("ssim_gauss11_rgb", "psnr_y_crop4", "ssim_y_crop4", "lpips_alex"), 11.1111)
+    many = few.model_copy(update={"restored": values, "do_nothing": values})
+    sheets = [draw_sheet("best of 1", score, DEBLURRING, given=photo, restored=photo, sharp=photo) for score in (few, many)]
+    line = [sheet[66:92] for sheet in sheets]
+    for left in (12 + 384, 12 + 2 * 384 + 12):  # the gaps behind the first two panels
+        assert (line[1][:, left : left + 12] == 255).all()
+    assert np.array_equal(line[0][:, 12 + 2 * 396 :], line[1][:, 12 + 2 * 396 :])
+    assert (line[1] < 128).sum() > (line[0] < 128).sum()
 
 
 def test_ticks_stand_at_round_values_inside_the_axis() -> None:
@@ -70,7 +86,7 @@ def test_ticks_stand_at_round_values_inside_the_axis() -> None:
 @pytest.mark.parametrize("gains", [[0.0], [1.0], [-1.0], [0.0, 0.0], [2.0, -3.0, 0.1], [80.0, 1e-4]])
 def test_every_mark_lies_inside_the_plot(gains: list[float]) -> None:
     scores = [scored(f"p{place}", gain, severity=float(place)) for place, gain in enumerate(gains)]
-    for chart in (gains_in_order(scores), gain_by_severity(scores)):
+    for chart in (gains_in_order(scores), gain_by_severity(scores), gain_by_start(scores, "bicubic")):
         assert len(chart.marks) == len(gains)
         for mark in chart.marks:
             assert LEFT <= mark.x <= mark.x + mark.width <= WIDTH - RIGHT + 0.01

@@ -58,16 +58,16 @@ def test_photos_given_by_hand_take_the_place_of_the_recipes_own(monkeypatch: pyt
 
 
 def test_a_recipe_nobody_wrote_is_answered_with_the_nearest() -> None:
-    with pytest.raises(RecipeError, match=r'no recipe "deblurgn".*there are deblurgan, demo.*Did you mean "deblurgan"'):
+    with pytest.raises(RecipeError, match=r'no recipe "deblurgn".*there are deblurgan, .*Did you mean "deblurgan"'):
         recipes.load("deblurgn")
 
 
 WRONG: list[tuple[str, object, str]] = [
     ("train.sead", 1, r"demo\.yaml: train\.sead = 1 is not a setting; allowed here: seed, .*Did you mean \"seed\""),
     ("trian", {}, r"trian = \{\} is not a setting; allowed here: name, about, ingest, .*register.*Did you mean \"train\""),
-    ("train.generator.widht", 8, r"train\.generator\.widht = 8 is not a setting; allowed here: kind, width, .*Did you mean \"width\""),
-    ("train.generator.kind", "unett", r"train\.generator\.kind = 'unett' is none of resnet, unet.*Did you mean \"unet\""),
-    ("train.generator", {"width": 8}, r"train\.generator\.kind is missing; it says which of these it is: resnet, unet"),
+    ("train.generator.widht", 8, r"train\.generator\.widht = 8 is not a setting; allowed here: .*kind, width, .*Did you mean \"width\""),
+    ("train.generator.kind", "unett", r"train\.generator\.kind = 'unett' is none of resnet, srresnet, unet, conv_unet.*Did you mean \"unet\""),
+    ("train.generator", {"width": 8}, r"train\.generator\.kind is missing; it says which of these it is: resnet, srresnet, unet, conv_unet"),
     ("train.phases.0.crop_px", "wide", r"train\.phases\[0\]\.crop_px = 'wide': must be a valid integer.*side of the square crops"),
     ("train.phases.0.batch", 0, r"train\.phases\[0\]\.batch = 0: must be greater than or equal to 1"),
     ("train.phases.0.crop_px", 129, r"train: crop_px 129 of phase content must be a multiple of \d+, the generator's stride"),

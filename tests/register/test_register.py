@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,9 @@ def test_the_card_tells_data_licences_figures_limits_and_identity(chain: Chain) 
         "| 1 | not stated | not stated |",
         "Some photos state no licence",
         "up to 2.0 px RMS radius",
+        "Restores sharp photos from blurred ones",
+        "blurred (doing nothing)",
+        "(blur: 6 mild)",
         "models:/tiny@champion",
         chain.checkpoint.weights_sha256,
         GIT,
@@ -86,6 +90,77 @@ def test_the_card_counts_photos_that_came_out_worse(chain: Chain, tmp_path: Path
     assert "6 of 6 test pairs came out worse than left alone" in write_card(
         "tiny", worse.recipe, worse.photoset, worse.pairset, worse.checkpoint, worse.report, worse.provenance
     )
+
+
+def test_the_card_of_super_resolution_speaks_of_size_and_bicubic(chain: Chain) -> None:
+    pairset = chain.pairset.model_copy(update={"task": "super_resolution", "scale": 4, "baseline": "bicubic"})
+    pairset._folder = chain.pairset.folder
+    report = chain.report.model_copy(update={"task": "super_resolution", "baseline": "bicubic"})
+    report._folder = chain.report.folder
+    card = write_card("tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, report, chain.provenance)
+    for words in (
+        "Enlarges photos 4 times each way",
+        "2 small/large pairs",
+        "| metric | bicubic (doing nothing) | restored |",
+        "any size; 4 times larger comes back",
+    ):
+        assert words in card
+    assert "from blurred ones" not in card
+
+
+def test_the_card_of_a_translation_speaks_of_kinds_and_of_sets(chain: Chain) -> None:
+    pairset = chain.pairset.model_copy(update={"task": "translation", "baseline": "mean_colour", "mean_colour": (1, 2, 3)})
+    pairset._folder = chain.pairset.folder
+    sets = {"set_restored": {"fid_inception": 111.5}, "set_do_nothing": {"fid_inception": 222.25}}
+    report = chain.report.model_copy(update={"task": "translation", "baseline": "mean_colour", **sets})
+    report._folder = chain.report.folder
+    card = write_card("tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, report, chain.provenance)
+    for words in (
+        "Turns one kind of picture into another",
+        "| metric | mean colour (doing nothing) | translated |",
+        "| `fid_inception` | 222.2500 | 111.5000 |",
+        "over all 6 pairs at once",
+        "biased upward",
+        "will paint something for any other",
+    ):
+        assert words in card
+    assert "from blurred ones" not in card
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_super_resolution_model_gives_larger_photos_of_the_type_it_got(tmp_path: Path, dtype: type) -> None:
+    from types import SimpleNamespace
+
+    from components.core.files import sha256_of_file
+    from components.nets.generators import SRResNet
+    from components.nets.restore import save_generator
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own type hints
+        from components.register.model_file import Restoration
+
+    net = SRResNet(width=4, blocks=1)
+    save_generator(tmp_path, net, net.build(seed=0).state_dict())
+    digests = {path.name: sha256_of_file(path) for path in tmp_path.iterdir()}
+    (tmp_path / "sha256.json").write_text(json.dumps(digests))
+    model = Restoration()
+    model.load_context(SimpleNamespace(artifacts={"restorer": str(tmp_path)}))
+    several = model.predict(None, np.zeros((2, 11, 17, 3), dtype))
+    assert (several.shape, several.dtype) == ((2, 44, 68, 3), dtype)
+    assert model.predict(None, np.zeros((11, 17, 3), dtype)).shape == (44, 68, 3)
+
+
+def test_restoring_with_a_super_resolution_model_writes_larger_pictures(tmp_path: Path) -> None:
+    from components.core.images import read_rgb, write_png
+    from components.nets.generators import SRResNet
+    from components.nets.restore import save_generator
+    from components.registry_commands import restore
+
+    net = SRResNet(width=4, blocks=1)
+    save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())
+    write_png(tmp_path / "small.png", np.zeros((10, 14, 3), np.uint8))
+    (written,) = restore([tmp_path / "small.png"], str(tmp_path / "checkpoint"), tmp_path / "out")
+    assert read_rgb(written).shape == (40, 56, 3)
 
 
 @pytest.mark.services

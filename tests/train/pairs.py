@@ -12,20 +12,24 @@ from components.core.records import SPLITS, Pair, PairSet
 from components.core.seeds import stream
 
 
-def make_pairs(folder: Path, *, count: int = 6, size_px: int = 48) -> PairSet:
-    """`count` training pairs and two each for validation and test."""
+def make_pairs(folder: Path, *, count: int = 6, size_px: int = 48, task: str = "restore") -> PairSet:
+    """`count` training pairs and two each for validation and test. task: restore (averages), enlarge (every 4×4 block averaged) or translate (grey)."""
     rows = []
     for split in SPLITS:
         for index in range(count if split == "train" else 2):
             name = f"{split}{index}"
             coarse = stream(name).integers(0, 256, (size_px // 4, size_px // 4, 3))
             sharp = np.kron(coarse, np.ones((4, 4, 1), np.int64)).astype(np.uint8)
-            blurred = ((sharp.astype(np.uint16) + np.roll(sharp, 1, 1) + np.roll(sharp, -1, 1)) // 3).astype(np.uint8)
+            blurred = {
+                "restore": ((sharp.astype(np.uint16) + np.roll(sharp, 1, 1) + np.roll(sharp, -1, 1)) // 3).astype(np.uint8),
+                "enlarge": coarse.astype(np.uint8),
+                "translate": np.repeat(sharp.mean(2, keepdims=True).astype(np.uint8), 3, axis=2),
+            }[task]
             paths = {"blur": blurred, "sharp": sharp}
             for kind, picture in paths.items():
                 path = folder / split / kind / f"{name}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_png(path, picture)
+                write_png(path, np.ascontiguousarray(picture))
             files = {kind: f"{split}/{kind}/{name}.png" for kind in paths}
             hashes = {kind: sha256_of_file(folder / file) for kind, file in files.items()}
             rows.append(
@@ -48,4 +52,10 @@ def make_pairs(folder: Path, *, count: int = 6, size_px: int = 48) -> PairSet:
             )
     table = tuple(sorted(rows, key=lambda row: row.id))
     digest = PairSet.write_table(folder, table)
-    return PairSet(table_sha256=digest, photoset="0" * 64, config_digest="0" * 64, counts={"train": count, "val": 2, "test": 2}).save(folder)
+    told = {
+        "restore": {},
+        "enlarge": {"task": "super_resolution", "scale": 4, "baseline": "bicubic"},
+        "translate": {"task": "translation", "baseline": "mean_colour", "mean_colour": (128, 128, 128)},
+    }[task]
+    counts = {"train": count, "val": 2, "test": 2}
+    return PairSet.model_validate({"table_sha256": digest, "photoset": "0" * 64, "config_digest": "0" * 64, "counts": counts, **told}).save(folder)

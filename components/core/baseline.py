@@ -1,0 +1,66 @@
+"""Doing nothing: what a person has without any net, and what a net must therefore beat; and the words for it, by task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.core.images import Bytes8, to_float, to_uint8
+from components.core.records import Baseline, PairSet, Task
+from components.core.resize import bicubic
+
+
+def do_nothing(pairset: PairSet, given: Bytes8) -> Bytes8:
+    """The baseline of a PairSet for one of its inputs, as it would be saved.
+
+    given: (h, w, 3) uint8, what the net is given.
+    Returns (scale h, scale w, 3) uint8: the input itself; enlarged as MATLAB's imresize does, rounded to 8 bit, for
+    super-resolution; or the mean colour of the training targets everywhere, where the input is no attempt at the target.
+    """
+    if pairset.baseline == "mean_colour":
+        return np.broadcast_to(np.array(pairset.mean_colour, np.uint8), given.shape).copy()
+    if pairset.baseline == "bicubic":
+        return enlarged(given, pairset.scale)
+    return given
+
+
+def enlarged(small: Bytes8, scale: int) -> Bytes8:
+    """(h, w, 3) uint8 to (scale h, scale w, 3) uint8: bicubic as MATLAB's imresize, clipped, rounded."""
+    height, width = small.shape[:2]
+    return small if scale == 1 else to_uint8(bicubic(to_float(small), width * scale, height * scale))
+
+
+@dataclass(frozen=True)
+class Words:
+    """How reports name the pictures of a pair."""
+
+    nothing: str  # the baseline: "blurred", "bicubic", "input", "mean colour"
+    given: str  # what a sheet shows at the left: the baseline, or the input where the baseline is one flat colour
+    restored: str  # what the net made
+    sharp: str  # what it should have made
+    aim: str  # the same of many, in a sentence: nearer to ...
+    rival: str  # the baseline of many, in a sentence: ... than ...
+
+
+def words_for(task: Task, baseline: Baseline) -> Words:
+    """The words of a task.
+
+    >>> words_for("super_resolution", "bicubic").nothing, words_for("translation", "mean_colour").given
+    ('bicubic', 'input')
+    """
+    if task == "translation" or baseline == "mean_colour":
+        nothing, rival = ("mean colour", "the mean colour") if baseline == "mean_colour" else ("input", "the inputs")
+        return Words(nothing, "input", "translated", "target", "their targets", rival)
+    if baseline == "bicubic":
+        return Words("bicubic", "bicubic", "restored", "original", "the originals", "bicubic enlargements")
+    return Words("blurred", "blurred", "restored", "sharp", "the sharp ones", "the blurred photos")
+
+
+def sentence_for(task: Task, baseline: Baseline, scale: int = 1) -> str:
+    """What doing nothing is, as a report's note says it."""
+    if baseline == "bicubic":
+        return f"the small photo enlarged {scale} times by bicubic interpolation (as MATLAB's imresize), rounded to 8 bit"
+    if baseline == "mean_colour":
+        return "one colour everywhere, the mean of the training targets: here the input itself is no attempt at the target"
+    return "the input as it is" if task == "translation" else "the blurred photo as it is"

@@ -1,0 +1,151 @@
+"""Every net of a recipe, with the shape it is given in training: generator, discriminators, and the feature nets of perceptual losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from components.core.errors import InputError
+from components.describe.boxes import Box, boxes
+from components.describe.field import Seen, receptive_field
+from components.describe.table import Table, table
+from components.describe.trace import Shape, trace
+from components.describe.words import macs_words, shape_words
+from components.nets.features import Features
+from components.recipes import Recipe
+from components.train.config import TrainConfig
+from components.train.content import Perceptual
+
+MEASURE_MACS = 12e9  # a strip dearer than this is not measured: a receptive field is worth a second, not ten
+STRIP_PX = 16
+
+
+@dataclass(frozen=True)
+class Net:
+    """One net to describe. `build` works on the meta device and on a processor."""
+
+    name: str  # its file's name, too
+    role: str  # generator, discriminator 0, features
+    kind: str  # word of the recipe
+    about: str  # first line of what its class says
+    shape: Shape  # of its input, (C, H, W)
+    build: Callable[[], nn.Module]
+    stride: int = 1  # sides of the input are multiples of this
+    shrink: int = 1  # px of the photo to one px of the input
+    least_px: int = STRIP_PX  # smallest side of its input
+    fixed: bool = False  # takes one size of photo alone, all of which it sees
+
+
+@dataclass(frozen=True)
+class Described:
+    """A net as a table and as boxes."""
+
+    net: Net
+    shape: Shape  # of its output, (C, H, W)
+    table: Table
+    boxes: list[Box]
+    field: Seen | None  # px of the photo; None where it was not measured
+
+    @property
+    def title(self) -> str:
+        """What heads its table and drawing."""
+        return f"{self.net.role}: {self.net.kind}"
+
+    @property
+    def facts(self) -> list[str]:
+        """Its figures in words."""
+        whole = self.table
+        found = [f"{shape_words(self.net.shape)} → {shape_words(self.shape)}"]
+        found += [f"{whole.parameters:,} parameters"] if whole.parameters else []
+        found += [f"{whole.frozen:,} frozen parameters"] if whole.frozen else []
+        found += [f"{whole.statistics:,} statistics"] if whole.statistics else []
+        found.append(macs_words(whole.macs))
+        return [*found, f"sees {'the whole photo' if self.net.fixed else self.field}"] if self.field or self.net.fixed else found
+
+
+def nets_of(recipe: Recipe, crop_px: int | None = None) -> tuple[Net, ...]:
+    """The nets of a recipe, at its last phase's crop or another.
+
+    crop_px: side of the sharp photo, px. Raises InputError for a crop that a net cannot take.
+    """
+    train = recipe.train
+    crop = train.phases[-1].crop_px if crop_px is None else crop_px
+    _check_crop(train, crop)
+    generator = train.generator
+    given = (3, crop // generator.scale, crop // generator.scale)
+    own = Net("generator", "generator", generator.kind, first_line(generator), given, lambda: generator.build(train.seed), stride=generator.stride)
+    return (own, *_discriminators(train, crop), *_features(train, crop))
+
+
+def describe_net(net: Net) -> Described:
+    """Trace a net and measure what it sees."""
+    with torch.device("meta"):
+        built = net.build()
+    seen = trace(built, net.shape)
+    found = table(seen)
+    drawn = boxes(seen)
+    field = None if net.fixed else _field(net, found.macs)
+    return Described(net, seen.calls[0].shape, found, drawn, field)
+
+
+def _check_crop(train: TrainConfig, crop: int) -> None:
+    multiple = train.generator.stride * train.generator.scale
+    if crop < multiple or crop % multiple:
+        raise InputError(f"--crop {crop} must be a multiple of {multiple}, the generator's stride times its scale")
+    for judge in train.discriminators:
+        if judge.fixed_px not in (None, crop):
+            raise InputError(f"--crop {crop} must be {judge.fixed_px}: the dense head of {judge.kind} takes that size alone; leave --crop out")
+        if crop < judge.smallest_px:
+            raise InputError(f"--crop {crop} is too small for {judge.kind}: it needs {judge.smallest_px} px or more")
+    for part in train.content:
+        if crop < part.smallest_px:
+            raise InputError(f"--crop {crop} is too small for {part.kind}: it needs {part.smallest_px} px or more")
+
+
+def _discriminators(train: TrainConfig, crop: int) -> Iterator[Net]:
+    side = crop // train.generator.scale
+    photo, given = (torch.empty(1, 3, length, length, device="meta") for length in (crop, side))
+    for index, judge in enumerate(train.discriminators):
+        shape = tuple(judge.view(photo, given).shape[1:])
+        build = lambda judge=judge, index=index: judge.build(train.seed, index)  # noqa: E731
+        least = -(-judge.smallest_px // judge.shrink)
+        yield Net(
+            f"discriminator_{index}",
+            f"discriminator {index}",
+            judge.kind,
+            first_line(judge),
+            shape,
+            build,
+            shrink=judge.shrink,
+            least_px=least,
+            fixed=judge.fixed_px is not None,
+        )
+
+
+def _features(train: TrainConfig, crop: int) -> Iterator[Net]:
+    wanted = dict.fromkeys((part.backbone, part.layer, part.imagenet) for part in train.content if isinstance(part, Perceptual))
+    for backbone, layer, imagenet in wanted:
+        build = lambda backbone=backbone, layer=layer, imagenet=imagenet: Features(backbone, layer, imagenet)  # noqa: E731
+        about = "Frozen ImageNet features of the perceptual loss (Simonyan & Zisserman 2015)."
+        name = f"features_{backbone}_{layer}" + ("_imagenet" if imagenet else "")
+        yield Net(name, "features", f"{backbone} up to {layer}", about, (3, crop, crop), build)
+
+
+def _field(net: Net, macs: int) -> Seen | None:
+    """The receptive field in px of the photo, on a strip that is widened until its border is out of sight or the work too much."""
+    channels, height, width = net.shape
+    low = -(-max(net.least_px, STRIP_PX) // net.stride) * net.stride
+    wide = max(256 // net.stride, 1) * net.stride
+    found = None
+    while macs * low * wide / (height * width) < MEASURE_MACS and wide <= 1024 and (found is None or found.cut):
+        found = receptive_field(net.build(), channels, low, wide)
+        wide *= 2
+    return Seen(found.px * net.shrink, found.cut) if found else None
+
+
+def first_line(part: object) -> str:
+    """What a part's class says it is."""
+    return (type(part).__doc__ or "").strip().splitlines()[0]

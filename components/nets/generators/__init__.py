@@ -1,0 +1,18 @@
+"""The generators, one class a kind. The union `Generator` is the registry: a new kind is a class in a file here and a word in it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from components.nets.attention import Attention
+from components.nets.generators.conv_unet import ConvUNet
+from components.nets.generators.part import GeneratorPart
+from components.nets.generators.resnet import ResNet
+from components.nets.generators.srresnet import SRResNet
+from components.nets.generators.unet import UNet
+
+__all__ = ["Attention", "ConvUNet", "Generator", "GeneratorPart", "ResNet", "SRResNet", "UNet"]
+
+Generator = Annotated[ResNet | SRResNet | UNet | ConvUNet, Field(discriminator="kind")]

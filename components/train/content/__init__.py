@@ -1,0 +1,38 @@
+"""The content losses, one class a kind: how far a restored photo is from the sharp one. Several at once, each with its weight.
+
+The union `Content` is the registry: a new kind is a class in one of these files and a word in it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from components.train.content.colour import LAB, ColourConsistency
+from components.train.content.part import ContentLoss, ContentPart
+from components.train.content.perceptual import Perceptual
+from components.train.content.pixels import FFT, L1, L2, Charbonnier, Gradient, TotalVariation
+from components.train.content.structure import MSSSIM, SSIM
+
+Content = Annotated[
+    L1 | L2 | Charbonnier | Perceptual | SSIM | MSSSIM | TotalVariation | ColourConsistency | LAB | Gradient | FFT,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "FFT",
+    "L1",
+    "L2",
+    "LAB",
+    "MSSSIM",
+    "SSIM",
+    "Charbonnier",
+    "ColourConsistency",
+    "Content",
+    "ContentLoss",
+    "ContentPart",
+    "Gradient",
+    "Perceptual",
+    "TotalVariation",
+]

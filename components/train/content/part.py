@@ -1,0 +1,50 @@
+"""What all content losses share, and the precision they are computed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from components.core.parts import Part
+from components.train.weights import VggWeights
+
+ContentLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+class ContentPart(Part):
+    """What all content losses share."""
+
+    compares_with_sharp: ClassVar[bool] = True  # False: does not look at the sharp photo, so is not zero when the two are equal
+
+    weight: float = Field(1.0, gt=0, description="weight of this term in the generator's loss")
+
+    @property
+    def smallest_px(self) -> int:
+        """Below this side of the photo the loss has no value."""
+        return 1
+
+    def weights(self) -> VggWeights | None:
+        """Pretrained weights it needs, None for most."""
+        return None
+
+    def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
+        """The loss as a function (restored, sharp), both (N, 3, H, W) in [-1, 1], to a scalar: a mean over batch and px.
+
+        The restored photo may stray out of the range; values and gradients stay finite.
+        """
+        raise AssertionError(f"{type(self).__name__} must build its loss")
+
+
+def in_float32(loss: ContentLoss) -> ContentLoss:
+    """The loss in float32 also under bfloat16 autocast: differences of nearly equal sums drown in eight bits."""
+
+    def precise(restored: Tensor, sharp: Tensor) -> Tensor:
+        with torch.autocast(restored.device.type, enabled=False):
+            return loss(restored.float(), sharp.float())
+
+    return precise

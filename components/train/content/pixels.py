@@ -1,0 +1,112 @@
+"""Content losses on pixels, on their differences to neighbours, and on their frequencies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from components.train.content.part import ContentLoss, ContentPart, in_float32
+
+
+class L1(ContentPart):
+    """Mean absolute difference (Isola et al. 2017, eq. 3)."""
+
+    kind: Literal["l1"] = "l1"
+
+    def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
+        """mean |restored - sharp|."""
+        return F.l1_loss
+
+
+class L2(ContentPart):
+    """Mean squared difference: the one that PSNR measures, and that blurs."""
+
+    kind: Literal["l2"] = "l2"
+
+    def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
+        """mean (restored - sharp)²."""
+        return F.mse_loss
+
+
+class Charbonnier(ContentPart):
+    """L1, rounded at zero (Lai et al. 2017, eq. 4)."""
+
+    kind: Literal["charbonnier"] = "charbonnier"
+    epsilon: float = Field(1e-3, gt=0, description="half width of the rounding, in units of the photo's range")
+
+    def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
+        """mean sqrt((restored - sharp)² + ε²) - ε, so that equal photos cost nothing."""
+        return lambda restored, sharp: ((restored - sharp).square() + self.epsilon**2).sqrt().mean() - self.epsilon
+
+
+class TotalVariation(ContentPart):
+    """How much neighbouring pixels of the restored photo differ: calms checkerboards and noise, and flattens texture when heavy.
+
+    Rudin, Osher & Fatemi 1992 in its anisotropic form: the two directions are added, not taken as a length, which leaves no
+    corner in the gradient of flat areas.
+    """
+
+    compares_with_sharp: ClassVar[bool] = False
+
+    kind: Literal["total_variation"] = "total_variation"
+
+    @property
+    def smallest_px(self) -> int:
+        """Two pixels make a difference."""
+        return 2
+
+    def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
+        """mean |right - left| + mean |below - above| over the restored photo; the sharp one is not looked at."""
+        return lambda restored, sharp: _variation(restored)
+
+
+class Gradient(ContentPart):
+    """Mean absolute difference of the two photos' edges.
+
+    The differences keep their sign, so an edge that runs the wrong way costs; the gradient difference loss of Mathieu et al.
+    (2016, eq. 6) compares their sizes alone. A shift of brightness costs nothing: put a loss on pixels beside it.
+    """
+
+    kind: Literal["gradient"] = "gradient"
+
+    @property
+    def smallest_px(self) -> int:
+        """Two pixels make a difference."""
+        return 2
+
+    def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
+        """mean |∂x restored - ∂x sharp| + mean |∂y restored - ∂y sharp|."""
+        return lambda restored, sharp: _variation(restored - sharp)
+
+
+class FFT(ContentPart):
+    """Mean absolute difference of the Fourier transforms' real and imaginary parts (Cho et al. 2021, MIMO-UNet).
+
+    The transform is orthonormal here: noise costs the same at any crop size. The authors' code does not scale, so its values are
+    sqrt(height · width) times these: its weight of 0.1 on 256 px crops is 25.6 here.
+    """
+
+    kind: Literal["fft"] = "fft"
+
+    def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
+        """mean of |Re| and |Im| of F(restored) - F(sharp), over all frequencies."""
+        return in_float32(_spectral_distance)
+
+
+def _variation(photo_NCHW: Tensor) -> Tensor:
+    return photo_NCHW.diff(dim=-1).abs().mean() + photo_NCHW.diff(dim=-2).abs().mean()
+
+
+def _spectral_distance(restored: Tensor, sharp: Tensor) -> Tensor:
+    # Linear, so one transform of the difference does. A real photo's spectrum is mirrored: half of it is computed, and all columns
+    # but those that are their own mirror image count twice.
+    height, width = restored.shape[-2:]
+    half = torch.view_as_real(torch.fft.rfft2(restored - sharp, norm="ortho")).abs().sum(-1)
+    columns = half.mean(dim=(0, 1)).sum(dim=0)
+    own = columns[0] + columns[-1] if width % 2 == 0 else columns[0]
+    return (2 * columns.sum() - own) / (2 * height * width)

@@ -1,0 +1,85 @@
+"""Where a training stands beside its weights: position, phase, patience, the best generator so far, rollbacks. All of it survives a restart."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from components.metrics import METRICS
+from components.train.config import Phase, TrainConfig
+from components.train.health import Watch
+
+
+class TrainingProgress:
+    """The position of one training; `state` gives it as plain numbers and tensors."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self.watch = Watch(config.health, critic=config.adversarial is not None and config.adversarial.critic)
+        self.images_seen, self.phase, self.phase_start = 0, 0, 0
+        self.rollbacks = 0
+        self.stopped_early: list[str] = []  # names of phases
+        self._best_of_phase: float | None = None
+        self._waited = 0  # validations without a better value
+        self.best: dict[str, Any] | None = None  # value, images_seen and weights, when the best is to be kept
+
+    @property
+    def current(self) -> Phase | None:
+        """The phase that runs, None when all are done."""
+        return self._config.phases[self.phase] if self.phase < len(self._config.phases) else None
+
+    @property
+    def rate_level(self) -> float:
+        """What rollbacks have left of the learning rates."""
+        return float(self._config.rollback.factor**self.rollbacks) if self._config.rollback else 1.0
+
+    def next_phase(self) -> None:
+        """The phase is over, whatever was left of it."""
+        self.phase, self.phase_start = self.phase + 1, self.images_seen
+        self._best_of_phase, self._waited = None, 0
+
+    def judge(self, scores: Mapping[str, float], average: nn.Module) -> bool:
+        """Take in a validation: remember the best generator; True when the phase's patience is at its end."""
+        if (name := self._config.keep_best) is not None:
+            value = scores[f"validation/{name}"]
+            if self.best is None or METRICS[name].gain(value, self.best["value"]) > 0:
+                weights: dict[str, Tensor] = copy.deepcopy(average.state_dict())
+                self.best = {"value": value, "images_seen": self.images_seen, "weights": weights}
+        phase = self.current
+        rule = phase.early_stopping if phase is not None else None
+        if phase is None or rule is None:
+            return False
+        value = scores[f"validation/{rule.metric}"]
+        if self._best_of_phase is None or METRICS[rule.metric].gain(value, self._best_of_phase) > rule.least:
+            self._best_of_phase, self._waited = value, 0
+            return False
+        self._waited += 1
+        if self._waited < rule.patience:
+            return False
+        self.stopped_early.append(phase.name)
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on."""
+        return {
+            "images_seen": self.images_seen,
+            "phase": self.phase,
+            "phase_start": self.phase_start,
+            "rollbacks": self.rollbacks,
+            "stopped_early": list(self.stopped_early),
+            "best_of_phase": self._best_of_phase,
+            "waited": self._waited,
+            "best": self.best,
+            "watch": self.watch.state(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.images_seen, self.phase, self.phase_start = state["images_seen"], state["phase"], state["phase_start"]
+        self.rollbacks, self.stopped_early = state["rollbacks"], list(state["stopped_early"])
+        self._best_of_phase, self._waited = state["best_of_phase"], state["waited"]
+        self.best = state["best"]
+        self.watch.load_state(state["watch"])

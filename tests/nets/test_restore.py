@@ -1,0 +1,188 @@
+"""A photo of any size comes back, in tiles as whole; what stays on at test time was chosen, is saved, and repeats."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from components.core.errors import InputError, LineageError
+from components.nets.generators import ConvUNet, Generator, ResNet, SRResNet, UNet
+from components.nets.layers import SharedBatchNorm2d
+from components.nets.restore import OVERLAP_PX, Restorer, _spans, for_use, load_restorer, save_generator
+
+KINDS: dict[str, Generator] = {
+    "resnet": ResNet(width=4, blocks=1, test_time_dropout=True),
+    "resnet_seed": ResNet(width=4, blocks=1, norm="batch", dropout=0, padding="keras", head="seed_blend"),
+    "srresnet": SRResNet(width=4, blocks=1),
+    "unet": UNet(width=4, depth=3),
+    "unet_instance": UNet(width=4, depth=2, norm="instance"),
+    "conv_unet": ConvUNet(width=4, depth=5, test_time_dropout=True, test_time_statistics="photo"),
+}
+
+
+def photo(*size: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((*size, 3), dtype=np.float32)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 30), (64, 64), (33, 70)])
+@pytest.mark.parametrize("part", KINDS.values(), ids=KINDS)
+def test_a_photo_of_any_size_comes_back_times_the_scale(part: Generator, size: tuple[int, int]) -> None:
+    restored = Restorer(part.build(seed=0), part).restore(photo(*size))
+    assert restored.shape == (part.scale * size[0], part.scale * size[1], 3)
+    assert restored.dtype == np.float32
+    assert np.isfinite(restored).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 30), (64, 64), (301, 203)])
+def test_an_untrained_unet_restores_the_photo_as_it_is(size: tuple[int, int]) -> None:
+    part = UNet(width=4, depth=3)
+    np.testing.assert_allclose(Restorer(part.build(seed=0), part, tile_px=256).restore(photo(*size)), photo(*size), atol=1e-6)
+
+
+def test_tiles_of_a_local_net_join_without_a_seam() -> None:
+    part = UNet(width=4, depth=1)
+    net = part.build(seed=0)
+    nn.init.normal_(net.body.head.weight, std=0.1, generator=torch.Generator().manual_seed(1))  # type: ignore[union-attr,arg-type]
+    given = photo(400, 520, seed=1)
+    whole, tiled = (Restorer(net, part, tile_px=side).restore(given) for side in (2048, 256))
+    assert np.abs(whole - given).max() > 0.01
+    # Away from each tile's own reflected border the two are the same sums; the ramp hides what is left there.
+    assert np.abs(whole - tiled).mean() < 2e-4
+
+
+@pytest.mark.parametrize(
+    "part",
+    [SRResNet(width=4, blocks=2, norm="none", first="he"), ConvUNet(width=4, depth=3, dropout=0, norm="none", first="he")],
+    ids=lambda part: part.kind,
+)
+def test_a_large_photo_is_the_same_whole_and_in_tiles(part: Generator) -> None:
+    net = part.build(seed=0)
+    given = photo(150 if part.scale > 1 else 300, 290, seed=2)
+    whole, tiled = (Restorer(net, part, tile_px=side).restore(given) for side in (4096, 256))
+    assert whole.shape == tiled.shape
+    assert whole.std() > 0.01
+    assert np.abs(whole - tiled).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("tile", "stride", "overlap"), [(256, 1, 64), (256, 16, 64), (1024, 256, 64), (384, 256, 64), (640, 512, 64), (256, 1, 32), (128, 1, 32)]
+)
+def test_tiles_lie_on_the_nets_grid_cover_all_and_share_their_ramps(tile: int, stride: int, overlap: int) -> None:
+    # Rounded to a grid of 256 px, tiles once parted by more than their own side: a stripe of the photo was in none.
+    for length in range(tile + 1, 5 * tile, 7):
+        spans = _spans(length, tile, stride, overlap)
+        assert spans[0].start == 0
+        assert spans[-1].stop == length
+        assert all(span.start % stride == 0 and span.stop - span.start <= tile for span in spans)
+        shared = [before.stop - after.start for before, after in itertools.pairwise(spans)]
+        assert min(shared) >= overlap
+
+
+def test_a_tile_smaller_than_its_overlap_is_refused() -> None:
+    part = UNet(width=4, depth=1)
+    with pytest.raises(InputError, match=f"tile_px must be at least {4 * OVERLAP_PX}"):
+        Restorer(part.build(0), part, tile_px=100)
+
+
+def test_a_grey_photo_without_channels_is_refused() -> None:
+    part = UNet(width=4, depth=1)
+    with pytest.raises(InputError, match="repeat a grey photo"):
+        Restorer(part.build(0), part).restore(np.zeros((8, 8), np.float32))
+
+
+def noisy(on: bool) -> tuple[ResNet, nn.Module]:
+    part = ResNet(width=8, blocks=2, dropout=0.5, norm="none", first="he", test_time_dropout=on)
+    return part, part.build(seed=0)
+
+
+def test_dropout_is_off_when_restoring_unless_asked_for() -> None:
+    given = photo(16, 16, seed=2)
+    part, net = noisy(False)
+    off = Restorer(net, part).restore(given)
+    np.testing.assert_array_equal(off, Restorer(net, part).restore(given))
+    asked, _ = noisy(True)
+    assert np.abs(Restorer(net, asked).restore(given) - off).max() > 0.01
+
+
+@pytest.mark.parametrize("tile_px", [256, 1024])
+def test_dropout_at_test_time_repeats_and_leaves_other_draws_alone(tile_px: int) -> None:
+    part, net = noisy(True)
+    restorer, given = Restorer(net, part, tile_px=tile_px), photo(16, 300, seed=2)
+    torch.manual_seed(5)
+    first = restorer.restore(given)
+    drawn = torch.rand(3)
+    np.testing.assert_array_equal(restorer.restore(given), first)
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), drawn)
+
+
+def test_a_net_in_use_goes_back_to_training_and_to_evaluation_whole() -> None:
+    part, net = noisy(True)
+    dropouts = [layer for layer in for_use(net, part).modules() if isinstance(layer, nn.Dropout)]
+    assert all(layer.training for layer in dropouts)
+    assert not net.training
+    net.eval()
+    assert not any(layer.training for layer in dropouts)
+
+
+def with_statistics(choice: str) -> tuple[ConvUNet, nn.Module]:
+    """A net whose running means are far from any photo's."""
+    part = ConvUNet(width=8, depth=3, dropout=0, test_time_statistics=choice)
+    net = part.build(seed=0)
+    for layer in net.modules():
+        if isinstance(layer, SharedBatchNorm2d):
+            nn.init.constant_(layer.running_mean, 3.0)  # type: ignore[arg-type]
+    return part, net
+
+
+def test_the_photos_own_statistics_are_those_of_a_training_batch_of_one() -> None:
+    given = photo(24, 32, seed=4)
+    part, net = with_statistics("photo")
+    running = [value.clone() for name, value in net.state_dict().items() if "running" in name]
+    own = Restorer(net, part, device="cpu").restore(given)
+    assert all(torch.equal(before, after) for before, after in zip(running, (v for n, v in net.state_dict().items() if "running" in n), strict=True))
+    net.train()
+    with torch.no_grad():
+        trained = net(torch.from_numpy(given).permute(2, 0, 1)[None] * 2 - 1)
+    np.testing.assert_allclose(own, (trained[0].permute(1, 2, 0) + 1) / 2, atol=1e-5)
+    other, net = with_statistics("running")
+    assert np.abs(Restorer(net, other, device="cpu").restore(given) - own).max() > 0.01
+
+
+@pytest.mark.parametrize("part", KINDS.values(), ids=KINDS)
+def test_a_saved_generator_loads_and_restores_the_same(part: Generator, tmp_path: Path) -> None:
+    net = part.build(seed=5)
+    save_generator(tmp_path, part, net.state_dict())
+    loaded = load_restorer(tmp_path)
+    assert (loaded.scale, loaded.stride) == (part.scale, part.stride)
+    np.testing.assert_array_equal(loaded.restore(photo(20, 28, seed=3)), Restorer(net, part).restore(photo(20, 28, seed=3)))
+    assert json.loads((tmp_path / "generator.json").read_text())["scale"] == part.scale
+
+
+def test_a_counter_is_saved_as_a_whole_number(tmp_path: Path) -> None:
+    save_generator(tmp_path, KINDS["srresnet"], KINDS["srresnet"].build(seed=0).half().state_dict())
+    saved = load_file(tmp_path / "generator.safetensors")
+    assert {value.dtype for name, value in saved.items() if name.endswith("num_batches_tracked")} == {torch.int64}
+    assert {value.dtype for name, value in saved.items() if not name.endswith("num_batches_tracked")} == {torch.float32}
+
+
+def test_weights_of_another_net_are_refused_by_name(tmp_path: Path) -> None:
+    save_generator(tmp_path, UNet(width=8, depth=1), UNet(width=4, depth=1).build(0).state_dict())
+    with pytest.raises(LineageError, match=r"needs generator\.safetensors and generator\.json from one training"):
+        load_restorer(tmp_path)
+
+
+def test_an_altered_scale_is_refused(tmp_path: Path) -> None:
+    part = SRResNet(width=4, blocks=1)
+    save_generator(tmp_path, part, part.build(0).state_dict())
+    config = tmp_path / "generator.json"
+    config.write_text(config.read_text().replace('"scale": 4', '"scale": 2'))
+    with pytest.raises(LineageError, match="holds no generator this version can load"):
+        load_restorer(tmp_path)

@@ -1,0 +1,26 @@
+"""What the training tests share: VGG weights drawn from a seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from components.nets.features import Features, layer_names
+
+
+@pytest.fixture(scope="session")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Stand-ins for both backbones, drawn from a seed."""
+    folder, found = tmp_path_factory.mktemp("vgg"), {}
+    for backbone in ("vgg16", "vgg19"):
+        layers = Features(backbone, layer_names(backbone)[-1], imagenet=False).layers  # type: ignore[arg-type]
+        source = torch.Generator().manual_seed(3)
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data.normal_(0.0, (2 / layer.weight[0].numel()) ** 0.5, generator=source)
+        found[backbone] = folder / f"{backbone}.pt"
+        torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, found[backbone])
+    return found

@@ -1,0 +1,71 @@
+"""What a train section may say, and what is refused before work starts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from small_training import config
+
+from components.train.loop import longest
+from components.train.schedules import Constant, Cosine, Linear, Schedule, Step
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"adversarial": None}, "discriminators and adversarial go together"),
+        ({"discriminators": [], "adversarial": None}, "a phase is adversarial, yet there are no discriminators"),
+        ({"phases": [{"name": "joint", "images": 2, "crop_px": 17}]}, "must be a multiple of 2"),
+        ({"phases": [{"name": "joint", "crop_px": 16}]}, "needs its length as epochs or as images"),
+        ({"workers": 2, "phases": [{"name": "joint", "images": 6, "crop_px": 16, "batch": 3}]}, "batch 3 of phase joint must divide evenly over 2 workers"),
+        ({"content": []}, "at least 1 item"),
+        ({"simultaneous": True}, "simultaneous means one step of each: set discriminator_updates to 1"),
+        ({"split_updates": True, "adversarial": {"kind": "relativistic_average"}}, "split_updates cannot go with relativistic_average"),
+        ({"rollback": {"on": ["diversity"]}, "health": {"diversity": None}}, "rollback.on names diversity, which health.diversity has switched off"),
+        ({"rollback": {"on": ["discriminator_wins"]}}, "says nothing of a critic such as wgan_gp"),
+        ({"keep_best": "psnr"}, r"keep_best is psnr, which is not validated; validate_metrics has psnr_rgb, ssim_gauss11_rgb. Did you mean \"psnr_rgb\""),
+        ({"validate_metrics": ["psnr"]}, "no metric is called"),
+        ({"phases": [{"name": "a", "images": 2, "crop_px": 16, "content": ["l2"]}]}, "phase a names the content loss l2; there are l1"),
+        ({"phases": [{"name": "a", "images": 2, "crop_px": 16, "early_stopping": {"metric": "lpips_alex"}}]}, "early_stopping.metric of phase a is lpips_alex"),
+        ({"content": [{"kind": "ms_ssim"}]}, "crop_px 16 of phase joint is too small for ms_ssim: it needs 161 px"),
+        ({"discriminators": [{"kind": "patch_dense", "crop_px": 256}]}, "crop_px 16 of phase joint must be 256: the dense head of patch_dense takes that size"),
+        ({"discriminators": [{"kind": "patchgan", "layers": 5}]}, "crop_px 16 of phase joint is too small for patchgan: it needs"),
+        ({"generator": {"kind": "srresnet"}, "phases": [{"name": "a", "images": 2, "crop_px": 18}]}, "crop_px 18 of phase a must be a multiple of 4"),
+    ],
+)
+def test_contradictions_are_refused_at_birth(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        config(**changes)
+
+
+def test_where_it_runs_is_no_part_of_what_it_is() -> None:
+    assert config(workers=1).key_digest() == config(workers=2, retries=0, gpu="never").key_digest()
+    assert config(seed=4).key_digest() != config(seed=3).key_digest()
+
+
+def test_epochs_are_whole_batches() -> None:
+    phases = [{"name": "first", "epochs": 1.5, "crop_px": 16, "batch": 4, "adversarial": False}, {"name": "second", "images": 10, "crop_px": 32, "batch": 4}]
+    made = config(phases=phases)
+    assert [phase.length_images(10) for phase in made.phases] == [16, 8]
+    assert longest(made, 10) == 24
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wanted"),
+    [
+        (Constant(level=0.1), [0.1, 0.1, 0.1, 0.1]),
+        (Linear(hold=0.5), [1.0, 1.0, 0.5, 0.0]),
+        (Step(at=(0.5, 0.75), gamma=0.1), [1.0, 0.1, 0.01, 0.01]),
+        (Cosine(floor=0.2), [1.0, 0.6, 0.2 + 0.4 * (1 + math.cos(math.pi * 0.75)), 0.2]),
+    ],
+)
+def test_schedules_at_the_start_the_middle_three_quarters_and_the_end(schedule: Schedule, wanted: list[float]) -> None:
+    assert [schedule.factor(share) for share in (0.0, 0.5, 0.75, 1.0)] == pytest.approx(wanted)
+
+
+def test_milestones_must_rise_within_the_phase() -> None:
+    with pytest.raises(ValidationError, match=r"at must rise and lie between 0 and 1 \(shares of the phase\), got 0.5, 0.2"):
+        Step(at=(0.5, 0.2))

@@ -1,0 +1,97 @@
+"""Training data by position: the order, the workers' shares, crops that stay together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pairs import make_pairs
+from small_training import config
+
+from components.core.errors import InputError
+from components.core.images import write_png
+from components.core.records import Pair
+from components.train.data import PairDataset, pair_at, places_of_step, refuse_other_scale
+
+
+def test_every_epoch_shows_every_pair_once_in_another_order() -> None:
+    epochs = [[pair_at(1, ("generator", position), 7) for position in range(7 * epoch, 7 * epoch + 7)] for epoch in range(3)]
+    assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_workers_together_take_what_one_would() -> None:
+    alone = places_of_step(8, 4, 3, 0, 1)
+    shared = [places_of_step(8, 4, 3, rank, 2) for rank in range(2)]
+    assert sorted(alone) == sorted([*shared[0], *shared[1]])
+    assert alone[-4:] == [("generator", position) for position in range(8, 12)]
+
+
+def a_pair(folder: Path, scale: int = 1) -> tuple[Path, Pair]:
+    """One pair whose pictures hold the place of every pixel; the given one is every `scale`-th pixel of the sharp one."""
+    pair = make_pairs(folder).pairs("train")[0]
+    ramp = np.arange(48 * 48, dtype=np.uint32)
+    picture = np.stack([ramp % 251, ramp // 48, ramp % 48], axis=1).astype(np.uint8).reshape(48, 48, 3)
+    write_png(folder / pair.sharp, picture)
+    write_png(folder / pair.blurred, np.ascontiguousarray(picture[::scale, ::scale]))
+    return folder, pair
+
+
+def dataset_of(folder: Path, pair: Pair, crop_px: int, **changes: Any) -> PairDataset:
+    return PairDataset(folder, (pair,), config(**changes), crop_px)
+
+
+CHANGING = {"augment": {"quarter_turns": 1.0, "flip_vertical": 0.5, "swap_channels": 1.0, "brightness": 0.2, "contrast": 0.2}}
+
+
+def test_the_loader_gives_both_pictures_the_same_crop_and_changes(tmp_path: Path) -> None:
+    folder, pair = a_pair(tmp_path)
+    dataset = dataset_of(folder, pair, 16, **CHANGING)
+    samples = [dataset[("generator", position)] for position in range(8)]
+    assert all(torch.equal(given, sharp) for given, sharp in samples)
+    assert len({bytes(given.numpy().tobytes()) for given, _ in samples}) == 8
+    assert torch.equal(dataset_of(folder, pair, 16, **CHANGING)[("generator", 5)][0], samples[5][0])
+
+
+def test_every_epoch_draws_other_crops(tmp_path: Path) -> None:
+    # A constant worker seed makes every epoch repeat the same stream in a popular framework.
+    dataset = dataset_of(*a_pair(tmp_path), 16)
+    first, second = ([bytes(dataset[("generator", 4 * epoch + place)][0].numpy().tobytes()) for place in range(4)] for epoch in range(2))
+    assert not set(first) & set(second)
+
+
+def test_a_smaller_given_photo_is_cropped_at_the_same_place_and_turned_alike(tmp_path: Path) -> None:
+    folder, pair = a_pair(tmp_path, scale=4)
+    plain = {"generator": {"kind": "srresnet", "width": 4, "blocks": 1}, "augment": {"flip": 0.0}}
+    for position in range(6):
+        given, sharp = dataset_of(folder, pair, 16, **plain)[("generator", position)]
+        assert (given.shape, sharp.shape) == ((3, 4, 4), (3, 16, 16))
+        assert torch.equal(sharp[:, ::4, ::4], given)
+    flipped = plain | {"augment": {"flip": 1.0}}
+    given, sharp = dataset_of(folder, pair, 16, **flipped)[("generator", 0)]
+    assert torch.equal(sharp.flip(2)[:, ::4, ::4], given.flip(2))
+
+
+def test_enlarging_before_the_crop_lets_a_photo_of_the_crops_size_move(tmp_path: Path) -> None:
+    folder, pair = a_pair(tmp_path)
+    still, jittered = (dataset_of(folder, pair, 48, augment={"flip": 0.0, "enlarge": enlarge}) for enlarge in (1.0, 1.25))
+    crops = {bytes(jittered[("generator", position)][1].numpy().tobytes()) for position in range(6)}
+    assert len({bytes(still[("generator", position)][1].numpy().tobytes()) for position in range(6)}) == 1
+    assert len(crops) == 6
+    given, sharp = jittered[("generator", 0)]
+    assert torch.equal(given, sharp)
+
+
+def test_drawing_with_replacement_repeats_and_misses_pairs() -> None:
+    drawn = [pair_at(1, ("generator", position), 50, with_replacement=True) for position in range(50)]
+    # Of n draws from n about 1 - 1/e, here 32, are different.
+    assert 25 <= len(set(drawn)) <= 39
+    assert drawn == [pair_at(1, ("generator", position), 50, with_replacement=True) for position in range(50)]
+
+
+def test_pairs_of_another_scale_than_the_generators_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the pairs are for scale 1 .*, the generator srresnet enlarges 4 times"):
+        refuse_other_scale(make_pairs(tmp_path), config(generator={"kind": "srresnet"}))

@@ -1,0 +1,256 @@
+"""The loop: phases, readings, states; that stopping and going on changes nothing, that trouble stops or is rolled back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from pairs import make_pairs
+from small_training import CPU, NET, KilledError, Memory, config, data_of, run, weights_of
+
+from components.core.errors import InputError, LineageError
+from components.core.records import PairSet
+from components.train.data import Data
+from components.train.loop import Loop, read_state
+
+
+@pytest.fixture(scope="module")
+def pairset(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
+    return make_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+def test_ten_steps_equal_five_plus_five(pairset: PairSet) -> None:
+    dropping = {"generator": {"kind": "resnet", "width": 8, "blocks": 1, "dropout": 0.5}}
+    whole, halves, rest = Memory(), Memory(die_after=13), Memory()
+    run(config(**dropping), pairset, whole)
+    with pytest.raises(KilledError):
+        run(config(**dropping), pairset, halves)
+    assert read_state(halves.states[-1])["progress"]["images_seen"] == 8
+    rest.states = halves.states
+    assert run(config(**dropping), pairset, rest).images_seen == 20
+    assert (rest.began, rest.images) == (8, 12)
+    for ours, theirs in zip(weights_of(rest.states[-1]), weights_of(whole.states[-1]), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_finished_training_trains_nothing_more(pairset: PairSet) -> None:
+    memory = Memory()
+    run(config(), pairset, memory)
+    done = len(memory.states)
+    run(config(), pairset, memory)
+    assert len(memory.states) == done
+
+
+def test_the_state_holds_nets_optimisers_average_and_position(pairset: PairSet) -> None:
+    memory = Memory()
+    run(config(), pairset, memory)
+    state = read_state(memory.states[-1])
+    assert state["progress"]["images_seen"] == 20
+    assert state["step"]["steps_done"] == 10
+    assert set(state["step"]) == {"steps_done", "generator", "average", "discriminators", "generator_optimizer", "discriminator_optimizer", "pool"}
+    assert state["step"]["discriminator_optimizer"]["state"][0]["step"].item() == 20  # two updates a step
+
+
+def test_readings_name_every_term_weighted_and_not(pairset: PairSet) -> None:
+    memory = Memory()
+    run(config(content=[{"kind": "l1", "weight": 3.0}, {"kind": "l2"}]), pairset, memory)
+    values = memory.values[4]
+    assert values["generator/l1_weighted"] == pytest.approx(3 * values["generator/l1"])
+    assert values["generator/adversarial_0_weighted"] == pytest.approx(0.1 * values["generator/adversarial_0"], rel=1e-5)
+    total = sum(value for name, value in values.items() if name.startswith("generator/") and name.endswith("_weighted"))
+    assert values["generator/total"] == pytest.approx(total, rel=1e-5)
+    wanted = {
+        "discriminator_0/real",
+        "discriminator_0/restored",
+        "discriminator_0/penalty",
+        "discriminator_0/accuracy_real",
+        "discriminator_0/accuracy_restored",
+    }
+    assert wanted <= set(values)
+    assert {"generator/gradient_norm", "discriminator_0/gradient_norm", "rate/generator", "speed/images_per_second", "speed/data_wait_share"} <= set(values)
+
+
+def test_validation_happens_at_the_start_and_at_every_state(pairset: PairSet) -> None:
+    memory = Memory()
+    run(config(), pairset, memory)
+    assert memory.pictures == [0, 8, 16, 20]
+    # An untrained residual U-Net does nothing, so its gain over doing nothing is zero.
+    assert memory.values[0]["validation/psnr_rgb_gain"] == pytest.approx(0.0, abs=1e-9)
+    assert memory.values[0]["validation/ssim_gauss11_rgb_gain"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_generator_learns_to_undo_a_fixed_blur(pairset: PairSet) -> None:
+    memory = Memory()
+    net = {**NET, "width": 8}
+    optimizer = {"lr": 0.003, "beta1": 0.9}
+    changes = {"discriminators": [], "adversarial": None, "content": [{"kind": "l2"}], "generator": net, "generator_optimizer": optimizer, "ema": 0.9}
+    phase = {"name": "content", "images": 600, "crop_px": 32, "batch": 4, "adversarial": False}
+    run(config(**changes, phases=[phase], validate_every=600, log_every=50), pairset, memory)
+    assert memory.values[600]["validation/psnr_rgb_gain"] > 1.0
+
+
+def test_a_runaway_loss_stops_and_the_last_healthy_state_is_kept(pairset: PairSet) -> None:
+    memory = Memory()
+    good, bad = (
+        {"name": name, "images": 40, "crop_px": 16, "batch": 2, "adversarial": False, "schedule": {"kind": "constant", "level": level}}
+        for name, level in (("good", 1e-3), ("bad", 1.0))
+    )
+    settings = {"discriminators": [], "adversarial": None, "generator_optimizer": {"lr": 1.0}, "loss_limit": 2.0, "ema": 0.0}
+    outcome = run(config(**settings, phases=[good, bad]), pairset, memory)
+    assert outcome.diverged is not None
+    assert "generator/total was" in outcome.diverged
+    assert 40 < outcome.images_seen < 80
+    kept = read_state(memory.states[-1])
+    assert 40 <= kept["progress"]["images_seen"] < outcome.images_seen
+    assert all(torch.isfinite(tensor).all() for tensor in kept["step"]["average"].values())
+
+
+def test_nan_stops_the_training(pairset: PairSet) -> None:
+    loop = Loop(config(), data_of(pairset), CPU, (memory := Memory()), memory, {})
+    with torch.no_grad():
+        next(loop.step.generator.parameters()).fill_(float("nan"))
+    outcome = loop.run()
+    assert outcome.diverged is not None
+    assert "nan" in outcome.diverged
+    assert memory.states == []
+
+
+def test_rates_follow_the_schedule(pairset: PairSet) -> None:
+    memory = Memory()
+    phase = {"name": "joint", "images": 20, "crop_px": 16, "batch": 2, "schedule": {"kind": "linear", "hold": 0.5}}
+    run(config(phases=[phase], log_every=1, generator_optimizer={"lr": 0.01}), pairset, memory)
+    rates = [memory.values[images]["rate/generator"] for images in range(2, 22, 2)]
+    assert rates == pytest.approx([0.01] * 6 + [0.008, 0.006, 0.004, 0.002])
+
+
+def test_a_constant_rate_may_be_a_share_of_the_optimisers(pairset: PairSet) -> None:
+    memory = Memory()
+    phase = {"name": "joint", "images": 4, "crop_px": 16, "batch": 2, "schedule": {"kind": "constant", "level": 0.1}}
+    run(config(phases=[phase], log_every=1, generator_optimizer={"lr": 0.01}), pairset, memory)
+    assert [memory.values[images]["rate/generator"] for images in (2, 4)] == pytest.approx([0.001, 0.001])
+
+
+def test_no_training_pairs_are_refused(pairset: PairSet) -> None:
+    with pytest.raises(LineageError, match="no training pairs"):
+        Loop(config(), Data(pairset, (), ()), CPU, (memory := Memory()), memory, {})
+
+
+def test_a_crop_larger_than_the_photos_is_refused_with_the_remedy(pairset: PairSet) -> None:
+    with pytest.raises(InputError, match=r"phase joint crops 64 px, but pair .* is 48×48: set its crop_px to 48 or less"):
+        run(config(phases=[{"name": "joint", "images": 2, "crop_px": 64, "batch": 2}]), pairset, Memory())
+
+
+LEARNING = {"discriminators": [], "adversarial": None, "ema": 0.0, "log_every": 50}
+
+
+def content_phase(name: str, images: int, **more: Any) -> dict[str, Any]:
+    return {"name": name, "images": images, "crop_px": 16, "batch": 2, "adversarial": False, **more}
+
+
+def test_a_phase_without_progress_ends_early_and_the_next_follows(pairset: PairSet) -> None:
+    # So low a rate changes no validation score by a thousandth of a decibel.
+    still = {"generator_optimizer": {"lr": 1e-12}, "validate_every": 4}
+    phases = [content_phase("long", 400, early_stopping={"metric": "psnr_rgb", "patience": 3, "least": 0.001}), content_phase("short", 6)]
+    memory = Memory()
+    outcome = run(config(**LEARNING | still, phases=phases), pairset, memory)
+    # The first validation of the phase sets the mark at image 4, three more do not better it.
+    assert outcome.images_seen == 16 + 6
+    progress = read_state(memory.states[-1])["progress"]
+    assert progress["stopped_early"] == ["long"]
+    assert progress["phase"] == 2
+
+
+def test_early_stopping_goes_on_waiting_after_a_restart(pairset: PairSet) -> None:
+    still = {"generator_optimizer": {"lr": 1e-12}, "validate_every": 4}
+    phases = [content_phase("long", 400, early_stopping={"metric": "psnr_rgb", "patience": 3, "least": 0.001})]
+    memory, rest = Memory(die_after=10), Memory()
+    with pytest.raises(KilledError):
+        run(config(**LEARNING | still, phases=phases), pairset, memory)
+    rest.states = memory.states
+    assert run(config(**LEARNING | still, phases=phases), pairset, rest).images_seen == 16
+
+
+def test_the_best_generator_is_kept_when_later_ones_are_worse(pairset: PairSet) -> None:
+    good, bad = {"kind": "constant", "level": 0.003}, {"kind": "constant", "level": 0.1}
+    phases = [content_phase("good", 200, schedule=good), content_phase("bad", 8, schedule=bad)]
+    memory = Memory()
+    run(config(**LEARNING, phases=phases, generator_optimizer={"lr": 1.0}, validate_every=50, keep_best="psnr_rgb"), pairset, memory)
+    state = read_state(memory.states[-1])
+    best, scores = (
+        state["progress"]["best"],
+        {images: values["validation/psnr_rgb"] for images, values in memory.values.items() if "validation/psnr_rgb" in values},
+    )
+    assert scores[208] < scores[200] - 1, "the second phase was to spoil it"
+    assert best["images_seen"] == max(filter(None, scores), key=lambda images: scores[images])
+    assert best["value"] == scores[best["images_seen"]]
+    assert not torch.equal(next(iter(best["weights"].values())), next(iter(state["step"]["average"].values())))
+
+
+RUNNING_AWAY = {**LEARNING, "generator_optimizer": {"lr": 1.0}, "loss_limit": 2.0, "phases": [content_phase("content", 40)], "log_every": 2}
+
+
+def test_divergence_is_rolled_back_with_a_lower_rate_as_often_as_allowed(pairset: PairSet) -> None:
+    memory = Memory()
+    outcome = run(config(**RUNNING_AWAY, rollback={"factor": 0.9, "most": 2}), pairset, memory)
+    assert outcome.diverged is not None, "nine tenths of so high a rate, and of that, diverge too"
+    assert [words.split(" with ")[1] for words in memory.warnings if "rollback" in words] == [
+        "the learning rates times 0.9 (rollback 1 of 2)",
+        "the learning rates times 0.81 (rollback 2 of 2)",
+    ]
+
+
+def test_a_rolled_back_training_ends_well_from_its_last_healthy_state(pairset: PairSet) -> None:
+    memory, again = Memory(), Memory()
+    settings = config(**RUNNING_AWAY, rollback={"factor": 1e-3, "most": 1})
+    outcome = run(settings, pairset, memory)
+    assert outcome.diverged is None
+    assert outcome.images_seen == 40
+    assert read_state(memory.states[-1])["progress"]["rollbacks"] == 1
+    assert memory.values[40]["rate/generator"] == pytest.approx(1e-3)
+    # A second process that goes on from the states ends where the first did.
+    again.states = [state for state in memory.states if read_state(state)["progress"]["images_seen"] < 40]
+    run(settings, pairset, again)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(average_of(again.states[-1]), average_of(memory.states[-1]), strict=True))
+
+
+def average_of(state: bytes) -> list[torch.Tensor]:
+    return list(read_state(state)["step"]["average"].values())
+
+
+JUDGED = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1, "discriminator_optimizer": {"lr": 0.01}}
+
+
+def test_what_stays_beyond_its_limit_is_complained_of_once(pairset: PairSet) -> None:
+    memory = Memory()
+    run(config(**JUDGED, health={"gradient_norm": 1e-9, "readings": 2}), pairset, memory)
+    # No gradient is that small: the limit is crossed at images 4 and 8, so it is said at 8, and not again.
+    assert [words.split(" for ")[0].rpartition(" ")[0] for words in memory.warnings] == ["at image 8: gradient_norm"]
+
+
+def test_a_sign_of_ill_health_may_roll_back_too(pairset: PairSet) -> None:
+    memory = Memory()
+    settings = {"health": {"gradient_norm": 1e-9, "readings": 1}, "rollback": {"factor": 0.5, "most": 1, "on": ["gradient_norm"]}}
+    outcome = run(config(**JUDGED, **settings), pairset, memory)
+    assert outcome.diverged is not None
+    assert outcome.diverged.startswith("gradient_norm")
+    assert sum("rollback 1 of 1" in words for words in memory.warnings) == 1
+
+
+def test_signs_of_health_are_logged_with_every_reading_and_validation(pairset: PairSet) -> None:
+    memory = Memory()
+    run(config(**JUDGED), pairset, memory)
+    assert {"health/discriminator_accuracy", "health/adversarial_share"} <= set(memory.values[4])
+    assert {"health/diversity", "health/colour_shift_levels"} <= set(memory.values[8])
+    # The untrained net changes nothing: its photos differ from each other as the blurred ones do.
+    assert memory.values[0]["health/diversity"] == pytest.approx(1.0, abs=0.2)
+
+
+def test_progressive_crops_follow_their_phases(pairset: PairSet) -> None:
+    memory = Memory()
+    phases = [{"name": f"{side} px", "images": 4, "crop_px": side, "batch": 2} for side in (16, 32, 48)]
+    loop = Loop(config(phases=phases), data_of(pairset), CPU, memory, memory, {})
+    sides: list[int] = []
+    loop.step.generator.register_forward_pre_hook(lambda net, given: sides.append(given[0].shape[-1]) if torch.is_grad_enabled() else None)
+    loop.run()
+    assert sides == [16, 16, 32, 32, 48, 48]
