@@ -38,14 +38,14 @@ from components.train.world import World
 
 # Per phase of the recipe: images, crop, batch. About four minutes each on two cores.
 BUDGETS: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "deblurgan": ((360, 128, 1),),
-    "deblurgan_seed": ((60, 256, 2),),
+    "deblurgan": ((300, 128, 1),),
+    "deblurgan_seed": ((40, 256, 2),),
     "srgan": ((4000, 96, 16), (640, 96, 16)),
-    "srgan_seed": ((160, 128, 2),),
+    "srgan_seed": ((120, 128, 2),),
     "unet_patchgan": ((1600, 64, 16), (800, 64, 16), (400, 128, 8), (120, 256, 4)),
     "unet_patchgan_seed": ((1600, 128, 8), (1200, 128, 8)),
     "pix2pix": ((450, 256, 1),),
-    "pix2pix_seed": ((450, 256, 1),),
+    "pix2pix_seed": ((200, 256, 1),),
 }
 VALIDATIONS = 10
 

@@ -118,9 +118,10 @@ def refuse_small(pairs: Sequence[Pair], config: TrainConfig, share: str) -> None
     for phase in config.phases:
         if side < phase.crop_px:
             multiple = config.generator.stride * config.generator.scale
+            fits = f"set its crop_px to {side // multiple * multiple} or less" if side >= multiple else "raise synthesize.max_side_px if photos were shrunk"
             raise InputError(
                 f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is {smallest.width}×{smallest.height}: "
-                f"set its crop_px to {side // multiple * multiple} or less, or ingest.min_px to {phase.crop_px} to leave such photos out"
+                f"{fits}, or set ingest.min_px to {phase.crop_px} to leave such photos out"
             )
 
 

@@ -23,7 +23,7 @@ SHEET_ROWS, SHEET_PX = 4, 256
 
 
 def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> tuple[dict[str, float], Picture | None]:
-    """Scores by name, the same on every worker, and a sheet on the leader: untouched | restored | sharp, a row a pair.
+    """Scores by name, the same on every worker, and a sheet on the leader: given (enlarged where it is smaller) | restored | sharp, a row a pair.
 
     The pairs are shared out over the workers and their sums added up. Restored photos are rounded to 8 bit first, as a user would save them.
     """
@@ -41,7 +41,8 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> t
             sums[side] += torch.tensor([METRICS[name].stored(METRICS[name].function(ours, truth).item()) for name in names])
         health.add(restored, sharp)
         if world.leads and len(rows) < SHEET_ROWS:
-            rows.append([_middle(picture) for picture in (untouched, restored, sharp)])
+            left = given if given.shape == sharp.shape else untouched
+            rows.append([_middle(picture) for picture in (left, restored, sharp)])
     restored_means, untouched_means = (world.total(sums.to(world.device)) / len(pairs)).tolist()
     scores = {f"validation/{name}": value for name, value in zip(names, restored_means, strict=True)}
     scores |= {f"validation/{name}_gain": METRICS[name].gain(scores[f"validation/{name}"], base) for name, base in zip(names, untouched_means, strict=True)}

@@ -95,3 +95,19 @@ def test_drawing_with_replacement_repeats_and_misses_pairs() -> None:
 def test_pairs_of_another_scale_than_the_generators_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the pairs are for scale 1 .*, the generator srresnet enlarges 4 times"):
         refuse_other_scale(make_pairs(tmp_path), config(generator={"kind": "srresnet"}))
+
+
+def test_pairs_stay_together_whatever_their_files_are_called(tmp_path: Path) -> None:
+    # By the order of names the first blurred picture would go with the last sharp one.
+    rows = make_pairs(tmp_path, count=3).pairs("train")
+    renamed = []
+    for index, pair in enumerate(rows):
+        plain = np.full((48, 48, 3), 50 * (index + 1), np.uint8)
+        files = {"blurred": f"train/blur/{index}.png", "sharp": f"train/sharp/{9 - index}.png"}
+        for file in files.values():
+            write_png(tmp_path / file, plain)
+        renamed.append(pair.model_copy(update=files))
+    dataset = PairDataset(tmp_path, renamed, config(), 16)
+    for position in range(9):
+        given, sharp = dataset[("generator", position)]
+        assert torch.equal(given, sharp)

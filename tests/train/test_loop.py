@@ -254,3 +254,15 @@ def test_progressive_crops_follow_their_phases(pairset: PairSet) -> None:
     loop.step.generator.register_forward_pre_hook(lambda net, given: sides.append(given[0].shape[-1]) if torch.is_grad_enabled() else None)
     loop.run()
     assert sides == [16, 16, 32, 32, 48, 48]
+
+
+def test_validation_leaves_dropout_and_batch_statistics_out(pairset: PairSet) -> None:
+    net = {"kind": "resnet", "width": 8, "blocks": 1, "norm": "batch", "dropout": 0.5, "head": "direct"}
+    memory = Memory()
+    loop = Loop(config(generator=net), data_of(pairset), CPU, memory, memory, {})
+    loop.step.generator.train()
+    buffers = [buffer.clone() for buffer in loop.step.average.buffers()]
+    (first, _), (again, _) = loop._validate(), loop._validate()
+    assert first == again
+    assert all(torch.equal(before, now) for before, now in zip(buffers, loop.step.average.buffers(), strict=True))
+    assert loop.step.generator.training, "the next step trains with dropout again"
