@@ -11,9 +11,18 @@ from typing import Annotated
 
 from pydantic import Field
 
+from components.synthesize.blurs.camera_shake import CameraShake6DoF
+from components.synthesize.blurs.defocus import Defocus
+from components.synthesize.blurs.gaussian import Gaussian
+from components.synthesize.blurs.linear_motion import LinearMotion
 from components.synthesize.blurs.none import NoBlur
+from components.synthesize.blurs.object_motion import ObjectMotion
+from components.synthesize.blurs.radial import Spin, Zoom
 from components.synthesize.blurs.random_trajectory import RandomTrajectory
+from components.synthesize.blurs.turbulence import Turbulence
 
-__all__ = ["Blur", "NoBlur", "RandomTrajectory"]
+__all__ = ["Blur", "CameraShake6DoF", "Defocus", "Gaussian", "LinearMotion", "NoBlur", "ObjectMotion", "RandomTrajectory", "Spin", "Turbulence", "Zoom"]
 
-Blur = Annotated[RandomTrajectory | NoBlur, Field(discriminator="kind")]
+Blur = Annotated[
+    RandomTrajectory | CameraShake6DoF | ObjectMotion | Defocus | Gaussian | LinearMotion | Zoom | Spin | Turbulence | NoBlur, Field(discriminator="kind")
+]
