@@ -1,6 +1,6 @@
 """A short training of every published system on real photos, against doing nothing: python benchmarks/systems.py --data DIR --out DIR [--recipes NAME ...].
 
-DIR holds bsds500/{train,val}, set14, set5 and facades/{train,test}. Deblurring and super-resolution learn from BSDS500 and are tested on Set14
+DIR holds bsds500/{train,val}, set14, set5 and facades/{train,test}. Deblurring and super-resolution learn from BSDS500 and are tested on four of Set14
 (deblurring) or Set5 (super-resolution); pix2pix learns label map to photo from facades. Nets, losses and optimisers are the recipe's own;
 crops, batches and lengths are those of BUDGETS, so that a processor is done in minutes: the figures show that each system learns, not how
 far it gets. Without --vgg, perceptual losses run on VGG weights drawn from a seed, and the table says so.
@@ -36,16 +36,16 @@ from components.train.loop import Loop, read_state
 from components.train.validate import Picture
 from components.train.world import World
 
-# Per phase of the recipe: images, crop, batch. About four minutes each on two cores.
+# Per phase of the recipe: images, crop, batch. Two to ten minutes each on two cores.
 BUDGETS: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "deblurgan": ((300, 128, 1),),
-    "deblurgan_seed": ((40, 256, 2),),
+    "deblurgan": ((160, 128, 1),),
+    "deblurgan_seed": ((16, 256, 2),),
     "srgan": ((4000, 96, 16), (640, 96, 16)),
-    "srgan_seed": ((120, 128, 2),),
-    "unet_patchgan": ((1600, 64, 16), (800, 64, 16), (400, 128, 8), (120, 256, 4)),
+    "srgan_seed": ((60, 128, 2),),
+    "unet_patchgan": ((800, 64, 16), (480, 64, 16), (160, 128, 8), (40, 256, 4)),
     "unet_patchgan_seed": ((1600, 128, 8), (1200, 128, 8)),
     "pix2pix": ((450, 256, 1),),
-    "pix2pix_seed": ((200, 256, 1),),
+    "pix2pix_seed": ((120, 256, 1),),
 }
 VALIDATIONS = 10
 
@@ -132,7 +132,8 @@ def pairs_for(recipe: recipes.Recipe, data: Path, place: Path) -> PairSet:
         plain = synthesis.model_dump(mode="json") | {"translate": {"kind": "side_by_side", "input": "right"}}
         synthesis = type(synthesis).model_validate(plain)
     else:
-        groups = {"train": photos("bsds500/train"), "val": photos("bsds500/val")[:16], "test": photos("set5" if recipe.train.generator.scale > 1 else "set14")}
+        train, val = photos("bsds500/train"), photos("bsds500/val")[:16]
+        groups = {"train": train, "val": val, "test": photos("set5") if recipe.train.generator.scale > 1 else photos("set14")[:4]}
     source = link(place / "photos", groups)
     settings = recipe.ingest.model_copy(update={"photos": str(source), "split": ByFolder(), "min_px": 200})
     return synthesize(synthesis, ingest(settings, out=place / "photoset"), out=place / "pairs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components import recipes
+from components.core.baseline import words_for
 from components.core.files import state_folder, write_text
 from components.describe.drawing import draw, svg
 from components.describe.nets import describe_net, nets_of
@@ -27,7 +28,8 @@ def describe(name: str, root: Path, *, out: Path | None = None, crop_px: int | N
         found.append(describe_net(net))
         print("\n".join(lines(found[-1])) + "\n")
     drawings = {each.net.name: draw(each.boxes, each.title, " · ".join(each.facts)) for each in found}
-    drawings["training"] = overview(recipe.train, recipe.train.generator.kind.replace("_", " "))
+    task = words_for(recipe.synthesize.task, recipe.synthesize.baseline)
+    drawings["training"] = overview(recipe.train, recipe.train.generator.kind.replace("_", " "), task)
     for title, drawing in drawings.items():
         write_text(folder / f"{title}.svg", svg(drawing))
     pictures = {title: svg(drawing, alone=False) for title, drawing in drawings.items()}

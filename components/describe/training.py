@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from components.core.baseline import Words, words_for
 from components.describe.drawing import Drawing, Label, Line, Rect, Ring
 from components.describe.nets import first_line
 from components.describe.words import LETTER
@@ -15,6 +16,7 @@ from components.train.config import Phase, TrainConfig
 from components.train.content import Perceptual
 
 # Told on their own, or nothing about what is trained.
+DEBLURRING = words_for("deblurring", "input")
 TOLD = {"generator", "discriminators", "adversarial", "content", "generator_optimizer", "discriminator_optimizer", "phases"}
 HEIGHT, SPACE = 58.0, 18.0  # px of a box, and between two
 SHARP = 26.0  # px between the restored photo and the sharp one
@@ -105,25 +107,26 @@ def value_words(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def overview(train: TrainConfig, generator: str) -> Drawing:
-    """The nets and losses wired up as in a step of the generator. generator: its words."""
+def overview(train: TrainConfig, generator: str, task: Words = DEBLURRING) -> Drawing:
+    """The nets and losses wired up as in a step of the generator. generator: its words; task: what the task calls its pictures."""
     found = terms(train)
     made = Drawing(
-        "Training", "grey: the restored photo, green: the sharp one, dashed: the generator's input; below a weight the phases it is for, when not for all"
+        "Training",
+        f"grey: the {task.restored} photo, green: the {task.sharp} one, dashed: the generator's input; below a weight the phases it is for, when not for all",
     )
     judged = len(found) * (HEIGHT + SPACE) - SPACE
     middle = 76 + judged / 2 if judged > 2 * HEIGHT else 76 + HEIGHT
     lowest = max(76 + judged, middle + HEIGHT * 1.5 + SHARP)
     wide = max(len(text) for term in found for text in _lines(term)) * LETTER + 28
     x = 24.0
-    for title, width, style in (("input", 84.0, "input"), (generator, max(120.0, len(generator) * LETTER + 28), "up"), ("restored", 84.0, "input")):
+    for title, width, style in (("input", 84.0, "input"), (generator, max(120.0, len(generator) * LETTER + 28), "up"), (task.restored, 84.0, "input")):
         _box(made, x, middle - HEIGHT / 2, width, [title, "generator"] if style == "up" else [title], style)
         x += width + 46
-        if title != "restored":
+        if title != task.restored:
             made.paths.append(Line(f"M{x - 46:.1f} {middle:.1f}h44", "flow"))
     # Three rails behind the restored photo: input, sharp, restored.
     rails, start = (x + 26, x + 12, x - 14), x - 46
-    _box(made, start - 84, middle + HEIGHT / 2 + SHARP, 84, ["sharp"], "sharp")
+    _box(made, start - 84, middle + HEIGHT / 2 + SHARP, 84, [task.sharp], "sharp")
     left, ring = x + 54, x + 54 + wide + 130
     for number, term in enumerate(found):
         top = middle - judged / 2 + number * (HEIGHT + SPACE)

@@ -15,6 +15,7 @@ from components.core.baseline import sentence_for, words_for
 from components.core.records import EvalReport, PhotoScore
 from components.evaluate.charts import HEIGHT, LEFT, RIGHT, WIDTH, gain_by_severity, gain_by_start, gains_in_order
 from components.evaluate.summary import Group, blurred, by_blur_kind, by_severity, gain_of, ranked, whole
+from components.evaluate.tables import MOST_ACROSS
 from components.metrics import METRICS, PRIMARY, SET_METRICS, any_metric
 
 Bytes8 = npt.NDArray[np.uint8]
@@ -37,6 +38,7 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
         metrics=[METRICS[name] for name in report.metrics],
         set_metrics=[SET_METRICS[name] for name in report.set_restored],
         skipped={any_metric(name).title: reason for name, reason in report.skipped.items()},
+        stacked=len(report.metrics) > MOST_ACROSS,
         primary=METRICS[PRIMARY],
         total=whole(scores),
         tables=_tables(scores),

@@ -90,7 +90,8 @@ def _top(photos: str, out: Path) -> Path:
     if top.is_file():
         raise PhotoError(f"ingest.photos must be a folder, {photos} is a file; give the folder it lies in (an archive must be unpacked first)")
     if not top.is_dir():
-        raise PhotoError(f"no folder {photos} (looked for {top.absolute()}); give ingest.photos, or --photos, a folder of sharp photos or s3://bucket/prefix")
+        where = "" if top.is_absolute() and str(top) == photos else f" (looked for {top.absolute()})"
+        raise PhotoError(f"no folder {photos}{where}; give ingest.photos, or --photos, a folder of sharp photos or s3://bucket/prefix")
     if top.resolve().is_relative_to(out.resolve()):
         raise PhotoError(f"the photos at {photos} lie inside this stage's own output folder, {out}; move them elsewhere")
     return top

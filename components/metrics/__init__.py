@@ -55,8 +55,11 @@ class Shown:
 
         >>> METRICS["psnr_rgb"].text(24.05), METRICS["ssim_gauss11_rgb"].text(0.0123, signed=True)
         ('24.05 dB', '+0.0123')
+        >>> METRICS["psnr_rgb"].text(-0.001, signed=True)
+        '0.00 dB'
         """
-        number = f"{value:+.{self.digits}f}" if signed else f"{value:.{self.digits}f}"
+        rounded = round(value, self.digits) or 0.0  # never -0.00
+        number = f"{rounded:+.{self.digits}f}" if signed and rounded else f"{rounded:.{self.digits}f}"
         return f"{number} {self.unit}".strip()
 
 

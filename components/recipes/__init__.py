@@ -42,9 +42,10 @@ class Recipe(Part):
     def _scales_agree(self) -> Self:
         made, wanted = self.synthesize.scale, self.train.generator.scale
         if made != wanted:
+            pairs = f"set synthesize.downscale.scale to {wanted}" if wanted > 1 else "leave synthesize.downscale out"
             raise ValueError(
                 f"synthesize makes pairs of scale {made} (sharp over given size), train.generator {self.train.generator.kind} enlarges {wanted} times: "
-                "set synthesize.downscale.scale to it, or choose another generator"
+                f"{pairs}, or choose a generator of scale {made}" + (" (srresnet enlarges, by its doublings)" if wanted == 1 else "")
             )
         return self
 

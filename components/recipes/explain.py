@@ -19,10 +19,21 @@ def explain(error: ValidationError, model: type[BaseModel], plain: Mapping[str, 
 
     model: the settings that were to be read; plain: the YAML's content; file: where it stands.
     """
-    details = error.errors(include_url=False)
+    details = _causes(error.errors(include_url=False))
     sentences = [_sentence(detail, model, plain) for detail in details[:SHOWN]]
     more = f"; and {len(details) - SHOWN} more" if len(details) > SHOWN else ""
-    return f"{file}: {'; also '.join(sentences)}{more}"
+    return f"{file}: {'; also '.join([*(sentence.removesuffix('.') for sentence in sentences[:-1]), sentences[-1]])}{more}"
+
+
+def _causes(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """The errors without those that another one brings about: defaults that wait for a sound field, a list that is short of a refused member."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "default_factory_not_called"
+        and not (detail["type"] == "too_short" and any(len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"] for place in places))
+    ]
 
 
 def _sentence(detail: ErrorDetails, model: type[BaseModel], plain: Mapping[str, Any]) -> str:
@@ -43,10 +54,21 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], plain: Mapping[str, 
         expected = str(context["expected"])
         options = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
         return f"{path} = {value} must be {expected}.{nearest(str(detail['input']), options)}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{path} = {value} must be settings of its own{_settings_of(field)}{_meaning(field)}"
     said = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("Input should", "must")
     if kind == "value_error":
         return f"{path}: {said}" if path else said
     return f"{path} = {value}: {said}{_meaning(field)}"
+
+
+def _settings_of(field: Any) -> str:
+    """What may stand there instead of a bare value: the kinds of a union, or the names of the settings."""
+    tags = _tags(field)
+    if tags:
+        return f", such as {{kind: {tags[0]}}}; the kinds are {', '.join(tags)}"
+    names = _field_names(_members([getattr(field, "annotation", field)]))
+    return f", such as {{{names[0]}: …}}; allowed there: {', '.join(names)}" if names else ""
 
 
 def _word(context: Mapping[str, Any]) -> str:

@@ -44,6 +44,8 @@ def _purpose(pairset: PairSet) -> str:
         return f"Enlarges photos {pairset.scale} times each way."
     if pairset.task == "translation":
         kinds = sorted({pair.blur_kind for pair in pairset.pairs("train")})
+        if kinds == ["to_colour"]:
+            return "Gives colour to grey photos."
         return f"Turns one kind of picture into another ({', '.join(f'`{kind}`' for kind in kinds)})."
     return "Restores sharp photos from blurred ones."
 

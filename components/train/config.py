@@ -13,7 +13,7 @@ from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
 from components.train.content import Content
-from components.train.health import Health, Rollback
+from components.train.health import OF_JUDGEMENTS, Health, Rollback
 from components.train.schedules import Constant, Schedule
 
 
@@ -54,6 +54,10 @@ class Phase(Part):
             raise ValueError(f'phase "{self.name}" needs its length as epochs or as images, one of the two; got epochs={self.epochs}, images={self.images}')
         return self
 
+    def counts(self, content: str) -> bool:
+        """Whether the content loss of that name counts in this phase."""
+        return self.content is None or content in self.content
+
     def length_images(self, pairs: int) -> int:
         """Length in images for a training set of so many pairs: whole batches, at least one."""
         wanted = self.images if self.images is not None else (self.epochs or 0) * pairs
@@ -61,15 +65,15 @@ class Phase(Part):
 
 
 class Augment(Part):
-    """Changes made to blurred and sharp alike, drawn per image and position in training, never per worker."""
+    """Changes made to input and target alike, drawn per image and position in training, never per worker."""
 
     enlarge: float = Field(
         1.0, ge=1, le=4, description="both pictures are enlarged by this before the crop: pix2pix's jitter is 286/256. It changes the blur's size"
     )
     flip: float = Field(0.5, ge=0, le=1, description="probability of a left-right flip")
     flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down flip")
-    quarter_turns: float = Field(0.0, ge=0, le=1, description="probability of a turn by 90, 180 or 270 degrees")
-    swap_channels: float = Field(0.0, ge=0, le=1, description="probability of red, green and blue in another order: few photos show few colours")
+    quarter_turns: float = Field(0.0, ge=0, le=1, description="probability of a turn by 0, 90, 180 or 270 degrees, each as likely")
+    swap_channels: float = Field(0.0, ge=0, le=1, description="probability of red, green and blue in one of their six orders: few photos show few colours")
     brightness: float = Field(0.0, ge=0, le=0.9, description="largest change of brightness, share of the range")
     contrast: float = Field(0.0, ge=0, le=0.9, description="largest change of contrast, share of the range")
 
@@ -95,14 +99,16 @@ class TrainConfig(Part):
     generator: Generator
     discriminators: tuple[Discriminator, ...] = Field(default=(), description="none trains on the content losses alone")
     adversarial: Adversarial | None = None
-    discriminator_updates: int = Field(1, ge=1, le=100, description="discriminator steps before each generator step, each on fresh photos; n_critic in WGAN")
+    discriminator_updates: int = Field(
+        1, ge=1, le=100, description="n_critic in WGAN: discriminator steps before each of the generator, on fresh photos unless discriminator_reuse"
+    )
     discriminator_reuse: bool = Field(
         False, description="all discriminator steps on the generator's own batch, as DeblurGAN's code has it, not on fresh photos"
     )
     split_updates: bool = Field(False, description="one optimiser step for real photos, then one for restored ones, as Keras' train_on_batch called twice")
     simultaneous: bool = Field(False, description="the generator's step is judged by the discriminators as they were before theirs: one pass, two tapes")
-    instance_noise: InstanceNoise | None = None
-    history: History | None = None
+    instance_noise: InstanceNoise | None = Field(None, description="noise on what the discriminators see; null for none")
+    history: History | None = Field(None, description="earlier restored photos for the discriminators; null shows the present ones alone")
     content: tuple[Content, ...] = Field(min_length=1)
     generator_optimizer: Adam = Field(default_factory=Adam)
     discriminator_optimizer: Adam = Field(default_factory=Adam)
@@ -134,8 +140,19 @@ class TrainConfig(Part):
             raise ValueError("discriminators and adversarial go together: give both, or neither to train on the content losses alone")
         if any(phase.adversarial for phase in self.phases) and not self.discriminators:
             raise ValueError("a phase is adversarial, yet there are no discriminators: set its adversarial to false, or add a discriminator")
+        idle = [name for name in ("instance_noise", "history", "split_updates", "discriminator_reuse", "simultaneous") if getattr(self, name)]
+        if idle and not self.discriminators:
+            raise ValueError(
+                f"{' and '.join(idle)} changes what discriminators see or how they learn, and there are none: leave it out, or add a discriminator"
+            )
         if self.split_updates and self.adversarial is not None and self.adversarial.compares:
             raise ValueError(f"split_updates cannot go with {self.adversarial.kind}: it judges real photos beside restored ones, so there is one step for both")
+        batched = [judge.kind for judge in self.discriminators if judge.norm.kind == "batch"]
+        if batched and getattr(self.adversarial, "penalty_weight", 0):
+            raise ValueError(
+                f"a gradient penalty is taken per photo, which batch normalisation in {batched[0]} mixes with the others (Gulrajani et al. 2017, sec. 4): "
+                "set its norm to instance or none"
+            )
         if self.simultaneous and (self.discriminator_updates > 1 or self.split_updates):
             raise ValueError("simultaneous means one step of each: set discriminator_updates to 1 and split_updates to false, or simultaneous to false")
         return self
@@ -148,8 +165,8 @@ class TrainConfig(Part):
                 raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} must be a multiple of {multiple}, the generator's stride times its scale")
             if self.workers > 1 and phase.batch % self.workers:
                 raise ValueError(f"batch {phase.batch} of phase {phase.name} must divide evenly over {self.workers} workers: change one of them")
-            for part in self.content:
-                if phase.crop_px < part.smallest_px:
+            for name, part in zip(self.content_names(), self.content, strict=True):
+                if phase.counts(name) and phase.crop_px < part.smallest_px:
                     raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} is too small for {part.kind}: it needs {part.smallest_px} px or more")
             for judge in self.discriminators if phase.adversarial else ():
                 if judge.fixed_px not in (None, phase.crop_px):
@@ -167,6 +184,8 @@ class TrainConfig(Part):
                 raise ValueError(f"rollback.on names {name}, which health.{name} has switched off: give it a limit, or take it out")
             if name == "discriminator_wins" and self.adversarial is not None and self.adversarial.critic:
                 raise ValueError(f"rollback.on names {name}, which says nothing of a critic such as {self.adversarial.kind}: take it out")
+            if name in OF_JUDGEMENTS and not self.discriminators:
+                raise ValueError(f"rollback.on names {name}, which tells of discriminators, and there are none: take it out")
         return self
 
     @model_validator(mode="after")
@@ -187,7 +206,9 @@ class TrainConfig(Part):
         for where, name in watched:
             if name not in self.validate_metrics:
                 known = ", ".join(self.validate_metrics)
-                raise ValueError(f"{where} is {name}, which is not validated; validate_metrics has {known}.{nearest(name, self.validate_metrics)}")
+                raise ValueError(
+                    f"{where} is {name}, which is not validated: add it to validate_metrics, which has {known}.{nearest(name, self.validate_metrics)}"
+                )
         return self
 
     def content_names(self) -> tuple[str, ...]:
@@ -196,5 +217,5 @@ class TrainConfig(Part):
         return tuple(kind if kinds.count(kind) == 1 else f"{kind}_{kinds[:index].count(kind) + 1}" for index, kind in enumerate(kinds))
 
     def key_digest(self) -> str:
-        """Digest of all that changes the result: the same training on more workers or with other logging is the same training."""
+        """Digest of the settings but for where and how safely it runs: the same training on more workers or a GPU is the same training."""
         return digest_of(self.model_dump(mode="json", exclude={"workers", "retries", "loader_processes", "gpu"}))

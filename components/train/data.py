@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from components.core.records import Pair, PairSet
 from components.core.seeds import stream
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
+from components.train.health import OF_PICTURES
 
 CACHE_BYTES = 1_500_000_000
 # (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further discriminator updates.
@@ -99,7 +101,8 @@ def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: 
 
 def steps(dataset: PairDataset, *, start: int, stop: int, batch: int, updates: int, rank: int, size: int, processes: int, pin: bool) -> Iterator[list[Tensor]]:
     """This worker's share of each step from `start` to `stop` images: [given, sharp], uint8, updates × share images."""
-    batches = [places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch)]
+    # One by one: a list of all would take gigabytes for the millions of images of a published recipe.
+    batches = (places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch))
     loader: DataLoader[Sample] = DataLoader(
         dataset, batch_sampler=batches, num_workers=processes, pin_memory=pin, multiprocessing_context="spawn" if processes else None
     )
@@ -119,10 +122,30 @@ def refuse_small(pairs: Sequence[Pair], config: TrainConfig, share: str) -> None
         if side < phase.crop_px:
             multiple = config.generator.stride * config.generator.scale
             fits = f"set its crop_px to {side // multiple * multiple} or less" if side >= multiple else "raise synthesize.max_side_px if photos were shrunk"
-            raise InputError(
-                f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is {smallest.width}×{smallest.height}: "
-                f"{fits}, or set ingest.min_px to {phase.crop_px} to leave such photos out"
+            enlarged = f", enlarged {config.augment.enlarge:g} times" if config.augment.enlarge > 1 else ""
+            needed = math.ceil(phase.crop_px / config.augment.enlarge)
+            # min_px looks at whole photos, so it cannot tell a narrow half.
+            leave = (
+                f"take photos with halves below {needed} px out"
+                if smallest.blur_kind == "side_by_side"
+                else f"set ingest.min_px to {needed} to leave such photos out"
             )
+            raise InputError(
+                f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is {smallest.width}×{smallest.height}{enlarged}: {fits}, or {leave}"
+            )
+
+
+def refuse_unvalidated(data: Data, config: TrainConfig) -> None:
+    """Raises LineageError when a setting waits for validations, and there are no pairs to validate with."""
+    if data.val:
+        return
+    waits = ["keep_best"] if config.keep_best is not None else []
+    waits += [f"early_stopping of phase {phase.name}" for phase in config.phases if phase.early_stopping is not None]
+    waits += [f"rollback.on {name}" for name in (config.rollback.on if config.rollback is not None else ()) if name in OF_PICTURES]
+    if waits:
+        raise LineageError(
+            f"train.{waits[0]} needs validation pairs, and the pair set has none: add photos or raise ingest.split.val and run again, or take it out"
+        )
 
 
 def refuse_other_scale(pairset: PairSet, config: TrainConfig) -> None:

@@ -15,6 +15,8 @@ from pydantic import Field
 from components.core.parts import Part
 from components.train.picture_health import Picture, PictureHealth
 
+OF_JUDGEMENTS = ("discriminator_wins", "discriminator_lost", "adversarial_share")  # absent without discriminators
+OF_PICTURES = ("diversity", "colour_shift_levels", "checkerboard")  # absent without validation pairs
 Indicator = Literal["discriminator_wins", "discriminator_lost", "gradient_norm", "adversarial_share", "diversity", "colour_shift_levels", "checkerboard"]
 
 
@@ -129,6 +131,10 @@ class Watch:
                 complaints.append(Complaint(name, value, limit, words))
         return tuple(complaints)
 
+    def doubts(self, names: Sequence[Indicator]) -> bool:
+        """Whether any of these indicators was beyond its limit when last read, be it once."""
+        return any(name in self._crossed for name in names)
+
     def state(self) -> dict[str, int]:
         """Readings in a row beyond their limit, by indicator."""
         return {str(name): count for name, count in self._crossed.items()}
@@ -168,4 +174,4 @@ def of_pictures(restored: Sequence[Picture], sharp: Sequence[Picture]) -> dict[s
     return PictureHealth.values(health.sums())
 
 
-__all__ = ["LOOKS", "Complaint", "Health", "Indicator", "PictureHealth", "Rollback", "Watch", "of_pictures", "of_terms"]
+__all__ = ["LOOKS", "OF_JUDGEMENTS", "OF_PICTURES", "Complaint", "Health", "Indicator", "PictureHealth", "Rollback", "Watch", "of_pictures", "of_terms"]

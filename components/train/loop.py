@@ -14,7 +14,7 @@ import torch
 
 from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
-from components.train.data import Data, PairDataset, refuse_small, steps, to_net
+from components.train.data import Data, PairDataset, refuse_small, refuse_unvalidated, steps, to_net
 from components.train.health import of_terms
 from components.train.progress import TrainingProgress
 from components.train.readings import Readings
@@ -77,6 +77,7 @@ class Loop:
 
     def __init__(self, config: TrainConfig, data: Data, world: World, store: Store, observer: Observer, weights: Mapping[int, Path]) -> None:
         refuse_small(data.train, config, "training")
+        refuse_unvalidated(data, config)
         self.config, self.data, self.world, self.store, self.observer = config, data, world, store, observer
         self.step = GanStep(config, world, weights)
         self.progress = TrainingProgress(config)
@@ -166,7 +167,8 @@ class Loop:
         fatal = None
         if self.world.leads:
             self.observer.scalars(values, self.progress.images_seen)
-        for complaint in self.progress.watch.look(values):
+        # What an untrained net shows is no sign of anything.
+        for complaint in self.progress.watch.look(values) if self.progress.images_seen else ():
             if self.world.leads:
                 self.observer.warn(f"at image {self.progress.images_seen}: {complaint.words}")
             if self.config.rollback is not None and complaint.name in self.config.rollback.on:
@@ -188,7 +190,10 @@ class Loop:
         return True
 
     def _save(self, over: bool) -> tuple[bool, str | None]:
-        """Validate, then keep the state: only healthy ones come here. Gives whether the phase is over, and trouble in words."""
+        """Validate, then keep the state: only healthy ones come here. Gives whether the phase is over, and trouble in words.
+
+        While a sign that may roll back is beyond its limit, no state is kept: it would be ill already. The end is kept as it is.
+        """
         if self.data.val:
             scores, trouble = self._validate()
             if trouble:
@@ -196,10 +201,13 @@ class Loop:
             over = self.progress.judge(scores, self.step.average) or over
         if over:
             self.progress.next_phase()
+        self.readings = Readings(self.world)
+        settings = self.config.rollback
+        if settings is not None and self.progress.watch.doubts(settings.on) and self.progress.current is not None:
+            return over, None
         state = self._state() if self.world.leads or self.config.rollback is not None else None
         self._healthy = state if state is not None and self.config.rollback is not None else b""
         self.store.save(state if self.world.leads else None, self.progress.images_seen)
-        self.readings = Readings(self.world)
         return over, None
 
     def _validate(self) -> tuple[dict[str, float], str | None]:

@@ -17,15 +17,16 @@ import torch
 
 from components import tracking
 from components.cluster import MailedProgress, RayStore, run_on_workers
-from components.core.errors import DivergenceError, InputError, LineageError
+from components.core.errors import DivergenceError, InputError, LineageError, WeightsError
 from components.core.files import code_digest, need_free_space, state_folder, write_bytes
 from components.core.parts import digest_of
 from components.core.progress import Progress
 from components.core.records import Checkpoint, PairSet, RecipeRecord
+from components.metrics import METRICS
 from components.nets.restore import save_generator
 from components.storage import is_s3
 from components.train.config import TrainConfig
-from components.train.data import Data, refuse_other_scale, refuse_small
+from components.train.data import Data, refuse_other_scale, refuse_small, refuse_unvalidated
 from components.train.loop import Loop, Outcome, Store, longest, read_state
 from components.train.validate import Picture
 from components.train.world import World
@@ -37,8 +38,11 @@ KEPT_TRAININGS = 3
 def preflight(config: TrainConfig) -> dict[int, Path]:
     """Get the pretrained weights that the content losses need, before any work; gives their files by place.
 
-    Raises WeightsError with the remedies when they cannot be had.
+    Raises WeightsError with the remedies when they cannot be had, or when those of a validation metric are not there.
     """
+    for name in config.validate_metrics:
+        if (reason := METRICS[name].missing()) is not None:
+            raise WeightsError(f"train.validate_metrics names {name}, which cannot be measured here: {reason}")
     wanted = {index: part.weights() for index, part in enumerate(config.content)}
     return {index: weights.fetch() for index, weights in wanted.items() if weights is not None}
 
@@ -52,6 +56,7 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     data = Data.of(pairset)
     refuse_other_scale(pairset, config)
     refuse_small(data.train, config, "training")
+    refuse_unvalidated(data, config)
     tracking.prepare()
     code = code_digest(Path(__file__).parent, Path(__file__).parents[1] / "nets")
     key = digest_of({"config": config.key_digest(), "pairs": pairset.digest, "code": code})
@@ -70,7 +75,8 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     outcome, state = _train(config, settings, data, name, storage)
     if outcome.diverged is not None:
         raise DivergenceError(
-            f"training {name} diverged: {outcome.diverged}. The last healthy state is kept in {storage}/{name}. "
+            f"training {name} diverged: {outcome.diverged}. "
+            f"{f'The last healthy state is kept in {storage}/{name}' if state else 'No state was saved before'}. "
             "Lower the learning rate (train.generator_optimizer.lr, train.discriminator_optimizer.lr) or the adversarial weight, and run again"
         )
     return _export(config, pairset, key, code, outcome, state, out)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from components.core.seeds import seed_of
 from components.nets.discriminators import Discriminator
 from components.train.config import Adam, Phase, TrainConfig
+from components.train.dropout import share_dropout
 from components.train.pool import Pool
 from components.train.world import World
 
@@ -33,6 +34,7 @@ class GanStep:
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.generator = config.generator.build(config.seed).to(world.device, memory_format=layout)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        share_dropout(self.generator, world)
         self.discriminators = [part.build(config.seed, index).to(world.device) for index, part in enumerate(config.discriminators)]
         self.content = [
             (name, part.weight, part.build(world.device, weights.get(index)))
@@ -51,8 +53,8 @@ class GanStep:
         the last one is also the generator's. images_seen: position in the training, which names every random draw.
         rate: multiplier of the learning rates. share: how much of the phase is done, 0 to 1.
         """
-        # Dropout is drawn per step and worker, so that a resumed step draws what it would have drawn.
-        torch.manual_seed(seed_of(self.config.seed, "dropout", images_seen, self.world.rank))
+        # Dropout is drawn per step, so that a resumed step draws what it would have drawn; share_dropout parts it among the workers.
+        torch.manual_seed(seed_of(self.config.seed, "dropout", images_seen))
         self._images_seen, self._phase, self._share = images_seen, phase, share
         judged = phase.adversarial and self.discriminator_optimizer is not None
         terms: Terms = {}
@@ -90,7 +92,9 @@ class GanStep:
         sharp, seen = self._noisy(sharp, update, "real"), self._noisy(seen, update, "restored")
         terms: Terms = {}
         for sides in [(side,) for side in SIDES] if self.config.split_updates else [SIDES]:
-            terms |= self._step_discriminators((given, sharp), (seen_given, seen), update, sides)
+            found = self._step_discriminators((given, sharp), (seen_given, seen), update, sides)
+            found["discriminator/total"] = found["discriminator/total"] + terms.get("discriminator/total", 0.0)
+            terms |= found
         return terms
 
     def _step_discriminators(self, real: Batch, restored: Batch, update: int, sides: Sequence[str]) -> Terms:
@@ -147,8 +151,7 @@ class GanStep:
         terms: Terms = {}
         parts: list[tuple[str, float, Tensor]] = []
         with self._autocast():
-            chosen = self._phase.content
-            parts += [(name, weight, loss(restored, sharp).float()) for name, weight, loss in self.content if chosen is None or name in chosen]
+            parts += [(name, weight, loss(restored, sharp).float()) for name, weight, loss in self.content if self._phase.counts(name)]
             if judged:
                 parts += self._adversarial_parts(given, sharp, restored)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
@@ -169,11 +172,11 @@ class GanStep:
     def _adversarial_parts(self, given: Tensor, sharp: Tensor, restored: Tensor) -> list[tuple[str, float, Tensor]]:
         adversarial = self.config.adversarial
         assert adversarial is not None
-        shown = self._noisy(restored, -1, "restored")
+        shown, beside = self._noisy(restored, -1, "restored"), self._noisy(sharp, -1, "real")
         parts = []
         for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
             with torch.no_grad():
-                on_real = self._judged(part, net, sharp, given) if adversarial.compares else None
+                on_real = self._judged(part, net, beside, given) if adversarial.compares else None
             loss = adversarial.generator_loss(self._judged(part, net, shown, given), on_real)
             parts.append((f"adversarial_{index}", adversarial.weight * part.weight, loss))
         return parts

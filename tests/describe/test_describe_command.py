@@ -12,6 +12,7 @@ import torch
 from small import of_class
 
 from components import commands, recipes
+from components.core.baseline import words_for
 from components.core.errors import InputError, RecipeError
 from components.describe.drawing import svg
 from components.describe.nets import nets_of
@@ -103,6 +104,13 @@ def test_the_training_picture_shows_who_sees_what() -> None:
     assert len(of_class(text, "path", "true")) == 2
     assert len(of_class(text, "path", "given")) == 1
     assert {each.text for each in of_class(text, "text", "channels")} == {"× 0.001", "× 1"}
+
+
+def test_the_training_picture_calls_photos_what_the_task_calls_them() -> None:
+    train = recipes.load("pix2pix", root=ROOT).train
+    boxes = {each.text for each in of_class(svg(overview(train, "conv unet", words_for("translation", "input"))), "text", "first")}
+    assert {"input", "translated", "target"} <= boxes
+    assert not {"restored", "sharp"} & boxes
 
 
 def test_settings_are_said_in_words_and_defaults_are_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from components.core.images import read_rgb
 from components.core.records import Checkpoint, EvalReport, PairSet
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.measure import read_pair
+from components.evaluate.report import render_html
 from components.evaluate.run import run
 from components.evaluate.tables import terminal_table
 from components.metrics import METRICS, SET_METRICS, frechet_distance
@@ -102,6 +104,10 @@ def test_more_metrics_than_fit_stand_below_each_other(enlarged: EvalReport) -> N
     assert [line.split()[0] for line in lines[2:6]] == ["PSNR", "SSIM", "PSNR-Y", "SSIM-Y"]
     assert {len(line) for line in lines[:6]} == {len(lines[0])}
     assert len(lines[0]) < 80
+    overview, pairs = render_html(wide, scores, {}).split("<h2>Metrics</h2>")[1].split("Every pair")
+    assert re.findall(r'<td class="text">([^<]+)</td>', overview) == ["PSNR", "SSIM", "PSNR-Y", "SSIM-Y"]
+    assert "<th>SSIM-Y bicubic</th>" not in overview
+    assert "<th>SSIM-Y bicubic</th>" in pairs
 
 
 def test_super_resolutions_sheet_shows_the_enlargement_at_the_left(enlarged: EvalReport, make_pairs) -> None:

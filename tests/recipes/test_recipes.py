@@ -77,6 +77,15 @@ WRONG: list[tuple[str, object, str]] = [
     ("ingest", None, r"ingest is missing"),
     ("register.name", "a/b", r"register\.name = 'a/b': .*pattern"),
     ("synthesize.blurs.0.canvas", 8, r"synthesize\.blurs\[0\]\.canvas = 8 is not a setting; .*Did you mean \"canvas_px\""),
+    ("train.history", 50, r"train\.history = 50 must be settings of its own, such as \{size: …\}; allowed there: size"),
+    ("train.adversarial", "hinge", r"train\.adversarial = 'hinge' must be settings of its own, such as \{kind: cross_entropy\}; the kinds are .*hinge"),
+    ("train.content", [{"kind": "l3"}], r"demo\.yaml: train\.content\[0\]\.kind = 'l3' is none of l1, [^;]*$"),
+    (
+        "synthesize.downscale",
+        {"scale": 2},
+        r"of scale 2 .* unet enlarges 1 times: leave synthesize\.downscale out, or choose a generator of scale 2 \(srresnet",
+    ),
+    ("train.generator", {"kind": "srresnet"}, r"of scale 1 .* srresnet enlarges 4 times: set synthesize\.downscale\.scale to 4, or"),
     ("name", "other", r"name is 'other', the file is called 'demo'"),
 ]
 
@@ -107,6 +116,12 @@ def test_what_is_no_mapping_is_refused(text: str, tmp_path: Path) -> None:
 def test_several_faults_are_told_at_once_and_the_rest_counted(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"; also .*; also .*; and 2 more"):
         load_changed(tmp_path, {f"train.{name}": 1 for name in "abcde"})
+
+
+def test_what_follows_from_a_fault_is_not_told_beside_it(tmp_path: Path) -> None:
+    """Blurs and camera left out have defaults that wait for a sound `translate`."""
+    with pytest.raises(RecipeError, match=r"synthesize\.translate\.input = 'top' must be 'left' or 'right'\.$"):
+        load_changed(tmp_path, {"synthesize.blurs": None, "synthesize.camera": None, "synthesize.translate": {"kind": "side_by_side", "input": "top"}})
 
 
 def test_python_objects_in_yaml_are_refused(tmp_path: Path) -> None:

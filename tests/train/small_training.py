@@ -11,11 +11,14 @@ from components.core.records import PairSet
 from components.train.config import TrainConfig
 from components.train.data import Data
 from components.train.loop import Loop, Outcome, read_state
+from components.train.step import GanStep
 from components.train.world import World
 
 CPU = World.alone(torch.device("cpu"))
 NET = {"kind": "unet", "width": 4, "depth": 1}
 CRITIC = {"kind": "patchgan", "layers": 1, "width": 4}
+LOGITS = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1}
+LEARNING = {"discriminators": [], "adversarial": None, "ema": 0.0, "log_every": 50}
 
 
 def config(**changes: Any) -> TrainConfig:
@@ -31,6 +34,10 @@ def config(**changes: Any) -> TrainConfig:
         "log_every": 2,
     }
     return TrainConfig.model_validate(settings | changes)
+
+
+def content_phase(name: str, images: int, **more: Any) -> dict[str, Any]:
+    return {"name": name, "images": images, "crop_px": 16, "batch": 2, "adversarial": False, **more}
 
 
 class KilledError(Exception):
@@ -93,3 +100,10 @@ def a_batch(share: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
 
 def copy_of(net: torch.nn.Module) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in net.parameters()]
+
+
+def seen_by_the_discriminator(step: GanStep) -> list[torch.Tensor]:
+    """Fills with every photo that the first discriminator is shown."""
+    seen: list[torch.Tensor] = []
+    step.discriminators[0].register_forward_pre_hook(lambda net, given: seen.append(given[0].detach().clone()))
+    return seen

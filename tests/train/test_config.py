@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from small_training import config
 
+from components.core.errors import WeightsError
 from components.train.loop import longest
+from components.train.run import preflight
 from components.train.schedules import Constant, Cosine, Linear, Schedule, Step
+
+ALONE = {"discriminators": [], "adversarial": None, "phases": [{"name": "a", "images": 2, "crop_px": 16, "adversarial": False}]}
+
+
+ALONE = {"discriminators": [], "adversarial": None, "phases": [{"name": "content", "images": 2, "crop_px": 16, "batch": 2, "adversarial": False}]}
 
 
 @pytest.mark.parametrize(
@@ -22,16 +30,25 @@ from components.train.schedules import Constant, Cosine, Linear, Schedule, Step
         ({"phases": [{"name": "joint", "crop_px": 16}]}, "needs its length as epochs or as images"),
         ({"workers": 2, "phases": [{"name": "joint", "images": 6, "crop_px": 16, "batch": 3}]}, "batch 3 of phase joint must divide evenly over 2 workers"),
         ({"content": []}, "at least 1 item"),
+        ({**ALONE, "history": {}}, "history changes what discriminators see or how they learn, and there are none"),
+        (
+            {"discriminators": [{"kind": "patchgan", "layers": 1, "norm": "batch"}]},
+            "a gradient penalty is taken per photo, which batch normalisation in patchgan",
+        ),
         ({"simultaneous": True}, "simultaneous means one step of each: set discriminator_updates to 1"),
         ({"split_updates": True, "adversarial": {"kind": "relativistic_average"}}, "split_updates cannot go with relativistic_average"),
         ({"rollback": {"on": ["diversity"]}, "health": {"diversity": None}}, "rollback.on names diversity, which health.diversity has switched off"),
         ({"rollback": {"on": ["discriminator_wins"]}}, "says nothing of a critic such as wgan_gp"),
-        ({"keep_best": "psnr"}, r"keep_best is psnr, which is not validated; validate_metrics has psnr_rgb, ssim_gauss11_rgb. Did you mean \"psnr_rgb\""),
+        ({**ALONE, "rollback": {"on": ["adversarial_share"]}}, "which tells of discriminators, and there are none"),
+        (
+            {"keep_best": "psnr"},
+            r"keep_best is psnr, which is not validated: add it to validate_metrics, which has psnr_rgb, ssim_gauss11_rgb. Did you mean \"psnr_rgb\"",
+        ),
         ({"validate_metrics": ["psnr"]}, "no metric is called"),
         ({"phases": [{"name": "a", "images": 2, "crop_px": 16, "content": ["l2"]}]}, "phase a names the content loss l2; there are l1"),
         ({"phases": [{"name": "a", "images": 2, "crop_px": 16, "early_stopping": {"metric": "lpips_alex"}}]}, "early_stopping.metric of phase a is lpips_alex"),
         ({"content": [{"kind": "ms_ssim"}]}, "crop_px 16 of phase joint is too small for ms_ssim: it needs 161 px"),
-        ({"discriminators": [{"kind": "patch_dense", "crop_px": 256}]}, "crop_px 16 of phase joint must be 256: the dense head of patch_dense takes that size"),
+        ({"discriminators": [{"kind": "patch_dense", "crop_px": 256, "norm": "instance"}]}, "crop_px 16 of phase joint must be 256: the dense head of patch_dense takes that size"),
         ({"discriminators": [{"kind": "patchgan", "layers": 5}]}, "crop_px 16 of phase joint is too small for patchgan: it needs"),
         ({"generator": {"kind": "srresnet"}, "phases": [{"name": "a", "images": 2, "crop_px": 18}]}, "crop_px 18 of phase a must be a multiple of 4"),
     ],
@@ -39,6 +56,20 @@ from components.train.schedules import Constant, Cosine, Linear, Schedule, Step
 def test_contradictions_are_refused_at_birth(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         config(**changes)
+
+
+def test_a_loss_that_does_not_count_in_a_phase_may_need_larger_crops() -> None:
+    small, large = ({"name": str(side), "images": 2, "crop_px": side, "content": [name]} for side, name in ((16, "l1"), (176, "ms_ssim")))
+    made = config(content=[{"kind": "l1"}, {"kind": "ms_ssim"}], phases=[small, large])
+    assert [[phase.counts(name) for name in made.content_names()] for phase in made.phases] == [[True, False], [False, True]]
+    with pytest.raises(ValidationError, match="crop_px 16 of phase 16 is too small for ms_ssim"):
+        config(content=[{"kind": "l1"}, {"kind": "ms_ssim"}], phases=[{**small, "content": None}, large])
+
+
+def test_a_validation_metric_without_its_weights_is_said_before_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"train\.validate_metrics names lpips_alex, which cannot be measured here: LPIPS needs"):
+        preflight(config(validate_metrics=["psnr_rgb", "lpips_alex"]))
 
 
 def test_where_it_runs_is_no_part_of_what_it_is() -> None:

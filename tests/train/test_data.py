@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import torch
 from pairs import make_pairs
 from small_training import config
 
-from components.core.errors import InputError
+from components.core.errors import InputError, LineageError
 from components.core.images import write_png
 from components.core.records import Pair
-from components.train.data import PairDataset, pair_at, places_of_step, refuse_other_scale
+from components.train.data import Data, PairDataset, pair_at, places_of_step, refuse_other_scale, refuse_small, refuse_unvalidated, steps
 
 
 def test_every_epoch_shows_every_pair_once_in_another_order() -> None:
@@ -28,6 +29,28 @@ def test_workers_together_take_what_one_would() -> None:
     shared = [places_of_step(8, 4, 3, rank, 2) for rank in range(2)]
     assert sorted(alone) == sorted([*shared[0], *shared[1]])
     assert alone[-4:] == [("generator", position) for position in range(8, 12)]
+
+
+def test_a_phase_of_millions_of_images_is_not_laid_out_beforehand(tmp_path: Path) -> None:
+    folder, pair = a_pair(tmp_path)
+    tracemalloc.start()
+    first = next(steps(dataset_of(folder, pair, 16), start=0, stop=4_000_000, batch=4, updates=1, rank=0, size=1, processes=0, pin=False))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [picture.shape for picture in first] == [(4, 3, 16, 16)] * 2
+    assert most < 20e6
+
+
+def test_settings_that_wait_for_validations_are_refused_without_pairs_for_them(tmp_path: Path) -> None:
+    data = Data.of(make_pairs(tmp_path))
+    unvalidated = Data(data.pairset, data.train, ())
+    early = {"phases": [{"name": "long", "images": 20, "crop_px": 16, "batch": 2, "early_stopping": {}}]}
+    waiting = {"keep_best": {"keep_best": "psnr_rgb"}, "early_stopping of phase long": early, "rollback.on diversity": {"rollback": {"on": ["diversity"]}}}
+    for name, changes in waiting.items():
+        refuse_unvalidated(data, config(**changes))
+        with pytest.raises(LineageError, match=rf"train\.{name} needs validation pairs, and the pair set has none"):
+            refuse_unvalidated(unvalidated, config(**changes))
+    refuse_unvalidated(unvalidated, config(rollback={"on": ["gradient_norm"]}))
 
 
 def a_pair(folder: Path, scale: int = 1) -> tuple[Path, Pair]:
@@ -73,6 +96,18 @@ def test_a_smaller_given_photo_is_cropped_at_the_same_place_and_turned_alike(tmp
     flipped = plain | {"augment": {"flip": 1.0}}
     given, sharp = dataset_of(folder, pair, 16, **flipped)[("generator", 0)]
     assert torch.equal(sharp.flip(2)[:, ::4, ::4], given.flip(2))
+
+
+def test_photos_smaller_than_the_crop_are_refused_with_what_helps(tmp_path: Path) -> None:
+    """A crop of 64 px from 48 px; from photos enlarged 1.25 times, 52 px (64 / 1.25 = 51.2) would do."""
+    pair = make_pairs(tmp_path).pairs("train")[0].model_copy(update={"width": 48, "height": 60})
+    large = {"phases": [{"name": "joint", "images": 8, "crop_px": 64, "batch": 2}]}
+    with pytest.raises(InputError, match=r"crops 64 px, but pair .* is 48×60: set its crop_px to 48 or less, or set ingest\.min_px to 64 to leave"):
+        refuse_small([pair], config(**large), "train")
+    with pytest.raises(InputError, match=r"48×60, enlarged 1\.25 times: set its crop_px to 60 or less, or set ingest\.min_px to 52 to leave"):
+        refuse_small([pair], config(**large, augment={"enlarge": 1.25}), "train")
+    with pytest.raises(InputError, match=r"or take photos with halves below 64 px out$"):
+        refuse_small([pair.model_copy(update={"blur_kind": "side_by_side"})], config(**large), "train")
 
 
 def test_enlarging_before_the_crop_lets_a_photo_of_the_crops_size_move(tmp_path: Path) -> None:

@@ -1,13 +1,11 @@
-"""The loop: phases, readings, states; that stopping and going on changes nothing, that trouble stops or is rolled back."""
+"""The loop: phases, readings, states; that stopping and going on changes nothing, that trouble stops."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 import torch
 from pairs import make_pairs
-from small_training import CPU, NET, KilledError, Memory, config, data_of, run, weights_of
+from small_training import CPU, LEARNING, NET, KilledError, Memory, config, content_phase, data_of, run, weights_of
 
 from components.core.errors import InputError, LineageError
 from components.core.records import PairSet
@@ -141,13 +139,6 @@ def test_a_crop_larger_than_the_photos_is_refused_with_the_remedy(pairset: PairS
         run(config(phases=[{"name": "joint", "images": 2, "crop_px": 64, "batch": 2}]), pairset, Memory())
 
 
-LEARNING = {"discriminators": [], "adversarial": None, "ema": 0.0, "log_every": 50}
-
-
-def content_phase(name: str, images: int, **more: Any) -> dict[str, Any]:
-    return {"name": name, "images": images, "crop_px": 16, "batch": 2, "adversarial": False, **more}
-
-
 def test_a_phase_without_progress_ends_early_and_the_next_follows(pairset: PairSet) -> None:
     # So low a rate changes no validation score by a thousandth of a decibel.
     still = {"generator_optimizer": {"lr": 1e-12}, "validate_every": 4}
@@ -185,65 +176,6 @@ def test_the_best_generator_is_kept_when_later_ones_are_worse(pairset: PairSet) 
     assert best["images_seen"] == max(filter(None, scores), key=lambda images: scores[images])
     assert best["value"] == scores[best["images_seen"]]
     assert not torch.equal(next(iter(best["weights"].values())), next(iter(state["step"]["average"].values())))
-
-
-RUNNING_AWAY = {**LEARNING, "generator_optimizer": {"lr": 1.0}, "loss_limit": 2.0, "phases": [content_phase("content", 40)], "log_every": 2}
-
-
-def test_divergence_is_rolled_back_with_a_lower_rate_as_often_as_allowed(pairset: PairSet) -> None:
-    memory = Memory()
-    outcome = run(config(**RUNNING_AWAY, rollback={"factor": 0.9, "most": 2}), pairset, memory)
-    assert outcome.diverged is not None, "nine tenths of so high a rate, and of that, diverge too"
-    assert [words.split(" with ")[1] for words in memory.warnings if "rollback" in words] == [
-        "the learning rates times 0.9 (rollback 1 of 2)",
-        "the learning rates times 0.81 (rollback 2 of 2)",
-    ]
-
-
-def test_a_rolled_back_training_ends_well_from_its_last_healthy_state(pairset: PairSet) -> None:
-    memory, again = Memory(), Memory()
-    settings = config(**RUNNING_AWAY, rollback={"factor": 1e-3, "most": 1})
-    outcome = run(settings, pairset, memory)
-    assert outcome.diverged is None
-    assert outcome.images_seen == 40
-    assert read_state(memory.states[-1])["progress"]["rollbacks"] == 1
-    assert memory.values[40]["rate/generator"] == pytest.approx(1e-3)
-    # A second process that goes on from the states ends where the first did.
-    again.states = [state for state in memory.states if read_state(state)["progress"]["images_seen"] < 40]
-    run(settings, pairset, again)
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(average_of(again.states[-1]), average_of(memory.states[-1]), strict=True))
-
-
-def average_of(state: bytes) -> list[torch.Tensor]:
-    return list(read_state(state)["step"]["average"].values())
-
-
-JUDGED = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1, "discriminator_optimizer": {"lr": 0.01}}
-
-
-def test_what_stays_beyond_its_limit_is_complained_of_once(pairset: PairSet) -> None:
-    memory = Memory()
-    run(config(**JUDGED, health={"gradient_norm": 1e-9, "readings": 2}), pairset, memory)
-    # No gradient is that small: the limit is crossed at images 4 and 8, so it is said at 8, and not again.
-    assert [words.split(" for ")[0].rpartition(" ")[0] for words in memory.warnings] == ["at image 8: gradient_norm"]
-
-
-def test_a_sign_of_ill_health_may_roll_back_too(pairset: PairSet) -> None:
-    memory = Memory()
-    settings = {"health": {"gradient_norm": 1e-9, "readings": 1}, "rollback": {"factor": 0.5, "most": 1, "on": ["gradient_norm"]}}
-    outcome = run(config(**JUDGED, **settings), pairset, memory)
-    assert outcome.diverged is not None
-    assert outcome.diverged.startswith("gradient_norm")
-    assert sum("rollback 1 of 1" in words for words in memory.warnings) == 1
-
-
-def test_signs_of_health_are_logged_with_every_reading_and_validation(pairset: PairSet) -> None:
-    memory = Memory()
-    run(config(**JUDGED), pairset, memory)
-    assert {"health/discriminator_accuracy", "health/adversarial_share"} <= set(memory.values[4])
-    assert {"health/diversity", "health/colour_shift_levels"} <= set(memory.values[8])
-    # The untrained net changes nothing: its photos differ from each other as the blurred ones do.
-    assert memory.values[0]["health/diversity"] == pytest.approx(1.0, abs=0.2)
 
 
 def test_progressive_crops_follow_their_phases(pairset: PairSet) -> None:

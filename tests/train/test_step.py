@@ -6,23 +6,12 @@ import copy
 
 import pytest
 import torch
-from small_training import CPU, CRITIC, a_batch, config, copy_of
-from torch import Tensor
+from small_training import CPU, CRITIC, LOGITS, a_batch, config, copy_of
 
-from components.train.config import History
-from components.train.pool import Pool
 from components.train.step import GanStep
 from components.train.world import World
 
-LOGITS = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1}
 BATCHED = {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch", "dropout": 0.0}
-
-
-def seen_by_the_discriminator(step: GanStep) -> list[Tensor]:
-    """Fills with every photo that the first discriminator is shown."""
-    seen: list[Tensor] = []
-    step.discriminators[0].register_forward_pre_hook(lambda net, given: seen.append(given[0].detach().clone()))
-    return seen
 
 
 def steps_of(optimizer: torch.optim.Optimizer | None) -> int:
@@ -30,7 +19,7 @@ def steps_of(optimizer: torch.optim.Optimizer | None) -> int:
     return int(next(iter(optimizer.state.values()))["step"].item())
 
 
-def same(ours: list[Tensor], theirs: list[Tensor]) -> bool:
+def same(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> bool:
     return all(torch.equal(mine, other) for mine, other in zip(ours, theirs, strict=True))
 
 
@@ -127,6 +116,12 @@ def test_split_updates_are_one_adam_step_on_real_then_one_on_restored() -> None:
         torch.testing.assert_close(ours, theirs)
 
 
+def test_the_total_of_split_updates_is_that_of_both() -> None:
+    step = GanStep(config(**LOGITS | {"split_updates": True}), CPU, {})
+    terms = step([a_batch()], step.config.phases[0], 0, 1e-9)
+    torch.testing.assert_close(terms["discriminator/total"], terms["discriminator_0/real"] + terms["discriminator_0/restored"])
+
+
 @pytest.mark.parametrize("simultaneous", [False, True])
 def test_the_generator_is_judged_by_the_discriminator_after_its_step_or_before(simultaneous: bool) -> None:
     step = GanStep(config(**LOGITS, simultaneous=simultaneous, discriminator_optimizer={"lr": 0.05}), CPU, {})
@@ -146,65 +141,6 @@ def test_one_pass_of_the_generator_serves_both() -> None:
     step.generator.register_forward_hook(lambda *about: passes.append(1))
     step([a_batch()], step.config.phases[0], 0, 1.0)
     assert len(passes) == 1
-
-
-@pytest.mark.parametrize(("share", "level"), [(0.0, 0.1), (0.5, 0.05), (1.0, 0.0)])
-def test_instance_noise_falls_on_real_photos_alone_and_fades(share: float, level: float) -> None:
-    step = GanStep(config(**LOGITS, instance_noise={"std": 0.1}), CPU, {})
-    seen = seen_by_the_discriminator(step)
-    given, sharp = a_batch()
-    restored = step.generator(given).detach()
-    step([(given, sharp)], step.config.phases[0], 0, 1.0, share=share)
-    assert (seen[0] - sharp).std().item() == pytest.approx(level, rel=0.1, abs=1e-9)
-    assert torch.equal(seen[1], restored)
-
-
-def test_instance_noise_may_fall_on_restored_photos_too_also_in_the_generators_step() -> None:
-    step = GanStep(config(**LOGITS, instance_noise={"std": 0.1, "restored": True, "fade": False}), CPU, {})
-    seen = seen_by_the_discriminator(step)
-    given, sharp = a_batch()
-    restored = step.generator(given).detach()
-    step([(given, sharp)], step.config.phases[0], 0, 1.0, share=1.0)
-    assert [round((photo - restored).std().item(), 1) for photo in seen[1:]] == [0.1, 0.1]
-    assert not torch.equal(seen[1], seen[2])
-
-
-def test_a_pool_shows_earlier_photos_about_half_of_the_time() -> None:
-    pool = Pool(History(size=4), seed=1)
-    earlier = 0
-    for turn in range(400):
-        photo = torch.full((1, 3, 4, 4), float(turn))
-        given, restored = pool.exchange(photo, -photo, turn, 0)
-        assert torch.equal(given, -restored), "a restored photo stays beside its own input"
-        earlier += int(restored[0, 0, 0, 0] != -turn)
-        if turn < 4:
-            assert earlier == 0, "while it fills, everybody is shown as is"
-    assert 160 < earlier < 240
-
-
-def test_a_pool_goes_on_from_its_state_and_starts_anew_with_another_crop() -> None:
-    pool, resumed = Pool(History(size=2), seed=1), Pool(History(size=2), seed=1)
-    for turn in range(5):
-        pool.exchange(torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4), turn, 0)
-    resumed.load_state(pool.state(), torch.device("cpu"))
-    photos = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(pool.exchange(*photos, 9, 0), resumed.exchange(*photos, 9, 0), strict=True))
-    larger = torch.rand(2, 3, 8, 8)
-    assert torch.equal(pool.exchange(larger, larger, 10, 0)[1], larger)
-
-
-def test_the_discriminator_learns_from_the_pool_and_the_generator_from_its_own_photo() -> None:
-    step = GanStep(config(**LOGITS, history={"size": 1}), CPU, {})
-    seen = seen_by_the_discriminator(step)
-    shown_earlier = 0
-    for turn in range(12):
-        seen.clear()
-        given, sharp = torch.rand(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(turn)) * 2 - 1
-        restored = step.generator(given).detach()
-        step([(given, sharp)], step.config.phases[0], 2 * turn, 1.0)
-        shown_earlier += int(not torch.equal(seen[1], restored))
-        assert torch.equal(seen[2], restored)
-    assert 4 <= shown_earlier <= 12
 
 
 def test_each_net_moves_at_its_own_rate() -> None:
@@ -263,6 +199,19 @@ def test_dropout_is_drawn_by_position() -> None:
         step = GanStep(config(**dropping), CPU, {})
         totals.append(step([a_batch()], step.config.phases[0], seen, 1.0)["generator/total"].item())
     assert totals[0] == totals[1] != totals[2]
+
+
+def test_workers_drop_what_one_would_drop() -> None:
+    dropping = config(generator={"kind": "resnet", "width": 8, "blocks": 1, "dropout": 0.5})
+    given = a_batch(4)[0]
+    restored = []
+    for rank, size in ((0, 1), (0, 2), (1, 2)):
+        step = GanStep(dropping, World(rank, size, torch.device("cpu")), {})
+        torch.manual_seed(7)
+        restored.append(step._restored(given[rank::size]))
+    torch.testing.assert_close(restored[0], torch.stack(restored[1:], dim=1).flatten(0, 1))
+    torch.manual_seed(8)
+    assert not torch.allclose(step._restored(given[1::2]), restored[2]), "another draw"
 
 
 def test_every_worker_draws_its_share_of_what_one_would_draw() -> None:

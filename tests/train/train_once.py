@@ -11,12 +11,12 @@ from components.train.run import run
 
 
 def settings(workers: int, loss_limit: float, images: int = 160) -> TrainConfig:
-    """A critic with its penalty, batch statistics, a pool, noise, averaging and a schedule: everything that could come apart on several workers."""
+    """A critic with its penalty, batch statistics, a pool, noise, dropout, averaging and a schedule: everything that could come apart on several workers."""
     return TrainConfig.model_validate(
         {
             "seed": 5,
             # Without biases in front of the normalisation: their gradient is rounding alone, and Adam walks on it.
-            "generator": {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch", "dropout": 0.0, "bias": False},
+            "generator": {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch", "dropout": 0.5, "bias": False},
             "discriminators": [{"kind": "patchgan", "layers": 1, "width": 4, "bias": "ends", "conditional": True}],
             "adversarial": {"kind": "wgan_gp", "weight": 0.1},
             "discriminator_updates": 2,
