@@ -109,6 +109,11 @@ def _add_about(add: Callable[..., argparse.ArgumentParser]) -> None:
     made.add_argument("recipe", metavar="RECIPE")
     made.add_argument("--out", metavar="DIR", type=Path, help="folder for index.html and the SVG files; .refocus/describe/RECIPE when left out")
     made.add_argument("--crop", metavar="PX", type=int, help="side of the photo that shapes and MACs are for; the last phase's crop when left out")
+    made = add("blur-atlas", "show the blur, noise and JPEG that a recipe's model will learn from", "refocus blur-atlas deblurgan", _atlas)
+    made.add_argument("recipe", metavar="RECIPE")
+    made.add_argument("--out", metavar="DIR", type=Path, help="folder for index.html; .refocus/blur-atlas/RECIPE when left out")
+    made.add_argument("--photo", metavar="FILE", type=Path, help="the photo that is blurred; a bundled one when left out")
+    made.add_argument("--all", action="store_true", help="also the kinds of blur that the recipe leaves out, at their defaults")
     add("doctor", "check this machine: versions, disk, addresses, locks", "refocus doctor", _doctor)
     made = add("ui", "open MLflow's page on this machine", "refocus ui", _ui)
     made.add_argument("--port", type=int, default=5000)
@@ -234,6 +239,13 @@ def _describe(given: argparse.Namespace) -> int:
     from components.describe.command import describe
 
     print(f"page with diagrams: {describe(given.recipe, _root(), out=given.out, crop_px=given.crop)}")
+    return 0
+
+
+def _atlas(given: argparse.Namespace) -> int:
+    from components.atlas.command import atlas
+
+    print(f"page with pictures: {atlas(given.recipe, _root(), out=given.out, photo=given.photo, others=given.all)}")
     return 0
 
 

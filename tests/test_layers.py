@@ -17,7 +17,7 @@ FLOORS: dict[str, int] = {
     "components.nets": 1,
     **{f"components.{name}": 2 for name in ("metrics", "tracking", "storage", "cluster", "versioning")},
     **{f"components.{name}": 3 for name in STAGES},
-    **{f"components.{name}": 4 for name in ("recipes", "stages", "promotion", "lineage", "describe")},
+    **{f"components.{name}": 4 for name in ("recipes", "stages", "promotion", "lineage", "describe", "atlas")},
     **{f"components.{name}": 5 for name in ("cli", "commands", "registry_commands", "doctor")},
     "flows": 5,
 }

@@ -11,7 +11,7 @@ from components.core.parts import Part, digest_of
 from components.metrics import metric_named
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
-from components.train.adversarial import Adversarial
+from components.train.adversarial import WGANGP, Adversarial
 from components.train.content import Content
 from components.train.health import OF_JUDGEMENTS, Health, Rollback
 from components.train.schedules import Constant, Schedule
@@ -148,7 +148,7 @@ class TrainConfig(Part):
         if self.split_updates and self.adversarial is not None and self.adversarial.compares:
             raise ValueError(f"split_updates cannot go with {self.adversarial.kind}: it judges real photos beside restored ones, so there is one step for both")
         batched = [judge.kind for judge in self.discriminators if judge.norm.kind == "batch"]
-        if batched and getattr(self.adversarial, "penalty_weight", 0):
+        if batched and isinstance(self.adversarial, WGANGP) and self.adversarial.penalty_weight > 0:
             raise ValueError(
                 f"a gradient penalty is taken per photo, which batch normalisation in {batched[0]} mixes with the others (Gulrajani et al. 2017, sec. 4): "
                 "set its norm to instance or none"

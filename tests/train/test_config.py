@@ -48,7 +48,10 @@ ALONE = {"discriminators": [], "adversarial": None, "phases": [{"name": "content
         ({"phases": [{"name": "a", "images": 2, "crop_px": 16, "content": ["l2"]}]}, "phase a names the content loss l2; there are l1"),
         ({"phases": [{"name": "a", "images": 2, "crop_px": 16, "early_stopping": {"metric": "lpips_alex"}}]}, "early_stopping.metric of phase a is lpips_alex"),
         ({"content": [{"kind": "ms_ssim"}]}, "crop_px 16 of phase joint is too small for ms_ssim: it needs 161 px"),
-        ({"discriminators": [{"kind": "patch_dense", "crop_px": 256, "norm": "instance"}]}, "crop_px 16 of phase joint must be 256: the dense head of patch_dense takes that size"),
+        (
+            {"discriminators": [{"kind": "patch_dense", "crop_px": 256, "norm": "instance"}]},
+            "crop_px 16 of phase joint must be 256: the dense head of patch_dense takes that size",
+        ),
         ({"discriminators": [{"kind": "patchgan", "layers": 5}]}, "crop_px 16 of phase joint is too small for patchgan: it needs"),
         ({"generator": {"kind": "srresnet"}, "phases": [{"name": "a", "images": 2, "crop_px": 18}]}, "crop_px 18 of phase a must be a multiple of 4"),
     ],

@@ -1,0 +1,46 @@
+"""What `refocus blur-atlas RECIPE` does: draws, one line a kind on the terminal, and one HTML page in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from components import recipes
+from components.atlas.draws import Kind, drawn_kinds, drawn_mix
+from components.atlas.page import render_page
+from components.atlas.photo import scene_of
+from components.core.files import state_folder, write_text
+from components.synthesize.config import SynthesizeConfig
+
+
+def atlas(name: str, root: Path, *, out: Path | None = None, photo: Path | None = None, others: bool = False) -> Path:
+    """Print every kind of a recipe and write its page; gives the page's path.
+
+    out: folder for index.html; .refocus/blur-atlas/RECIPE when left out.
+    photo: the photo that is blurred; a bundled one when left out.
+    others: also the kinds that the recipe leaves out, at their defaults.
+    Raises RecipeError for a recipe that cannot be read, PhotoError for a photo that cannot be used.
+    """
+    recipe = recipes.load(name, root=root)
+    config = recipe.synthesize
+    folder = out or state_folder(root) / "blur-atlas" / recipe.name
+    kinds = drawn_kinds(config, others=others)
+    scene = scene_of(config, photo, max([config.smallest_px, *(kind.blur.largest_px for kind in kinds)]))
+    page = folder / "index.html"
+    write_text(page, render_page(recipe, drawn_mix(config), kinds, scene))
+    print("\n".join(lines(config, kinds)))
+    return page
+
+
+def lines(config: SynthesizeConfig, kinds: Sequence[Kind]) -> list[str]:
+    """What the recipe does besides a blur, then each kind: its share, median severity and extent."""
+    found = []
+    if config.translate is not None:
+        found.append(f"no blur: a translation, {config.translate.kind}")
+    if config.downscale is not None:
+        found.append(f"{'after the blur' if config.blurred else 'no blur'}: ×{config.scale} smaller, {config.downscale.kernel}")
+    for kind in kinds:
+        share = "left out" if kind.share is None else f"{100 * kind.share:.0f} %"
+        middle = kind.severity_px[len(kind.severity_px) // 2]
+        found.append(f"{kind.title:<20} {share:>8}   {middle:6.2f} px RMS   {kind.extent_px:3.0f} px across")
+    return found

@@ -1,0 +1,175 @@
+"""The atlas as one HTML page that needs nothing else: pictures inside, no script, readable in light and dark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel
+
+from components.atlas import pictures
+from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, Example, Kind, Mix, percentiles
+from components.atlas.histogram import Histogram, histogram
+from components.atlas.photo import Scene, translated
+from components.core.parts import Part
+from components.describe.nets import first_line
+from components.recipes import Recipe
+from components.synthesize.blurs.effect import Kernel
+from components.synthesize.config import SeverityClass, SynthesizeConfig
+
+SMALL = (280.0, 168.0)  # px: a kind's own histogram, as large as a picture of kernels
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a part."""
+
+    name: str
+    value: str
+    about: str
+    own: bool  # not the default
+
+
+@dataclass(frozen=True)
+class Column:
+    """One example's pictures, and what stands above them."""
+
+    title: str
+    words: str
+    style: str  # class of severity
+    kernels: str
+    crop: str
+    whole: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One kind on the page."""
+
+    kind: Kind
+    about: str
+    settings: tuple[Setting, ...]
+    counts: dict[SeverityClass, int]  # of the recipe's pairs, by class
+    chart: Histogram | None
+    kernel_px: int
+    uniform: bool  # the same blur everywhere in the photo
+    still: bool  # no blur at all
+    columns: tuple[Column, ...]
+
+
+def render_page(recipe: Recipe, mix: Mix, kinds: Sequence[Kind], scene: Scene) -> str:
+    """The whole page as text."""
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    config = recipe.synthesize
+    return environment.get_template("page.html.j2").render(
+        recipe=recipe,
+        config=config,
+        digest=recipe.record().digest,
+        mix=mix,
+        draws=DRAWS,
+        of_each=OF_EACH_KIND,
+        classes=CLASSES,
+        charts=charts_of(config, mix),
+        percentiles=percentiles,
+        chapters=[_chapter(config, kind, mix, scene) for kind in kinds],
+        scene=scene,
+        sharp={"crop": pictures.cropped(scene.sharp, scene.crop), "whole": pictures.whole(scene.sharp, crop=scene.crop)},
+        translated=None if config.translate is None else [pictures.whole(each, width_px=2 * pictures.PHOTO_PX) for each in translated(config, scene)],
+        instead=_instead(config),
+        camera=settings_of(config.camera),
+    )
+
+
+def charts_of(config: SynthesizeConfig, mix: Mix) -> list[Histogram]:
+    """The histograms of the recipe's mix; none of what it does not have."""
+    mild, strong = config.severity_bounds_px
+    found = []
+    if config.blurred:
+        bounds = ((mild, f"{mild:g} px", "bound"), (strong, f"{strong:g} px", "bound"))
+        found += [
+            histogram(
+                mix.severity_px, title="Severity", x_title="RMS radius of the blur, px", classes=mix.classes, order=CLASSES, rules=bounds, from_zero=True
+            ),
+            histogram(mix.extent_px, title="Extent", x_title="longer side of the kernel, px", classes=mix.classes, order=CLASSES, whole=True),
+        ]
+    if mix.noise_levels:
+        found.append(histogram(mix.noise_levels, title="Noise", x_title="standard deviation at mid grey, 8-bit levels", from_zero=True))
+    if mix.jpeg_quality:
+        found.append(histogram(mix.jpeg_quality, title="JPEG", x_title="quality", whole=True))
+    return found
+
+
+def settings_of(part: Part) -> tuple[Setting, ...]:
+    """A part's fields but `kind` and `weight`, with their values as a recipe would have them."""
+    usual = type(part)()
+    return tuple(
+        Setting(name, _value_words(getattr(part, name)), field.description or "", getattr(part, name) != getattr(usual, name))
+        for name, field in type(part).model_fields.items()
+        if name not in ("kind", "weight")
+    )
+
+
+def _chapter(config: SynthesizeConfig, kind: Kind, mix: Mix, scene: Scene) -> Chapter:
+    kernels, side = pictures.kernels_of(kind, scene)
+    place = next((place for place, blur in enumerate(config.blurs) if blur is kind.blur), None)
+    mine = [found for blur, found in zip(mix.blurs, mix.classes, strict=True) if blur == place]
+    columns = tuple(_column(config, example, picture, scene) for example, picture in zip(kind.shown, kernels, strict=True))
+    counts = {name: mine.count(name) for name in CLASSES}
+    uniform = all(isinstance(example.plan.effect, Kernel) for example in kind.shown)
+    return Chapter(kind, first_line(kind.blur), settings_of(kind.blur), counts, _own_chart(config, kind), side, uniform, kind.severity_px[-1] == 0, columns)
+
+
+def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:
+    """A kind's severities with the examples marked."""
+    if not kind.varied:
+        return None
+    return histogram(
+        kind.severity_px,
+        title=f"{kind.title}, {OF_EACH_KIND} draws",
+        x_title="RMS radius, px",
+        classes=[example.severity_class for example in kind.examples],
+        order=CLASSES,
+        rules=[(example.severity_px, f"{example.percentile}", "pick") for example in kind.shown],
+        from_zero=True,
+        size=SMALL,
+    )
+
+
+def _column(config: SynthesizeConfig, example: Example, kernels: str, scene: Scene) -> Column:
+    given, scale = pictures.blurred(example, scene), config.scale
+    title = "given" if example.percentile is None else "median" if example.percentile == 50 else f"{example.percentile}th percentile"
+    spread = f"{example.severity_px:.2f} px RMS, {example.extent_px} px across" if example.severity_px else f"{given.shape[1]}×{given.shape[0]} px"
+    return Column(title, spread, example.severity_class, kernels, pictures.cropped(given, scene.crop, scale), pictures.whole(given, scale))
+
+
+def _instead(config: SynthesizeConfig) -> list[tuple[str, str, tuple[Setting, ...]]]:
+    """Title, first line and settings of what a recipe does instead of a blur, or after it."""
+    found = []
+    if config.downscale is not None:
+        found.append((f"×{config.scale} smaller", first_line(config.downscale), settings_of(config.downscale)))
+    if config.translate is not None:
+        found.append((config.translate.kind.replace("_", " "), first_line(config.translate), settings_of(config.translate)))
+    return found
+
+
+def _value_words(value: object) -> str:
+    """A setting as it would stand in a recipe.
+
+    >>> _value_words((0.5, 1.0)), _value_words(True), _value_words(None)
+    ('[0.5, 1]', 'true', 'off')
+    """
+    match value:
+        case None:
+            return "off"
+        case bool() | str():
+            return json.dumps(value).strip('"')
+        case int() | float():
+            return f"{value:g}"
+        case tuple():
+            return f"[{', '.join(_value_words(each) for each in value)}]"
+        case BaseModel():
+            return ", ".join(f"{name} {_value_words(getattr(value, name))}" for name in type(value).model_fields)
+    return str(value)

@@ -1,0 +1,205 @@
+"""`refocus blur-atlas`: what it draws, writes and prints, for every recipe; what it refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from components import commands, recipes
+from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, drawn_kinds, drawn_mix, extent_px, kinds_of_blur, noise_levels
+from components.atlas.histogram import BOTTOM, LEFT, RIGHT, TOP, histogram
+from components.atlas.page import charts_of, settings_of
+from components.atlas.photo import CROP_PX, crop_of
+from components.core.errors import PhotoError, RecipeError
+from components.core.images import write_png
+from components.core.seeds import stream
+from components.synthesize.blurs import Defocus, Gaussian, NoBlur
+from components.synthesize.camera import NoiseLevel
+from components.synthesize.config import SynthesizeConfig
+from components.synthesize.light import stored
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = recipes.names(ROOT)
+MIXED = SynthesizeConfig(seed=5, blurs=(Gaussian(weight=3), Defocus(plane_px=(1, 2)), NoBlur()))
+
+
+def sections(page: str) -> list[str]:
+    return re.findall(r'<section id="kind-\d+" data-kind="(\w+)">', page)
+
+
+def drawings(page: str) -> list[ElementTree.Element]:
+    """Every SVG of the page, parsed."""
+    return [ElementTree.fromstring(text) for text in re.findall(r"<svg .*?</svg>", page, flags=re.DOTALL)]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.run(["blur-atlas", name, "--out", str(tmp_path)]) == 0
+    printed, page = capsys.readouterr().out, (tmp_path / "index.html").read_text()
+    config = recipes.load(name, root=ROOT).synthesize
+    kinds = [] if config.translate is not None else [blur.kind for blur in config.blurs]
+    assert sections(page) == kinds
+    assert printed.endswith(f"page with pictures: {tmp_path / 'index.html'}\n")
+    assert len(re.findall(r"\d px RMS +\d+ px across", printed)) == len(kinds)
+    assert ("instead of a blur" in page) == (not config.blurred)
+    drawings(page)
+    assert page.count("data:image/") >= 2
+    assert len(page) < 2e6
+
+
+def test_all_adds_every_other_kind_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands.run(["blur-atlas", "demo", "--all", "--out", str(tmp_path)])
+    found = sections((tmp_path / "index.html").read_text())
+    assert found[0] == "random_trajectory"
+    assert sorted(found) == sorted(kind.model_fields["kind"].default for kind in kinds_of_blur() if kind is not NoBlur)
+    assert capsys.readouterr().out.count("left out") == len(found) - 1
+
+
+def test_the_page_is_the_same_each_time_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        commands.run(["blur-atlas", "demo", "--out", str(tmp_path / folder)])
+    page = (tmp_path / "one" / "index.html").read_text()
+    assert page == (tmp_path / "two" / "index.html").read_text()
+    assert re.findall(r'(?:src|href)="(?!#|data:image/)[^"]*"', page) == []
+    assert "<script" not in page
+    assert "@import" not in page
+
+
+def test_without_out_the_page_lies_in_the_state_folder() -> None:
+    commands.run(["blur-atlas", "pix2pix"])
+    assert (Path(os.environ["REFOCUS_HOME"]) / "blur-atlas" / "pix2pix" / "index.html").is_file()
+
+
+def test_a_photo_of_ones_own_is_named_and_shown(tmp_path: Path) -> None:
+    photo = tmp_path / "mine.png"
+    write_png(photo, np.random.default_rng(1).integers(0, 256, (90, 130, 3), dtype=np.uint8))
+    pages = []
+    for more in ([], ["--photo", str(photo)]):
+        commands.run(["blur-atlas", "demo", "--out", str(tmp_path), *more])
+        pages.append((tmp_path / "index.html").read_text())
+    assert "china.jpg" in pages[0]
+    assert "china.jpg" not in pages[1]
+    assert "mine.png, 130×90 px as the recipe takes it" in pages[1]
+    assert str(tmp_path) not in pages[1]
+
+
+def test_a_photo_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
+    words, small = tmp_path / "words.jpg", tmp_path / "small.png"
+    words.write_text("no picture")
+    write_png(small, np.zeros((20, 40, 3), np.uint8))
+    for path, said in (
+        (tmp_path / "none.jpg", "no photo at .*none.jpg; give --photo the path of a JPEG"),
+        (words, "words.jpg cannot be used: not a photo"),
+        (small, "small.png is too small for the atlas: 40 × 20 px as the recipe takes it, and the largest blur shown needs 23 px a side"),
+    ):
+        with pytest.raises(PhotoError, match=said):
+            commands.run(["blur-atlas", "demo", "--out", str(tmp_path / "out"), "--photo", str(path)])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_recipe_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match='Did you mean "demo"'):
+        commands.run(["blur-atlas", "dmeo"])
+
+
+def test_every_histogram_counts_every_draw_and_classes_are_the_recipes() -> None:
+    mix = drawn_mix(MIXED)
+    for chart in charts_of(MIXED, mix):
+        assert sum(bar.count for bar in chart.bars) == DRAWS
+        assert sum(bar.height for bar in chart.bars) > 0
+    assert sum(mix.counts.values()) == DRAWS
+    for severity, found in zip(mix.severity_px, mix.classes, strict=True):
+        assert found == ("mild" if severity < 2 else "medium" if severity < 5 else "strong") == MIXED.severity_class(severity)
+    severity = charts_of(MIXED, mix)[0]
+    assert {name: sum(bar.count for bar in severity.bars if bar.style == name) for name in CLASSES} == mix.counts
+    # Weights 3, 1 and 1: four standard deviations of a binomial draw are a tenth.
+    assert [mix.blurs.count(place) / DRAWS for place in range(3)] == pytest.approx([0.6, 0.2, 0.2], abs=0.1)
+
+
+def test_what_the_camera_leaves_out_has_no_histogram() -> None:
+    config = SynthesizeConfig.model_validate({"camera": {"noise": None, "jpeg": None}})
+    assert [chart.title for chart in charts_of(config, drawn_mix(config))] == ["Severity", "Extent"]
+
+
+def test_the_examples_are_exact_percentiles_of_their_kind() -> None:
+    gaussian, defocus, none = drawn_kinds(MIXED)
+    for kind in (gaussian, defocus):
+        assert len(kind.examples) == OF_EACH_KIND
+        for example, percentile in zip(kind.shown, (10, 50, 90), strict=True):
+            assert example.severity_px == np.percentile(kind.severity_px, percentile)
+            assert example.severity_px == example.plan.effect.severity_px
+            assert example.severity_class == MIXED.severity_class(example.severity_px)
+    assert [example.severity_px for example in none.shown] == [0.0]
+    assert [kind.share for kind in (gaussian, defocus, none)] == [0.6, 0.2, 0.2]
+
+
+@pytest.mark.parametrize("linear", [True, False], ids=["linear", "srgb"])
+def test_noise_in_levels_is_what_a_grey_picture_shows(linear: bool) -> None:
+    noise = NoiseLevel(shot=4e-4, read=2e-5)
+    grey = np.float32(((128 / 255 + 0.055) / 1.055) ** 2.4 if linear else 128 / 255)
+    picture = stored(noise.added(np.full((400, 400), grey), stream(3, "noise")), linear=linear)
+    # Rounding to whole levels adds a variance of 1/12.
+    assert np.sqrt(picture[:, :, 0].var() - 1 / 12) == pytest.approx(noise_levels(noise, linear=linear), rel=0.02)
+
+
+def test_extent_is_the_longer_side_of_what_is_seen() -> None:
+    psf = np.zeros((9, 9), np.float32)
+    psf[4, 2:7] = 0.2
+    psf[0, 0] = 0.001
+    assert extent_px(psf) == extent_px(psf.T) == 5
+
+
+@pytest.mark.parametrize("values", [[0.0], [3.0] * 5, [0.1, 0.2, 0.3], [1.0, 400.0], [-1.0, 1.0]])
+@pytest.mark.parametrize("whole", [True, False])
+def test_bars_stand_inside_the_plot_and_beside_each_other(values: list[float], whole: bool) -> None:
+    chart = histogram(np.rint(values).tolist() if whole else values, title="", x_title="", whole=whole, rules=((2.0, "two", "bound"),))
+    assert sum(bar.count for bar in chart.bars) == len(values)
+    for bar in chart.bars:
+        assert LEFT <= bar.x < bar.x + bar.width <= chart.width - RIGHT
+        assert TOP <= bar.y < bar.y + bar.height <= chart.height - BOTTOM + 0.02
+    assert LEFT <= chart.rules[0].x <= chart.width - RIGHT
+    assert all(before.x + before.width <= after.x for before, after in zip(chart.bars, chart.bars[1:], strict=False))
+
+
+def test_classes_are_stacked_in_order() -> None:
+    chart = histogram([1.1, 1.2, 1.3], title="", x_title="", classes=["b", "a", "b"], order=("a", "b"), rules=((100.0, "", "bound"),))
+    below, above = chart.bars
+    assert [(bar.style, bar.count) for bar in chart.bars] == [("a", 1), ("b", 2)]
+    assert above.y + above.height == pytest.approx(below.y)
+    assert above.height == pytest.approx(2 * below.height, abs=0.02)
+    assert above.words == "0 to 5: 2 of 3, b"
+
+
+def test_the_crop_shows_the_detail_beside_the_middle() -> None:
+    photo = np.zeros((400, 600, 3), np.uint8)
+    photo[220:260:2, 330:360] = 255
+    top, left, side = crop_of(photo, 4)
+    assert side == CROP_PX
+    assert top % 4 == left % 4 == 0
+    assert top <= 220 < 260 <= top + side
+    assert left <= 330 < 360 <= left + side
+    assert crop_of(photo[:30, :50])[2] == 30
+
+
+def test_settings_say_which_are_the_recipes_own() -> None:
+    found = {each.name: (each.value, each.own) for each in settings_of(Gaussian(sigma_px=(0.5, 2)))}
+    assert found == {"sigma_px": ("[0.5, 2]", True), "aspect": ("[1, 1]", False)}
+
+
+def test_halves_of_a_photo_are_shown_as_given_and_wanted_and_an_odd_width_is_refused(tmp_path: Path) -> None:
+    text = (ROOT / "components/recipes/pix2pix.yaml").read_text()
+    recipe = tmp_path / "halves.yaml"
+    recipe.write_text(text.replace("name: pix2pix", "name: halves").replace("{kind: to_colour}", "{kind: side_by_side}"))
+    for width in (80, 81):
+        write_png(tmp_path / f"{width}.png", np.zeros((40, width, 3), np.uint8))
+    commands.run(["blur-atlas", str(recipe), "--out", str(tmp_path), "--photo", str(tmp_path / "80.png")])
+    page = (tmp_path / "index.html").read_text()
+    assert page.count('alt="given"') == page.count('alt="wanted"') == 1
+    assert "The bundled photo is no pair" not in page
+    with pytest.raises(PhotoError, match=r"81.png cannot be used for side_by_side: its width is odd, so it has no two halves; give --photo another one"):
+        commands.run(["blur-atlas", str(recipe), "--out", str(tmp_path), "--photo", str(tmp_path / "81.png")])
