@@ -47,7 +47,7 @@ BUDGETS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "pix2pix": ((450, 256, 1),),
     "pix2pix_seed": ((120, 256, 1),),
 }
-VALIDATIONS = 10
+VALIDATIONS = 5
 
 
 class Memory:

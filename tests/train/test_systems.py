@@ -20,7 +20,7 @@ NARROW = {
     "conv_unet": {"width": 32, "widest": 64, "dropout": 0.0},
 }
 # Images a phase. Crops are as small as the discriminators take; a dense head takes one side alone.
-IMAGES = {"srgan": 120, "srgan_seed": 300, "unet_patchgan": 160}
+IMAGES = {"srgan": 120, "srgan_seed": 300, "unet_patchgan": 280}
 CROP_PX = {"deblurgan": 32, "srgan": 48, "unet_patchgan": 48}
 TASKS = {"srgan": "enlarge", "srgan_seed": "enlarge", "pix2pix": "translate", "pix2pix_seed": "translate"}
 
@@ -56,6 +56,8 @@ def test_two_pairs_are_learned_by_heart_and_the_discriminator_moves(name: str, v
     assert outcome.diverged is None
     main = config.validate_metrics[0]
     last = memory.values[outcome.images_seen]
-    assert last[f"validation/{main}"] > 24
+    # Doing nothing has 20 dB and less; what a thread more or less changes stays within one.
+    assert last[f"validation/{main}"] > 22.5
+    assert last[f"validation/{main}_gain"] > 2.5
     told = [values["health/discriminator_accuracy"] for values in memory.values.values() if "health/discriminator_accuracy" in values]
     assert max(told) - min(told) > 0.02
