@@ -18,7 +18,7 @@ import torch
 from components.core.baseline import enlarged
 from components.core.images import Bytes8, decode, to_float, to_uint8
 from components.metrics import psnr_rgb, psnr_y_crop4, ssim_y_crop4
-from components.synthesize.downscale import Downscale
+from components.optics.downscale import Downscale
 
 MEASURES = {"PSNR-Y": psnr_y_crop4, "SSIM-Y": ssim_y_crop4, "PSNR": psnr_rgb}
 

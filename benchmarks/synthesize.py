@@ -21,11 +21,12 @@ from skimage import data
 
 from components.core.images import Bytes8, Picture, jpeg_roundtrip, png_bytes
 from components.core.seeds import stream
-from components.synthesize.blurs import RandomTrajectory
-from components.synthesize.camera import Camera, NoiseLevel
+from components.optics.blurs import RandomTrajectory
+from components.optics.camera import Camera, NoiseLevel
+from components.optics.light import light_of, stored
+from components.optics.noise import normal_field
+from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.light import light_of, stored
-from components.synthesize.pair import plans
 
 SIZES = ((1280, 720), (256, 256))
 BLUR = RandomTrajectory()
@@ -72,17 +73,17 @@ def pair(width: int, height: int, rounds: int) -> None:
     picture = Picture(_photo(width, height), 3, 8, "PNG")
     light = light_of(picture, linear=True)
     kernel = BLUR.kernel(stream(0))
-    noise, rng = NoiseLevel(1e-4, 1e-5), stream(0, "noise")
+    noise = NoiseLevel(1e-4, 1e-5)
     bare = SynthesizeConfig(camera=Camera(noise=None, jpeg=None))
     full = SynthesizeConfig()
     seeds = iter(range(10**9))
     ways: dict[str, Callable[[], object]] = {
-        "whole pair: kernel, linear light, blur": lambda: plans(bare, [next(seeds)])[0].blurred(light_of(picture, linear=True)),
-        "whole pair, with noise and JPEG": lambda: plans(full, [next(seeds)])[0].blurred(light_of(picture, linear=True)),
-        "  draw the plan and the kernel": lambda: plans(bare, [next(seeds)]),
+        "whole pair: kernel, linear light, blur": lambda: plans(bare.degradation, [next(seeds)])[0].blurred(light_of(picture, linear=True)),
+        "whole pair, with noise and JPEG": lambda: plans(full.degradation, [next(seeds)])[0].blurred(light_of(picture, linear=True)),
+        "  draw the plan and the kernel": lambda: plans(bare.degradation, [next(seeds)]),
         "  sRGB to linear light": lambda: light_of(picture, linear=True),
         f"  blur ({np.count_nonzero(kernel.psf)} taps)": lambda: kernel.apply(light),
-        "  noise": lambda: noise.added(light, rng),
+        "  noise": lambda: noise.added(light, normal_field(0, height, width)),
         "  linear light to sRGB": lambda: stored(light, linear=True),
         "  JPEG and back": lambda: jpeg_roundtrip(picture.pixels, 90),
         "  PNG (once written, not in the above)": lambda: png_bytes(picture.pixels),

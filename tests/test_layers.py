@@ -14,6 +14,7 @@ STAGES = ("ingest", "synthesize", "train", "evaluate", "register")
 FLOORS: dict[str, int] = {
     "components.core": 0,
     "components.python_version": 0,
+    "components.optics": 1,
     "components.nets": 1,
     **{f"components.{name}": 2 for name in ("metrics", "tracking", "storage", "cluster", "versioning")},
     **{f"components.{name}": 3 for name in STAGES},

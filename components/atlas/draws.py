@@ -14,11 +14,11 @@ from functools import cached_property
 import numpy as np
 
 from components.core import seeds
-from components.synthesize.blurs import Blur, NoBlur
-from components.synthesize.blurs.effect import Floats
-from components.synthesize.camera import NoiseLevel
+from components.optics.blurs import Blur, NoBlur
+from components.optics.blurs.effect import Floats
+from components.optics.camera import NoiseLevel
+from components.optics.plan import Plan, plans
 from components.synthesize.config import SeverityClass, SynthesizeConfig
-from components.synthesize.pair import Plan, plans
 
 DRAWS = 400
 OF_EACH_KIND = 101  # with these, the tenth from below, the middle one and the tenth from above are exact percentiles
@@ -97,7 +97,7 @@ def pair_seeds(config: SynthesizeConfig, count: int) -> list[int]:
 
 def drawn_mix(config: SynthesizeConfig) -> Mix:
     """DRAWS pairs of the recipe."""
-    made = plans(config, pair_seeds(config, DRAWS))
+    made = plans(config.degradation, pair_seeds(config, DRAWS))
     severities = tuple(plan.effect.severity_px for plan in made)
     shots = [plan.shot for plan in made]
     return Mix(
@@ -128,7 +128,7 @@ def kinds_of_blur() -> tuple[type[Blur], ...]:
 
 def _drawn_kind(config: SynthesizeConfig, blur: Blur, share: float | None) -> Kind:
     alone = config.model_copy(update={"blurs": (blur,), "translate": None})
-    made = sorted(plans(alone, pair_seeds(config, OF_EACH_KIND)), key=lambda plan: plan.effect.severity_px)
+    made = sorted(plans(alone.degradation, pair_seeds(config, OF_EACH_KIND)), key=lambda plan: plan.effect.severity_px)
     examples = [
         Example(plan, place if place in SHOWN else None, severity, extent_px(plan.effect.psf), config.severity_class(severity))
         for place, plan in enumerate(made)

@@ -16,8 +16,8 @@ from components.atlas.histogram import Histogram, histogram
 from components.atlas.photo import Scene, translated
 from components.core.parts import Part
 from components.describe.nets import first_line
+from components.optics.blurs.effect import Kernel
 from components.recipes import Recipe
-from components.synthesize.blurs.effect import Kernel
 from components.synthesize.config import SeverityClass, SynthesizeConfig
 
 SMALL = (280.0, 168.0)  # px: a kind's own histogram, as large as a picture of kernels

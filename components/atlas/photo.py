@@ -13,8 +13,8 @@ from components.core.errors import PhotoError
 from components.core.images import Bytes8, Floats, Picture, decode
 from components.core.records import Photo
 from components.ingest.bundled import BUNDLED_PHOTOS, path_of
+from components.optics.light import light_of, stored
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.light import light_of, stored
 from components.synthesize.translate import luma
 
 USUAL = "datasets/images/china.jpg"  # roofs, leaves and lettering: fine detail all over, in its middle too

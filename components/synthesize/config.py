@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from components.core.parts import Part, digest_of
 from components.core.records import Baseline, Task
-from components.synthesize.blurs import Blur, NoBlur, RandomTrajectory
-from components.synthesize.camera import Camera
-from components.synthesize.downscale import SMALLEST_PX, Downscale
+from components.optics.blurs import Blur, NoBlur, RandomTrajectory
+from components.optics.camera import Camera
+from components.optics.downscale import SMALLEST_PX, Downscale
+from components.optics.plan import Degradation
 from components.synthesize.translate import Translate
 
 SeverityClass = Literal["mild", "medium", "strong"]
@@ -77,6 +78,11 @@ class SynthesizeConfig(Part):
                 f" got {self.pairs_per_photo} and {self.pairs_per_eval_photo}"
             )
         return self
+
+    @property
+    def degradation(self) -> Degradation:
+        """What is done to a photo, as it is drawn from."""
+        return Degradation(blurs=self.blurs, downscale=self.downscale, camera=self.camera)
 
     @property
     def blurred(self) -> bool:

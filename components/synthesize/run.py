@@ -23,9 +23,9 @@ from components.core.errors import LineageError, PhotoError
 from components.core.files import need_free_space, sha256_of_bytes, write_bytes
 from components.core.images import Bytes8, Picture, decode, png_bytes
 from components.core.records import SPLITS, Pair, PairSet, Photo, PhotoSet
+from components.optics.light import light_of, shrunk_size, stored
+from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.light import light_of, shrunk_size, stored
-from components.synthesize.pair import plans
 from components.synthesize.sheet import write_sheet
 
 SHEET = "examples.png"
@@ -103,7 +103,7 @@ def _blurred(work: Work, picture: Picture) -> Made:
     target = _target_of(work, pixels)
     rows = []
     pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(_pairs_of(config, photo))]
-    for index, (seed, plan) in enumerate(zip(pair_seeds, plans(config, pair_seeds), strict=True)):
+    for index, (seed, plan) in enumerate(zip(pair_seeds, plans(config.degradation, pair_seeds), strict=True)):
         rows.append(_row(work, target, index, seed, plan.blurred(light), plan.kind, {**plan.drawn, **done}, plan.effect.severity_px))
     return _made(rows, pixels)
 

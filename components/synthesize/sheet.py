@@ -10,9 +10,9 @@ import numpy as np
 
 from components.core.images import Bytes8, read_rgb, write_png
 from components.core.records import Pair
-from components.synthesize.blurs.effect import Floats
+from components.optics.blurs.effect import Floats
+from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.pair import plans
 
 CELL_PX = 160
 GAP_PX = 4
@@ -25,7 +25,7 @@ def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], fold
     A small photo is shown as large as its target, pixel by pixel.
     """
     shown = [rows[place] for place in sorted({round(at) for at in np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows)))})]
-    psfs = [[_psf_picture(plan.effect.psf)] if config.blurred else [] for plan in plans(config, [row.seed for row in shown])]
+    psfs = [[_psf_picture(plan.effect.psf)] if config.blurred else [] for plan in plans(config.degradation, [row.seed for row in shown])]
     columns = [
         _stacked([_crop(read_rgb(folder / row.sharp)), *psf, _crop(_enlarged(read_rgb(folder / row.blurred), config.scale))], axis=0)
         for row, psf in zip(shown, psfs, strict=True)

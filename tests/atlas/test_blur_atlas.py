@@ -17,11 +17,11 @@ from components.atlas.page import charts_of, settings_of
 from components.atlas.photo import CROP_PX, crop_of
 from components.core.errors import PhotoError, RecipeError
 from components.core.images import write_png
-from components.core.seeds import stream
-from components.synthesize.blurs import Defocus, Gaussian, NoBlur
-from components.synthesize.camera import NoiseLevel
+from components.optics.blurs import Defocus, Gaussian, NoBlur
+from components.optics.camera import NoiseLevel
+from components.optics.light import stored
+from components.optics.noise import normal_field
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.light import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = recipes.names(ROOT)
@@ -142,7 +142,7 @@ def test_the_examples_are_exact_percentiles_of_their_kind() -> None:
 def test_noise_in_levels_is_what_a_grey_picture_shows(linear: bool) -> None:
     noise = NoiseLevel(shot=4e-4, read=2e-5)
     grey = np.float32(((128 / 255 + 0.055) / 1.055) ** 2.4 if linear else 128 / 255)
-    picture = stored(noise.added(np.full((400, 400), grey), stream(3, "noise")), linear=linear)
+    picture = stored(noise.added(np.full((400, 400), grey), normal_field(3, 400, 400, channels=1)[:, :, 0]), linear=linear)
     # Rounding to whole levels adds a variance of 1/12.
     assert np.sqrt(picture[:, :, 0].var() - 1 / 12) == pytest.approx(noise_levels(noise, linear=linear), rel=0.02)
 

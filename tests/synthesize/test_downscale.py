@@ -14,8 +14,8 @@ from components.core.errors import PhotoError
 from components.core.images import png_bytes, read_rgb, to_float, to_uint8
 from components.core.records import PairSet, PhotoSet
 from components.core.resize import bicubic
+from components.optics.downscale import Downscale
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.downscale import Downscale
 from components.synthesize.run import run
 
 FIELD = {"linear_light": False, "noise": None, "jpeg": None}  # the convention of published figures
@@ -106,14 +106,14 @@ def test_noise_and_jpeg_act_on_the_small_photo(photoset: PhotoSet, made: PairSet
 def test_in_linear_light_fine_black_and_white_keeps_its_light() -> None:
     # Half the light is level 188 of sRGB; averaging sRGB values gives 128.
     from components.core.images import Picture
-    from components.synthesize.light import light_of
-    from components.synthesize.pair import plans
+    from components.optics.light import light_of
+    from components.optics.plan import plans
 
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
     for linear, level in ((True, 188), (False, 128)):
         settings = config(camera={**FIELD, "linear_light": linear})
-        small = plans(settings, [1])[0].blurred(light_of(Picture(stripes, 3, 8, "PNG"), linear=linear))
+        small = plans(settings.degradation, [1])[0].blurred(light_of(Picture(stripes, 3, 8, "PNG"), linear=linear))
         assert set(np.unique(small[:, 4:-4]).tolist()) == {level}
 
 

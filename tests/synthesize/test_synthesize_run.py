@@ -15,7 +15,7 @@ from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.images import read_rgb
 from components.core.records import SPLITS, Pair, PairSet, Photo, PhotoSet
 from components.core.seeds import stream
-from components.synthesize.blurs import NoBlur, RandomTrajectory
+from components.optics.blurs import NoBlur, RandomTrajectory
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.run import run
 

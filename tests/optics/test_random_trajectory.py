@@ -1,0 +1,125 @@
+"""The random trajectory: statistics of the original, what its settings do, and what it refuses."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from pydantic import ValidationError
+
+from components.core.seeds import stream
+from components.optics.blurs import RandomTrajectory
+from components.optics.blurs.effect import Kernel
+from components.optics.blurs.random_trajectory import TOGETHER_FROM
+
+MANY = 1500
+
+
+def drawn(count: int = MANY, **settings: object) -> list[Kernel]:
+    return RandomTrajectory.model_validate(settings).kernels([stream(3, index) for index in range(count)])
+
+
+def extents(psfs: Sequence[npt.NDArray[np.floating]]) -> npt.NDArray[np.int_]:
+    """Width and height of what is lit."""
+    return np.array([[np.ptp(np.flatnonzero(psf.any(axis=axis))) + 1 for axis in (0, 1)] for psf in psfs])
+
+
+@pytest.fixture(scope="module")
+def original() -> ModuleType:
+    """The plain-Python port that the benchmark measures against."""
+    path = Path(__file__).parents[2] / "benchmarks" / "plain_trajectory.py"
+    spec = importlib.util.spec_from_file_location("plain_trajectory", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_statistics_are_those_measured_on_the_original() -> None:
+    # 60 kernels of the original, full exposure: 117 lit pixels, 15 × 14 px on average, 1.1 big shakes; a mean over 60 spreads by about 8 %.
+    full = drawn(exposures=[1.0])
+    assert np.mean([np.count_nonzero(kernel.psf) for kernel in full]) == pytest.approx(117, rel=0.1)
+    assert extents([kernel.psf for kernel in full]).mean() == pytest.approx(14.5, rel=0.2)
+    assert np.mean([kernel.drawn["big_shakes"] for kernel in full]) == pytest.approx(1.1, abs=0.4)
+
+
+def test_statistics_are_those_of_a_plain_port(original: ModuleType) -> None:
+    walks = [original.trajectory(np.random.default_rng(index)) for index in range(160)]
+    theirs = [original.psfs(walk, (1.0,))[0] for walk in walks]
+    ours = drawn(exposures=[1.0], centred=False)
+    assert np.mean([np.count_nonzero(kernel.psf) for kernel in ours]) == pytest.approx(np.mean([np.count_nonzero(psf) for psf in theirs]), rel=0.05)
+    assert extents([kernel.psf for kernel in ours]).mean() == pytest.approx(extents(theirs).mean(), rel=0.15)
+    assert np.mean([kernel.drawn["big_shakes"] for kernel in ours]) == pytest.approx(np.mean([walk.big_shakes for walk in walks]), abs=0.4)
+    assert np.mean([kernel.severity_px for kernel in ours]) == pytest.approx(np.mean([Kernel(psf).severity_px for psf in theirs]), rel=0.15)
+    # The port's canvas has no middle pixel; offsets are seen from pixel 32 of 64, half a pixel beyond its middle.
+    shifts = [np.subtract(Kernel(psf).centroid_px, 0.5) for psf in theirs]
+    assert np.mean([np.hypot(*kernel.centroid_px) for kernel in ours]) == pytest.approx(np.mean([np.hypot(*shift) for shift in shifts]), rel=0.2)
+
+
+def test_both_ways_to_walk_agree_bit_for_bit() -> None:
+    for settings in ({}, {"centred": False}, {"steps": 300, "max_len_px": 40.0, "exposures": [0.33, 0.9]}):
+        blur = RandomTrajectory.model_validate(settings)
+        together = blur.kernels([stream("walk", index) for index in range(12 * TOGETHER_FROM)])
+        for index in range(0, len(together), 5):
+            assert np.array_equal(blur.kernel(stream("walk", index)).psf, together[index].psf)
+
+
+def test_a_centred_kernel_moves_nothing() -> None:
+    assert max(abs(shift) for kernel in drawn() for shift in kernel.centroid_px) < 1e-4
+
+
+def test_the_original_offset_is_kept_on_request() -> None:
+    # Measured on 60 kernels of the original: 1.4 px on average.
+    offsets = [np.hypot(*kernel.centroid_px) for kernel in drawn(centred=False, exposures=[1.0])]
+    assert np.mean(offsets) == pytest.approx(1.5, abs=0.35)
+
+
+def test_longer_exposure_blurs_more() -> None:
+    severity = [np.mean([kernel.severity_px for kernel in drawn(300, exposures=[share])]) for share in (0.1, 0.25, 0.5, 1.0)]
+    assert severity == sorted(severity)
+    assert severity[-1] > 2 * severity[0]
+
+
+def test_a_longer_path_blurs_more() -> None:
+    severity = [np.mean([kernel.severity_px for kernel in drawn(300, max_len_px=length)]) for length in (5, 15, 30, 60)]
+    assert severity == sorted(severity)
+    assert severity[-1] > 2 * severity[0]
+
+
+def test_a_straight_path_has_its_length() -> None:
+    # A hand this calm draws a straight line of 30 px: RMS radius 30 / √12.
+    calm = drawn(20, anxiety=[1e-9], exposures=[1.0], max_len_px=30)
+    for kernel in calm:
+        assert kernel.severity_px == pytest.approx(30 / np.sqrt(12), rel=0.01)
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_the_longest_path_fits(centred: bool) -> None:
+    for kernel in drawn(200, anxiety=[1e-9], exposures=[1.0], max_len_px=60, centred=centred):
+        assert max(kernel.psf.shape) <= 65
+        assert float(kernel.psf.astype(np.float64).sum()) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"max_len_px": 61}, "must fit canvas_px 64"),
+        ({"steps": 100}, "leaves gaps"),
+        ({"exposures": []}, "at least 1 item"),
+        ({"exposures": [1.5]}, "less than or equal to 1"),
+        ({"anxiety": [0.0]}, "greater than 0"),
+        ({"weight": 0}, "greater than 0"),
+        ({"max_length": 60}, "Extra inputs are not permitted"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        RandomTrajectory.model_validate(settings)
