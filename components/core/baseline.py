@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.core.images import Pixels, at_bits, bits_of, to_float, to_pixels
+from components.core.images import Pixels, to_float
+from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.records import Baseline, PairSet, Task
 from components.core.resize import bicubic
 

@@ -21,7 +21,8 @@ from components.cluster import map_in_order
 from components.core import seeds
 from components.core.errors import LineageError, PhotoError
 from components.core.files import need_free_space, sha256_of_bytes, write_bytes
-from components.core.images import Picture, Pixels, at_bits, decode, png_bytes
+from components.core.images import Picture, Pixels, decode, png_bytes
+from components.core.levels import at_bits
 from components.core.records import SPLITS, Pair, PairSet, Photo, PhotoSet
 from components.optics.blurs.effect import Floats
 from components.optics.camera import Camera
