@@ -200,7 +200,7 @@ def test_draws_fill_their_ranges() -> None:
     assert (blue <= 1.9).all()
     # A quarter of 400 each, give or take four standard deviations.
     assert all(65 <= sum(shot.pattern == pattern for shot in shots) <= 135 for pattern in RED_SITES)
-    shares = np.array([list((shot.cameras or {}).values()) for shot in shots])
+    shares = np.array([[share for _, share in shot.cameras or ()] for shot in shots])
     assert shares.sum(axis=1) == pytest.approx(np.ones(400))
     assert shares.mean(axis=0) == pytest.approx([0.25] * 4, abs=0.05)
 
