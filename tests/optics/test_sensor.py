@@ -170,6 +170,15 @@ def test_a_full_sensor_shows_no_noise_through_the_mosaic() -> None:
     assert (FULL.shot(2).picture(white) == 255).all()
 
 
+def test_a_full_colour_does_not_spill_into_the_others() -> None:
+    # Through the camera's matrix a red of 3 would lift green and blue; the sensor is full at 1.
+    over = np.full((16, 16, 3), (3.0, 0.2, 0.2), np.float32)
+    camera = Camera.model_validate({"highlights": {}, "sensor": {}, **QUIET})
+    for seed in range(4):
+        # Light 0.2 is level 124.
+        assert np.unique(camera.shot(seed).picture(over).reshape(-1, 3), axis=0).tolist() == [[255, 124, 124]]
+
+
 def test_a_grey_photo_comes_from_a_grey_sensor() -> None:
     grey = np.ascontiguousarray(light()[:, :, 1])
     shot = FULL.shot(4)
