@@ -13,14 +13,15 @@ import pytest
 from components import commands, recipes
 from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, drawn_kinds, drawn_mix, extent_px, kinds_of_blur, noise_levels
 from components.atlas.histogram import BOTTOM, LEFT, RIGHT, TOP, histogram
-from components.atlas.page import charts_of, settings_of
+from components.atlas.page import charts_of
 from components.atlas.photo import CROP_PX, crop_of
+from components.atlas.settings import settings_of
 from components.core.errors import PhotoError, RecipeError
 from components.core.images import write_png
 from components.optics.blurs import Defocus, Gaussian, NoBlur
-from components.optics.camera import NoiseLevel
 from components.optics.light import stored
 from components.optics.noise import normal_field
+from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SynthesizeConfig
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,10 +10,12 @@ from components.core.images import Picture, linear_to_srgb
 from components.core.seeds import stream
 from components.optics.blurs import NoBlur
 from components.optics.blurs.effect import Kernel
-from components.optics.camera import Camera, Jpeg, NoiseLevel, PoissonGaussian
+from components.optics.camera import Camera
+from components.optics.codec import Jpeg
 from components.optics.light import light_of, shrunk_size, stored
 from components.optics.noise import normal_field
 from components.optics.plan import plans
+from components.optics.sensor_noise import NoiseLevel, PoissonGaussian
 from components.synthesize.config import SynthesizeConfig
 
 OFF = {"noise": None, "jpeg": None}
@@ -37,6 +39,16 @@ def test_noise_parameters_are_log_uniform_in_their_ranges() -> None:
     levels = [PoissonGaussian(shot=(1e-5, 1e-3), read=(1e-6, 1e-6)).draw(stream(index)) for index in range(2000)]
     assert all(1e-5 <= level.shot <= 1e-3 and level.read == pytest.approx(1e-6) for level in levels)
     assert np.mean([np.log10(level.shot) for level in levels]) == pytest.approx(-4, abs=0.05)
+
+
+def test_iso_gain_multiplies_shot_noise_and_squares_on_read_noise() -> None:
+    plain = [PoissonGaussian().draw(stream(index)) for index in range(300)]
+    loud = [PoissonGaussian(gain=(1, 16)).draw(stream(index)) for index in range(300)]
+    for quiet, noisy in zip(plain, loud, strict=True):
+        assert (noisy.shot, noisy.read) == pytest.approx((quiet.shot * noisy.gain, quiet.read * noisy.gain**2))
+    assert {level.gain for level in plain} == {1.0}
+    assert 1 <= min(level.gain for level in loud) < 1.2
+    assert np.mean([np.log2(level.gain) for level in loud]) == pytest.approx(2, abs=0.3)
 
 
 @pytest.mark.parametrize("linear", [True, False])
@@ -85,7 +97,8 @@ def test_with_every_step_off_nothing_changes() -> None:
     config = SynthesizeConfig.model_validate({"blurs": [{"kind": "none"}], "camera": OFF})
     plan = plans(config.degradation, [1])[0]
     assert np.array_equal(plan.blurred(light_of(picture(pixels), linear=True)), pixels)
-    assert plan.drawn == {"blur": {}, "linear_light": True, "noise": None, "jpeg_quality": None}
+    off = {"highlights": None, "sensor": None, "noise": None, "jpeg_quality": None, "webp_quality": None}
+    assert plan.drawn == {"blur": {}, "linear_light": True, **off, "bits": 8}
 
 
 def test_turning_one_step_off_changes_no_other_draw() -> None:
@@ -120,6 +133,9 @@ def test_the_longer_side_decides_how_much_a_photo_shrinks() -> None:
         ({"jpeg": {"quality": [95, 80]}}, "quality is .* the smaller value comes first"),
         ({"jpeg": {"quality": [95, 101]}}, "less than or equal to 100"),
         ({"jpg": None}, "Extra inputs"),
+        ({"noise": {"gain": [4, 2]}}, r"gain is \[4, 2\]: the smaller value comes first"),
+        ({"noise": {"gain": [1, 100]}}, "read reaches a variance of 0.2 at gain 100, at most 0.1 is a picture: lower gain or read"),
+        ({"noise": {"shot": [1e-4, 0.05], "gain": [1, 4]}}, "shot reaches a variance of 0.2 at gain 4"),
     ],
 )
 def test_camera_settings_that_make_no_sense_are_refused(settings: dict[str, object], words: str) -> None:
