@@ -44,7 +44,7 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "a": ("sRGB blur, no noise", {"linear_light": False, "noise": None}),
     "b": ("linear light", {"noise": None}),
     "c": ("linear light + noise", {}),
-    "d": ("full camera", {}),
+    "d": ("full camera", {"highlights": {}, "sensor": {}}),
     "e": ("sRGB blur + noise", {"linear_light": False}),  # not RSBlur's: parts the light from the noise
 }
 # Chosen once, by the severity of the real sets: RMS radius 2.3 to 6.8 px on the GoPro pairs (median of 160 px tiles, by photo),
