@@ -72,7 +72,9 @@ class Kind:
 
     @property
     def title(self) -> str:
-        return "no blur" if isinstance(self.blur, NoBlur) else self.blur.kind.replace("_", " ")
+        # Where no blur comes before it, a downscale that blurs is the kind.
+        shown = self.blur.kind if self.examples[-1].severity_px == 0 else self.examples[0].plan.kind
+        return "no blur" if shown == NoBlur().kind else shown.replace("_", " ")
 
     @property
     def varied(self) -> bool:
