@@ -26,8 +26,7 @@ from components.optics.sensor_noise import NoiseLevel, PoissonGaussian
 
 if TYPE_CHECKING:
     from components.core.images import Pixels
-
-Bits = Literal[8, 16]
+    from components.optics.develop import Mask
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Shot:
     highlights: Recovery | None = None
     sensor: SensorShot | None = None
     webp_quality: int | None = None
-    bits: Bits = 8
+    bits: Literal[8, 16] = 8
 
     @property
     def drawn(self) -> dict[str, JsonValue]:
@@ -70,6 +69,10 @@ class Shot:
         """The scene's light before the blur: that of clipped pixels restored; any shape, each pixel by itself."""
         return light if self.highlights is None else self.highlights.recovered(light)
 
+    def clipped(self, light: Floats) -> tuple[Floats, Mask | None]:
+        """Blurred light as the sensor can tell it, at most 1, and where it is full; without highlights, as it is."""
+        return (light, None) if self.highlights is None else (np.minimum(light, np.float32(1)), light >= 1)
+
     def picture(self, light: Floats, *, top: int = 0, left: int = 0) -> Pixels:
         """(H, W, 3) uint8 or uint16 sRGB from blurred (H, W) or (H, W, 3) light: a whole photo, or the part of one that begins at (top, left)."""
         # OpenCV takes a tenth of a second to import; settings alone must not wait for it.
@@ -77,9 +80,7 @@ class Shot:
         from components.optics.develop import developed, noisy
         from components.optics.light import stored
 
-        full = None
-        if self.highlights is not None:
-            full, light = light >= 1, np.minimum(light, np.float32(1))
+        light, full = self.clipped(light)
         if self.sensor is not None and light.ndim == 3:
             light = developed(light, self.sensor, self.noise, self.seed, full, top=top, left=left)
         else:
@@ -100,7 +101,7 @@ class Camera(Part):
     noise: PoissonGaussian | None = Field(default_factory=PoissonGaussian, description="sensor noise")
     jpeg: Jpeg | None = Field(default_factory=Jpeg, description="JPEG compression of the blurred picture")
     webp: WebP | None = Field(None, description="WebP compression; with jpeg beside it, each pair gets one of the two, by weight")
-    bits: Bits = Field(8, description="bits a channel of both stored pictures of a pair, PNG; 16 leaves no room for jpeg and webp")
+    bits: Literal[8, 16] = Field(8, description="bits a channel of both stored pictures of a pair, PNG; 16 leaves no room for jpeg and webp")
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -118,9 +119,14 @@ class Camera(Part):
         return tuple(name for name in ("highlights", "sensor", "noise", "jpeg", "webp") if getattr(self, name) is not None)
 
     @property
+    def codecs(self) -> tuple[str, ...]:
+        """Names of the codecs that are on."""
+        return tuple(name for name in LARGEST_PX if name in self.steps)
+
+    @property
     def largest_px(self) -> int | None:
         """No side of a photo may be longer, for the codecs; None: any."""
-        return min((LARGEST_PX[name] for name in self.steps if name in LARGEST_PX), default=None)
+        return min((LARGEST_PX[name] for name in self.codecs), default=None)
 
     def shot(self, seed: int) -> Shot:
         """Draw one pair's steps, each from its own stream: turning one off changes no other."""

@@ -164,6 +164,12 @@ def test_png_is_lossless_and_always_the_same_bytes(tmp_path: Path) -> None:
     assert np.array_equal(images.read_rgb(tmp_path / "a.png"), COLOUR)
 
 
+def test_jpeg_and_webp_hold_no_sixteen_bits() -> None:
+    for roundtrip in (images.jpeg_roundtrip, images.webp_roundtrip):
+        with pytest.raises(AssertionError, match="JPEG and WebP hold 8 bits, got uint16"):
+            roundtrip(np.zeros((4, 4, 3), np.uint16), 90)
+
+
 def test_reading_a_missing_or_broken_picture_names_it(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"x" * 20)
     for name in ("missing.png", "broken.png"):
