@@ -13,7 +13,7 @@ from components.core.images import Bytes8
 
 # (group/name, top, left) of the crops in the figure, chosen before any result was seen: text, edges, foliage, shake of two strengths.
 SHOWN = (("gopro/campus", 300, 500), ("gopro/flower", 260, 520), ("gopro/istanbul", 280, 560), ("gopro/park_path", 300, 500))
-SHOWN_GREY = (("levin/im1_kernel1", 40, 40), ("levin/im2_kernel3", 40, 40))
+SHOWN_GREY = (("levin/im1_kernel1", 40, 40), ("levin_srgb/im1_kernel1", 40, 40), ("levin_srgb/im2_kernel3", 40, 40))
 CROP_PX = 176
 
 Scores = Mapping[str, tuple[float, float]]  # group/name to PSNR and SSIM

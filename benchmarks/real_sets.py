@@ -3,17 +3,21 @@
 DATA/gopro_pairs/{blur,sharp}/NAME.png (Nah et al. 2017): RGB, aligned, whole photos.
 DATA/levin09_part/{blur/imI_kernelK.png,sharp/imI.png} (Levin et al. 2009): grey; the photos are shifted against each other by some px,
 so the best score over whole-pixel shifts counts, the border cut off.
+
+In both sets the blur is a mean of the stored values, not of light: GoPro's frames were averaged so (blurred and sharp photos have the same mean
+of stored values, and light that differs by 3 to 7 %), and Levin's photos are stored as the sensor counted, without the sRGB curve (their kernels,
+applied to the sharp photos, fit best so; `benchmarks/realism.py` shows both). `levin_srgb` is Levin's set with that curve, as a camera stores photos.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from components.core.images import Bytes8, decode, to_float
+from components.core.images import Bytes8, decode, linear_to_srgb, to_float, to_uint8
 from components.metrics import psnr_rgb, ssim_gauss11_rgb
 
 BORDER_PX, SHIFT_PX = 20, 12
@@ -69,6 +73,15 @@ def levin(data: Path) -> list[ScoredPair]:
     return [
         ScoredPair("levin", file.stem, read(file), read(folder / "sharp" / f"{file.stem.split('_')[0]}.png"), shifted=True) for file in _files(folder / "blur")
     ]
+
+
+def levin_srgb(data: Path) -> list[ScoredPair]:
+    """The same photos, their values taken for light and stored as sRGB: real camera shake as any camera would have written it."""
+
+    def stored(photo: Bytes8) -> Bytes8:
+        return to_uint8(linear_to_srgb(to_float(photo)))
+
+    return [replace(pair, group="levin_srgb", blurred=stored(pair.blurred), sharp=stored(pair.sharp)) for pair in levin(data)]
 
 
 def read(file: Path) -> Bytes8:

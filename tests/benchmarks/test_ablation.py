@@ -13,8 +13,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import ablation
-from ablation_report import Run, report
-from real_sets import KNOWN_DB, ScoredPair, best_shift, refuse_other_protocol
+from ablation_report import Run, crops, report
+from real_sets import KNOWN_DB, ScoredPair, best_shift, read, refuse_other_protocol
 
 from components.core.images import write_png
 from components.core.seeds import stream
@@ -70,6 +70,13 @@ def test_the_report_counts_gains_and_steps_seed_by_seed() -> None:
     assert "| gopro/x | 20.00 | 22.00 ± 1.41 | 22.50 ± 1.41 |" in text
 
 
+def test_the_figure_shows_a_row_a_photo_and_a_column_an_arm(tmp_path: Path) -> None:
+    pair = ScoredPair("own", "photo", photo("blurred"), photo("sharp"))
+    crops(tmp_path / "crops.png", [(pair, [photo("a"), photo("b")])], ["a: first", "b: second"])
+    height, width = read(tmp_path / "crops.png").shape[:2]
+    assert 3.5 < width / height < 4  # four cells in one row, with room for their heads
+
+
 def test_a_finished_training_is_read_back_and_a_changed_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, out = tmp_path / "data", tmp_path / "out"
     for folder, count in {"bsds500/train": 2, "bsds500/val": 3}.items():
@@ -81,6 +88,7 @@ def test_a_finished_training_is_read_back_and_a_changed_one_is_not(tmp_path: Pat
         write_png(data / folder / "blur" / f"{name}.png", photo(folder, 2))
     monkeypatch.setattr(ablation, "VAL_PHOTOS", 1)
     monkeypatch.setattr(ablation, "PAIRS_PER_PHOTO", 1)
+    monkeypatch.setattr(ablation, "crops", lambda path, made, names: path.write_text(f"{len(made)} {names}"))
 
     def run(images: int) -> float:
         monkeypatch.setattr(sys, "argv", ["ablation.py", "--data", str(data), "--out", str(out), "--images", str(images), "--seeds", "1", "--arms", "b"])
@@ -89,7 +97,7 @@ def test_a_finished_training_is_read_back_and_a_changed_one_is_not(tmp_path: Pat
 
     first = run(8)
     kept = json.loads((out / "results.json").read_text())
-    assert set(kept["b 1"]["scores"]) == {"gopro/a", "levin/im9", "synthetic/1", "synthetic/2"}
+    assert set(kept["b 1"]["scores"]) == {"gopro/a", "levin/im9", "levin_srgb/im9", "synthetic/1", "synthetic/2"}
     assert run(8) == first
-    assert (out / "crops.png").is_file()
+    assert (out / "crops.png").read_text() == "3 ['b: linear light']"
     assert run(16) > first
