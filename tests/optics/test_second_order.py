@@ -149,6 +149,10 @@ def test_the_same_seed_gives_the_same_photo_and_another_another() -> None:
     assert not np.array_equal(made[0], made[2])
 
 
+def test_no_part_of_a_photo_is_made_as_the_whole_and_it_says_so() -> None:
+    assert (SecondOrder().reach, SecondOrder().draw(1).reach, Downscale().reach, Downscale().draw(1).reach) == (None, None, 2, 2)
+
+
 def test_brightness_is_kept_on_average() -> None:
     grey = np.full((128, 128, 3), 0.5, np.float32)
     means = [SecondOrder().draw(seed).apply(grey, linear=False).mean() for seed in range(60)]

@@ -62,6 +62,11 @@ class DownscalePart(Part):
         """What it does besides making smaller, in a few words."""
         raise NotImplementedError
 
+    @property
+    def reach(self) -> int | None:
+        """That of everything it draws: see `Shrinking`."""
+        raise NotImplementedError
+
     def draw(self, seed: int) -> Shrinking:
         """One pair's downscale, from the pair's seed alone."""
         raise NotImplementedError

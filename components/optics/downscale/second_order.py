@@ -160,6 +160,11 @@ class SecondOrder(DownscalePart):
         """What it does, in a few words."""
         return "twice blurred, resized, noisy and JPEG (Real-ESRGAN)"
 
+    @property
+    def reach(self) -> None:
+        """Sizes and JPEG blocks between are the whole photo's own."""
+        return
+
     def draw(self, seed: int) -> TwoRounds:
         """One pair's two rounds."""
         u = seeds.stream(seed, "second order", "final").random(2)
