@@ -104,11 +104,15 @@ def _blurred(work: Work, picture: Picture) -> Made:
     if config.downscale is not None:
         light, pixels = config.downscale.cut(light), config.downscale.cut(pixels)
         done["cut_from_px"] = [whole[1], whole[0]] if light.shape[:2] != whole else None
+        if photo.split == "train" and (sharpened := config.downscale.train_target(pixels)) is not pixels:
+            pixels = sharpened
+            light = light_of(Picture(pixels, picture.channels, 8, picture.format), linear=config.camera.linear_light)
+            done["sharpened"] = True
     target = _target_of(work, pixels)
     rows = []
     pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(_pairs_of(config, photo))]
     for index, (seed, plan) in enumerate(zip(pair_seeds, plans(config.degradation, pair_seeds), strict=True)):
-        rows.append(_row(work, target, index, seed, plan.blurred(light), plan.kind, {**plan.drawn, **done}, plan.effect.severity_px))
+        rows.append(_row(work, target, index, seed, plan.blurred(light), plan.kind, {**plan.drawn, **done}, plan.severity_px))
     return _made(rows, pixels)
 
 
