@@ -164,7 +164,7 @@ class Pair(Part):
     width: int = Field(description="px of the sharp picture; the blurred one is 1/scale of it")
     height: int = Field(description="px of the sharp picture")
     blur_kind: str = Field(
-        description="`kind` of the blur, such as random_trajectory, or of the translation; `downscale` where only that was done, `imported` for real pairs"
+        description="`kind` of the blur, such as random_trajectory, or of the translation; `downscale` where only that was done, `imported` for given pairs"
     )
     drawn: dict[str, JsonValue] = Field(description="every parameter drawn for this pair: blur, noise, JPEG; and what was done without drawing")
     severity: float = Field(ge=0, description="extent of the blur: RMS radius of the PSF in px of the sharp picture; 0 without a blur")

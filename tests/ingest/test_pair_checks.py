@@ -13,7 +13,7 @@ from ingest_photos import everything_below, picture, write
 from pair_sets import TEST_ONLY, blurred, config, given, pair_at, reasons
 
 from components import storage
-from components.core.errors import PhotoError
+from components.core.errors import InputError, PhotoError
 from components.core.records import PhotoSet
 from components.ingest.run import run
 
@@ -190,3 +190,21 @@ def test_pairs_in_a_bucket_are_those_of_the_folder(tmp_path: Path, s3_endpoint: 
     one, other = (run(config(place, "realblur", subset="J"), out=tmp_path / name) for place, name in ((source, "a"), ("s3://pairs/real", "b")))
     assert one.digest == other.digest
     assert other.about["source"] == "s3"
+
+
+def test_when_nothing_can_be_used_the_first_reason_and_the_layout_are_said(tmp_path: Path) -> None:
+    source = pair_sets.gopro(tmp_path / "in", trained=0, tested=1)
+    shutil.rmtree(source / "GOPRO_Large/test/GOPR0100_11_00/blur_gamma")
+    with pytest.raises(
+        PhotoError, match=r"all were left out \(2 unmatched .*sharp/000001\.png: unmatched: no blurred picture goes with it\); gopro needs train/SCENE"
+    ):
+        run(config(source, "gopro", variant="blur_gamma"), out=tmp_path / "data" / "out")
+    assert not (tmp_path / "data" / "out").exists()
+
+
+def test_a_disk_too_small_is_refused_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(InputError, match="ingest needs about"):
+        take(pair_sets.two_folders(tmp_path / "in", 2), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -20,6 +20,7 @@ from components.core.errors import PhotoError
 from components.core.files import code_digest, sha256_of_bytes, sha256_of_file, state_folder, write_text
 from components.core.images import png_bytes
 from components.core.parts import canonical_json, digest_of
+from components.core.progress import Progress
 from components.core.records import SPLITS
 from components.ingest.originals import FOLDER
 from components.ingest.pairs import averaging, frame_average, frames
@@ -54,26 +55,26 @@ def clips_of(found: Sequence[Found]) -> list[Clip]:
     return sorted([*videos, *(Clip(folder, tuple(files)) for folder, files in folders.items())], key=lambda clip: clip.name)
 
 
-def from_clips(clips: Iterator[Clip] | Sequence[Clip], settings: FrameAverage, out: Path, desk: Desk) -> tuple[list[Taken], Reasons]:
+def from_clips(clips: Sequence[Clip], settings: FrameAverage, out: Path, desk: Desk) -> tuple[list[Taken], Reasons]:
     """Make the pairs of every clip and take them in; (name, reason) of the clips and groups that cannot be used."""
     taken: list[Taken] = []
     reasons: Reasons = []
-    for clip in clips:
-        top = PurePosixPath(clip.name).parts[0]
-        split = next((split for split in SPLITS if split == top != clip.name), None)
-        try:
-            for blurred, sharp, made in _pairs_of(clip, settings, out):
-                named = Named(blurred.name, (sharp.name,), clip.name, split, settings.variant)
-                try:
-                    taken.append(desk.take(named, blurred, [sharp], made))
-                except PhotoError as error:
-                    reasons.append((blurred.name, str(error)))
-        except PhotoError as error:
-            reasons.append((clip.name, f"video: {error}" if clip.is_video else f"frames: {error}"))
+    with Progress("ingest", len(clips), unit="clips") as bar:
+        for clip in clips:
+            try:
+                for named, blurred, sharp, made in _pairs_of(clip, settings, out):
+                    try:
+                        taken.append(desk.take(named, blurred, [sharp], made))
+                    except PhotoError as error:
+                        reasons.append((blurred.name, str(error)))
+                    bar.advance(0, f"{len(taken)} pairs")
+            except PhotoError as error:
+                reasons.append((clip.name, f"video: {error}" if clip.is_video else f"frames: {error}"))
+            bar.advance(1, f"{len(taken)} pairs")
     return taken, reasons
 
 
-def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[Found, Found, Made]]:
+def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[Named, Found, Found, Made]]:
     """The pairs of a clip: those an earlier run made and that still lie there, then new ones."""
     with _readable(clip) as source:
         digest = sha256_of_file(source) if isinstance(source, Path) else digest_of([sha256_of_bytes(file.read()) for file in clip.files])
@@ -85,24 +86,26 @@ def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[F
             kept = [out / FOLDER / f"{row[side]}.png" for side in ("blurred", "sharp")]
             if not all(path.is_file() and sha256_of_file(path) == path.stem for path in kept):
                 break
-            yield _pair(clip, digest, row, kept[0].read_bytes(), kept[1].read_bytes())
+            yield _pair(clip, settings, digest, row, kept[0].read_bytes(), kept[1].read_bytes())
             count += 1
         journal.keep(count)
         for group in frame_groups(source, settings, first_group=count, called=clip.name):
             blurred, sharp = png_bytes(group.blurred), png_bytes(group.sharp)
             row = {"blurred": sha256_of_bytes(blurred), "sharp": sha256_of_bytes(sharp), "drawn": group.drawn, "severity_px": round(group.severity_px, 2)}
-            yield _pair(clip, digest, row, blurred, sharp)
+            yield _pair(clip, settings, digest, row, blurred, sharp)
             journal.add(row)
         journal.add({"end": True})
 
 
-def _pair(clip: Clip, digest: str, row: dict[str, Any], blurred: bytes, sharp: bytes) -> tuple[Found, Found, Made]:
-    drawn = row["drawn"]
+def _pair(clip: Clip, settings: FrameAverage, digest: str, row: dict[str, Any], blurred: bytes, sharp: bytes) -> tuple[Named, Found, Found, Made]:
+    drawn, top = row["drawn"], PurePosixPath(clip.name).parts[0]
     middle, first = drawn["middle_frame"], drawn["first_frame"]
     last = first + (drawn["frames"] - 1) * drawn["stride"]
-    made = Made(row["severity_px"], {**drawn, "clip_sha256": digest}, f"frame {middle} of {clip.name}")
     given = Found(f"{clip.name}/{first:06d}-{last:06d}.png", len(blurred), lambda: blurred)
-    return given, Found(f"{clip.name}/{middle:06d}.png", len(sharp), lambda: sharp), made
+    clear = Found(f"{clip.name}/{middle:06d}.png", len(sharp), lambda: sharp)
+    split = next((split for split in SPLITS if split == top != clip.name), None)
+    named = Named(given.name, (clear.name,), clip.name, split, settings.variant)
+    return named, given, clear, Made(row["severity_px"], {**drawn, "clip_sha256": digest}, f"frame {middle} of {clip.name}")
 
 
 @contextmanager

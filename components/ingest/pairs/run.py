@@ -69,13 +69,13 @@ def _taken(found: Sequence[Found], config: IngestConfig, out: Path, desk: Desk) 
     """Every pair at the source that can be used, and why the others cannot."""
     assert config.pairs is not None
     if isinstance(config.pairs, FrameAverage):
-        clips = clips_of(found)
-        return from_clips(tracked(clips, "ingest", len(clips), "clips"), config.pairs, out, desk)
+        return from_clips(clips_of(found), config.pairs, out, desk)
     files = {file.name: file for file in found}
     listing = config.pairs.listing(list(files), lambda name: files[name].read().decode("utf-8-sig"))
     wanted = {name for named in listing.pairs for name in (named.blurred, *named.sharp[:1])}
-    if wanted:
-        need_free_space(out, sum(files[name].size_bytes for name in wanted) / 1e6 - desk.originals.megabytes(), "ingest")
+    if not wanted:
+        return [], list(listing.alone)
+    need_free_space(out, sum(files[name].size_bytes for name in wanted) / 1e6 - desk.originals.megabytes(), "ingest")
     return from_files(listing, files, desk, tracked(listing.pairs, "ingest", len(listing.pairs), "pairs"))
 
 
@@ -124,7 +124,11 @@ def _summary(settled: Settled, layout: Layout) -> tuple[str, dict[str, int | flo
 def _nothing(config: IngestConfig, found: Sequence[Found], quarantine: Quarantine) -> str:
     assert config.pairs is not None
     if quarantine.left_out:
-        return f"no usable pair at {config.photos}: all were left out ({quarantine.words()}); wanted are {config.pairs.LIES}"
+        first = quarantine.left_out[0]
+        return (
+            f"no usable pair at {config.photos}: all were left out ({quarantine.words()}; {first.name}: {first.reason});"
+            f" {config.pairs.kind} needs {config.pairs.LIES}"
+        )
     there = f"found there: {len(found)} {'file' if len(found) == 1 else 'files'}, the first {found[0].name}" if found else "nothing lies there"
     return f"no pairs at {config.photos}: {config.pairs.kind} needs {config.pairs.LIES}; {there}. Give the folder above them, or another kind of ingest.pairs"
 
