@@ -54,10 +54,22 @@ def test_brightness_and_contrast_do_not_matter() -> None:
     assert found.severity_px == pytest.approx(3 * np.sqrt(2), rel=0.1)
 
 
-def test_the_radius_of_a_gaussian_is_root_two_sigmas() -> None:
+@pytest.mark.parametrize("moved", [(0.0, 0.0), (0.5, -0.4), (4.4, 3.5)])
+def test_the_radius_of_a_gaussian_is_root_two_sigmas_wherever_it_lies(moved: tuple[float, float]) -> None:
     sharp = scene(6)
     for sigma in (1.0, 2.0, 5.0):
-        assert compared(noisy(blurred(sharp, sigma=sigma), 2), sharp).severity_px == pytest.approx(sigma * np.sqrt(2), rel=0.08)
+        assert compared(noisy(blurred(sharp, sigma=sigma, moved=moved), 2), sharp).severity_px == pytest.approx(sigma * np.sqrt(2), rel=0.08)
+
+
+def test_lamps_at_night_are_compared_in_light() -> None:
+    # In stored values a lamp's glow is nearly as bright as the lamp: the blur would seem a fifth wider, and the shift would be off by 0.1 px.
+    sharp = (scene(12) // 6).astype(np.uint8)
+    for row, column in np.random.default_rng(1).integers(20, 300, (40, 2)):
+        sharp[row - 2 : row + 3, column - 2 : column + 3] = 250
+    soft = blurred(sharp, sigma=3.0, moved=(1.5, 0.0))
+    found = compared(soft, sharp)
+    assert found.shift_px == pytest.approx((1.5, 0.0), abs=0.05)
+    assert found.severity_px == pytest.approx(3 * np.sqrt(2), rel=0.05)
 
 
 def test_measured_severity_is_that_of_the_drawn_blur() -> None:

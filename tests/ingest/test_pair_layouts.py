@@ -162,6 +162,29 @@ def test_another_layout_is_answered_with_the_one_that_was_meant(tmp_path: Path, 
     assert not (tmp_path / "data" / "out").exists()
 
 
+def test_what_a_realblur_list_names_and_is_not_there_is_said_and_what_it_leaves_out_is_not_looked_at(tmp_path: Path) -> None:
+    source = pair_sets.realblur(tmp_path / "in")
+    folder = "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene001"
+    (source / folder / "blur/blur_2.png").unlink()
+    pair_sets.pair_at(source / folder / "gt/gt_9.png", source / folder / "blur/blur_9.png", seed=500)
+    assert len(given(run(config(source, "realblur", subset="J"), out=tmp_path / "out"))) == 7
+    assert reasons(tmp_path / "out") == {f"{folder}/blur/blur_2.png": "unmatched: RealBlur_J_train_list.txt names it, and it is not there"}
+    with pytest.raises(PhotoError, match=r"no pairs at .*: realblur needs RealBlur_J_train_list\.txt and"):
+        run(config(source, "realblur", subset="R"), out=tmp_path / "none")
+
+
+def test_pictures_of_koehler_without_their_path_and_paths_without_a_picture_are_named(tmp_path: Path) -> None:
+    source = pair_sets.koehler(tmp_path / "in")
+    (source / "BlurryImages/Blurry1_1.png").unlink()
+    for frame in (source / "Image2/Kernel2").iterdir():
+        frame.unlink()
+    assert len(given(run(config(source, "koehler"), out=tmp_path / "out"))) == 2
+    assert reasons(tmp_path / "out") == {
+        "BlurryImages/Blurry2_2.png": "unmatched: no sharp picture goes with it",
+        "Image1/Kernel1/GroundTruth1_1_1.png": "unmatched: no blurred picture goes with it",
+    }
+
+
 def test_a_line_of_a_realblur_list_that_names_one_file_is_shown(tmp_path: Path) -> None:
     source = pair_sets.realblur(tmp_path / "in")
     (source / "RealBlur_J_test_list.txt").write_text("scene007/gt/gt_1.png\n")

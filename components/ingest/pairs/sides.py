@@ -156,20 +156,13 @@ def _same_bytes(taken: Sequence[Taken], staying: dict[int, Split], order: Sequen
 
 
 def _groups(pairs: Sequence[Taken], config: IngestConfig) -> list[list[str]]:
-    """Photos that are near duplicates, or share a blurred picture, by their ids, ascending."""
+    """Sharp photos that are near duplicates, by their ids, ascending."""
     photos = {pair.sharp.id: pair.sharp.facts for pair in pairs}
     ids = sorted(photos)
-    place = {photo: at for at, photo in enumerate(ids)}
-    groups = Groups(len(ids))
-    if ids:
-        thumbnails = np.stack([photos[photo].thumbnail for photo in ids])
-        shapes = np.array([photos[photo].width / photos[photo].height for photo in ids])
-        for at, root in enumerate(near_duplicates(thumbnails, shapes, config.near_duplicate_bits)):
-            groups.join(at, root)
-    by_blurred: dict[str, int] = {}
-    for pair in pairs:
-        groups.join(place[pair.sharp.id], by_blurred.setdefault(pair.given.id, place[pair.sharp.id]))
-    return [[ids[at] for at in members] for members in first_of_groups([int(root) for root in groups.roots()]).values()]
+    thumbnails = np.stack([photos[photo].thumbnail for photo in ids])
+    shapes = np.array([photos[photo].width / photos[photo].height for photo in ids])
+    roots = near_duplicates(thumbnails, shapes, config.near_duplicate_bits)
+    return [[ids[place] for place in members] for members in first_of_groups(roots).values()]
 
 
 def _refuse(leaks: Sequence[Leak], config: IngestConfig) -> None:
