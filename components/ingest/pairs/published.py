@@ -92,7 +92,7 @@ class RealBlur(PublishedLayout):
     through one beam splitter and aligned by the authors (folders ..._ECC_IMCORR_centroid_itensity_ref).
     """
 
-    LIES: ClassVar[str] = "RealBlur_J_train_list.txt and RealBlur_J_test_list.txt beside the folders that their lines name"
+    LIES: ClassVar[str] = "RealBlur_J_train_list.txt and RealBlur_J_test_list.txt (R likewise) beside the folders that their lines name"
     kind: Literal["realblur"] = "realblur"
     subset: Literal["J", "R"] = Field(description="J: the camera's JPEGs; R: its raw pictures")
 
