@@ -21,8 +21,10 @@ from components.cluster import map_in_order
 from components.core import seeds
 from components.core.errors import LineageError, PhotoError
 from components.core.files import need_free_space, sha256_of_bytes, write_bytes
-from components.core.images import Bytes8, Picture, decode, png_bytes
+from components.core.images import Picture, Pixels, at_bits, decode, png_bytes
 from components.core.records import SPLITS, Pair, PairSet, Photo, PhotoSet
+from components.optics.blurs.effect import Floats
+from components.optics.camera import Camera
 from components.optics.light import light_of, shrunk_size, stored
 from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
@@ -43,7 +45,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Made:
-    """What became of one photo: its rows, and the sum of its target's values per channel, exact, with the number of pixels."""
+    """What became of one photo: its rows, and the sum of its target's values per channel in 8 bits, exact, with the number of pixels."""
 
     rows: tuple[Pair, ...]
     colour_sum: tuple[int, int, int]
@@ -60,6 +62,7 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     _refuse_unusable(config, photos)
     _refuse_small(config, photos)
     need_free_space(out, sum(_megabytes(config, photo) for photo in photos), "synthesize")
+    _refuse_large(config, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
     for name in (PairSet.FILE, PairSet.TABLE, SHEET):
         (out / name).unlink(missing_ok=True)
@@ -95,7 +98,7 @@ def _blurred(work: Work, picture: Picture) -> Made:
     light = light_of(picture, linear=config.camera.linear_light, max_side_px=config.max_side_px)
     whole = light.shape[:2]
     shrunk = whole != picture.pixels.shape[:2]
-    pixels = stored(light, linear=config.camera.linear_light) if shrunk or picture.bits == 16 else picture.pixels
+    pixels = _kept(picture, light, config.camera, shrunk=shrunk)
     done: dict[str, JsonValue] = {"shrunk_from_px": [photo.width, photo.height] if shrunk else None}
     if config.downscale is not None:
         light, pixels = config.downscale.cut(light), config.downscale.cut(pixels)
@@ -115,20 +118,27 @@ def _translated(work: Work, picture: Picture) -> Made:
     parts = config.translate.parted(picture)
     light = [light_of(part, linear=True, max_side_px=config.max_side_px) for part in parts]
     shrunk = light[1].shape[:2] != parts[1].pixels.shape[:2]
-    given, pixels = (stored(each, linear=True) if shrunk or part.bits == 16 else part.pixels for each, part in zip(light, parts, strict=True))
+    given, pixels = (_kept(part, each, config.camera, shrunk=shrunk) for each, part in zip(light, parts, strict=True))
     height, width = parts[1].pixels.shape[:2]
     done: dict[str, JsonValue] = {"translate": config.translate.model_dump(mode="json"), "shrunk_from_px": [width, height] if shrunk else None}
     seed = seeds.seed_of(config.seed, work.photo.id, 0)
     return _made([_row(work, _target_of(work, pixels), 0, seed, given, config.translate.kind, done, 0.0)], pixels)
 
 
-def _target_of(work: Work, pixels: Bytes8) -> dict[str, Any]:
+def _kept(picture: Picture, light: Floats, camera: Camera, *, shrunk: bool) -> Pixels:
+    """A photo as its pair stores it: pixel by pixel where that loses nothing, else from its light."""
+    if shrunk or picture.bits > camera.bits:
+        return stored(light, linear=camera.linear_light, bits=camera.bits)
+    return at_bits(picture.pixels, camera.bits)
+
+
+def _target_of(work: Work, pixels: Pixels) -> dict[str, Any]:
     """Write a photo's target, which its pairs share; gives what their rows say of it."""
     file, sha256 = _written(work, "sharp", work.photo.id[:16], pixels)
     return {"sharp": file, "sharp_sha256": sha256, "width": pixels.shape[1], "height": pixels.shape[0]}
 
 
-def _row(work: Work, target: dict[str, Any], index: int, seed: int, given: Bytes8, kind: str, drawn: dict[str, JsonValue], severity: float) -> Pair:
+def _row(work: Work, target: dict[str, Any], index: int, seed: int, given: Pixels, kind: str, drawn: dict[str, JsonValue], severity: float) -> Pair:
     """Write what a net is given in one pair; gives the pair's row."""
     pair = f"{work.photo.id[:16]}-{index:02d}"
     file, sha256 = _written(work, "blur", pair, given)
@@ -147,8 +157,8 @@ def _row(work: Work, target: dict[str, Any], index: int, seed: int, given: Bytes
     )
 
 
-def _made(rows: list[Pair], target: Bytes8) -> Made:
-    red, green, blue = (int(total) for total in target.sum(axis=(0, 1), dtype=np.int64))
+def _made(rows: list[Pair], target: Pixels) -> Made:
+    red, green, blue = (int(total) for total in at_bits(target, 8).sum(axis=(0, 1), dtype=np.int64))
     return Made(tuple(rows), (red, green, blue), target.shape[0] * target.shape[1])
 
 
@@ -170,7 +180,7 @@ def _verified_bytes(work: Work) -> bytes:
     return data
 
 
-def _written(work: Work, kind: Literal["blur", "sharp"], name: str, pixels: Bytes8) -> tuple[str, str]:
+def _written(work: Work, kind: Literal["blur", "sharp"], name: str, pixels: Pixels) -> tuple[str, str]:
     """Write one PNG; gives its file below the folder and its SHA-256."""
     file, data = f"{work.photo.split}/{kind}/{name}.png", png_bytes(pixels)
     write_bytes(work.out / file, data)
@@ -190,7 +200,7 @@ def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
     """Room for a photo's pictures as if PNG saved nothing, which is nearly so with noise."""
     width, height = _target_size(config, photo)
-    return 3 * width * height * (1 + _pairs_of(config, photo) / config.scale**2) / 1e6
+    return 3 * width * height * config.camera.bits / 8 * (1 + _pairs_of(config, photo) / config.scale**2) / 1e6
 
 
 def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
@@ -214,6 +224,17 @@ def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
             f"{len(small)} of {len(photos)} photos are smaller than {'the largest blur' if blur else 'the least that can be used'}, {needed} px:"
             f" {first.name} is {first.width} × {first.height} px{target}."
             f" Leave out photos below {needed} px a side when ingesting{', or lower canvas_px and max_len_px of the blur' if blur else ''}"
+        )
+
+
+def _refuse_large(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
+    """A codec's file has no room for longer sides."""
+    longest = None if config.camera.largest_px is None else config.camera.largest_px * config.scale
+    large = [] if longest is None else [photo for photo in photos if max(_target_size(config, photo)) > longest]
+    if large:
+        raise PhotoError(
+            f"{len(large)} of {len(photos)} photos are larger than camera.{' or camera.'.join(config.camera.codecs)} can write, {longest} px a side:"
+            f" {large[0].name} is {large[0].width} × {large[0].height} px. Set synthesize.max_side_px to {longest} or less, or leave them out"
         )
 
 
