@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_pixels, to_uint8
+from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_pixels, to_uint8, to_uint16
 
 LEVELS_16 = 65535
 
@@ -66,14 +66,14 @@ def stored(light: Floats, *, linear: bool, bits: Bits = 8) -> Pixels:
         steps = np.clip(light, 0.0, 1.0)
         steps *= LEVELS_16
         steps += 0.5
-        levels: Pixels = np.take(_srgb_table(), steps.astype(np.uint16))
+        levels: Pixels = np.take(srgb_table(), steps.astype(np.uint16))
     else:
         levels = to_pixels(linear_to_srgb(np.clip(light, 0.0, 1.0)) if linear else light, bits)
     return np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
 
 
 @cache
-def _srgb_table() -> npt.NDArray[np.uint8]:
+def srgb_table() -> npt.NDArray[np.uint8]:
     table = to_uint8(linear_to_srgb((np.arange(LEVELS_16 + 1) / LEVELS_16).astype(np.float32)))
     table.setflags(write=False)
     return table
