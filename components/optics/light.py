@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_pixels, to_uint8, to_uint16
+from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_uint8
+from components.core.levels import to_pixels, to_uint16
 
 LEVELS_16 = 65535
 

@@ -26,13 +26,13 @@ RED_SITES = {"RGGB": (0, 0), "GRBG": (0, 1), "GBRG": (1, 0), "BGGR": (1, 1)}
 
 
 class CameraColours(Part):
-    """Colours as a camera's filters part them: a random mean of real cameras' matrices, with shares that add up to 1 (Brooks et al. 2019, section 3.2)."""
+    """Colours as a camera's filters part them: a random mean of real cameras' matrices, with shares that add up to 1 (Brooks et al. 2019)."""
 
     cameras: tuple[CameraName, ...] = Field(CAMERAS, min_length=1, description="cameras of which each pair's matrix is a mean; one alone is used as it is")
 
-    def draw(self, rng: np.random.Generator) -> dict[str, float]:
+    def draw(self, rng: np.random.Generator) -> tuple[tuple[str, float], ...]:
         """One pair's shares, uniform among all that add up to 1."""
-        return dict(zip(self.cameras, rng.dirichlet(np.ones(len(self.cameras))).tolist(), strict=True))
+        return tuple(zip(self.cameras, rng.dirichlet(np.ones(len(self.cameras))).tolist(), strict=True))
 
 
 class WhiteBalance(Part):
@@ -66,7 +66,7 @@ class Bayer(Part):
 class SensorShot:
     """One pair's sensor, all drawn."""
 
-    cameras: dict[str, float] | None  # share of each camera's matrix
+    cameras: tuple[tuple[str, float], ...] | None  # names, each with the share of its matrix
     gains: tuple[float, float, float]  # white balance: factors on red, green and blue
     pattern: str | None  # the photo's four pixels from its top left: RGGB, GRBG, GBRG or BGGR; None: all colours at every pixel
     demosaic: Demosaic = "malvar"
@@ -74,7 +74,7 @@ class SensorShot:
     @property
     def drawn(self) -> dict[str, JsonValue]:
         """Every parameter, for the pair's row."""
-        cameras: JsonValue = None if self.cameras is None else {**self.cameras}
+        cameras: JsonValue = None if self.cameras is None else {**dict(self.cameras)}
         return {"cameras": cameras, "gains": list(self.gains), "pattern": self.pattern, "demosaic": None if self.pattern is None else self.demosaic}
 
     @property
@@ -94,7 +94,7 @@ class SensorShot:
 
     @property
     def _to_camera(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        return np.eye(3) if self.cameras is None else to_camera(self.cameras)
+        return np.eye(3) if self.cameras is None else to_camera(dict(self.cameras))
 
     def red_site(self, top: int = 0, left: int = 0) -> tuple[int, int]:
         """Row and column, 0 or 1, of the first red pixel in a part of the photo that begins at (top, left). There is a pattern."""
@@ -104,7 +104,10 @@ class SensorShot:
 
 
 class Sensor(Part):
-    """What lies between light and a linear picture; null turns a step off. A grey photo comes from a grey sensor, which has none of them."""
+    """The sensor's colour filters, around the noise, and what the camera does to undo them.
+
+    null turns a step off. A grey photo comes from a grey sensor, which has none of them.
+    """
 
     colours: CameraColours | None = Field(default_factory=CameraColours, description="colour matrix to the camera's own colours, and back")
     white_balance: WhiteBalance | None = Field(default_factory=WhiteBalance, description="weaker red and blue on the sensor, made up for after the noise")

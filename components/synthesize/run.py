@@ -21,7 +21,8 @@ from components.cluster import map_in_order
 from components.core import seeds
 from components.core.errors import LineageError, PhotoError
 from components.core.files import need_free_space, sha256_of_bytes, write_bytes
-from components.core.images import Picture, Pixels, at_bits, bits_of, decode, png_bytes
+from components.core.images import Picture, Pixels, decode, png_bytes
+from components.core.levels import at_bits, bits_of
 from components.core.records import SPLITS, OnTheFly, Pair, PairSet, Photo, PhotoSet, Split, Target
 from components.optics.camera import Camera
 from components.optics.light import lit, shrunk, shrunk_size, stored

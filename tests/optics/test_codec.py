@@ -27,8 +27,12 @@ def test_beside_each_other_one_is_drawn_by_weight_and_alone_it_is_always() -> No
     # Three of four, give or take four standard deviations.
     assert np.mean([shot.jpeg_quality is not None for shot in both]) == pytest.approx(0.75, abs=0.09)
     assert all(Camera.model_validate({"jpeg": None, "webp": {}}).shot(seed).webp_quality is not None for seed in range(20))
+    webps = [Camera.model_validate({"jpeg": None, "webp": {}}).shot(seed).webp_quality for seed in range(400)]
     alone = [Camera().shot(seed).jpeg_quality for seed in range(400)]
     assert all(shot.jpeg_quality in (None, quality) for shot, quality in zip(both, alone, strict=True))
+    assert all(shot.webp_quality in (None, quality) for shot, quality in zip(both, webps, strict=True))
+    # Two draws of 24 qualities, each from a stream of its own, are rarely the same.
+    assert sum(jpeg == webp for jpeg, webp in zip(alone, webps, strict=True)) < 40
 
 
 def test_webp_is_what_the_picture_goes_through() -> None:

@@ -170,6 +170,15 @@ def test_a_full_sensor_shows_no_noise_through_the_mosaic() -> None:
     assert (FULL.shot(2).picture(white) == 255).all()
 
 
+def test_a_full_colour_does_not_spill_into_the_others() -> None:
+    # Through the camera's matrix a red of 3 would lift green and blue; the sensor is full at 1.
+    over = np.full((16, 16, 3), (3.0, 0.2, 0.2), np.float32)
+    camera = Camera.model_validate({"highlights": {}, "sensor": {}, **QUIET})
+    for seed in range(4):
+        # Light 0.2 is level 124.
+        assert np.unique(camera.shot(seed).picture(over).reshape(-1, 3), axis=0).tolist() == [[255, 124, 124]]
+
+
 def test_a_grey_photo_comes_from_a_grey_sensor() -> None:
     grey = np.ascontiguousarray(light()[:, :, 1])
     shot = FULL.shot(4)
@@ -200,7 +209,7 @@ def test_draws_fill_their_ranges() -> None:
     assert (blue <= 1.9).all()
     # A quarter of 400 each, give or take four standard deviations.
     assert all(65 <= sum(shot.pattern == pattern for shot in shots) <= 135 for pattern in RED_SITES)
-    shares = np.array([list((shot.cameras or {}).values()) for shot in shots])
+    shares = np.array([[share for _, share in shot.cameras or ()] for shot in shots])
     assert shares.sum(axis=1) == pytest.approx(np.ones(400))
     assert shares.mean(axis=0) == pytest.approx([0.25] * 4, abs=0.05)
 
