@@ -23,6 +23,7 @@ from components.core.images import Bytes8, Picture, jpeg_roundtrip, png_bytes
 from components.core.seeds import stream
 from components.optics.blurs import RandomTrajectory
 from components.optics.camera import Camera
+from components.optics.downscale import SecondOrder
 from components.optics.light import light_of, stored
 from components.optics.noise import normal_field
 from components.optics.plan import plans
@@ -76,11 +77,12 @@ def pair(width: int, height: int, rounds: int) -> None:
     kernel = BLUR.kernel(stream(0))
     noise = NoiseLevel(1e-4, 1e-5)
     bare = SynthesizeConfig(camera=Camera(noise=None, jpeg=None))
-    full = SynthesizeConfig()
+    full, second = SynthesizeConfig(), SynthesizeConfig(downscale=SecondOrder())
     seeds = iter(range(10**9))
     ways: dict[str, Callable[[], object]] = {
         "whole pair: kernel, linear light, blur": lambda: plans(bare.degradation, [next(seeds)])[0].blurred(light_of(picture, linear=True)),
         "whole pair, with noise and JPEG": lambda: plans(full.degradation, [next(seeds)])[0].blurred(light_of(picture, linear=True)),
+        "whole pair by second_order, scale 4": lambda: plans(second.degradation, [next(seeds)])[0].blurred(light_of(picture, linear=True)),
         "  draw the plan and the kernel": lambda: plans(bare.degradation, [next(seeds)]),
         "  sRGB to linear light": lambda: light_of(picture, linear=True),
         f"  blur ({np.count_nonzero(kernel.psf)} taps)": lambda: kernel.apply(light),

@@ -38,7 +38,7 @@ def lines(config: SynthesizeConfig, kinds: Sequence[Kind]) -> list[str]:
     if config.translate is not None:
         found.append(f"no blur: a translation, {config.translate.kind}")
     if config.downscale is not None:
-        found.append(f"{'after the blur' if config.blurred else 'no blur'}: ×{config.scale} smaller, {config.downscale.kernel}")
+        found.append(f"{'after the blur' if config.blurred else 'no blur'}: ×{config.scale} smaller, {config.downscale.words}")
     for kind in kinds:
         share = "left out" if kind.share is None else f"{100 * kind.share:.0f} %"
         middle = kind.severity_px[len(kind.severity_px) // 2]

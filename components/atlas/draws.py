@@ -46,6 +46,11 @@ class Mix:
     webp_quality: tuple[int, ...]
 
     @property
+    def blurred(self) -> bool:
+        """Whether any pair is, by a blur or by a downscale that takes more than its size."""
+        return max(self.severity_px) > 0
+
+    @property
     def counts(self) -> dict[SeverityClass, int]:
         """Pairs of each class."""
         found = Counter(self.classes)
@@ -73,7 +78,9 @@ class Kind:
 
     @property
     def title(self) -> str:
-        return "no blur" if isinstance(self.blur, NoBlur) else self.blur.kind.replace("_", " ")
+        # Where no blur comes before it, a downscale that blurs is the kind.
+        shown = self.blur.kind if self.examples[-1].severity_px == 0 else self.examples[0].plan.kind
+        return "no blur" if shown == NoBlur().kind else shown.replace("_", " ")
 
     @property
     def varied(self) -> bool:
@@ -104,7 +111,7 @@ def pair_seeds(config: SynthesizeConfig, count: int) -> list[int]:
 def drawn_mix(config: SynthesizeConfig) -> Mix:
     """DRAWS pairs of the recipe."""
     made = plans(config.degradation, pair_seeds(config, DRAWS))
-    severities = tuple(plan.effect.severity_px for plan in made)
+    severities = tuple(plan.severity_px for plan in made)
     shots = [plan.shot for plan in made]
     return Mix(
         tuple(next(place for place, blur in enumerate(config.blurs) if blur is plan.blur) for plan in made),
@@ -136,11 +143,11 @@ def kinds_of_blur() -> tuple[type[Blur], ...]:
 
 def _drawn_kind(config: SynthesizeConfig, blur: Blur, share: float | None) -> Kind:
     alone = config.model_copy(update={"blurs": (blur,), "translate": None})
-    made = sorted(plans(alone.degradation, pair_seeds(config, OF_EACH_KIND)), key=lambda plan: plan.effect.severity_px)
+    made = sorted(plans(alone.degradation, pair_seeds(config, OF_EACH_KIND)), key=lambda plan: plan.severity_px)
     examples = [
         Example(plan, place if place in SHOWN else None, severity, extent_px(plan.effect.psf), config.severity_class(severity))
         for place, plan in enumerate(made)
-        for severity in (plan.effect.severity_px,)
+        for severity in (plan.severity_px,)
     ]
     return Kind(blur, share, tuple(examples))
 

@@ -15,6 +15,7 @@ from components.atlas.histogram import Histogram, histogram
 from components.atlas.photo import Scene, translated
 from components.atlas.settings import Setting, settings_of
 from components.describe.nets import first_line
+from components.optics.blurs import NoBlur
 from components.optics.blurs.effect import Kernel
 from components.recipes import Recipe
 from components.synthesize.config import SeverityClass, SynthesizeConfig
@@ -45,7 +46,7 @@ class Chapter:
     chart: Histogram | None
     kernel_px: int
     uniform: bool  # the same blur everywhere in the photo
-    still: bool  # no blur at all
+    still: bool  # no kernel to show
     columns: tuple[Column, ...]
 
 
@@ -77,14 +78,13 @@ def charts_of(config: SynthesizeConfig, mix: Mix) -> list[Histogram]:
     """The histograms of the recipe's mix; none of what it does not have."""
     mild, strong = config.severity_bounds_px
     found = []
-    if config.blurred:
+    if mix.blurred:
         bounds = ((mild, f"{mild:g} px", "bound"), (strong, f"{strong:g} px", "bound"))
-        found += [
-            histogram(
-                mix.severity_px, title="Severity", x_title="RMS radius of the blur, px", classes=mix.classes, order=CLASSES, rules=bounds, from_zero=True
-            ),
-            histogram(mix.extent_px, title="Extent", x_title="longer side of the kernel, px", classes=mix.classes, order=CLASSES, whole=True),
-        ]
+        found.append(
+            histogram(mix.severity_px, title="Severity", x_title="RMS radius of the blur, px", classes=mix.classes, order=CLASSES, rules=bounds, from_zero=True)
+        )
+    if config.blurred:
+        found.append(histogram(mix.extent_px, title="Extent", x_title="longer side of the kernel, px", classes=mix.classes, order=CLASSES, whole=True))
     if mix.noise_levels:
         found.append(histogram(mix.noise_levels, title="Noise", x_title="standard deviation at mid grey, 8-bit levels", from_zero=True))
     if mix.extra_light:
@@ -104,7 +104,7 @@ def _chapter(config: SynthesizeConfig, kind: Kind, mix: Mix, scene: Scene) -> Ch
     columns = tuple(_column(config, example, picture, scene) for example, picture in zip(kind.shown, kernels, strict=True))
     counts = {name: mine.count(name) for name in CLASSES}
     uniform = all(isinstance(example.plan.effect, Kernel) for example in kind.shown)
-    return Chapter(kind, first_line(kind.blur), settings_of(kind.blur), counts, _own_chart(config, kind), side, uniform, kind.severity_px[-1] == 0, columns)
+    return Chapter(kind, first_line(kind.blur), settings_of(kind.blur), counts, _own_chart(config, kind), side, uniform, isinstance(kind.blur, NoBlur), columns)
 
 
 def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:
@@ -126,7 +126,8 @@ def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:
 def _column(config: SynthesizeConfig, example: Example, kernels: str, scene: Scene) -> Column:
     given, scale = pictures.blurred(example, scene), config.scale
     title = "given" if example.percentile is None else "median" if example.percentile == 50 else f"{example.percentile}th percentile"
-    spread = f"{example.severity_px:.2f} px RMS, {example.extent_px} px across" if example.severity_px else f"{given.shape[1]}×{given.shape[0]} px"
+    across = f"{given.shape[1]}×{given.shape[0]} px" if isinstance(example.plan.blur, NoBlur) else f"{example.extent_px} px across"
+    spread = f"{example.severity_px:.2f} px RMS, {across}" if example.severity_px else across
     return Column(title, spread, example.severity_class, kernels, pictures.cropped(given, scene.crop, scale), pictures.whole(given, scale))
 
 

@@ -55,6 +55,8 @@ def scene_of(config: SynthesizeConfig, path: Path | None, smallest_px: int) -> S
             " give --photo a larger one"
         )
     sharp = stored(light, linear=config.camera.linear_light)
+    if config.downscale is not None and (sharpened := config.downscale.train_target(sharp)) is not sharp:
+        sharp, light = sharpened, light_of(Picture(sharpened, picture.channels, 8, picture.format), linear=config.camera.linear_light)
     return Scene(place.name, f"{bundled.origin}; {bundled.licence}" if path is None else "", picture, light, sharp, crop_of(sharp, config.scale))
 
 

@@ -6,6 +6,7 @@ nothing depends on order, workers or the other photos.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from components.core.parts import Part
 from components.optics.blurs import Blur, NoBlur
 from components.optics.blurs.effect import Effect, Floats
 from components.optics.camera import Camera, Shot
-from components.optics.downscale import Downscale
+from components.optics.downscale import Downscaling, Shrinking
 
 if TYPE_CHECKING:
     from components.core.images import Pixels
@@ -28,7 +29,7 @@ class Degradation(Part):
     """What is done to every photo of a set, with the ranges to draw from: one of the blurs, then a smaller size, then the camera."""
 
     blurs: tuple[Blur, ...]
-    downscale: Downscale | None
+    downscale: Downscaling | None
     camera: Camera
 
 
@@ -38,7 +39,7 @@ class Plan:
 
     blur: Blur
     effect: Effect
-    downscale: Downscale | None
+    downscale: Shrinking | None
     shot: Shot
 
     @property
@@ -48,13 +49,18 @@ class Plan:
 
     @property
     def kind(self) -> str:
-        """The pair's `blur_kind`: the blur's own, or downscale where there is no blur beside it."""
-        return "downscale" if self.downscale is not None and isinstance(self.blur, NoBlur) else self.blur.kind
+        """The pair's `blur_kind`: the blur's own, or the downscale's where there is no blur beside it."""
+        return self.downscale.pair_kind if self.downscale is not None and isinstance(self.blur, NoBlur) else self.blur.kind
+
+    @property
+    def severity_px(self) -> float:
+        """RMS radius in px of the sharp photo: the blur's, and what the downscale takes beyond its size."""
+        return self.effect.severity_px if self.downscale is None else math.hypot(self.effect.severity_px, self.downscale.severity_px)
 
     @property
     def drawn(self) -> dict[str, JsonValue]:
         """Every parameter, for the pair's row."""
-        small: dict[str, JsonValue] = {} if self.downscale is None else {"downscale": self.downscale.model_dump(mode="json")}
+        small: dict[str, JsonValue] = {} if self.downscale is None else {"downscale": self.downscale.drawn}
         return {"blur": self.effect.drawn, **small, **self.shot.drawn}
 
     def blurred(self, light: Floats) -> Pixels:
@@ -64,7 +70,7 @@ class Plan:
     def exposure(self, light: Floats) -> Floats:
         """The light that falls on the sensor: the scene's, with its highlights, blurred; smaller with downscale."""
         blurred = self.effect.apply(self.shot.recovered(light))
-        return blurred if self.downscale is None else self.downscale.apply(blurred)
+        return blurred if self.downscale is None else self.downscale.apply(blurred, linear=self.shot.linear_light)
 
 
 def plans(degradation: Degradation, pair_seeds: Sequence[int]) -> list[Plan]:
@@ -76,6 +82,8 @@ def plans(degradation: Degradation, pair_seeds: Sequence[int]) -> list[Plan]:
         mine = [place for place, pick in enumerate(chosen) if pick == kind]
         effects.update(zip(mine, blur.draw([seeds.stream(pair_seeds[place], "blur") for place in mine]), strict=True))
     return [
-        Plan(degradation.blurs[pick], effects[place], degradation.downscale, degradation.camera.shot(seed))
+        Plan(
+            degradation.blurs[pick], effects[place], None if degradation.downscale is None else degradation.downscale.draw(seed), degradation.camera.shot(seed)
+        )
         for place, (seed, pick) in enumerate(zip(pair_seeds, chosen, strict=True))
     ]

@@ -5,7 +5,7 @@ mosaic and its codec's blocks. What is asked for grows backwards through them, s
 mirrors as it does on the whole photo, and is then made forwards.
 
 A blur that is no `Kernel` changes from place to place and is made for the whole photo first: a part then costs what the whole costs. So
-does WebP, which predicts each block from those before.
+do WebP, which predicts each block from those before, and downscale second_order, which goes through other sizes.
 """
 
 from __future__ import annotations
@@ -67,9 +67,10 @@ def _fallen(plan: Plan, pixels: Pixels, box: Box) -> Floats:
     """The light that falls on the sensor in a box."""
     if plan.downscale is None:
         return blurred_light(plan, pixels, box)
-    reach = plan.downscale.reach
-    around = box.grown(reach, reach).within(*(side // plan.scale for side in pixels.shape[:2]))
-    return plan.downscale.apply(blurred_light(plan, pixels, around.times(plan.scale)))[box.of(around)]
+    whole, reach = Box(0, 0, *(side // plan.scale for side in pixels.shape[:2])), plan.downscale.reach
+    around = whole if reach is None else box.grown(reach, reach).within(whole.height, whole.width)
+    light = blurred_light(plan, pixels, around.times(plan.scale))
+    return np.ascontiguousarray(plan.downscale.apply(light, linear=plan.shot.linear_light)[box.of(around)])
 
 
 def blurred_light(plan: Plan, pixels: Pixels, box: Box) -> Floats:

@@ -10,7 +10,7 @@ from components.core.parts import Part, digest_of
 from components.core.records import Baseline, Task
 from components.optics.blurs import Blur, NoBlur, RandomTrajectory
 from components.optics.camera import Camera
-from components.optics.downscale import SMALLEST_PX, Downscale
+from components.optics.downscale import SMALLEST_PX, Downscaling
 from components.optics.plan import Degradation
 from components.synthesize.translate import Translate
 
@@ -25,22 +25,25 @@ def _usual_blurs(given: dict[str, Any]) -> tuple[Blur, ...]:
 
 
 def _usual_camera(given: dict[str, Any]) -> Camera:
-    """Noise and JPEG, but for a translation, whose pictures no camera takes."""
-    return Camera(noise=None, jpeg=None) if given.get("translate") else Camera()
+    """Noise and JPEG, but for a translation, whose pictures no camera takes, and for a downscale that is a camera itself."""
+    return Camera(noise=None, jpeg=None) if given.get("translate") or getattr(given.get("downscale"), "has_camera", False) else Camera()
 
 
 class SynthesizeConfig(Part):
     """How photos become pairs: blurred ones, small ones (downscale), or parted ones (translate)."""
 
     seed: int = Field(0, ge=0, description="another seed draws other blurs and noise for the same photos")
-    downscale: Downscale | None = Field(None, description="make the input smaller, for super-resolution; after the blur, before the noise")
+    downscale: Downscaling | None = Field(None, description="make the input smaller, for super-resolution; after the blur, before the noise")
     translate: Translate | None = Field(None, description="take input and target from the photo itself, for paired translation; excludes all else")
     blurs: tuple[Blur, ...] = Field(
         default_factory=_usual_blurs,
         min_length=1,
         description="kinds of blur; one is drawn per pair, by weight. Left out: random_trajectory, or none with downscale or translate",
     )
-    camera: Camera = Field(default_factory=_usual_camera, description="what the camera adds after the blur. Left out: its defaults, or nothing with translate")
+    camera: Camera = Field(
+        default_factory=_usual_camera,
+        description="what the camera adds after the blur. Left out: its defaults, or nothing with translate or downscale second_order",
+    )
     # Not written where it is the usual one, so that settings and sets keep their digest.
     delivery: Delivery = Field(
         "offline",
@@ -79,7 +82,13 @@ class SynthesizeConfig(Part):
                 raise ValueError(f"translate takes its input from the photo as it is, so there is nothing to blur: leave blurs out; got {kinds}")
             if self.camera.steps:
                 raise ValueError(f"translate takes its input from the photo as it is: leave camera out, or set its {' and '.join(self.camera.steps)} to null")
-        if not (self.blurred or self.camera.steps) and max(self.pairs_per_photo, self.pairs_per_eval_photo) > 1:
+        if self.downscale is not None and self.downscale.has_camera and (self.camera.steps or self.camera.bits != 8):
+            steps = " and ".join([*(f"{name}: null" for name in self.camera.steps), *(["bits: 8"] if self.camera.bits != 8 else [])])
+            raise ValueError(
+                f"{self.downscale.kind} has noise and JPEG of its own, twice, and a camera would be a third: leave camera out, or set {steps} in it"
+            )
+        drawn = self.downscale is not None and self.downscale.random
+        if not (self.blurred or self.camera.steps or drawn) and max(self.pairs_per_photo, self.pairs_per_eval_photo) > 1:
             raise ValueError(
                 f"nothing is drawn (no blur, no camera), so all pairs of a photo would be the same: set pairs_per_photo and pairs_per_eval_photo to 1;"
                 f" got {self.pairs_per_photo} and {self.pairs_per_eval_photo}"

@@ -120,6 +120,8 @@ def _blurred(work: Work, picture: Picture) -> Made:
         pixels = config.downscale.cut(pixels)
         done["cut_from_px"] = [whole[1], whole[0]] if pixels.shape[:2] != whole else None
     sharp = _kept(pixels, config.camera)
+    if config.downscale is not None and photo.split == "train" and (sharpened := config.downscale.train_target(sharp)) is not sharp:
+        sharp, pixels, done["sharpened"] = sharpened, sharpened[:, :, 0] if picture.channels == 1 else sharpened, True
     target = _target_of(work, sharp)
     if config.delivery == "on_the_fly" and photo.split == "train":
         return _made(work, [_to_be_blurred(work, target, pixels, picture.channels, done)], sharp)
@@ -127,7 +129,7 @@ def _blurred(work: Work, picture: Picture) -> Made:
     rows = []
     pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(_pairs_of(config, photo))]
     for index, (seed, plan) in enumerate(zip(pair_seeds, plans(config.degradation, pair_seeds), strict=True)):
-        rows.append(_row(work, target, index, seed, plan.blurred(light), plan.kind, {**plan.drawn, **done}, plan.effect.severity_px))
+        rows.append(_row(work, target, index, seed, plan.blurred(light), plan.kind, {**plan.drawn, **done}, plan.severity_px))
     return _made(work, rows, sharp)
 
 

@@ -38,8 +38,12 @@ KEPT_TRAININGS = 3
 def preflight(config: TrainConfig) -> dict[int, Path]:
     """Get the pretrained weights that the content losses need, before any work; gives their files by place.
 
-    Raises WeightsError with the remedies when they cannot be had, or when those of a validation metric are not there.
+    Raises WeightsError with the remedies when they cannot be had, or when those of a validation metric are not there; InputError
+    when the net is to be compiled and there is nothing to compile it with.
     """
+    compilers = [os.environ.get("CXX") or "g++", "clang++"]
+    if config.compile and not any(map(shutil.which, compilers)):
+        raise InputError(f"train.compile needs a C++ compiler, and neither {' nor '.join(compilers)} was found: install g++, or set train.compile to false")
     for name in config.validate_metrics:
         if (reason := METRICS[name].missing()) is not None:
             raise WeightsError(f"train.validate_metrics names {name}, which cannot be measured here: {reason}")

@@ -53,6 +53,18 @@ def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(name: str, tmp_pat
     assert len(page) < 2e6
 
 
+def test_second_order_is_shown_by_its_severity_and_without_a_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "components" / "recipes" / "srgan.yaml").read_text()
+    assert "downscale: {scale: 4, kernel: bicubic}" in text
+    (tmp_path / "srgan.yaml").write_text(text.replace("downscale: {scale: 4, kernel: bicubic}", "downscale: {kind: second_order, scale: 4}"))
+    assert commands.run(["blur-atlas", str(tmp_path / "srgan.yaml"), "--out", str(tmp_path)]) == 0
+    printed, page = capsys.readouterr().out, (tmp_path / "index.html").read_text()
+    assert printed.startswith("no blur: ×4 smaller, twice blurred, resized, noisy and JPEG (Real-ESRGAN)\nsecond order")
+    assert all(words in page for words in ("<b>10th percentile</b>", "<b>median</b>", "<b>90th percentile</b>", "sigma_levels [1, 30]", "classes by which"))
+    assert 'alt="kernel"' not in page
+    assert page.count('alt="detail, given"') == 3
+
+
 def test_all_adds_every_other_kind_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands.run(["blur-atlas", "demo", "--all", "--out", str(tmp_path)])
     found = sections((tmp_path / "index.html").read_text())

@@ -29,6 +29,7 @@ SCALES: dict[str, dict[str, Any] | None] = {
     "bicubic": {"scale": 4},
     "bicubic by 3": {"scale": 3},
     "plain": {"scale": 2, "kernel": "bilinear_plain"},
+    "second order": {"kind": "second_order"},
     "plain by 3": {"scale": 3, "kernel": "bilinear_plain"},
 }
 

@@ -17,8 +17,9 @@ from components.optics.region import Box, part_of
 
 
 def compare(kind: str, camera: str, scale: str, pixels: np.ndarray[Any, Any], seed: int, *, boxes: int) -> None:
-    plan = plans(degradation(kind, camera, scale), [seed])[0]
-    pixels = pixels if plan.downscale is None else plan.downscale.cut(pixels)
+    made = degradation(kind, camera, scale)
+    plan = plans(made, [seed])[0]
+    pixels = pixels if made.downscale is None else made.downscale.cut(pixels)
     whole = plan.blurred(lit(pixels, linear=plan.shot.linear_light))
     rng = stream("boxes", seed)
     for number in range(boxes):

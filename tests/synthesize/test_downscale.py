@@ -74,7 +74,7 @@ def test_of_a_real_photo_the_small_one_is_exact(tmp_path: Path) -> None:
 def test_rows_name_the_downscale_and_count_as_mild(made: PairSet) -> None:
     for row in made.pairs():
         assert (row.blur_kind, row.severity, row.severity_class) == ("downscale", 0.0, "mild")
-        assert row.drawn["downscale"] == {"scale": 4, "kernel": "bicubic"}
+        assert row.drawn["downscale"] == {"kind": "plain", "scale": 4, "kernel": "bicubic"}
 
 
 def test_a_blur_before_the_downscale_keeps_its_own_kind(photoset: PhotoSet, tmp_path: Path) -> None:

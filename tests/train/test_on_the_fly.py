@@ -17,7 +17,7 @@ from components.core.errors import LineageError
 from components.core.images import decode
 from components.core.records import PairSet, Photo, PhotoSet
 from components.core.seeds import seed_of
-from components.optics.light import light_of
+from components.optics.light import light_of, lit, stored
 from components.optics.plan import Degradation, plans
 from components.synthesize.config import SynthesizeConfig
 from components.train.data import Data, pair_at, places_of_step, steps
@@ -46,8 +46,13 @@ def batch_of(made: FreshPairs, places: Sequence[tuple[str, int]]) -> list[torch.
 def as_a_file(fresh: Fresh, photo: Photo, pair_seed: int, settings: dict[str, Any]) -> np.ndarray[Any, Any]:
     """What synthesize writes for a photo and a pair's seed: the whole picture, from the photo that was ingested."""
     made = SynthesizeConfig.model_validate(settings)
-    light = light_of(decode((fresh[0].folder / photo.file).read_bytes()), linear=made.camera.linear_light, max_side_px=made.max_side_px)
-    light = light if made.downscale is None else made.downscale.cut(light)
+    linear = made.camera.linear_light
+    light = light_of(decode((fresh[0].folder / photo.file).read_bytes()), linear=linear, max_side_px=made.max_side_px)
+    if made.downscale is not None:
+        light = made.downscale.cut(light)
+        sharp = stored(light, linear=linear)
+        target = made.downscale.train_target(sharp)
+        light = light if target is sharp else lit(target[:, :, 0] if photo.channels == 1 else target, linear=linear)
     return plans(made.degradation, [pair_seed])[0].blurred(light)
 
 
@@ -57,7 +62,15 @@ def offset_in(whole: np.ndarray[Any, Any], part: np.ndarray[Any, Any]) -> list[t
     return [(int(row), int(column)) for row, column in np.argwhere((windows == part).all(axis=(2, 3, 4)))]
 
 
-@pytest.mark.parametrize("changes", [{}, {"camera": {"highlights": {}, "sensor": {}}}, {"downscale": {"scale": 4}}], ids=["plain", "sensor", "downscale"])
+SETS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "sensor": {"camera": {"highlights": {}, "sensor": {}}},
+    "downscale": {"downscale": {"scale": 4}},
+    "second order": {"downscale": {"kind": "second_order", "scale": 4}},
+}
+
+
+@pytest.mark.parametrize("changes", SETS.values(), ids=SETS)
 def test_the_given_crop_is_cut_from_the_picture_that_would_lie_in_a_file(tmp_path: Path, changes: dict[str, Any]) -> None:
     fresh = fresh_set(tmp_path, **changes)
     scale = fresh[1].scale

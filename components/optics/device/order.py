@@ -58,10 +58,14 @@ class Layout:
         return 1 if self.degradation.downscale is None else self.degradation.downscale.scale
 
     @property
+    def downscale_reach(self) -> int:
+        """How far light is looked at beyond that to make the photo smaller."""
+        return 0 if self.degradation.downscale is None else self.degradation.downscale.reach or 0
+
+    @property
     def blurred(self) -> int:
         """Side, in px of the photo, of the light after the blur."""
-        reach = 0 if self.degradation.downscale is None else self.degradation.downscale.reach
-        return (self.fallen + 2 * reach) * self.scale
+        return (self.fallen + 2 * self.downscale_reach) * self.scale
 
     @cached_property
     def blur_reach(self) -> int:
@@ -74,8 +78,7 @@ class Layout:
             top, left = (max(first - SMEAR_PX, 0) // GRID_PX * GRID_PX for first in (top, left))
         shown = Box(top, left, self.shown, self.shown)
         fallen = shown.grown(self.sensor_reach, self.sensor_reach)
-        reach = 0 if self.degradation.downscale is None else self.degradation.downscale.reach
-        return shown, fallen, fallen.grown(reach, reach).times(self.scale)
+        return shown, fallen, fallen.grown(self.downscale_reach, self.downscale_reach).times(self.scale)
 
 
 def order_of(layout: Layout, plan: Plan, pixels: Pixels, top: int, left: int) -> Order:
@@ -160,6 +163,11 @@ def stacked(layout: Layout, orders: Sequence[Order]) -> Order:
 
 
 def taken(layout: Layout, plan: Plan, channels: Literal[1, 3]) -> bool:
-    """Whether the device can make the picture of a plan. Not WebP, nor 16 bits, nor a grey photo where others have a sensor of colours."""
+    """Whether the device can make the picture of a plan. Not WebP, nor 16 bits, nor a grey photo where others have a sensor of colours.
+
+    Nor a downscale that goes through other sizes.
+    """
     shot = plan.shot
+    if plan.downscale is not None and plan.downscale.reach is None:
+        return False
     return shot.webp_quality is None and shot.bits == 8 and (channels == 3 or layout.degradation.camera.sensor is None)

@@ -33,6 +33,7 @@ def rendered(layout: Layout, orders: Mapping[str, Tensor]) -> Tensor:
     camera, size = layout.degradation.camera, orders["fallen"]
     light = _blurred(layout, _light(layout, orders), orders["psf"])
     if layout.degradation.downscale is not None:
+        assert isinstance(layout.degradation.downscale, Downscale), "second_order is never taken"
         light = _smaller(layout.degradation.downscale, _at_borders(light, orders["photo"], _repeated))
     full = None
     if camera.highlights is not None:
