@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from components import tracking, versioning
 from components.core.errors import InputError, LineageError, RefocusError
 from components.core.files import sha256_of_file
-from components.core.records import Checkpoint, EvalReport, PairSet, Photo, PhotoSet, Provenance, RecipeRecord, Record
+from components.core.record import Record
+from components.core.records import Checkpoint, EvalReport, PairSet, Photo, PhotoSet, Provenance, RecipeRecord
 from components.register.export import FILES, RECORDS
 from components.tracking import registry
 
@@ -143,7 +144,7 @@ def _records(version: tracking.Version, folder: Path) -> Iterator[str]:
     for what, tag, kind in _LINKS:
         try:
             record = kind.load(folder)
-            for table in ("photos", "pairs", "scores"):
+            for table in ("photos", "pairs", "targets", "scores"):
                 getattr(record, table, tuple)()
         except (LineageError, ValidationError) as error:
             yield f"{what}: {error}"

@@ -24,7 +24,8 @@ from components import tracking
 from components.core.errors import BusyError, InputError, LineageError
 from components.core.files import code_digest, state_folder, write_rows
 from components.core.parts import canonical_json, digest_of
-from components.core.records import EvalReport, ModelVersion, PairSet, PhotoScore, Record
+from components.core.record import Record
+from components.core.records import EvalReport, ModelVersion, PairSet, PhotoScore
 from components.metrics import METRICS
 from components.register.config import RegisterConfig
 from components.register.export import WEIGHTS_PLACE

@@ -18,7 +18,8 @@ from typing import Any
 from components import recipes, versioning
 from components.core.errors import InputError, nearest
 from components.core.files import state_folder
-from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance, RecipeRecord, Record
+from components.core.record import Record
+from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance, RecipeRecord
 
 OLDEST_TORCH = (2, 11)
 FOLDERS: dict[type[Record], str] = {PhotoSet: "photos", PairSet: "pairs", Checkpoint: "checkpoint", EvalReport: "report"}

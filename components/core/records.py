@@ -9,82 +9,19 @@ Long tables (one row a photo or pair) lie beside the record as JSON Lines, bound
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import ClassVar, Literal, Self, TypeVar
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from components.core.errors import LineageError
-from components.core.files import sha256_of_bytes, sha256_of_file, write_rows, write_text
+from components.core.files import sha256_of_file
 from components.core.parts import Part, digest_of
+from components.core.record import Record, TableRecord
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Task = Literal["deblurring", "super_resolution", "translation"]
 Baseline = Literal["input", "bicubic", "mean_colour"]
-Row = TypeVar("Row", bound=Part)
-
-
-class Record(Part):
-    """One stage's result. `FILE` is its name on disk; `digest` is its identity."""
-
-    FILE: ClassVar[str]
-    about: dict[str, JsonValue] = Field(default_factory=dict, description="facts for people; no part of the digest")
-    _folder: Path | None = PrivateAttr(default=None)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of everything but `about`: 64 hex digits."""
-        return digest_of(self.model_dump(mode="json", exclude={"about"}))
-
-    @property
-    def folder(self) -> Path:
-        """Where this copy lies; known once it was saved or loaded."""
-        if self._folder is None:
-            raise LineageError(f"this {type(self).__name__} was never saved, so it has no folder")
-        return self._folder
-
-    def save(self, folder: Path) -> Self:
-        """Write the record as FOLDER/FILE in one step; gives itself back, now knowing its folder."""
-        write_text(folder / self.FILE, self.model_dump_json(indent=2) + "\n")
-        self._folder = folder.resolve()
-        return self
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read FOLDER/FILE. Raises LineageError, naming the stage to run, when it is absent or is no such record."""
-        path = folder / cls.FILE
-        if not path.is_file():
-            raise LineageError(f"no {cls.__name__} at {path}; run the stage that makes it first (refocus run RECIPE does them in order)")
-        try:
-            record = cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise LineageError(
-                f"{path} is not a {cls.__name__} this version can read: {error.errors()[0]['msg']}; run the stage that makes it again"
-            ) from error
-        record._folder = folder.resolve()
-        return record
-
-
-class TableRecord(Record):
-    """A record with a table of rows beside it."""
-
-    TABLE: ClassVar[str]
-    table_sha256: str = Field(description="SHA-256 of the table's file")
-
-    def _rows(self, kind: type[Row]) -> tuple[Row, ...]:
-        path = self.folder / self.TABLE
-        data = path.read_bytes() if path.is_file() else b""
-        if sha256_of_bytes(data) != self.table_sha256:
-            raise LineageError(
-                f"{path} is missing or was altered: its SHA-256 is not the {self.table_sha256[:12]}… that {self.FILE} names; run the stage that makes it again"
-            )
-        return tuple(kind.model_validate_json(line) for line in data.splitlines())
-
-    @classmethod
-    def write_table(cls, folder: Path, rows: tuple[Part, ...]) -> str:
-        """Write the rows beside the record to be; returns their SHA-256 for `table_sha256`."""
-        return write_rows(folder / cls.TABLE, rows)
 
 
 class RecipeRecord(Record):
@@ -172,11 +109,39 @@ class Pair(Part):
     seed: int
 
 
+class Target(Part):
+    """What training makes pairs of by itself: one photo, ready to be blurred, and what a net should make of the result."""
+
+    id: str
+    photo: str = Field(description="id of the sharp photo it comes from")
+    sharp: str = Field(description="file below the PairSet's folder: the target")
+    sharp_sha256: str
+    light: str = Field(description="file below the PairSet's folder: the photo whose light is blurred; the target itself where that holds all of it")
+    light_sha256: str
+    width: int = Field(description="px of both")
+    height: int = Field(description="px of both")
+    channels: Literal[1, 3] = Field(description="1 grey, 3 colour")
+    done: dict[str, JsonValue] = Field(description="what was done to the photo without drawing")
+
+
+class OnTheFly(Part):
+    """How training makes its pairs: every time it comes to a photo, a new one."""
+
+    degradation: dict[str, JsonValue] = Field(description="what is done to a photo, with the ranges to draw from: a `Degradation` of components/optics")
+    seed: int = Field(description="that of the recipe's synthesize section")
+    targets: int = Field(ge=0, description="photos to make pairs of")
+    targets_sha256: str = Field(description="SHA-256 of their table")
+
+
 class PairSet(TableRecord):
-    """Pairs for one task: SPLIT/blur/*.png (what is given) and SPLIT/sharp/*.png (what is wanted) below the folder, one row each."""
+    """Pairs for one task: SPLIT/blur/*.png (what is given) and SPLIT/sharp/*.png (what is wanted) below the folder, one row each.
+
+    With `on_the_fly` there are no training pairs but targets, of which training makes its pairs by itself.
+    """
 
     FILE = "pairset.json"
     TABLE = "pairs.jsonl"
+    TARGETS: ClassVar[str] = "targets.jsonl"
     photoset: str = Field(description="digest of the PhotoSet")
     config_digest: str = Field(description="digest of the settings that made it")
     task: Task = "deblurring"
@@ -184,6 +149,8 @@ class PairSet(TableRecord):
     baseline: Baseline = Field("input", description="what a result is measured against: what a person has without any net")
     mean_colour: tuple[int, int, int] | None = Field(default=None, description="mean over the training targets, RGB of 0 to 255; for that baseline")
     counts: dict[Split, int]
+    # Not written where it is none, so that sets without it keep their digest.
+    on_the_fly: OnTheFly | None = Field(default=None, exclude_if=lambda way: way is None, description="how training makes its pairs, if they are not here")
 
     @model_validator(mode="after")
     def _baseline_fits(self) -> Self:
@@ -197,6 +164,15 @@ class PairSet(TableRecord):
         """The rows, ordered by id; of one split when asked."""
         rows = self._rows(Pair)
         return rows if split is None else tuple(row for row in rows if row.split == split)
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Name and SHA-256 of every table beside the record."""
+        return super().tables | ({} if self.on_the_fly is None else {self.TARGETS: self.on_the_fly.targets_sha256})
+
+    def targets(self) -> tuple[Target, ...]:
+        """The photos that training makes its pairs of, ordered by id; none where the training pairs are here."""
+        return () if self.on_the_fly is None else self._rows(Target, self.TARGETS)
 
 
 class Checkpoint(Record):

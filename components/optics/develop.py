@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from components.optics.blurs.convolve import with_spare
 from components.optics.blurs.effect import Floats
 from components.optics.demosaic import demosaicked, mosaicked
 from components.optics.noise import normal_field
@@ -30,7 +31,7 @@ def noisy(light: Floats, noise: NoiseLevel | None, seed: int, full: Mask | None,
 
 def raw_of(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int) -> Floats:
     """What the sensor measures of (H, W, 3) linear sRGB, before white balance, with noise, not clipped: (H, W) under a Bayer pattern, else (H, W, 3)."""
-    raw = np.asarray(cv2.transform(light, sensor.to_raw), np.float32)
+    raw = _in_colours(light, sensor.to_raw)
     if sensor.pattern is not None:
         red = sensor.red_site(top, left)
         raw, full = mosaicked(raw, red), None if full is None else mosaicked(full, red)
@@ -49,7 +50,12 @@ def developed(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed:
     else:
         red = sensor.red_site(top, left)
         colours = demosaicked(_balanced(raw, mosaicked(gains, red)), red, sensor.demosaic)
-    return np.asarray(cv2.transform(colours, sensor.to_srgb), np.float32)
+    return _in_colours(colours, sensor.to_srgb)
+
+
+def _in_colours(light: Floats, matrix: Floats) -> Floats:
+    """Every pixel times a (3, 3) matrix, bit for bit the same wherever it lies: OpenCV rounds a row's last few otherwise."""
+    return np.ascontiguousarray(cv2.transform(with_spare(light), matrix)[:, : light.shape[1]], np.float32)
 
 
 def _balanced(raw: Floats, gains: Floats) -> Floats:

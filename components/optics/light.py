@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_uint8
-from components.core.levels import to_pixels
+from components.core.levels import to_pixels, to_uint16
 
 LEVELS_16 = 65535
 
@@ -19,14 +19,27 @@ def light_of(picture: Picture, *, linear: bool, max_side_px: int | None = None) 
     """A decoded photo as values to blur: (H, W) for grey, (H, W, 3) for colour, float32 in [0, 1].
 
     linear: linear light; false gives sRGB values as stored, which blurs as most older code does.
-    max_side_px: a larger photo is shrunk to it by averaging areas, always in linear light.
+    max_side_px: a larger photo is shrunk to it first.
+    """
+    return lit(shrunk(picture, max_side_px), linear=linear)
+
+
+def lit(pixels: Pixels, *, linear: bool) -> Floats:
+    """Stored values, uint8 or uint16, of a photo or any part of one, as values to blur."""
+    return linear_of(pixels) if linear else to_float(pixels)
+
+
+def shrunk(picture: Picture, max_side_px: int | None) -> Pixels:
+    """The pixels of a photo that is no larger than `max_side_px` a side: (H, W) for grey, (H, W, 3) for colour, as stored where it is not.
+
+    A larger one is shrunk by averaging areas in linear light, and comes as sRGB of 16 bits: a file can hold it as it is.
     """
     pixels = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
     size = shrunk_size(pixels.shape[1], pixels.shape[0], max_side_px)
     if size == (pixels.shape[1], pixels.shape[0]):
-        return linear_of(pixels) if linear else to_float(pixels)
+        return np.ascontiguousarray(pixels)
     light = np.asarray(cv2.resize(linear_of(pixels), size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    return light if linear else linear_to_srgb(light)
+    return to_uint16(linear_to_srgb(light))
 
 
 def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, int]:
@@ -54,14 +67,14 @@ def stored(light: Floats, *, linear: bool, bits: Bits = 8) -> Pixels:
         steps = np.clip(light, 0.0, 1.0)
         steps *= LEVELS_16
         steps += 0.5
-        levels: Pixels = np.take(_srgb_table(), steps.astype(np.uint16))
+        levels: Pixels = np.take(srgb_table(), steps.astype(np.uint16))
     else:
         levels = to_pixels(linear_to_srgb(np.clip(light, 0.0, 1.0)) if linear else light, bits)
     return np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
 
 
 @cache
-def _srgb_table() -> npt.NDArray[np.uint8]:
+def srgb_table() -> npt.NDArray[np.uint8]:
     table = to_uint8(linear_to_srgb((np.arange(LEVELS_16 + 1) / LEVELS_16).astype(np.float32)))
     table.setflags(write=False)
     return table

@@ -43,6 +43,11 @@ class Plan:
     shot: Shot
 
     @property
+    def scale(self) -> int:
+        """Size of the photo over that of the picture which is made."""
+        return 1 if self.downscale is None else self.downscale.scale
+
+    @property
     def kind(self) -> str:
         """The pair's `blur_kind`: the blur's own, or the downscale's where there is no blur beside it."""
         return self.downscale.pair_kind if self.downscale is not None and isinstance(self.blur, NoBlur) else self.blur.kind

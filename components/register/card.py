@@ -21,8 +21,7 @@ def write_card(
     photos, scores = photoset.photos(), report.scores()
     parts = [
         f"# {name}",
-        f"{_purpose(pairset)} Trained by the recipe `{recipe.name}` on {pairset.counts['train']} {PAIRS[pairset.task]} pairs, "
-        f"{checkpoint.images_seen} crops seen.",
+        f"{_purpose(pairset)} Trained by the recipe `{recipe.name}` on {_training_pairs(pairset)}, {checkpoint.images_seen} crops seen.",
         "## Measured on photos it never saw",
         _figures(pairset, report, scores),
         "## Data",
@@ -39,14 +38,29 @@ def write_card(
     return "\n\n".join(parts) + "\n"
 
 
+def _training_pairs(pairset: PairSet) -> str:
+    if pairset.on_the_fly is None:
+        return f"{pairset.counts['train']} {PAIRS[pairset.task]} pairs"
+    return f"{PAIRS[pairset.task]} pairs made of {pairset.on_the_fly.targets} photos, a new one for each crop"
+
+
+def _kinds(pairset: PairSet) -> list[str]:
+    """Kinds of blur, or of translation, among the training pairs, as they stand in the text."""
+    if pairset.on_the_fly is None:
+        return sorted({_kind(pair) for pair in pairset.pairs("train")})
+    blurs = pairset.on_the_fly.degradation["blurs"]
+    assert isinstance(blurs, list), "a degradation has a list of blurs"
+    return sorted({f"`{blur['kind']}`" for blur in blurs if isinstance(blur, dict)})
+
+
 def _purpose(pairset: PairSet) -> str:
     if pairset.task == "super_resolution":
         return f"Enlarges photos {pairset.scale} times each way."
     if pairset.task == "translation":
-        kinds = sorted({pair.blur_kind for pair in pairset.pairs("train")})
-        if kinds == ["to_colour"]:
+        kinds = _kinds(pairset)
+        if kinds == ["`to_colour`"]:
             return "Gives colour to grey photos."
-        return f"Turns one kind of picture into another ({', '.join(f'`{kind}`' for kind in kinds)})."
+        return f"Turns one kind of picture into another ({', '.join(kinds)})."
     return "Restores sharp photos from blurred ones."
 
 
@@ -111,8 +125,9 @@ def _kind(pair: Pair) -> str:
 
 def _known(pairset: PairSet) -> str:
     """What it was trained for, and so what not to expect."""
-    kinds = ", ".join(sorted({_kind(pair) for pair in pairset.pairs("train")}))
-    most = max((pair.severity for pair in pairset.pairs("train")), default=0.0)
+    kinds = ", ".join(_kinds(pairset))
+    # Pairs that training made were not measured; those to validate and test with are drawn from the same ranges.
+    most = max((pair.severity for pair in pairset.pairs(None if pairset.on_the_fly is not None else "train")), default=0.0)
     blur = f"the blur it was trained on: {kinds}, up to {most:.1f} px RMS radius. Expect little on other blurs and on stronger ones."
     if pairset.task == "translation":
         return f"- It knows pictures like those it was trained on ({kinds}) and will paint something for any other."

@@ -18,7 +18,8 @@ from components.core.errors import LineageError
 from components.core.files import state_folder
 from components.core.images import read_rgb, to_float
 from components.core.parts import digest_of
-from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance, RecipeRecord, Record
+from components.core.record import Record
+from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance, RecipeRecord
 from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
@@ -108,7 +109,7 @@ def _records(photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, repor
     """Every record and table of the chain, by file name: lineage must be readable from the registry alone."""
     tables: tuple[Record, ...] = (photoset, pairset, report)
     found = {record.FILE: record.folder / record.FILE for record in (*tables, checkpoint)}
-    found |= {record.TABLE: record.folder / record.TABLE for record in (photoset, pairset, report)}
+    found |= {table: record.folder / table for record in (photoset, pairset, report) for table in record.tables}
     found |= {path.name: path for path in photoset.folder.glob("quarantine*") if path.is_file()}
     page = report.folder / "report.html"
     lock = next((place / "dvc.lock" for place in checkpoint.folder.parents if (place / "dvc.lock").is_file()), None)

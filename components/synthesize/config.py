@@ -14,6 +14,7 @@ from components.optics.downscale import SMALLEST_PX, Downscaling
 from components.optics.plan import Degradation
 from components.synthesize.translate import Translate
 
+Delivery = Literal["offline", "on_the_fly"]
 SeverityClass = Literal["mild", "medium", "strong"]
 Radius = Annotated[float, Field(gt=0)]
 
@@ -42,6 +43,12 @@ class SynthesizeConfig(Part):
     camera: Camera = Field(
         default_factory=_usual_camera,
         description="what the camera adds after the blur. Left out: its defaults, or nothing with translate or downscale second_order",
+    )
+    # Not written where it is the usual one, so that settings and sets keep their digest.
+    delivery: Delivery = Field(
+        "offline",
+        exclude_if=lambda way: way == "offline",
+        description="offline: training pairs are files; on_the_fly: training makes them as it goes, a new blur each time. Those to measure with are files",
     )
     pairs_per_photo: int = Field(1, ge=1, le=99, description="pairs from each training photo, each with a blur of its own")
     pairs_per_eval_photo: int = Field(1, ge=1, le=99, description="pairs from each validation and test photo")
@@ -86,6 +93,18 @@ class SynthesizeConfig(Part):
                 f"nothing is drawn (no blur, no camera), so all pairs of a photo would be the same: set pairs_per_photo and pairs_per_eval_photo to 1;"
                 f" got {self.pairs_per_photo} and {self.pairs_per_eval_photo}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _on_the_fly(self) -> Self:
+        if self.delivery == "on_the_fly":
+            if self.translate is not None:
+                raise ValueError("delivery is on_the_fly, but a translation draws nothing that could differ from time to time: set delivery to offline")
+            if self.pairs_per_photo != 1:
+                raise ValueError(
+                    f"pairs_per_photo is {self.pairs_per_photo}, but with delivery on_the_fly training makes as many pairs of a photo as it asks for:"
+                    " leave pairs_per_photo out, or set delivery to offline"
+                )
         return self
 
     @property

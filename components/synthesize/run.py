@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,17 +22,18 @@ from components.core import seeds
 from components.core.errors import LineageError, PhotoError
 from components.core.files import need_free_space, sha256_of_bytes, write_bytes
 from components.core.images import Picture, Pixels, decode, png_bytes
-from components.core.levels import at_bits
-from components.core.records import SPLITS, Pair, PairSet, Photo, PhotoSet
-from components.optics.blurs.effect import Floats
+from components.core.levels import at_bits, bits_of
+from components.core.records import SPLITS, OnTheFly, Pair, PairSet, Photo, PhotoSet, Split, Target
 from components.optics.camera import Camera
-from components.optics.light import light_of, shrunk_size, stored
+from components.optics.light import lit, shrunk, shrunk_size, stored
 from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import given_pairs, refuse_settings
 from components.synthesize.sheet import write_sheet
 
 SHEET = "examples.png"
+Kind = Literal["blur", "sharp", "light"]
+KINDS: tuple[Kind, ...] = ("blur", "sharp", "light")  # folders of pictures; light: photos for training to blur, where the targets hold less
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,18 @@ class Work:
 class Made:
     """What became of one photo: its rows, and the sum of its target's values per channel in 8 bits, exact, with the number of pixels."""
 
-    rows: tuple[Pair, ...]
+    rows: tuple[Pair | Target, ...]
     colour_sum: tuple[int, int, int]
     pixels: int
+    split: Split
 
 
 def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     """Write SPLIT/blur/*.png (what a net is given) and SPLIT/sharp/*.png (what it should make of it), one row a pair, and the record last.
 
     Photos that came with blurred pictures (ingest.pairs) become pairs as they are.
+    With delivery on_the_fly the training photos get targets and no pairs.
+
     Raises PhotoError when a photo is too small or cannot be used for the task, InputError when the disk cannot hold the pairs, and
     LineageError when a photo is not the one that was ingested.
     """
@@ -68,12 +72,13 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     need_free_space(out, sum(_megabytes(config, photo) for photo in photos), "synthesize")
     _refuse_large(config, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
-    for name in (PairSet.FILE, PairSet.TABLE, SHEET):
+    for name in (PairSet.FILE, PairSet.TABLE, PairSet.TARGETS, SHEET):
         (out / name).unlink(missing_ok=True)
     work = [Work(config, photo, photoset.folder / photo.file, out.resolve()) for photo in photos]
     made = list(map_in_order(pairs_of_photo, work, workers=config.workers, title="synthesize", unit="photos"))
-    rows = tuple(sorted((row for each in made for row in each.rows), key=lambda row: row.id))
-    _remove_strangers(out, rows)
+    every = sorted((row for each in made for row in each.rows), key=lambda row: row.id)
+    rows, targets = tuple(row for row in every if isinstance(row, Pair)), tuple(row for row in every if isinstance(row, Target))
+    _remove_strangers(out, {*(file for row in rows for file in (row.blurred, row.sharp)), *(file for row in targets for file in (row.light, row.sharp))})
     if rows:
         write_sheet(out / SHEET, config, rows, out)
     counts = Counter(row.split for row in rows)
@@ -86,40 +91,60 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
         mean_colour=_mean_colour(made) if config.baseline == "mean_colour" else None,
         counts={split: counts[split] for split in SPLITS},
         table_sha256=PairSet.write_table(out, rows),
+        on_the_fly=_on_the_fly(config, targets, out) if config.delivery == "on_the_fly" else None,
     )
     return record.save(out)
+
+
+def _on_the_fly(config: SynthesizeConfig, targets: tuple[Target, ...], out: Path) -> OnTheFly:
+    """What training needs to make its pairs: the targets' table, and what is done to them."""
+    return OnTheFly(
+        degradation=config.degradation.model_dump(mode="json"),
+        seed=config.seed,
+        targets=len(targets),
+        targets_sha256=PairSet.write_table(out, targets, PairSet.TARGETS),
+    )
 
 
 def pairs_of_photo(work: Work) -> Made:
     """Decode one photo and write its target, once, and its inputs; gives their rows."""
     if work.photo.given:
         ingested = work.source.parents[work.photo.file.count("/")]
-        return Made(given_pairs(work.config, work.photo, ingested, work.out), (0, 0, 0), 0)
+        return Made(given_pairs(work.config, work.photo, ingested, work.out), (0, 0, 0), 0, work.photo.split)
     picture = decode(_verified_bytes(work), max_megapixels=math.inf)
     return _blurred(work, picture) if work.config.translate is None else _translated(work, picture)
 
 
 def _blurred(work: Work, picture: Picture) -> Made:
-    """Pairs by blur, downscale and camera."""
+    """Pairs by blur, downscale and camera; or what training needs to make them."""
     config, photo = work.config, work.photo
-    light = light_of(picture, linear=config.camera.linear_light, max_side_px=config.max_side_px)
-    whole = light.shape[:2]
-    shrunk = whole != picture.pixels.shape[:2]
-    pixels = _kept(picture, light, config.camera, shrunk=shrunk)
-    done: dict[str, JsonValue] = {"shrunk_from_px": [photo.width, photo.height] if shrunk else None}
+    pixels = shrunk(picture, config.max_side_px)
+    whole = pixels.shape[:2]
+    smaller = whole != picture.pixels.shape[:2]
+    done: dict[str, JsonValue] = {"shrunk_from_px": [photo.width, photo.height] if smaller else None}
     if config.downscale is not None:
-        light, pixels = config.downscale.cut(light), config.downscale.cut(pixels)
-        done["cut_from_px"] = [whole[1], whole[0]] if light.shape[:2] != whole else None
-        if photo.split == "train" and (sharpened := config.downscale.train_target(pixels)) is not pixels:
-            pixels = sharpened
-            light = light_of(Picture(pixels, picture.channels, 8, picture.format), linear=config.camera.linear_light)
-            done["sharpened"] = True
-    target = _target_of(work, pixels)
+        pixels = config.downscale.cut(pixels)
+        done["cut_from_px"] = [whole[1], whole[0]] if pixels.shape[:2] != whole else None
+    sharp = _kept(pixels, config.camera)
+    if config.downscale is not None and photo.split == "train" and (sharpened := config.downscale.train_target(sharp)) is not sharp:
+        sharp, pixels, done["sharpened"] = sharpened, sharpened[:, :, 0] if picture.channels == 1 else sharpened, True
+    target = _target_of(work, sharp)
+    if config.delivery == "on_the_fly" and photo.split == "train":
+        return _made(work, [_to_be_blurred(work, target, pixels, picture.channels, done)], sharp)
+    light = lit(pixels, linear=config.camera.linear_light)
     rows = []
     pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(_pairs_of(config, photo))]
     for index, (seed, plan) in enumerate(zip(pair_seeds, plans(config.degradation, pair_seeds), strict=True)):
         rows.append(_row(work, target, index, seed, plan.blurred(light), plan.kind, {**plan.drawn, **done}, plan.severity_px))
-    return _made(rows, pixels)
+    return _made(work, rows, sharp)
+
+
+def _to_be_blurred(work: Work, target: dict[str, Any], pixels: Pixels, channels: Literal[1, 3], done: dict[str, JsonValue]) -> Target:
+    """Write the photo that training will blur, where its target holds less; gives its row."""
+    file, sha256 = target["sharp"], target["sharp_sha256"]
+    if bits_of(pixels) != work.config.camera.bits:
+        file, sha256 = _written(work, "light", work.photo.id[:16], _coloured(pixels))
+    return Target(id=work.photo.id[:16], photo=work.photo.id, light=file, light_sha256=sha256, channels=channels, done=done, **target)
 
 
 def _translated(work: Work, picture: Picture) -> Made:
@@ -127,20 +152,24 @@ def _translated(work: Work, picture: Picture) -> Made:
     config = work.config
     assert config.translate is not None
     parts = config.translate.parted(picture)
-    light = [light_of(part, linear=True, max_side_px=config.max_side_px) for part in parts]
-    shrunk = light[1].shape[:2] != parts[1].pixels.shape[:2]
-    given, pixels = (_kept(part, each, config.camera, shrunk=shrunk) for each, part in zip(light, parts, strict=True))
+    given, pixels = (_kept(shrunk(part, config.max_side_px), config.camera) for part in parts)
     height, width = parts[1].pixels.shape[:2]
-    done: dict[str, JsonValue] = {"translate": config.translate.model_dump(mode="json"), "shrunk_from_px": [width, height] if shrunk else None}
+    smaller = pixels.shape[:2] != (height, width)
+    done: dict[str, JsonValue] = {"translate": config.translate.model_dump(mode="json"), "shrunk_from_px": [width, height] if smaller else None}
     seed = seeds.seed_of(config.seed, work.photo.id, 0)
-    return _made([_row(work, _target_of(work, pixels), 0, seed, given, config.translate.kind, done, 0.0)], pixels)
+    return _made(work, [_row(work, _target_of(work, pixels), 0, seed, given, config.translate.kind, done, 0.0)], pixels)
 
 
-def _kept(picture: Picture, light: Floats, camera: Camera, *, shrunk: bool) -> Pixels:
-    """A photo as its pair stores it: pixel by pixel where that loses nothing, else from its light."""
-    if shrunk or picture.bits > camera.bits:
-        return stored(light, linear=camera.linear_light, bits=camera.bits)
-    return at_bits(picture.pixels, camera.bits)
+def _kept(pixels: Pixels, camera: Camera) -> Pixels:
+    """A photo as its pair stores it, (H, W, 3): pixel by pixel where that loses nothing, else from its light."""
+    if bits_of(pixels) > camera.bits:
+        return stored(lit(pixels, linear=camera.linear_light), linear=camera.linear_light, bits=camera.bits)
+    return _coloured(at_bits(pixels, camera.bits))
+
+
+def _coloured(pixels: Pixels) -> Pixels:
+    """(H, W) or (H, W, 3) to (H, W, 3), grey repeated."""
+    return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
 def _target_of(work: Work, pixels: Pixels) -> dict[str, Any]:
@@ -168,14 +197,14 @@ def _row(work: Work, target: dict[str, Any], index: int, seed: int, given: Pixel
     )
 
 
-def _made(rows: list[Pair], target: Pixels) -> Made:
+def _made(work: Work, rows: Sequence[Pair | Target], target: Pixels) -> Made:
     red, green, blue = (int(total) for total in at_bits(target, 8).sum(axis=(0, 1), dtype=np.int64))
-    return Made(tuple(rows), (red, green, blue), target.shape[0] * target.shape[1])
+    return Made(tuple(rows), (red, green, blue), target.shape[0] * target.shape[1], work.photo.split)
 
 
 def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
     """The mean of all training targets' pixels per channel, rounded half up; whole numbers, so that no order changes it."""
-    train = [each for each in made if each.rows[0].split == "train"]
+    train = [each for each in made if each.split == "train"]
     if not train:
         raise PhotoError("baseline mean_colour is the mean over the training photos, and there are none; give more photos, or set translate.baseline to input")
     pixels = sum(each.pixels for each in train)
@@ -191,7 +220,7 @@ def _verified_bytes(work: Work) -> bytes:
     return data
 
 
-def _written(work: Work, kind: Literal["blur", "sharp"], name: str, pixels: Pixels) -> tuple[str, str]:
+def _written(work: Work, kind: Kind, name: str, pixels: Pixels) -> tuple[str, str]:
     """Write one PNG; gives its file below the folder and its SHA-256."""
     file, data = f"{work.photo.split}/{kind}/{name}.png", png_bytes(pixels)
     write_bytes(work.out / file, data)
@@ -211,7 +240,9 @@ def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
     """Room for a photo's pictures as if PNG saved nothing, which is nearly so with noise."""
     width, height = _target_size(config, photo)
-    return 3 * width * height * config.camera.bits / 8 * (1 + _pairs_of(config, photo) / config.scale**2) / 1e6
+    # On the fly, a photo of more than 8 bits lies beside its target.
+    beside = 2.0 if config.delivery == "on_the_fly" and photo.split == "train" else _pairs_of(config, photo) / config.scale**2
+    return 3 * width * height * config.camera.bits / 8 * (1 + beside) / 1e6
 
 
 def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
@@ -249,10 +280,9 @@ def _refuse_large(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
         )
 
 
-def _remove_strangers(out: Path, rows: tuple[Pair, ...]) -> None:
+def _remove_strangers(out: Path, known: set[str]) -> None:
     """Pictures of an earlier or interrupted run with other photos or settings are no part of this set."""
-    known = {file for row in rows for file in (row.blurred, row.sharp)}
     for split in SPLITS:
-        for picture in [*(out / split / "blur").glob("*.png"), *(out / split / "sharp").glob("*.png")]:
+        for picture in (path for kind in KINDS for path in (out / split / kind).glob("*.png")):
             if picture.relative_to(out).as_posix() not in known:
                 picture.unlink()

@@ -36,7 +36,8 @@ class PairedAugment:
         if config.brightness or config.contrast:
             steps.append(A.RandomBrightnessContrast(config.brightness, config.contrast, p=1.0))
         # The shapes differ by `scale`, which it would refuse.
-        self._transform = A.Compose(steps, additional_targets={"sharp": "image"}, is_check_shapes=False)
+        self._transform = A.Compose(steps, additional_targets={"sharp": "image"}, is_check_shapes=False, save_applied_params=True)
+        self._by_name = {type(step).__name__: step for step in steps}
         self._crop_px, self._scale, self._enlarge = crop_px, scale, config.enlarge
 
     def __call__(self, given: Pixels, sharp: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
@@ -44,13 +45,40 @@ class PairedAugment:
         height, width = (int(side * self._enlarge) for side in given.shape[:2])
         if self._enlarge > 1:
             given, sharp = _enlarged(given, height, width), _enlarged(sharp, height * self._scale, width * self._scale)
-        side = self._crop_px // self._scale
-        draws = stream(*keys, "crop")
-        top, left = int(draws.integers(height - side + 1)), int(draws.integers(width - side + 1))
-        given, sharp = _cut(given, top, left, side), _cut(sharp, top * self._scale, left * self._scale, self._crop_px)
+        top, left = self.place(height, width, *keys)
+        given, sharp = _cut(given, top, left, self._crop_px // self._scale), _cut(sharp, top * self._scale, left * self._scale, self._crop_px)
+        return self.changed(given, sharp, *keys)
+
+    def place(self, height: int, width: int, *keys: Key) -> tuple[int, int]:
+        """Row and column where the crop begins in a given picture of that size (once enlarged)."""
+        side, draws = self._crop_px // self._scale, stream(*keys, "crop")
+        return int(draws.integers(height - side + 1)), int(draws.integers(width - side + 1))
+
+    def changed(self, given: Pixels, sharp: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
+        """Two crops, changed alike."""
         self._transform.set_random_seed(seed_of(*keys) % 2**32)
         done = self._transform(image=given, sharp=sharp)
         return done["image"], done["sharp"]
+
+    def told(self, sharp: Pixels, *keys: Key) -> tuple[Pixels, dict[str, np.ndarray[Any, Any]]]:
+        """One crop, uint8, changed, and what the change is, for whoever makes it elsewhere.
+
+        turned: (3,) int64: whether rows and columns are swapped, then whether rows and columns of the source run backwards.
+        channels: (3,) int64, which of the source's each one is; levels: (256,) uint8, what becomes of each level.
+        """
+        self._transform.set_random_seed(seed_of(*keys) % 2**32)
+        corners = np.arange(4, dtype=np.uint8).reshape(2, 2)  # a mask is moved and otherwise left alone
+        done = self._transform(image=sharp, sharp=sharp[:1, :1], mask=corners)
+        source_rows = done["mask"] // 2
+        channels, levels = np.arange(3), np.arange(256, dtype=np.uint8)
+        for name, drawn in done["applied_transforms"]:
+            if name == "ChannelShuffle" and drawn["channels_shuffled"] is not None:
+                channels = channels[list(drawn["channels_shuffled"])]
+            elif name == "RandomBrightnessContrast":
+                levels = self._by_name[name].apply(levels[None, :, None].repeat(3, axis=2), **drawn)[0, :, 0]
+        start = int(done["mask"][0, 0])
+        turned = [source_rows[0, 0] != source_rows[0, 1], start // 2 == 1, start % 2 == 1]
+        return done["image"], {"turned": np.array(turned, np.int64), "channels": channels.astype(np.int64), "levels": levels}
 
 
 def _cut(picture: Pixels, top: int, left: int, side: int) -> Pixels:

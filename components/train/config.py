@@ -123,6 +123,9 @@ class TrainConfig(Part):
     gpu: Literal["auto", "never"] = Field("auto", description="auto: one GPU a worker when there is one")
     retries: int = Field(2, ge=0, description="restarts by Ray after a worker died")
     loader_processes: int = Field(0, ge=0, le=64, description="processes a worker that load and augment")
+    synthesize_on: Literal["auto", "device", "processor"] = Field(
+        "auto", description="where pairs of delivery on_the_fly are made: by torch on the device, or in the loader's processes; auto: on a GPU"
+    )
     validate_every: int = Field(1000, ge=1, description="images between validations and checkpoints")
     validate_pairs: int = Field(16, ge=1, description="most validation pairs used each time, the first by id")
     validate_metrics: tuple[str, ...] = Field(
@@ -178,6 +181,15 @@ class TrainConfig(Part):
         return self
 
     @model_validator(mode="after")
+    def _device_can_synthesize(self) -> Self:
+        if self.synthesize_on == "device" and self.augment.enlarge > 1:
+            raise ValueError(
+                f"augment.enlarge is {self.augment.enlarge:g}, and enlarging before the crop has no form on the device:"
+                " set synthesize_on to processor or auto, or enlarge to 1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rollback_can_come(self) -> Self:
         for name in self.rollback.on if self.rollback is not None else ():
             if getattr(self.health, name) is None:
@@ -218,4 +230,4 @@ class TrainConfig(Part):
 
     def key_digest(self) -> str:
         """Digest of the settings but for where and how safely it runs: the same training on more workers or a GPU is the same training."""
-        return digest_of(self.model_dump(mode="json", exclude={"workers", "retries", "loader_processes", "gpu"}))
+        return digest_of(self.model_dump(mode="json", exclude={"workers", "retries", "loader_processes", "gpu", "synthesize_on"}))

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from components.core.errors import InputError, LineageError
 from components.core.images import read_rgb
-from components.core.records import Pair, PairSet
+from components.core.records import Pair, PairSet, Target
 from components.core.seeds import stream
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
@@ -31,16 +31,16 @@ Sample = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Data:
-    """The pairs to train on and to validate with."""
+    """The pairs to train on, or the photos that training makes them of, and the pairs to validate with."""
 
     pairset: PairSet
-    train: tuple[Pair, ...]
+    train: tuple[Pair, ...] | tuple[Target, ...]
     val: tuple[Pair, ...]
 
     @classmethod
     def of(cls, pairset: PairSet) -> Data:
         """A pair set's own splits."""
-        return cls(pairset, pairset.pairs("train"), pairset.pairs("val"))
+        return cls(pairset, pairset.pairs("train") if pairset.on_the_fly is None else pairset.targets(), pairset.pairs("val"))
 
 
 @lru_cache(maxsize=64)
@@ -56,28 +56,15 @@ def pair_at(seed: int, place: Place, count: int, *, with_replacement: bool = Fal
     return int(_order(seed, name, position // count, count)[position % count])
 
 
-class PairDataset(Dataset[Sample]):
-    """Pairs by place: two tensors, given (3, crop / scale, crop / scale) and sharp (3, crop, crop), cropped and changed alike.
+class Pictures:
+    """A set's decoded pictures by name, kept while there is room: decoding costs fifty times the crop."""
 
-    They are uint8; float32 in [0, 255] where the pairs have 16 bits.
-    """
-
-    def __init__(self, folder: Path, pairs: Sequence[Pair], config: TrainConfig, crop_px: int) -> None:
-        self._folder, self._pairs, self._config, self._crop_px = folder, pairs, config, crop_px
-        self._change: PairedAugment | None = None
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._cache: OrderedDict[str, np.ndarray[Any, np.dtype[Any]]] = OrderedDict()
         self._cached_bytes = 0
 
-    def __getitem__(self, place: Place) -> Sample:
-        config = self._config
-        pair = self._pairs[pair_at(config.seed, place, len(self._pairs), with_replacement=config.with_replacement)]
-        if self._change is None:
-            self._change = PairedAugment(config.augment, self._crop_px, config.generator.scale)
-        given, sharp = self._change(self._picture(pair.blurred), self._picture(pair.sharp), config.seed, "augment", *place)
-        return _tensor(given), _tensor(sharp)
-
-    def _picture(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-        """A decoded picture, kept while there is room: decoding costs fifty times the crop."""
+    def __getitem__(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
         found = self._cache.get(name)
         if found is None:
             found = read_rgb(self._folder / name)
@@ -88,7 +75,40 @@ class PairDataset(Dataset[Sample]):
         return found
 
 
-def _tensor(picture: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
+class TrainingSet(Dataset[Sample]):
+    """Pairs by place: two tensors, given (3, crop / scale, crop / scale) and sharp (3, crop, crop), cropped and changed alike.
+
+    They are uint8; float32 in [0, 255] where the pairs have 16 bits.
+    """
+
+    def __getitems__(self, places: Sequence[Place]) -> Any:
+        """The pairs at some places as a batch that is on its way: made by a loader's process, for `finished`."""
+        return default_collate([self[place] for place in places])
+
+    def finished(self, loaded: Any) -> list[Tensor]:
+        """A batch that has arrived: [given, sharp]."""
+        return list(loaded)
+
+
+class PairDataset(TrainingSet):
+    """Pairs from files."""
+
+    def __init__(self, folder: Path, pairs: Sequence[Pair], config: TrainConfig, crop_px: int) -> None:
+        self._pairs, self._config, self._crop_px = pairs, config, crop_px
+        self._pictures = Pictures(folder)
+        self._change: PairedAugment | None = None
+
+    def __getitem__(self, place: Place) -> Sample:
+        config = self._config
+        pair = self._pairs[pair_at(config.seed, place, len(self._pairs), with_replacement=config.with_replacement)]
+        if self._change is None:
+            self._change = PairedAugment(config.augment, self._crop_px, config.generator.scale)
+        given, sharp = self._change(self._pictures[pair.blurred], self._pictures[pair.sharp], config.seed, "augment", *place)
+        return to_tensor(given), to_tensor(sharp)
+
+
+def to_tensor(picture: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
+    """(H, W, 3) uint8 or uint16 to (3, H, W) uint8, or float32 in [0, 255]."""
     if picture.dtype == np.uint16:  # few of torch's operations know it
         picture = picture.astype(np.float32) / np.float32(257)
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
@@ -104,23 +124,27 @@ def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: 
     return [(name, position) for name in names for position in positions]
 
 
-def steps(dataset: PairDataset, *, start: int, stop: int, batch: int, updates: int, rank: int, size: int, processes: int, pin: bool) -> Iterator[list[Tensor]]:
-    """This worker's share of each step from `start` to `stop` images: [given, sharp], as PairDataset gives them, updates × share images."""
+def steps(dataset: TrainingSet, *, start: int, stop: int, batch: int, updates: int, rank: int, size: int, processes: int, pin: bool) -> Iterator[list[Tensor]]:
+    """This worker's share of each step from `start` to `stop` images: [given, sharp], as a TrainingSet gives them, updates × share images."""
     # One by one: a list of all would take gigabytes for the millions of images of a published recipe.
     batches = (places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch))
-    loader: DataLoader[Sample] = DataLoader(
-        dataset, batch_sampler=batches, num_workers=processes, pin_memory=pin, multiprocessing_context="spawn" if processes else None
+    loader: DataLoader[Any] = DataLoader(
+        dataset, batch_sampler=batches, collate_fn=_as_it_is, num_workers=processes, pin_memory=pin, multiprocessing_context="spawn" if processes else None
     )
-    return iter(loader)
+    return (dataset.finished(loaded) for loaded in iter(loader))
 
 
-def refuse_small(pairs: Sequence[Pair], config: TrainConfig, share: str) -> None:
+def _as_it_is(loaded: Any) -> Any:
+    return loaded
+
+
+def refuse_small(pairs: Sequence[Pair | Target], config: TrainConfig, share: str) -> None:
     """Refuse before training what cannot be cropped.
 
     Raises LineageError when there is no pair, InputError when a pair is smaller than a phase's crop.
     """
     if not pairs:
-        raise LineageError(f"the pair set has no {share} pairs; add photos and run synthesize again")
+        raise LineageError(f"the pair set has no {share} pairs, nor photos to make them of; add photos and run synthesize again")
     smallest = min(pairs, key=lambda pair: min(pair.width, pair.height))
     side = int(min(smallest.width, smallest.height) * config.augment.enlarge)
     for phase in config.phases:
@@ -132,7 +156,7 @@ def refuse_small(pairs: Sequence[Pair], config: TrainConfig, share: str) -> None
             # min_px looks at whole photos, so it cannot tell a narrow half.
             leave = (
                 f"take photos with halves below {needed} px out"
-                if smallest.blur_kind == "side_by_side"
+                if isinstance(smallest, Pair) and smallest.blur_kind == "side_by_side"
                 else f"set ingest.min_px to {needed} to leave such photos out"
             )
             raise InputError(

@@ -14,8 +14,9 @@ import torch
 
 from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
-from components.train.data import Data, PairDataset, refuse_small, refuse_unvalidated, steps, to_net
+from components.train.data import Data, refuse_small, refuse_unvalidated, steps, to_net
 from components.train.health import of_terms
+from components.train.on_the_fly import training_set
 from components.train.progress import TrainingProgress
 from components.train.readings import Readings
 from components.train.step import Batch, GanStep
@@ -137,7 +138,7 @@ class Loop:
     def _loader(self, phase: Phase, stop: int) -> Iterator[list[torch.Tensor]]:
         reuses = self.config.discriminator_reuse or not phase.adversarial
         return steps(
-            PairDataset(self.data.pairset.folder, self.data.train, self.config, phase.crop_px),
+            training_set(self.data, self.config, phase.crop_px, self.world.device),
             start=self.progress.images_seen,
             stop=stop,
             batch=phase.batch,

@@ -62,7 +62,8 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     refuse_small(data.train, config, "training")
     refuse_unvalidated(data, config)
     tracking.prepare()
-    code = code_digest(Path(__file__).parent, Path(__file__).parents[1] / "nets")
+    made_by = ("train", "nets") if pairset.on_the_fly is None else ("train", "nets", "optics")
+    code = code_digest(*(Path(__file__).parents[1] / part for part in made_by))
     key = digest_of({"config": config.key_digest(), "pairs": pairset.digest, "code": code})
     name = f"{recipe.name}-{key[:20]}"
     storage = os.environ.get(STORAGE_VARIABLE) or str(state_folder() / "training")

@@ -1,0 +1,175 @@
+"""Training pairs made as they are asked for: a photo, a fresh blur of it, and only the crop of both that is trained on.
+
+What stands at a place, (stream, position), is a function of the settings alone: the photo and the crop are drawn as from files, and the
+pair's seed is (the set's seed, photo, stream, position). So no blur comes twice, every one comes again after a restart, and no number of
+workers or loader processes changes one. The given crop is bit for bit that of the picture which synthesize would write for that seed.
+
+On the processor the crop is made in the loader's processes (components/optics/region.py); on a device they hand over windows of the
+photo, and the training process makes whole batches there (components/optics/device). What has no form there comes from the processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from components.core.errors import LineageError
+from components.core.records import OnTheFly, Pair, Target
+from components.core.seeds import seed_of
+from components.optics.device.order import Layout, Order, order_of, stacked, taken
+from components.optics.plan import Degradation, Plan, plans
+from components.optics.region import Box, part_of
+from components.train.augment import PairedAugment
+from components.train.config import TrainConfig
+from components.train.data import Data, PairDataset, Pictures, Place, Sample, TrainingSet, pair_at, to_tensor
+
+Where = Literal["processor", "device"]
+Loaded = dict[str, Tensor]
+ORDER = "order/"  # what goes before the names of what is to be rendered
+
+
+def training_set(data: Data, config: TrainConfig, crop_px: int, device: torch.device) -> TrainingSet:
+    """The pairs of a phase: from files, or made on the fly."""
+    folder, way = data.pairset.folder, data.pairset.on_the_fly
+    if way is None:
+        return PairDataset(folder, [row for row in data.train if isinstance(row, Pair)], config, crop_px)
+    return FreshPairs(folder, [row for row in data.train if isinstance(row, Target)], way, config, crop_px, device)
+
+
+class FreshPairs(TrainingSet):
+    """Pairs by place, as `PairDataset` gives them, each with a blur of its own."""
+
+    def __init__(self, folder: Path, targets: Sequence[Target], way: OnTheFly, config: TrainConfig, crop_px: int, device: torch.device) -> None:
+        self._folder, self._targets, self._seed, self._config, self._crop_px, self._device = folder, targets, way.seed, config, crop_px, device
+        self._degradation = degradation_of(way)
+        self._layout = Layout(self._degradation, crop_px // config.generator.scale)
+        self._renders = where(config, device) == "device"
+        self._pictures = Pictures(folder)
+        self._change: PairedAugment | None = None
+
+    def __getitem__(self, place: Place) -> Sample:
+        """The pair at a place, made on the processor."""
+        (target, plan), *_ = self._drawn([place])
+        given, sharp = self._made(target, plan, place)
+        return to_tensor(given), to_tensor(sharp)
+
+    def __getitems__(self, places: Sequence[Place]) -> Loaded:
+        """The pairs at some places, as one batch, or what the device needs to make them."""
+        drawn = zip(places, self._drawn(places), strict=True)
+        if not self._renders:
+            samples = [self._made(target, plan, place) for place, (target, plan) in drawn]
+            return {name: torch.stack([to_tensor(sample[side]) for sample in samples]) for side, name in enumerate(("given", "sharp"))}
+        return self._handed_over([self._ordered(target, plan, place) for place, (target, plan) in drawn])
+
+    def finished(self, loaded: Loaded) -> list[Tensor]:
+        """[given, sharp] of a batch, rendered where that is still to be done."""
+        if not self._renders:
+            return [loaded["given"], loaded["sharp"]]
+        here = {name: values.to(self._device, non_blocking=True) for name, values in loaded.items()}
+        if here["to_render"].numel():
+            # torch takes a second to import these; a training from files does without.
+            from components.optics.device.render import rendered
+
+            order = {name.removeprefix(ORDER): values for name, values in here.items() if name.startswith(ORDER)}
+            made = changed(rendered(self._layout, order), order["turned"], order["channels"], order["levels"])
+            here["given"].index_copy_(0, here["to_render"], made)
+        return [here["given"], here["sharp"]]
+
+    def _drawn(self, places: Sequence[Place]) -> list[tuple[Target, Plan]]:
+        """Photos and plans, many plans at a time."""
+        config, count = self._config, len(self._targets)
+        targets = [self._targets[pair_at(config.seed, place, count, with_replacement=config.with_replacement)] for place in places]
+        pair_seeds = [seed_of(self._seed, target.photo, *place) for target, place in zip(targets, places, strict=True)]
+        return list(zip(targets, plans(self._degradation, pair_seeds), strict=True))
+
+    def _made(self, target: Target, plan: Plan, place: Place) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """The given and the sharp crop, changed alike."""
+        sharp, pixels, keys = self._pictures[target.sharp], self._light(target), self._keys(place)
+        height, width = target.height // plan.scale, target.width // plan.scale
+        if self._config.augment.enlarge > 1:
+            # A pixel of an enlarged picture depends on its place to the last bit, so that the whole one is made.
+            return self._changes(part_of(plan, pixels, Box(0, 0, height, width)), sharp, *keys)
+        side = self._layout.side
+        top, left = self._changes.place(height, width, *keys)
+        return self._changes.changed(part_of(plan, pixels, Box(top, left, side, side)), self._sharp_crop(sharp, top, left), *keys)
+
+    def _ordered(self, target: Target, plan: Plan, place: Place) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]:
+        """The sharp crop, and the given one, or the order to make and change it."""
+        if not taken(self._layout, plan, target.channels):
+            given, sharp = self._made(target, plan, place)
+            return sharp, given
+        keys = self._keys(place)
+        top, left = self._changes.place(target.height // plan.scale, target.width // plan.scale, *keys)
+        sharp, change = self._changes.told(self._sharp_crop(self._pictures[target.sharp], top, left), *keys)
+        return sharp, order_of(self._layout, plan, self._light(target), top, left) | change
+
+    def _handed_over(self, parts: Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]]) -> Loaded:
+        """One batch: the sharp crops, the given ones that are made, and orders for the others, with their numbers."""
+        side = self._layout.side
+        given, orders, numbers = np.zeros((len(parts), side, side, 3), np.uint8), [], []
+        for number, (_, made) in enumerate(parts):
+            if isinstance(made, dict):
+                orders.append(made)
+                numbers.append(number)
+            else:
+                given[number] = made
+        batch = {"sharp": _batch(np.stack([sharp for sharp, _ in parts])), "given": _batch(given), "to_render": torch.tensor(numbers, dtype=torch.int64)}
+        return batch | ({ORDER + name: torch.from_numpy(values) for name, values in stacked(self._layout, orders).items()} if orders else {})
+
+    @property
+    def _changes(self) -> PairedAugment:
+        """Made where it is used: its library does not travel to other processes."""
+        if self._change is None:
+            self._change = PairedAugment(self._config.augment, self._crop_px, self._config.generator.scale)
+        return self._change
+
+    def _keys(self, place: Place) -> tuple[int, str, str, int]:
+        return self._config.seed, "augment", *place
+
+    def _light(self, target: Target) -> np.ndarray[Any, Any]:
+        pixels = self._pictures[target.light]
+        return pixels[:, :, 0] if target.channels == 1 else pixels
+
+    def _sharp_crop(self, sharp: np.ndarray[Any, Any], top: int, left: int) -> np.ndarray[Any, Any]:
+        scale = self._config.generator.scale
+        return np.ascontiguousarray(sharp[top * scale : top * scale + self._crop_px, left * scale : left * scale + self._crop_px])
+
+
+def where(config: TrainConfig, device: torch.device) -> Where:
+    """Where the blur is made."""
+    if config.synthesize_on != "auto":
+        return config.synthesize_on
+    return "device" if device.type == "cuda" and config.augment.enlarge == 1 else "processor"
+
+
+def degradation_of(way: OnTheFly) -> Degradation:
+    """What is done to the photos. Raises LineageError when another version of the code wrote it."""
+    try:
+        return Degradation.model_validate(way.degradation)
+    except ValidationError as error:
+        found = error.errors()[0]
+        place = ".".join(str(part) for part in found["loc"])
+        raise LineageError(f"the pair set's degradation cannot be read by this version ({place}: {found['msg']}); run synthesize again") from error
+
+
+def changed(parts: Tensor, turned: Tensor, channels: Tensor, levels: Tensor) -> Tensor:
+    """What `PairedAugment.told` tells, done to a batch of parts: (N, 3, side, side) uint8."""
+    side = parts.shape[2]
+    along = torch.arange(side, device=parts.device)
+    rows, columns = along[:, None].expand(side, side), along.expand(side, side)
+    swap, up, back = (turned[:, place, None, None].bool() for place in range(3))
+    rows, columns = torch.where(swap, columns, rows), torch.where(swap, rows, columns)
+    rows, columns = torch.where(up, side - 1 - rows, rows), torch.where(back, side - 1 - columns, columns)
+    mixed = parts.flatten(2).take_along_dim(channels[:, :, None], 1)
+    moved = mixed.take_along_dim((rows * side + columns).flatten(1)[:, None], 2)
+    return levels.take_along_dim(moved.flatten(1).long(), 1).view_as(parts)
+
+
+def _batch(pictures: np.ndarray[Any, Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
