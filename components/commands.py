@@ -66,13 +66,17 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
 def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
     made = add("run", "run a whole recipe: its stages, registering, the gate, promotion", "refocus run deblurgan --photos ~/photos", _run)
     made.add_argument("recipe", metavar="RECIPE")
-    made.add_argument("--photos", metavar="PLACE", help="folder or s3://bucket/prefix of sharp photos, instead of the recipe's ingest.photos")
+    made.add_argument(
+        "--photos",
+        metavar="PLACE",
+        help="folder or s3://bucket/prefix of sharp photos (of the pairs, with ingest.pairs), instead of the recipe's ingest.photos",
+    )
     made.add_argument("--no-prefect", action="store_true", help="the same steps without Prefect's server and page (starts 10 s faster)")
     made.add_argument("--dry-run", action="store_true", help="print the recipe with every default filled in, and stop")
     made.add_argument("--worktree", action="store_true", help="run the last commit in a folder of its own, as scheduled runs do")
     abouts = {
-        "ingest": "read a folder or bucket of sharp photos, sort out the unusable, split by content",
-        "synthesize": "make pairs: photos blurred as cameras do, made small, or parted, beside their sharp ones",
+        "ingest": "read sharp photos, or real pairs, from a folder or bucket, sort out the unusable, split by content",
+        "synthesize": "make pairs: photos blurred as cameras do, made small, parted, or as they came, beside their sharp ones",
         "train": "train the restoration GAN on the pairs; run it again to resume",
         "evaluate": "measure the checkpoint and doing nothing on the test pairs",
     }

@@ -43,8 +43,8 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", (), PhotoSet, "read a folder or bucket of sharp photos, sort out the unusable, split by content"),
-    Stage("synthesize", (PhotoSet,), PairSet, "make pairs: photos blurred as cameras do, made small, or parted, beside their sharp ones"),
+    Stage("ingest", (), PhotoSet, "read sharp photos, or real pairs, from a folder or bucket, sort out the unusable, split by content"),
+    Stage("synthesize", (PhotoSet,), PairSet, "make pairs: photos blurred as cameras do, made small, parted, or as they came, beside their sharp ones"),
     Stage("train", (PairSet,), Checkpoint, "train the restoration GAN on the pairs; run again to resume", whole_recipe=True),
     Stage("evaluate", (PairSet, Checkpoint), EvalReport, "measure the checkpoint and doing nothing on the test pairs"),
 )

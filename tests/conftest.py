@@ -6,7 +6,12 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says more about what else the machine does than about the code.
+hypothesis.settings.register_profile("refocus", deadline=None)
+hypothesis.settings.load_profile("refocus")
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from components import recipes
 from components.atlas.draws import Kind, drawn_kinds, drawn_mix
 from components.atlas.page import render_page
 from components.atlas.photo import scene_of
+from components.core.errors import RecipeError
 from components.core.files import state_folder, write_text
 from components.synthesize.config import SynthesizeConfig
 
@@ -19,9 +20,14 @@ def atlas(name: str, root: Path, *, out: Path | None = None, photo: Path | None 
     out: folder for index.html; .refocus/blur-atlas/RECIPE when left out.
     photo: the photo that is blurred; a bundled one when left out.
     others: also the kinds that the recipe leaves out, at their defaults.
-    Raises RecipeError for a recipe that cannot be read, PhotoError for a photo that cannot be used.
+    Raises RecipeError for a recipe that cannot be read or takes its blur from real pairs, PhotoError for a photo that cannot be used.
     """
     recipe = recipes.load(name, root=root)
+    if recipe.ingest.pairs is not None:
+        raise RecipeError(
+            f"recipe {recipe.name} takes in blurred pictures as they are (ingest.pairs {recipe.ingest.pairs.kind}), so no blur is drawn and there is none"
+            f" to show; run ingest and synthesize, and look at data/{recipe.name}/pairs/examples.png"
+        )
     config = recipe.synthesize
     folder = out or state_folder(root) / "blur-atlas" / recipe.name
     kinds = drawn_kinds(config, others=others)

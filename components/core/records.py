@@ -36,6 +36,23 @@ class RecipeRecord(Record):
         return digest_of(self.sections[stage])
 
 
+class Given(Part):
+    """A blurred picture that came with a sharp photo: a camera took it, or frames of a video were averaged. `id` is the SHA-256 of its bytes."""
+
+    id: str
+    file: str = Field(description="place of the untouched bytes below the PhotoSet's folder")
+    name: str = Field(description="name it was found under, relative to the source")
+    size_bytes: int
+    layout: str = Field(description="`kind` of the import, such as gopro")
+    scene: str = Field(description="what it shows: pictures of one scene stand in one split")
+    variant: str | None = Field(default=None, description="which of the blurred pictures a set has, such as blur or blur_gamma")
+    shift_px: tuple[float, float] = Field(description="(x, y): how far it lies to the right of and below the sharp photo, as it came")
+    likeness: float = Field(description="correlation of the two, smoothed, once laid on each other; 1 for the same picture")
+    severity: float = Field(ge=0, description="extent of the blur: RMS radius in px, measured on the pair")
+    moved_px: tuple[int, int] = Field(default=(0, 0), description="(x, y): whole px of the shift that are taken back by cutting both")
+    made: dict[str, JsonValue] = Field(default_factory=dict, description="frames, response and what else it was made with, when it was made at ingest")
+
+
 class Photo(Part):
     """One sharp photo as found. `id` is the SHA-256 of its bytes."""
 
@@ -52,6 +69,8 @@ class Photo(Part):
     group: str = Field(description="id of the first photo of its near-duplicate group, itself when alone")
     origin: str | None = Field(default=None, description="where the photo comes from, when known")
     licence: str | None = Field(default=None, description="its terms, when known")
+    # Not written where there is none, so that sets without imports keep their digest.
+    given: tuple[Given, ...] = Field(default=(), exclude_if=lambda given: not given, description="blurred pictures that came with it")
 
 
 class PhotoSet(TableRecord):
@@ -82,7 +101,7 @@ class Pair(Part):
     width: int = Field(description="px of the sharp picture; the blurred one is 1/scale of it")
     height: int = Field(description="px of the sharp picture")
     blur_kind: str = Field(
-        description="`kind` of the blur, such as random_trajectory, or of the translation; `downscale` where only that was done, `imported` for real pairs"
+        description="`kind` of the blur, such as random_trajectory, or of the translation; `downscale` where only that was done, `imported` for given pairs"
     )
     drawn: dict[str, JsonValue] = Field(description="every parameter drawn for this pair: blur, noise, JPEG; and what was done without drawing")
     severity: float = Field(ge=0, description="extent of the blur: RMS radius of the PSF in px of the sharp picture; 0 without a blur")

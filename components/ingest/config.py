@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from components.core.parts import Part
 from components.core.records import Split
+from components.ingest.pairs import Pairs
 
 BUNDLED = "bundled"
 
@@ -39,7 +40,14 @@ class ByFolder(Part):
     kind: Literal["by_folder"] = "by_folder"
 
 
-Splitting = Annotated[ByContent | ByFolder, Field(discriminator="kind")]
+class OneSplit(Part):
+    """Everything in one split: pairs that are only measured on."""
+
+    kind: Literal["one_split"] = "one_split"
+    split: Split = Field("test", description="where all of them go")
+
+
+Splitting = Annotated[ByContent | ByFolder | OneSplit, Field(discriminator="kind")]
 
 
 class IngestConfig(Part):
@@ -51,10 +59,23 @@ class IngestConfig(Part):
     min_px: int = Field(64, ge=16, description="px; a photo whose shorter side is smaller is left out")
     max_megapixels: float = Field(200.0, gt=0, le=1000, description="a photo that claims more is left out before it is decoded")
     near_duplicate_bits: int = Field(64, ge=0, le=96, description="two photos are compared closely when at most so many of their 256 fingerprint bits differ")
-    split: Splitting = Field(ByContent(), description="what decides a photo's split")
+    split: Splitting = Field(ByContent(), description="what decides a photo's split; with pairs, a scene's")
+    pairs: Pairs | None = Field(None, description="take blurred pictures in beside the sharp ones, instead of making them: what lies at `photos`, and how")
 
     @model_validator(mode="after")
     def _bundled_photos_lie_in_no_folder(self) -> Self:
         if self.photos == BUNDLED and isinstance(self.split, ByFolder):
             raise ValueError("split by_folder needs photos in folders train, val and test; the bundled photos have a split of their own, so leave split out")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_have_a_place_and_one_way_to_be_split(self) -> Self:
+        if self.pairs is None:
+            if isinstance(self.split, OneSplit):
+                raise ValueError("split one_split is for pairs that are only measured on; set pairs too, or take by_content or by_folder")
+            return self
+        if self.photos == BUNDLED:
+            raise ValueError(f"pairs {self.pairs.kind} need photos: the folder, or s3://bucket/prefix, where they lie ({self.pairs.LIES})")
+        if self.pairs.OWN_SPLITS and self.split != ByContent():
+            raise ValueError(f"pairs {self.pairs.kind} come with a train and a test split of their own, so leave split out; got {self.split.kind}")
         return self

@@ -7,7 +7,7 @@ from typing import Literal
 
 from components.core.errors import PhotoError
 from components.core.files import sha256_of_bytes
-from components.core.images import MAX_MEGAPIXELS, Header, decode, header
+from components.core.images import MAX_MEGAPIXELS, Header, Picture, decode, header
 from components.ingest.config import IngestConfig
 from components.ingest.likeness import Thumbnail, thumbnail
 from components.ingest.source import FORMAT_OF, Found
@@ -46,9 +46,17 @@ def examine(data: bytes, name: str, config: IngestConfig) -> Facts:
 
     Raises PhotoError, "kind: reason", when it is no photo, is mislabelled, too large, too small, truncated or damaged.
     """
-    head = header(data)
-    refuse_unfit(head, name, config)
-    picture = decode(data, max_megapixels=max(config.max_megapixels, MAX_MEGAPIXELS))
+    return facts_of(fit_picture(data, name, config))
+
+
+def fit_picture(data: bytes, name: str, config: IngestConfig) -> Picture:
+    """Decode a file to its last pixel. Raises PhotoError as `examine` does."""
+    refuse_unfit(header(data), name, config)
+    return decode(data, max_megapixels=max(config.max_megapixels, MAX_MEGAPIXELS))
+
+
+def facts_of(picture: Picture) -> Facts:
+    """What is kept in memory of a decoded picture."""
     height, width = picture.pixels.shape[:2]
     return Facts(width, height, picture.channels, picture.bits, picture.format, thumbnail(picture.pixels))
 

@@ -1,4 +1,4 @@
-"""Take sharp photos in: `refocus ingest RECIPE`.
+"""Take sharp photos in: `refocus ingest RECIPE`; real pairs, with `ingest.pairs`, by components/ingest/pairs/run.py.
 
 Reads every photo at the source once, one at a time; keeps its bytes untouched under originals/, lists what cannot be used in
 quarantine.json, and writes the PhotoSet last, so that a run cut short leaves the old one. The same photos give the same
@@ -59,6 +59,10 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     Raises PhotoError when there is no photo, none that can be used, or too few for three splits; ServiceError when a bucket
     does not answer; InputError when the disk cannot hold the photos. Nothing new stays behind then.
     """
+    if config.pairs is not None:
+        from components.ingest.pairs.run import run as take_pairs
+
+        return take_pairs(config, out=out)
     source = look(config, out=out)
     with Originals(out) as originals:
         if source.found:

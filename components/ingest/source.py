@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from components import storage
@@ -29,6 +29,7 @@ class Found:
     name: str  # relative to the source, with /
     size_bytes: int
     read: Callable[[], bytes]
+    at: Path | str = ""  # a file, or an object's s3:// address
     split: Split | None = None  # None: to be decided by content
     origin: str | None = None
     licence: str | None = None
@@ -51,30 +52,37 @@ def look(config: IngestConfig, *, out: Path) -> Source:
     """
     if config.photos == BUNDLED:
         return Source("bundled", tuple(sorted((_bundled(photo) for photo in bundled.BUNDLED_PHOTOS), key=lambda found: found.name)))
-    if storage.is_s3(config.photos):
-        kind, files = "s3", [_in_bucket(config.photos, key, size) for key, size in storage.list_objects(config.photos)]
-    else:
-        kind, files = "folder", [_in_folder(name, path) for name, path in _walk(_top(config.photos, out), out)]
-    seen = [file for file in files if not any(part.startswith(".") for part in PurePosixPath(file.name).parts)]
-    photos = sorted((file for file in seen if _extension(file.name) in FORMAT_OF), key=lambda found: found.name)
-    ignored = Counter(_extension(file.name) for file in seen if _extension(file.name) not in FORMAT_OF)
+    kind, seen = everything(config, out=out)
+    photos = [file for file in seen if extension_of(file.name) in FORMAT_OF]
+    ignored = Counter(extension_of(file.name) for file in seen if extension_of(file.name) not in FORMAT_OF)
     if isinstance(config.split, ByFolder):
         photos = [_by_top_folder(file) for file in photos]
     return Source(kind, tuple(photos), dict(sorted(ignored.items())))
 
 
-def _extension(name: str) -> str:
+def everything(config: IngestConfig, *, out: Path) -> tuple[str, list[Found]]:
+    """What kind of source it is (folder or s3), and every file there that is not hidden, whatever its extension, in the order of names."""
+    if storage.is_s3(config.photos):
+        kind, files = "s3", [_in_bucket(config.photos, key, size) for key, size in storage.list_objects(config.photos)]
+    else:
+        kind, files = "folder", [_in_folder(name, path) for name, path in _walk(_top(config.photos, out), out)]
+    seen = [file for file in files if not any(part.startswith(".") for part in PurePosixPath(file.name).parts)]
+    return kind, sorted(seen, key=lambda found: found.name)
+
+
+def extension_of(name: str) -> str:
+    """The extension in small letters with its dot; empty where there is none."""
     return PurePosixPath(name).suffix.lower()
 
 
 def _bundled(photo: bundled.Bundled) -> Found:
     path = bundled.path_of(photo)
-    return Found(f"{photo.package}/{PurePosixPath(photo.file).name}", path.stat().st_size, path.read_bytes, photo.split, photo.origin, photo.licence)
+    return Found(f"{photo.package}/{PurePosixPath(photo.file).name}", path.stat().st_size, path.read_bytes, path, photo.split, photo.origin, photo.licence)
 
 
 def _in_bucket(uri: str, key: str, size: int) -> Found:
     address = storage.join(uri, key)
-    return Found(key, size, lambda: storage.read_object(address))
+    return Found(key, size, lambda: storage.read_object(address), address)
 
 
 def _in_folder(name: str, path: Path) -> Found:
@@ -82,7 +90,7 @@ def _in_folder(name: str, path: Path) -> Found:
         size = path.stat().st_size
     except OSError:
         size = 0  # a link to nothing: reading it will say so
-    return Found(name, size, path.read_bytes)
+    return Found(name, size, path.read_bytes, path)
 
 
 def _top(photos: str, out: Path) -> Path:
@@ -121,7 +129,7 @@ def _by_top_folder(file: Found) -> Found:
     top = PurePosixPath(file.name).parts[0]
     for split in SPLITS:
         if top == split and top != file.name:
-            return Found(file.name, file.size_bytes, file.read, split)
+            return replace(file, split=split)
     raise PhotoError(
         f'ingest.split is by_folder, so photos lie in the top folders train, val and test; "{file.name}" does not. '
         "Move it, or set ingest.split to {kind: by_content}"

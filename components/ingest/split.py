@@ -46,22 +46,23 @@ def split_of(photo: str, splitting: ByContent) -> Split:
     return "val" if share < splitting.bounds("val")[1] else "test"
 
 
-def decide(groups: Sequence[Sequence[str]], splits: Mapping[str, Split], splitting: ByContent | None) -> Verdict:
+def decide(groups: Sequence[Sequence[str]], splits: Mapping[str, Split], splitting: ByContent | None, order: Sequence[Split] = SPLITS) -> Verdict:
     """Settle every photo's split.
 
-    groups: near duplicates together, ids ascending; splits: each photo's own; splitting: given when empty splits may be filled.
+    groups: near duplicates together, ids ascending; splits: each photo's own; splitting: given when empty splits may be filled;
+    order: which split wins where a group spans several.
     """
     kept: list[tuple[str, ...]] = []
     left_out: dict[str, str] = {}
     sides: list[Split] = []
     for group in groups:
-        side = min((splits[photo] for photo in group), key=SPLITS.index)
+        side = min((splits[photo] for photo in group), key=order.index)
         staying = tuple(photo for photo in group if splits[photo] == side)
         left_out |= {photo: staying[0] for photo in group if splits[photo] != side}
         kept.append(staying)
         sides.append(side)
     if splitting is not None:
-        _fill_empty(kept, sides, splitting)
+        fill_empty(kept, sides, splitting)
     return Verdict(
         splits={photo: side for group, side in zip(kept, sides, strict=True) for photo in group},
         groups={photo: group[0] for group in kept for photo in group},
@@ -69,7 +70,7 @@ def decide(groups: Sequence[Sequence[str]], splits: Mapping[str, Split], splitti
     )
 
 
-def _fill_empty(groups: Sequence[tuple[str, ...]], sides: list[Split], splitting: ByContent) -> None:
+def fill_empty(groups: Sequence[tuple[str, ...]], sides: list[Split], splitting: ByContent) -> None:
     """Give each empty split the nearest group of a split that has more than one, train's before others'."""
     for wanted in ("test", "val", "train"):
         if wanted in sides:

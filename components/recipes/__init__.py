@@ -49,6 +49,15 @@ class Recipe(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _given_pairs_are_not_made(self) -> Self:
+        asked = self.synthesize.asks_for_blur
+        if self.ingest.pairs is not None and asked:
+            raise ValueError(
+                f"ingest.pairs takes in blurred pictures as they are, so synthesize makes none: leave {', '.join(f'synthesize.{name}' for name in asked)} out"
+            )
+        return self
+
     def section(self, stage: str) -> Part:
         """One stage's settings."""
         settings: Part = getattr(self, "register_" if stage == "register" else stage)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import yaml
 
 from components.core.baseline import sentence_for, words_for
-from components.core.records import Checkpoint, EvalReport, PairSet, Photo, PhotoScore, PhotoSet, Provenance, RecipeRecord
+from components.core.records import Checkpoint, EvalReport, Pair, PairSet, Photo, PhotoScore, PhotoSet, Provenance, RecipeRecord
 from components.metrics import METRICS, SET_METRICS
 
 PAIRS = {"deblurring": "blurred/sharp", "super_resolution": "small/large", "translation": "input/target"}
@@ -86,9 +86,10 @@ def _figures(pairset: PairSet, report: EvalReport, scores: tuple[PhotoScore, ...
 def _data(photoset: PhotoSet, pairset: PairSet, photos: Iterable[Photo]) -> str:
     counts = ", ".join(f"{count} {split}" for split, count in photoset.counts.items())
     pairs = ", ".join(f"{count} {split}" for split, count in pairset.counts.items())
+    given = sorted({_kind(pair) for pair in pairset.pairs() if pair.blur_kind == "imported"})
     lines = [
         f"{sum(photoset.counts.values())} photos ({counts}), {sum(pairset.counts.values())} pairs ({pairs}). "
-        "No photo, and no near duplicate of one, stands in two splits.",
+        "No photo, and no near duplicate of one, stands in two splits." + (f" The blurred pictures were given: {'; '.join(given)}." if given else ""),
         "",
     ]
     lines += ["| photos | origin | licence |", "| ---: | --- | --- |"]
@@ -116,11 +117,18 @@ def _limits(pairset: PairSet, scores: tuple[PhotoScore, ...]) -> str:
     return "\n".join(lines)
 
 
+def _kind(pair: Pair) -> str:
+    """What blurred a pair; of one that was given, which set it is from and which variant, since results on two variants cannot be compared."""
+    told = [str(pair.drawn[name]) for name in ("layout", "variant") if pair.blur_kind == "imported" and pair.drawn.get(name)]
+    return f"`{pair.blur_kind}`" + (f" ({', '.join(told)})" if told else "")
+
+
 def _known(pairset: PairSet) -> str:
     """What it was trained for, and so what not to expect."""
-    kinds = ", ".join(f"`{kind}`" for kind in _kinds(pairset))
+    fresh = pairset.on_the_fly is not None
+    kinds = ", ".join([f"`{kind}`" for kind in _kinds(pairset)] if fresh else sorted({_kind(pair) for pair in pairset.pairs("train")}))
     # Pairs that training made were not measured; those to validate and test with are drawn from the same ranges.
-    most = max((pair.severity for pair in pairset.pairs(None if pairset.on_the_fly is not None else "train")), default=0.0)
+    most = max((pair.severity for pair in pairset.pairs(None if fresh else "train")), default=0.0)
     blur = f"the blur it was trained on: {kinds}, up to {most:.1f} px RMS radius. Expect little on other blurs and on stronger ones."
     if pairset.task == "translation":
         return f"- It knows pictures like those it was trained on ({kinds}) and will paint something for any other."

@@ -113,6 +113,13 @@ class SynthesizeConfig(Part):
         return Degradation(blurs=self.blurs, downscale=self.downscale, camera=self.camera)
 
     @property
+    def asks_for_blur(self) -> tuple[str, ...]:
+        """Settings of what is made of sharp photos, when they are not the usual ones: nothing that real pairs could heed."""
+        usual = SynthesizeConfig()
+        heeded = {"seed", "severity_bounds_px", "workers"}
+        return tuple(name for name in SynthesizeConfig.model_fields if name not in heeded and getattr(self, name) != getattr(usual, name))
+
+    @property
     def blurred(self) -> bool:
         """Whether any pair may be blurred."""
         return any(not isinstance(blur, NoBlur) for blur in self.blurs)

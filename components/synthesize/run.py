@@ -28,6 +28,7 @@ from components.optics.camera import Camera
 from components.optics.light import lit, shrunk, shrunk_size, stored
 from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
+from components.synthesize.imported import given_pairs, refuse_settings
 from components.synthesize.sheet import write_sheet
 
 SHEET = "examples.png"
@@ -58,12 +59,13 @@ class Made:
 def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     """Write SPLIT/blur/*.png (what a net is given) and SPLIT/sharp/*.png (what it should make of it), one row a pair, and the record last.
 
-    With delivery on_the_fly the training photos get targets and no pairs.
-
+    With delivery on_the_fly the training photos get targets and no pairs. Photos that came with blurred pictures (ingest.pairs) become
+    pairs as they are.
     Raises PhotoError when a photo is too small or cannot be used for the task, InputError when the disk cannot hold the pairs, and
     LineageError when a photo is not the one that was ingested.
     """
     photos = photoset.photos()
+    refuse_settings(config, photos)
     _refuse_unusable(config, photos)
     _refuse_small(config, photos)
     need_free_space(out, sum(_megabytes(config, photo) for photo in photos), "synthesize")
@@ -105,6 +107,9 @@ def _on_the_fly(config: SynthesizeConfig, targets: tuple[Target, ...], out: Path
 
 def pairs_of_photo(work: Work) -> Made:
     """Decode one photo and write its target, once, and its inputs; gives their rows."""
+    if work.photo.given:
+        ingested = work.source.parents[work.photo.file.count("/")]
+        return Made(given_pairs(work.config, work.photo, ingested, work.out), (0, 0, 0), 0, work.photo.split)
     picture = decode(_verified_bytes(work), max_megapixels=math.inf)
     return _blurred(work, picture) if work.config.translate is None else _translated(work, picture)
 
@@ -222,7 +227,7 @@ def _written(work: Work, kind: Kind, name: str, pixels: Pixels) -> tuple[str, st
 
 
 def _pairs_of(config: SynthesizeConfig, photo: Photo) -> int:
-    return config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo
+    return len(photo.given) or (config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo)
 
 
 def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
@@ -250,7 +255,7 @@ def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> Non
 def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
     """Reflection cannot fill the border of a photo that is smaller than the blur; of a tiny one nothing is left to learn."""
     needed = config.smallest_px
-    small = [photo for photo in photos if min(_target_size(config, photo)) < needed]
+    small = [photo for photo in photos if not photo.given and min(_target_size(config, photo)) < needed]
     if small:
         first = small[0]
         width, height = _target_size(config, first)

@@ -26,7 +26,9 @@ def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], fold
     A small photo is shown as large as its target, pixel by pixel.
     """
     shown = [rows[place] for place in sorted({round(at) for at in np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows)))})]
-    psfs = [[_psf_picture(plan.effect.psf)] if config.blurred else [] for plan in plans(config.degradation, [row.seed for row in shown])]
+    # Nothing was drawn for a pair that was given.
+    known = config.blurred and all(row.blur_kind != "imported" for row in shown)
+    psfs = [[_psf_picture(plan.effect.psf)] if known else [] for plan in plans(config.degradation, [row.seed for row in shown])]
     pairs = [[at_bits(read_rgb(folder / name), 8) for name in (row.sharp, row.blurred)] for row in shown]
     columns = [_stacked([_crop(sharp), *psf, _crop(_enlarged(given, config.scale))], axis=0) for (sharp, given), psf in zip(pairs, psfs, strict=True)]
     write_png(path, _stacked(columns, axis=1))

@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import yaml
 
 from components import commands, recipes
+from components.atlas.command import atlas
 from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, drawn_kinds, drawn_mix, extent_px, kinds_of_blur, noise_levels
 from components.atlas.histogram import BOTTOM, LEFT, RIGHT, TOP, histogram
 from components.atlas.page import charts_of
@@ -216,3 +218,12 @@ def test_halves_of_a_photo_are_shown_as_given_and_wanted_and_an_odd_width_is_ref
     assert "The bundled photo is no pair" not in page
     with pytest.raises(PhotoError, match=r"81.png cannot be used for side_by_side: its width is odd, so it has no two halves; give --photo another one"):
         commands.run(["blur-atlas", str(recipe), "--out", str(tmp_path), "--photo", str(tmp_path / "81.png")])
+
+
+def test_a_recipe_of_real_pairs_has_no_blur_to_show(tmp_path: Path) -> None:
+    text = (ROOT / "components" / "recipes" / "deblurgan.yaml").read_text()
+    plain = yaml.safe_load(text) | {"ingest": {"photos": "there", "pairs": {"kind": "gopro", "variant": "blur_gamma"}}, "synthesize": {}}
+    (tmp_path / "deblurgan.yaml").write_text(yaml.safe_dump(plain))
+    with pytest.raises(RecipeError, match=r"takes in blurred pictures as they are \(ingest\.pairs gopro\), so no blur is drawn"):
+        atlas(str(tmp_path / "deblurgan.yaml"), ROOT, out=tmp_path / "page")
+    assert not (tmp_path / "page").exists()

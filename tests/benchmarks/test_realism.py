@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from picture_statistics import BINS, coherence, gradient_distance, mean_of, noise_of, radial_power, spectrum_distance, statistics_of
 from real_sets import ScoredPair
-from realism import REAL, YARDSTICK, degradations, made, table
+from realism import REAL, YARDSTICK, degradations, made, summary, table
 
 from components.core.images import to_uint8
 from components.core.seeds import stream
@@ -100,6 +100,12 @@ def test_the_table_names_the_arm_that_is_nearest() -> None:
     assert text[4].startswith(f"| {REAL} |  |  |")
     assert text[5].startswith("| real, one half against the other | 0.000 | 0.000 |")
     assert text[-2] == "Nearest arm by gradients: arm b: near; by spectrum: arm b: near."
+
+
+def test_the_summary_is_a_share_of_doing_nothings_distance() -> None:
+    real, sharp = statistics_of(blurred(fractal(9))), statistics_of(fractal(9))
+    lines = summary({"set": {REAL: real, YARDSTICK: sharp, "arm a: as sharp": sharp, "arm b: as real": real}})
+    assert lines[4:6] == ["| arm a: as sharp | 1.00 / 1.00 |", "| arm b: as real | 0.00 / 0.00 |"]
 
 
 def test_arms_are_compared_on_the_same_blurs() -> None:

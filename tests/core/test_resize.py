@@ -59,7 +59,7 @@ def test_the_kernel_has_its_known_values() -> None:
     assert bicubic(line, 18, 1)[0, 6:12] * 128 == pytest.approx([-9, 29, 111, 111, 29, -9], abs=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(level=st.floats(0, 1), height=st.integers(1, 40), width=st.integers(1, 40), out=st.tuples(st.integers(1, 60), st.integers(1, 60)))
 def test_a_plain_picture_stays_plain_up_to_its_borders(level: float, height: int, width: int, out: tuple[int, int]) -> None:
     for resize in (bicubic, bilinear_plain):

@@ -94,7 +94,7 @@ def test_the_window_sums_to_one_and_falls_by_its_sigma() -> None:
 
 
 @FUNCTIONS
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**31), height=st.integers(11, 40), width=st.integers(11, 40))
 def test_order_does_not_matter_and_nothing_beats_the_photo_itself(function, seed: int, height: int, width: int) -> None:
     generator = torch.Generator().manual_seed(seed)

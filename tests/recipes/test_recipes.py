@@ -129,3 +129,59 @@ def test_python_objects_in_yaml_are_refused(tmp_path: Path) -> None:
     path.write_text("name: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(RecipeError, match="not YAML that can be read"):
         recipes.load(str(path))
+
+
+PAIRS = {"ingest.photos": "there", "ingest.pairs": {"kind": "gopro", "variant": "blur"}, "synthesize": {"workers": 0, "severity_bounds_px": [1, 4], "seed": 3}}
+
+
+def test_a_recipe_of_real_pairs_loads_and_its_resolved_form_is_a_recipe_again(tmp_path: Path) -> None:
+    recipe = load_changed(tmp_path, PAIRS)
+    assert recipe.ingest.pairs is not None
+    assert recipe.ingest.pairs.kind == "gopro"
+    again = tmp_path / "again" / "demo.yaml"
+    again.parent.mkdir()
+    again.write_text(yaml.safe_dump(recipe.plain()))
+    assert recipes.load(str(again)).record().digest == recipe.record().digest
+
+
+def test_photos_given_by_hand_are_the_place_of_real_pairs_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(recipes.PHOTOS_VARIABLE, "s3://bucket/gopro")
+    assert load_changed(tmp_path, PAIRS).ingest.photos == "s3://bucket/gopro"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"blurs": [{"kind": "defocus"}]},
+        {"camera": {"jpeg": None}},
+        {"downscale": {"scale": 4}},
+        {"translate": {"kind": "to_colour"}},
+        {"pairs_per_photo": 3},
+        {"pairs_per_eval_photo": 2},
+        {"max_side_px": 480},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_blur_that_real_pairs_would_ignore_is_refused_when_the_recipe_is_read(tmp_path: Path, asked: dict[str, Any]) -> None:
+    change = {**PAIRS, "synthesize": asked}
+    if "downscale" in asked:
+        change |= {"train.generator": {"kind": "srresnet"}}
+    with pytest.raises(
+        RecipeError, match=rf"ingest\.pairs takes in blurred pictures as they are, so synthesize makes none: leave .*synthesize\.{next(iter(asked))}"
+    ):
+        load_changed(tmp_path, change)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ({"kind": "gopr", "variant": "blur"}, r'ingest\.pairs\.kind = .gopr. is none of two_folders, gopro, realblur, .*Did you mean "gopro"'),
+        ({"kind": "gopro"}, r"ingest\.pairs\.variant is missing \(it is: which average"),
+        ({"kind": "realblur", "subset": "K"}, r"ingest\.pairs\.subset = 'K' must be 'J' or 'R'"),
+        ({"kind": "two_folders", "blurr": "x"}, r'ingest\.pairs\.blurr = .x. is not a setting; .*Did you mean "blurred"'),
+        ({"kind": "frame_average", "response": "gamma"}, r"ingest\.pairs\.response = 'gamma' must be"),
+    ],
+)
+def test_a_wrong_import_is_answered_with_what_is_allowed(tmp_path: Path, pairs: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        load_changed(tmp_path, {**PAIRS, "ingest.pairs": pairs})

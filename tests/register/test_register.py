@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from chain import GIT, Chain, make_chain
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from components import tracking
 from components.core.errors import LineageError, StageError
-from components.core.records import Checkpoint, ModelVersion
+from components.core.records import Checkpoint, ModelVersion, PairSet
 from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
@@ -90,6 +90,15 @@ def test_the_card_counts_photos_that_came_out_worse(chain: Chain, tmp_path: Path
     assert "6 of 6 test pairs came out worse than left alone" in write_card(
         "tiny", worse.recipe, worse.photoset, worse.pairset, worse.checkpoint, worse.report, worse.provenance
     )
+
+
+def test_the_card_of_real_pairs_names_the_set_and_its_variant(chain: Chain, tmp_path: Path) -> None:
+    told: dict[str, JsonValue] = {"layout": "gopro", "variant": "blur_gamma"}
+    rows = tuple(pair.model_copy(update={"blur_kind": "imported", "drawn": told}) for pair in chain.pairset.pairs())
+    pairset = chain.pairset.model_copy(update={"table_sha256": PairSet.write_table(tmp_path, rows)}).save(tmp_path)
+    card = write_card("tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, chain.report, chain.provenance)
+    assert "The blurred pictures were given: `imported` (gopro, blur_gamma)." in card
+    assert "It knows the blur it was trained on: `imported` (gopro, blur_gamma), up to 2.0 px RMS radius" in card
 
 
 def test_the_card_of_super_resolution_speaks_of_size_and_bicubic(chain: Chain) -> None:

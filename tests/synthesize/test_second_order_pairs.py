@@ -75,7 +75,7 @@ def test_a_blur_before_it_counts_too(photoset: PhotoSet, tmp_path: Path) -> None
         assert row.severity > SecondOrder().draw(row.seed).severity_px
 
 
-def test_workers_and_runs_change_nothing(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
+def test_the_same_settings_give_the_same_bytes(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
     assert everything(run(config(pairs_per_photo=3), photoset, out=tmp_path).folder) == everything(made.folder)
 
 

@@ -8,19 +8,20 @@ and no noise SRN loses 0.7 dB on real photos, with noise it gains (RSBlur, Rim e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from components.core import seeds
 from components.core.errors import PhotoError
-from components.core.parts import Part
+from components.ingest.pairs.layout import Layout
 
 if TYPE_CHECKING:
     from components.core.images import Bytes8, Pixels
+    from components.ingest.pairs.frames import Frame
 
 Response = Literal["linear", "gamma_2.2", "srgb"]
 Variant = Literal["blur", "blur_gamma"]
@@ -38,9 +39,14 @@ class FrameGroup:
     severity_px: float  # estimated from optical flow: RMS distance of a point from its mean place, mean over the photo
 
 
-class FrameAverage(Part):
-    """How frames become pairs. Memory holds the frames of one group, whatever the length of the video."""
+class FrameAverage(Layout):
+    """Every video below the source, and every folder that holds pictures, is a scene whose frames become pairs. Memory holds the frames of one group."""
 
+    LIES: ClassVar[str] = "videos (.mp4, .mov, .avi, .mkv and others that FFmpeg reads), or folders of frames, one folder a video"
+    kind: Literal["frame_average"] = "frame_average"
+    max_shift_px: float | None = Field(
+        None, ge=0, le=64, description="null: the shift is only recorded, since a mean of the very frames cannot be out of place"
+    )
     frames: tuple[Odd, ...] = Field((7, 9, 11, 13), min_length=1, description="frames in an exposure, odd so that one is in the middle; one is drawn per group")
     stride: int = Field(1, ge=1, le=64, description="frames from one that is averaged to the next")
     step: int | None = Field(None, ge=1, description="frames from the start of a group to the start of the next; null: just behind its last, none used twice")
@@ -81,23 +87,24 @@ class FrameAverage(Part):
             index += 1
 
 
-def frame_groups(source: Path, settings: FrameAverage, *, first_group: int = 0) -> Iterator[FrameGroup]:
-    """Pairs out of a video file or a folder of frames (in the natural order of their names), one at a time.
+def frame_groups(source: Path | Sequence[Frame], settings: FrameAverage, *, first_group: int = 0, called: str | None = None) -> Iterator[FrameGroup]:
+    """Pairs out of a video file, a folder of frames or the frames themselves (in the natural order of their names), one at a time.
 
+    called: what messages call the source; its path when left out.
     first_group: groups before it are passed over, to go on after an interruption; what follows is the same.
     What is left at the end and does not fill a group is dropped.
     Raises PhotoError, at the first step, when the source is missing, is no video, holds too few frames for one group or frames
     of different sizes.
     """
     # OpenCV takes a tenth of a second to import; settings alone must not wait for it.
-    from components.synthesize.averaging import averaged, motion_px
-    from components.synthesize.frames import frames_of
+    from components.ingest.pairs.averaging import averaged, motion_px
+    from components.ingest.pairs.frames import frames_of
 
     groups = enumerate(settings.spans())
     index, (start, count) = next(group for group in groups if group[0] == first_group)
     held: deque[tuple[int, Pixels]] = deque()
     seen = start
-    for seen, frame in enumerate(frames_of(source, first=start), start + 1):
+    for seen, frame in enumerate(frames_of(source, first=start, called=called), start + 1):
         if settings.step is not None or (seen - 1 - start) % settings.stride == 0:
             held.append((seen - 1, frame))
         while (end := start + (count - 1) * settings.stride) < seen:
@@ -118,4 +125,4 @@ def frame_groups(source: Path, settings: FrameAverage, *, first_group: int = 0) 
                 held.popleft()
     if index == 0:
         needed = (count - 1) * settings.stride + 1
-        raise PhotoError(f"{source} has {seen} frames, but its first group needs {needed}; give a longer video, or lower frames or stride")
+        raise PhotoError(f"{called or source} has {seen} frames, but its first group needs {needed}; give a longer video, or lower frames or stride")

@@ -14,9 +14,9 @@ from scipy.ndimage import gaussian_filter, shift
 
 from components.core.errors import PhotoError
 from components.core.images import Bytes8, write_png
-from components.synthesize.averaging import averaged, motion_px
-from components.synthesize.frame_average import FrameAverage, Response, frame_groups
-from components.synthesize.frames import frames_of, natural_order
+from components.ingest.pairs.averaging import averaged, motion_px
+from components.ingest.pairs.frame_average import FrameAverage, Response, frame_groups
+from components.ingest.pairs.frames import frames_of, natural_order
 
 RESPONSES: tuple[Response, ...] = ("linear", "gamma_2.2", "srgb")
 

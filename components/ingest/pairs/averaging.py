@@ -14,7 +14,7 @@ import numpy.typing as npt
 from components.core.images import Bytes8, Floats, Pixels, linear_to_srgb, srgb_to_linear, to_float, to_uint8
 
 if TYPE_CHECKING:
-    from components.synthesize.frame_average import Response
+    from components.ingest.pairs.frame_average import Response
 
 Doubles = npt.NDArray[np.float64]
 

@@ -1,0 +1,144 @@
+"""Take real pairs in: `refocus ingest RECIPE` of a recipe with `ingest.pairs`.
+
+Both pictures' bytes stay untouched under originals/; a row of the PhotoSet is a sharp photo with the blurred pictures given with it. Everything is
+checked before the record is written: that each blurred picture has one sharp one, that they have one size, show the same and lie on each other,
+and that nothing stands in train and test. What is left out is listed with its reason in quarantine.json, and counted in the last line.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.core.errors import PhotoError
+from components.core.files import need_free_space
+from components.core.progress import tracked
+from components.core.records import SPLITS, Photo, PhotoSet, Split
+from components.ingest.config import ByContent, IngestConfig
+from components.ingest.originals import Originals
+from components.ingest.pairs.clips import VIDEOS, clips_of, from_clips
+from components.ingest.pairs.frame_average import FrameAverage
+from components.ingest.pairs.layout import Layout
+from components.ingest.pairs.sides import Settled, settle
+from components.ingest.pairs.take import Desk, Reasons, Taken, from_files
+from components.ingest.quarantine import FILE as QUARANTINE_FILE
+from components.ingest.quarantine import Quarantine
+from components.ingest.source import FORMAT_OF, Found, everything, extension_of
+
+
+def run(config: IngestConfig, *, out: Path) -> PhotoSet:
+    """Write originals/, photos.jsonl, quarantine.json and photoset.json below `out`.
+
+    Raises PhotoError when there is no pair, none that can be used, too few scenes for three splits, or when a set leaks from its test split into
+    training; ServiceError when a bucket does not answer; InputError when the disk cannot hold the pictures. Nothing new stays behind then.
+    """
+    assert config.pairs is not None, "photos without pairs are taken in by components.ingest.run"
+    kind, found = everything(config, out=out)
+    with Originals(out) as originals:
+        desk = Desk(config, config.pairs, originals)
+        try:
+            taken, reasons = _taken(found, config, out, desk)
+        finally:
+            desk.save()
+        of_use = {*FORMAT_OF, *VIDEOS} if isinstance(config.pairs, FrameAverage) else set(FORMAT_OF)
+        ignored = Counter(extension_of(file.name) for file in found if extension_of(file.name) not in of_use)
+        if not taken:
+            raise PhotoError(_nothing(config, found, Quarantine.of(reasons, ignored)))
+        settled = settle(taken, config)
+        quarantine = Quarantine.of([*reasons, *settled.left_out], ignored)
+        rows = _rows(settled)
+        _refuse_empty_split(rows, settled, config)
+        quarantine.save(out)
+        counts = Counter(row.split for row in rows)
+        words, facts = _summary(settled, config.pairs)
+        record = PhotoSet(
+            counts={split: counts[split] for split in SPLITS},
+            table_sha256=PhotoSet.write_table(out, rows),
+            about={"source": kind, "left_out": dict(quarantine.kinds()), "ignored": dict(quarantine.ignored), **facts},
+        ).save(out)
+    originals.drop_others({file for row in rows for file in (row.file, *(given.file for given in row.given))})
+    left = f"left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}" if quarantine.left_out else "nothing left out"
+    print(f"ingest: {words}; {left}", file=sys.stderr)
+    return record
+
+
+def _taken(found: Sequence[Found], config: IngestConfig, out: Path, desk: Desk) -> tuple[list[Taken], Reasons]:
+    """Every pair at the source that can be used, and why the others cannot."""
+    assert config.pairs is not None
+    if isinstance(config.pairs, FrameAverage):
+        return from_clips(clips_of(found), config.pairs, out, desk)
+    files = {file.name: file for file in found}
+    listing = config.pairs.listing(list(files), lambda name: files[name].read().decode("utf-8-sig"))
+    wanted = {name for named in listing.pairs for name in (named.blurred, *named.sharp[:1])}
+    if not wanted:
+        return [], list(listing.alone)
+    need_free_space(out, sum(files[name].size_bytes for name in wanted) / 1e6 - desk.originals.megabytes(), "ingest")
+    return from_files(listing, files, desk, tracked(listing.pairs, "ingest", len(listing.pairs), "pairs"))
+
+
+def _rows(settled: Settled) -> tuple[Photo, ...]:
+    """One row a sharp photo, ordered by id, with its blurred pictures in the order of names."""
+    by_photo: dict[str, list[tuple[Taken, Split]]] = {}
+    for pair, split in settled.pairs:
+        by_photo.setdefault(pair.sharp.id, []).append((pair, split))
+    rows = []
+    for photo in sorted(by_photo):
+        pairs = sorted(by_photo[photo], key=lambda item: (item[0].sharp.name, item[0].given.name))
+        (first, split), facts = pairs[0], pairs[0][0].sharp.facts
+        names = list(dict.fromkeys(pair.sharp.name for pair, _ in pairs))
+        rows.append(
+            Photo(
+                id=photo,
+                file=first.sharp.file,
+                name=names[0],
+                also_named=tuple(names[1:]),
+                size_bytes=first.sharp.size_bytes,
+                width=facts.width,
+                height=facts.height,
+                channels=facts.channels,
+                bits=facts.bits,
+                split=split,
+                group=settled.groups[photo],
+                origin=first.origin,
+                given=tuple(pair.given for pair, _ in pairs),
+            )
+        )
+    return tuple(rows)
+
+
+def _summary(settled: Settled, layout: Layout) -> tuple[str, dict[str, int | float]]:
+    """What came in, in words and as facts: pairs, scenes, splits, the largest shift."""
+    counts = Counter(split for _, split in settled.pairs)
+    scenes = len({pair.given.scene for pair, _ in settled.pairs})
+    far = max((pair.given for pair, _ in settled.pairs), key=lambda given: math.hypot(*given.shift_px))
+    largest = math.hypot(*far.shift_px)
+    moved = " before both were cut into place" if layout.align == "shift" else ""
+    splits = ", ".join(f"{split} {counts[split]}" for split in SPLITS)
+    words = f"{len(settled.pairs)} pairs in {scenes} {'scene' if scenes == 1 else 'scenes'} ({splits}), largest shift {largest:.2f} px ({far.name}){moved}"
+    return words, {"pairs": len(settled.pairs), "scenes": scenes, "largest_shift_px": round(largest, 2)}
+
+
+def _nothing(config: IngestConfig, found: Sequence[Found], quarantine: Quarantine) -> str:
+    assert config.pairs is not None
+    if quarantine.left_out:
+        first = quarantine.left_out[0]
+        return (
+            f"no usable pair at {config.photos}: all were left out ({quarantine.words()}; {first.name}: {first.reason});"
+            f" {config.pairs.kind} needs {config.pairs.LIES}"
+        )
+    there = f"found there: {len(found)} {'file' if len(found) == 1 else 'files'}, the first {found[0].name}" if found else "nothing lies there"
+    return f"no pairs at {config.photos}: {config.pairs.kind} needs {config.pairs.LIES}; {there}. Give the folder above them, or another kind of ingest.pairs"
+
+
+def _refuse_empty_split(rows: Sequence[Photo], settled: Settled, config: IngestConfig) -> None:
+    """Content is asked for three splits; folders, published sets and one_split may have any, and training refuses what it lacks itself."""
+    empty = [split for split in SPLITS if not any(row.split == split for row in rows)]
+    if empty and isinstance(config.split, ByContent) and config.pairs is not None and not config.pairs.OWN_SPLITS:
+        scenes = len({pair.given.scene for pair, _ in settled.pairs})
+        raise PhotoError(
+            f"train, val and test need at least 3 different scenes, {config.photos} has {scenes} usable (the pictures of a scene stay together, near duplicates"
+            " count as one); add scenes, or set ingest.split to {kind: one_split, split: test} to measure on all of them"
+        )

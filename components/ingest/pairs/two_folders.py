@@ -1,0 +1,77 @@
+"""Any two folders: blurred pictures in one, sharp ones in the other, paired by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from components.core.records import SPLITS, Split
+from components.ingest.pairs.layout import PICTURE, Key, Layout, Listing, Named, Text, joined, stem
+
+
+class TwoFolders(Layout):
+    """BLURRED/NAME and SHARP/NAME below the source, or below its folders train, val and test; extensions may differ, folders below count as a part of NAME.
+
+    With `strip`, several blurred pictures may go with one sharp one: im1_kernel3 with im1 by strip: _kernel\\d+$ (Levin et al. 2009).
+    """
+
+    LIES: ClassVar[str] = "BLURRED/NAME.png beside SHARP/NAME.png (ingest.pairs.blurred and .sharp name the folders), also below train/, val/, test/"
+    kind: Literal["two_folders"] = "two_folders"
+    blurred: str = Field("blur", min_length=1, description="folder of the blurred pictures")
+    sharp: str = Field("sharp", min_length=1, description="folder of the sharp pictures")
+    strip: str | None = Field(None, min_length=1, description="regular expression; what it finds in a name without its extension is taken out before pairing")
+    scene: str | None = Field(
+        None,
+        min_length=1,
+        description="regular expression; its first group, or all it finds, in a sharp picture's NAME is the scene. null: the folder below SHARP, or each alone",
+    )
+    variant: str | None = Field(None, description="what to record as the blurred pictures' variant, such as blur_gamma")
+
+    @field_validator("blurred", "sharp")
+    @classmethod
+    def _plain(cls, folder: str) -> str:
+        if folder.startswith("/") or ".." in PurePosixPath(folder).parts:
+            raise ValueError(f"a folder below the source is wanted, such as blur or data/input; got {folder}")
+        return folder.strip("/")
+
+    @field_validator("strip", "scene")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"{pattern} is no regular expression: {error}") from error
+        return pattern
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.blurred == self.sharp:
+            raise ValueError(f"blurred and sharp are both {self.blurred}: name two folders")
+        return self
+
+    def listing(self, names: Sequence[str], text: Text) -> Listing:
+        """Pairs among the names at the source."""
+        pairs, alone = joined(self._keyed(self.blurred, names), self._keyed(self.sharp, names), several=self.strip is not None)
+        return Listing(tuple(Named(blurred, (sharp,), self._scene(key[1], sharp), _split(key), self.variant) for key, blurred, sharp in pairs), tuple(alone))
+
+    def _keyed(self, folder: str, names: Sequence[str]) -> Iterator[tuple[Key, str]]:
+        pattern = re.compile(rf"(?:({'|'.join(SPLITS)})/)?{re.escape(folder)}/((?:.*/)?{PICTURE})", re.IGNORECASE)
+        for name in names:
+            if found := pattern.fullmatch(name):
+                plain = stem(found[2])
+                yield (found[1] or "", plain if self.strip is None else re.sub(self.strip, "", plain)), name
+
+    def _scene(self, plain: str, sharp: str) -> str | None:
+        if self.scene is None:
+            folder = str(PurePosixPath(plain).parent)
+            return None if folder == "." else folder
+        found = re.search(self.scene, plain)
+        return None if found is None else found[1] if found.re.groups else found[0]
+
+
+def _split(key: Key) -> Split | None:
+    return next((split for split in SPLITS if key[0] == split), None)

@@ -1,0 +1,88 @@
+"""Pairs that were given, not made: blurred pictures that ingest took in beside their sharp ones become pairs as they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.core.errors import InputError, LineageError
+from components.core.files import sha256_of_bytes, write_bytes
+from components.core.images import Bytes8, decode, png_bytes, to_float, to_uint8
+from components.core.records import Pair, Photo
+
+if TYPE_CHECKING:
+    from components.synthesize.config import SynthesizeConfig
+
+KIND = "imported"
+
+
+def given_pairs(config: SynthesizeConfig, photo: Photo, ingested: Path, out: Path) -> tuple[Pair, ...]:
+    """Write a photo's given pairs as 8-bit PNG, cut into place where ingest said so; one row each.
+
+    ingested: the PhotoSet's folder; out: the PairSet's.
+    Raises LineageError when a picture is not the one that was ingested.
+    """
+    sharp, written = _decoded(ingested / photo.file, photo.id, photo.name), {}
+    rows = []
+    for given in photo.given:
+        x, y = given.moved_px
+        cut = placed(sharp, x, y)
+        name = photo.id[:16] + (f"{x:+d}{y:+d}" if (x, y) != (0, 0) else "")
+        if name not in written:
+            written[name] = _write(out, f"{photo.split}/sharp/{name}.png", cut)
+        pair = f"{photo.id[:16]}-{given.id[:12]}"
+        file, digest = _write(out, f"{photo.split}/blur/{pair}.png", placed(_decoded(ingested / given.file, given.id, given.name), -x, -y))
+        rows.append(
+            Pair(
+                id=pair,
+                split=photo.split,
+                photo=photo.id,
+                blurred=file,
+                sharp=written[name][0],
+                blurred_sha256=digest,
+                sharp_sha256=written[name][1],
+                width=cut.shape[1],
+                height=cut.shape[0],
+                blur_kind=KIND,
+                drawn=given.model_dump(mode="json", exclude={"id", "file", "size_bytes", "severity"}),
+                severity=given.severity,
+                severity_class=config.severity_class(given.severity),
+                seed=0,
+            )
+        )
+    return tuple(rows)
+
+
+def placed(pixels: Bytes8, x: int, y: int) -> Bytes8:
+    """A picture's part that is left when another one lies x px to its right and y px below it: (H, W, 3) to (H - |y|, W - |x|, 3).
+
+    >>> import numpy as np
+    >>> row = np.arange(4, dtype=np.uint8).reshape(1, 4, 1)
+    >>> placed(row, 1, 0).ravel().tolist(), placed(row, -1, 0).ravel().tolist()
+    ([0, 1, 2], [1, 2, 3])
+    """
+    height, width = pixels.shape[:2]
+    return pixels[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
+
+
+def refuse_settings(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
+    """Raises InputError when photos came with their blurred pictures and the settings ask for others."""
+    asked = config.asks_for_blur
+    if asked and any(photo.given for photo in photos):
+        raise InputError(f"the photos came with blurred pictures of their own, so nothing is made of them: leave synthesize.{asked[0]} out")
+
+
+def _decoded(path: Path, identity: str, name: str) -> Bytes8:
+    data = path.read_bytes() if path.is_file() else b""
+    if sha256_of_bytes(data) != identity:
+        raise LineageError(f"{path} is missing or was altered: it is not the picture {name} that was ingested; run ingest again")
+    picture = decode(data, max_megapixels=math.inf)
+    return picture.pixels if picture.bits == 8 else to_uint8(to_float(picture.pixels))
+
+
+def _write(out: Path, file: str, pixels: Bytes8) -> tuple[str, str]:
+    data = png_bytes(pixels)
+    write_bytes(out / file, data)
+    return file, sha256_of_bytes(data)
