@@ -108,3 +108,7 @@ def test_what_cannot_be_made_on_the_fly_is_refused_in_words() -> None:
         SynthesizeConfig.model_validate({"delivery": "on_the_fly", "translate": {"kind": "to_colour"}})
     with pytest.raises(ValidationError, match="pairs_per_photo is 24, but with delivery on_the_fly training makes as many pairs of a photo as it asks for"):
         SynthesizeConfig.model_validate({"delivery": "on_the_fly", "pairs_per_photo": 24})
+
+
+def test_photos_that_came_with_blurred_pictures_are_not_blurred_on_the_fly() -> None:
+    assert SynthesizeConfig(delivery="on_the_fly").asks_for_blur == ("delivery",)
