@@ -22,10 +22,11 @@ from skimage import data
 from components.core.images import Bytes8, Picture, jpeg_roundtrip, png_bytes
 from components.core.seeds import stream
 from components.optics.blurs import RandomTrajectory
-from components.optics.camera import Camera, NoiseLevel
+from components.optics.camera import Camera
 from components.optics.light import light_of, stored
 from components.optics.noise import normal_field
 from components.optics.plan import plans
+from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SynthesizeConfig
 
 SIZES = ((1280, 720), (256, 256))

@@ -16,8 +16,8 @@ import numpy as np
 from components.core import seeds
 from components.optics.blurs import Blur, NoBlur
 from components.optics.blurs.effect import Floats
-from components.optics.camera import NoiseLevel
 from components.optics.plan import Plan, plans
+from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SeverityClass, SynthesizeConfig
 
 DRAWS = 400

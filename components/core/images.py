@@ -189,6 +189,27 @@ def to_uint8(picture: npt.NDArray[np.floating[Any]]) -> Bytes8:
     return rounded
 
 
+def to_uint16(picture: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint16]:
+    """Floats in [0, 1] rounded to the nearest of 65536 levels; what lies outside is clipped.
+
+    >>> to_uint16(np.array([-1.0, 1 / 65535, 2.0])).tolist()
+    [0, 1, 65535]
+    """
+    rounded: npt.NDArray[np.uint16] = np.rint(np.clip(picture, 0.0, 1.0) * 65535.0).astype(np.uint16)
+    return rounded
+
+
+def at_bits(pixels: Pixels, bits: Literal[8, 16]) -> Pixels:
+    """Stored values (uint8 or uint16) in 8 or 16 bits; 255 is 65535, so that 8 bits in 16 are the same picture exactly.
+
+    >>> at_bits(np.array([0, 1, 255], np.uint8), 16).tolist(), at_bits(np.array([128, 129, 65535], np.uint16), 8).tolist()
+    ([0, 257, 65535], [0, 1, 255])
+    """
+    if pixels.dtype == (np.uint8 if bits == 8 else np.uint16):
+        return pixels
+    return pixels.astype(np.uint16) * np.uint16(257) if bits == 16 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def srgb_to_linear(picture: Floats) -> Floats:
     """Display values to light: the sRGB curve undone, exact and piecewise (IEC 61966-2-1), any shape, [0, 1] to [0, 1]."""
     toe = picture <= 0.04045
@@ -216,36 +237,46 @@ def _light_table(highest: int) -> Floats:
     return table
 
 
-def read_rgb(path: Path) -> Bytes8:
-    """Read a picture this pipeline wrote (8-bit PNG) as (H, W, 3) uint8, fast. Photos from outside go through `decode`."""
+def read_rgb(path: Path) -> Pixels:
+    """Read a picture this pipeline wrote (PNG) as (H, W, 3) uint8, or uint16 where it has 16 bits, fast. Photos from outside go through `decode`."""
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise PhotoError(f"{path} cannot be read: {error.strerror}; run the stage that makes it again") from error
-    found = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+    found = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH) if data.size else None
     if found is None:
         raise PhotoError(f"{path} is no picture or is damaged; run the stage that makes it again")
-    return np.asarray(found, dtype=np.uint8)
+    return np.asarray(found)
 
 
-def png_bytes(pixels: Bytes8) -> bytes:
-    """Encode (H, W, 3) uint8 RGB as PNG, without loss; the same pixels give the same bytes."""
+def png_bytes(pixels: Pixels) -> bytes:
+    """Encode (H, W, 3) uint8 or uint16 RGB as PNG, without loss; the same pixels give the same bytes."""
     return _encoded(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
 
 
-def write_png(path: Path, pixels: Bytes8) -> None:
-    """Write (H, W, 3) uint8 RGB as a PNG file, in one step."""
+def write_png(path: Path, pixels: Pixels) -> None:
+    """Write (H, W, 3) uint8 or uint16 RGB as a PNG file, in one step."""
     write_bytes(path, png_bytes(pixels))
 
 
 def jpeg_roundtrip(pixels: Bytes8, quality: int) -> Bytes8:
     """What (H, W, 3) uint8 RGB looks like after JPEG (4:2:0, `quality` 1 to 100) and back."""
-    data = _encoded(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
+    return _roundtrip(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def _encoded(ending: str, pixels: Bytes8, settings: list[int]) -> bytes:
-    assert pixels.dtype == np.uint8, f"uint8 is encoded, got {pixels.dtype}"
+def webp_roundtrip(pixels: Bytes8, quality: int) -> Bytes8:
+    """What (H, W, 3) uint8 RGB looks like after lossy WebP (`quality` 1 to 100) and back."""
+    return _roundtrip(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])
+
+
+def _roundtrip(ending: str, pixels: Bytes8, settings: list[int]) -> Bytes8:
+    assert pixels.dtype == np.uint8, f"{ending} holds 8 bits, got {pixels.dtype}"
+    data = np.frombuffer(_encoded(ending, pixels, settings), np.uint8)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
+
+
+def _encoded(ending: str, pixels: Pixels, settings: list[int]) -> bytes:
+    assert pixels.dtype in (np.uint8, np.uint16), f"uint8 or uint16 is encoded, got {pixels.dtype}"
     assert pixels.shape[2:] == (3,), f"(H, W, 3) is encoded, got {pixels.shape}"
     done, data = cv2.imencode(ending, cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR), settings)
     assert done, f"OpenCV could not encode {ending}"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal, overload
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.core.images import Bytes8, Floats, Picture, linear_of, linear_to_srgb, to_float, to_uint8
+from components.core.images import Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_uint8, to_uint16
 
 LEVELS_16 = 65535
+Bits = Literal[8, 16]
 
 
 def light_of(picture: Picture, *, linear: bool, max_side_px: int | None = None) -> Floats:
@@ -39,18 +41,24 @@ def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, 
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def stored(light: Floats, *, linear: bool) -> Bytes8:
-    """Values to (H, W, 3) uint8 sRGB; what lies outside [0, 1] is clipped, grey is repeated.
+@overload
+def stored(light: Floats, *, linear: bool) -> Bytes8: ...
+@overload
+def stored(light: Floats, *, linear: bool, bits: Bits) -> Pixels: ...
+def stored(light: Floats, *, linear: bool, bits: Bits = 8) -> Pixels:
+    """Values to (H, W, 3) sRGB, uint8 or uint16; what lies outside [0, 1] is clipped, grey is repeated.
 
-    Linear light goes through a table of 65536 steps: within 0.53 of a level of the exact curve, and every stored level comes back as itself.
+    Linear light in 8 bits goes through a table of 65536 steps: within 0.53 of a level of the exact curve, and every stored level comes back as itself.
     """
-    if linear:
+    if linear and bits == 8:
         steps = np.clip(light, 0.0, 1.0)
         steps *= LEVELS_16
         steps += 0.5
-        levels: Bytes8 = np.take(_srgb_table(), steps.astype(np.uint16))
-    else:
+        levels: Pixels = np.take(_srgb_table(), steps.astype(np.uint16))
+    elif bits == 8:
         levels = to_uint8(light)
+    else:
+        levels = to_uint16(linear_to_srgb(np.clip(light, 0.0, 1.0)) if linear else light)
     return np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
 
 

@@ -21,7 +21,7 @@ from components.optics.camera import Camera, Shot
 from components.optics.downscale import Downscale
 
 if TYPE_CHECKING:
-    from components.core.images import Bytes8
+    from components.core.images import Pixels
 
 
 class Degradation(Part):
@@ -52,9 +52,9 @@ class Plan:
         small: dict[str, JsonValue] = {} if self.downscale is None else {"downscale": self.downscale.model_dump(mode="json")}
         return {"blur": self.effect.drawn, **small, **self.shot.drawn}
 
-    def blurred(self, light: Floats) -> Bytes8:
-        """The picture a net is given, (h, w, 3) uint8 sRGB, from (H, W) or (H, W, 3) light; smaller with downscale."""
-        blurred = self.effect.apply(light)
+    def blurred(self, light: Floats) -> Pixels:
+        """The picture a net is given, (h, w, 3) sRGB, uint8 or uint16, from (H, W) or (H, W, 3) light; smaller with downscale."""
+        blurred = self.effect.apply(self.shot.recovered(light))
         return self.shot.picture(blurred if self.downscale is None else self.downscale.apply(blurred))
 
 

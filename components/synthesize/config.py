@@ -70,11 +70,11 @@ class SynthesizeConfig(Part):
             if self.blurred:
                 kinds = ", ".join(blur.kind for blur in self.blurs)
                 raise ValueError(f"translate takes its input from the photo as it is, so there is nothing to blur: leave blurs out; got {kinds}")
-            if self.camera.noise is not None or self.camera.jpeg is not None:
-                raise ValueError("translate takes its input from the photo as it is: leave camera out, or set its noise and jpeg to null")
-        if not (self.blurred or self.camera.noise or self.camera.jpeg) and max(self.pairs_per_photo, self.pairs_per_eval_photo) > 1:
+            if self.camera.steps:
+                raise ValueError(f"translate takes its input from the photo as it is: leave camera out, or set its {' and '.join(self.camera.steps)} to null")
+        if not (self.blurred or self.camera.steps) and max(self.pairs_per_photo, self.pairs_per_eval_photo) > 1:
             raise ValueError(
-                f"nothing is drawn (no blur, noise or JPEG), so all pairs of a photo would be the same: set pairs_per_photo and pairs_per_eval_photo to 1;"
+                f"nothing is drawn (no blur, no camera), so all pairs of a photo would be the same: set pairs_per_photo and pairs_per_eval_photo to 1;"
                 f" got {self.pairs_per_photo} and {self.pairs_per_eval_photo}"
             )
         return self

@@ -18,9 +18,9 @@ from components.atlas.photo import CROP_PX, crop_of
 from components.core.errors import PhotoError, RecipeError
 from components.core.images import write_png
 from components.optics.blurs import Defocus, Gaussian, NoBlur
-from components.optics.camera import NoiseLevel
 from components.optics.light import stored
 from components.optics.noise import normal_field
+from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SynthesizeConfig
 
 ROOT = Path(__file__).resolve().parents[2]

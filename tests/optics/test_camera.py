@@ -10,10 +10,12 @@ from components.core.images import Picture, linear_to_srgb
 from components.core.seeds import stream
 from components.optics.blurs import NoBlur
 from components.optics.blurs.effect import Kernel
-from components.optics.camera import Camera, Jpeg, NoiseLevel, PoissonGaussian
+from components.optics.camera import Camera
+from components.optics.codec import Jpeg
 from components.optics.light import light_of, shrunk_size, stored
 from components.optics.noise import normal_field
 from components.optics.plan import plans
+from components.optics.sensor_noise import NoiseLevel, PoissonGaussian
 from components.synthesize.config import SynthesizeConfig
 
 OFF = {"noise": None, "jpeg": None}
@@ -85,7 +87,8 @@ def test_with_every_step_off_nothing_changes() -> None:
     config = SynthesizeConfig.model_validate({"blurs": [{"kind": "none"}], "camera": OFF})
     plan = plans(config.degradation, [1])[0]
     assert np.array_equal(plan.blurred(light_of(picture(pixels), linear=True)), pixels)
-    assert plan.drawn == {"blur": {}, "linear_light": True, "noise": None, "jpeg_quality": None}
+    off = {"highlights": None, "sensor": None, "noise": None, "jpeg_quality": None, "webp_quality": None}
+    assert plan.drawn == {"blur": {}, "linear_light": True, **off, "bits": 8}
 
 
 def test_turning_one_step_off_changes_no_other_draw() -> None:

@@ -157,7 +157,8 @@ def test_left_out_settings_follow_the_task_and_survive_being_written_down() -> N
     [
         ({"downscale": {}}, "translate and downscale are two tasks"),
         ({"blurs": [{"kind": "random_trajectory"}]}, "nothing to blur: leave blurs out; got random_trajectory"),
-        ({"camera": {"jpeg": None}}, "leave camera out, or set its noise and jpeg to null"),
+        ({"camera": {}}, "leave camera out, or set its noise and jpeg to null"),
+        ({"camera": {"jpeg": None}}, "leave camera out, or set its noise to null"),
         ({"pairs_per_photo": 2}, "all pairs of a photo would be the same"),
         ({"translate": {"kind": "side_by_side", "input": "top"}}, "'left' or 'right'"),
         ({"translate": {"kind": "to_colour", "baseline": "bicubic"}}, "'input' or 'mean_colour'"),

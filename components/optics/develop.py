@@ -1,0 +1,50 @@
+"""Light to a linear picture: noise where the light falls, and what a sensor of colour filters does around it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from components.optics.blurs.effect import Floats
+from components.optics.demosaic import demosaicked, mosaicked
+from components.optics.noise import normal_field
+from components.optics.sensor import SensorShot
+from components.optics.sensor_noise import NoiseLevel
+
+Mask = npt.NDArray[np.bool_]
+
+
+def noisy(light: Floats, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int) -> Floats:
+    """Light, (H, W) or (H, W, 3), with the noise of its place in the photo, where it begins at (top, left); not clipped.
+
+    full: where the sensor is full, of the light's shape: no noise there.
+    """
+    if noise is None:
+        return light
+    normals = normal_field(seed, *light.shape[:2], channels=light.shape[2] if light.ndim == 3 else 1, top=top, left=left).reshape(light.shape)
+    if full is not None:
+        normals[full] = 0
+    return noise.added(light, normals)
+
+
+def developed(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int) -> Floats:
+    """(H, W, 3) linear sRGB as the sensor saw it and the camera developed it: linear sRGB again, not clipped.
+
+    full: (H, W, 3), the colours of which a pixel has as much as can be told; top, left: where the light begins in the whole photo.
+    """
+    raw = np.asarray(cv2.transform(light, sensor.to_raw), np.float32)
+    gains = np.broadcast_to(np.array(sensor.gains, np.float32), light.shape)
+    if sensor.pattern is None:
+        colours = _balanced(noisy(raw, noise, seed, full, top=top, left=left), gains)
+    else:
+        red = sensor.red_site(top, left)
+        mosaic = noisy(mosaicked(raw, red), noise, seed, None if full is None else mosaicked(full, red), top=top, left=left)
+        colours = demosaicked(_balanced(mosaic, mosaicked(gains, red)), red, sensor.demosaic)
+    return np.asarray(cv2.transform(colours, sensor.to_srgb), np.float32)
+
+
+def _balanced(raw: Floats, gains: Floats) -> Floats:
+    # No gain is below 1, so what a full sensor cuts off at 1 before them is cut off at 1 after them.
+    balanced = raw * gains
+    return np.clip(balanced, 0, 1, out=balanced)
