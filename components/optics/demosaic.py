@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from components.optics.blurs.convolve import with_spare
 from components.optics.blurs.effect import Floats
 from components.optics.sensor import Demosaic
 
 Filter = Literal["green", "across", "down", "diagonal"]
 Site = tuple[int, int]
+REACH = 2  # of the filters
 Value = TypeVar("Value", bound=np.generic)
 
 
@@ -35,7 +37,10 @@ def demosaicked(mosaic: Floats, red: Site, kind: Demosaic) -> Floats:
 
     Source: Malvar, He & Cutler 2004, "High-quality linear interpolation for demosaicing of Bayer-patterned color images", fig. 2.
     """
-    found = {name: cv2.filter2D(mosaic, -1, kernel, borderType=cv2.BORDER_REFLECT_101) for name, kernel in filters(kind).items()}
+    width = mosaic.shape[1]
+    # A pixel must come out the same wherever it lies, and OpenCV rounds a row's last few otherwise.
+    around = with_spare(np.asarray(cv2.copyMakeBorder(mosaic, 0, 0, REACH, REACH, cv2.BORDER_REFLECT_101)))
+    found = {name: cv2.filter2D(around, -1, kernel, borderType=cv2.BORDER_REFLECT_101)[:, REACH : REACH + width] for name, kernel in filters(kind).items()}
     (reds,), (beside_red, beside_blue), (blues,) = _sites(red)
     colours = np.empty((*mosaic.shape, 3), np.float32)
     for channel, own, across, down, far in ((0, reds, beside_red, beside_blue, blues), (2, blues, beside_blue, beside_red, reds)):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from components.optics.blurs.convolve import with_spare
 from components.optics.blurs.effect import Floats
 from components.optics.demosaic import demosaicked, mosaicked
 from components.optics.noise import normal_field
@@ -33,7 +34,7 @@ def developed(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed:
 
     full: (H, W, 3), the colours of which a pixel has as much as can be told; top, left: where the light begins in the whole photo.
     """
-    raw = np.asarray(cv2.transform(light, sensor.to_raw), np.float32)
+    raw = _in_colours(light, sensor.to_raw)
     gains = np.broadcast_to(np.array(sensor.gains, np.float32), light.shape)
     if sensor.pattern is None:
         colours = _balanced(noisy(raw, noise, seed, full, top=top, left=left), gains)
@@ -41,7 +42,12 @@ def developed(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed:
         red = sensor.red_site(top, left)
         mosaic = noisy(mosaicked(raw, red), noise, seed, None if full is None else mosaicked(full, red), top=top, left=left)
         colours = demosaicked(_balanced(mosaic, mosaicked(gains, red)), red, sensor.demosaic)
-    return np.asarray(cv2.transform(colours, sensor.to_srgb), np.float32)
+    return _in_colours(colours, sensor.to_srgb)
+
+
+def _in_colours(light: Floats, matrix: Floats) -> Floats:
+    """Every pixel times a (3, 3) matrix, bit for bit the same wherever it lies: OpenCV rounds a row's last few otherwise."""
+    return np.ascontiguousarray(cv2.transform(with_spare(light), matrix)[:, : light.shape[1]], np.float32)
 
 
 def _balanced(raw: Floats, gains: Floats) -> Floats:

@@ -24,6 +24,11 @@ class Downscale(Part):
     scale: int = Field(4, ge=2, le=8, description="sharp size over small size, each side; sharp photos are cut to a multiple of it at their right and bottom")
     kernel: Literal["bicubic", "bilinear_plain"] = Field("bicubic", description="how pixels are weighed")
 
+    @property
+    def reach(self) -> int:
+        """How far a pixel of the small photo looks, in pixels of the small photo: two of them each way, as the cubic kernel, from its middle."""
+        return 2
+
     def cut(self, picture: Pixels) -> Pixels:
         """The part of a (H, W, ...) picture, from its top left, whose sides are multiples of the scale (the field's modcrop)."""
         height, width = (side // self.scale * self.scale for side in picture.shape[:2])

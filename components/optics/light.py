@@ -19,14 +19,27 @@ def light_of(picture: Picture, *, linear: bool, max_side_px: int | None = None) 
     """A decoded photo as values to blur: (H, W) for grey, (H, W, 3) for colour, float32 in [0, 1].
 
     linear: linear light; false gives sRGB values as stored, which blurs as most older code does.
-    max_side_px: a larger photo is shrunk to it by averaging areas, always in linear light.
+    max_side_px: a larger photo is shrunk to it first.
+    """
+    return lit(shrunk(picture, max_side_px), linear=linear)
+
+
+def lit(pixels: Pixels, *, linear: bool) -> Floats:
+    """Stored values, uint8 or uint16, of a photo or any part of one, as values to blur."""
+    return linear_of(pixels) if linear else to_float(pixels)
+
+
+def shrunk(picture: Picture, max_side_px: int | None) -> Pixels:
+    """The pixels of a photo that is no larger than `max_side_px` a side: (H, W) for grey, (H, W, 3) for colour, as stored where it is not.
+
+    A larger one is shrunk by averaging areas in linear light, and comes as sRGB of 16 bits: a file can hold it as it is.
     """
     pixels = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
     size = shrunk_size(pixels.shape[1], pixels.shape[0], max_side_px)
     if size == (pixels.shape[1], pixels.shape[0]):
-        return linear_of(pixels) if linear else to_float(pixels)
+        return np.ascontiguousarray(pixels)
     light = np.asarray(cv2.resize(linear_of(pixels), size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    return light if linear else linear_to_srgb(light)
+    return to_uint16(linear_to_srgb(light))
 
 
 def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, int]:

@@ -42,6 +42,11 @@ class Plan:
     shot: Shot
 
     @property
+    def scale(self) -> int:
+        """Size of the photo over that of the picture which is made."""
+        return 1 if self.downscale is None else self.downscale.scale
+
+    @property
     def kind(self) -> str:
         """The pair's `blur_kind`: the blur's own, or downscale where there is no blur beside it."""
         return "downscale" if self.downscale is not None and isinstance(self.blur, NoBlur) else self.blur.kind

@@ -2,6 +2,10 @@
 
 OpenCV's filter skips zeros only in kernels below 130 coefficients and takes a Fourier transform above: 25 to 31 ms at
 1280×720 whatever the kernel. A trajectory has about 100 taps, so it is cut into tiles that stay below (0.08 ms a tap).
+
+A pixel's value depends on its neighbourhood alone, bit for bit: a part of a photo, cut out with as much around it as the kernel
+reaches, gives what the whole photo gives there. OpenCV takes the Fourier transform in double precision, which leaves nothing of
+its size after rounding; its direct filters round the last few columns of a row otherwise than the rest, so these lie in a spare strip.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ Floats = npt.NDArray[np.float32]
 
 TILE_PX = 11  # 11 × 11 is the largest square below 130 coefficients
 DIRECT_TAPS = 280  # above, the Fourier transform is faster (measured at 1280×720 and 256×256)
+SPARE_PX = 16  # columns right of the photo: more than OpenCV's direct filters take at once, so none of the photo's is among the last few
 
 
 def convolved(light: Floats, psf: Floats) -> Floats:
@@ -30,18 +35,23 @@ def convolved(light: Floats, psf: Floats) -> Floats:
     taps = np.count_nonzero(kernel)
     if taps == kernel.size == 1:
         return np.asarray(light * kernel[0, 0], dtype=np.float32)
-    if taps > DIRECT_TAPS or kernel.size <= TILE_PX**2:
+    if taps > DIRECT_TAPS:
         return np.asarray(cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REFLECT_101), dtype=np.float32)
     height, width = light.shape[:2]
     up, left = kernel.shape[0] // 2, kernel.shape[1] // 2
-    padded = cv2.copyMakeBorder(light, up, up, left, left, cv2.BORDER_REFLECT_101)
+    padded = with_spare(cv2.copyMakeBorder(light, up, up, left, left, cv2.BORDER_REFLECT_101))
     total = None
     for row, column, tile in _tiles(kernel):
-        part = padded[row : row + height + tile.shape[0] - 1, column : column + width + tile.shape[1] - 1]
+        part = padded[row : row + height + tile.shape[0] - 1, column : column + width + tile.shape[1] - 1 + SPARE_PX]
         share = cv2.filter2D(part, -1, tile, anchor=(0, 0))[:height, :width]
         total = np.ascontiguousarray(share) if total is None else cv2.add(total, share, dst=total)
     assert total is not None, "a kernel without light"
     return np.asarray(total, dtype=np.float32)
+
+
+def with_spare(light: Floats) -> Floats:
+    """The photo with SPARE_PX columns more at its right, for filters to end in."""
+    return np.asarray(cv2.copyMakeBorder(light, 0, 0, 0, SPARE_PX, cv2.BORDER_REPLICATE), dtype=np.float32)
 
 
 def _tiles(kernel: Floats) -> Iterator[tuple[int, int, Floats]]:

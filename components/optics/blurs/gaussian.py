@@ -29,8 +29,13 @@ class RoundGaussian(Kernel):
         # OpenCV takes a tenth of a second to import; settings alone must not wait for it.
         import cv2
 
+        from components.optics.blurs.convolve import with_spare
+
         row = np.sqrt(np.diag(self.psf))
-        return np.asarray(cv2.sepFilter2D(light, -1, row, row, borderType=cv2.BORDER_REFLECT_101), dtype=np.float32).reshape(light.shape)
+        reach, width = row.size // 2, light.shape[1]
+        around = with_spare(np.asarray(cv2.copyMakeBorder(light, 0, 0, reach, reach, cv2.BORDER_REFLECT_101)))
+        found = cv2.sepFilter2D(around, -1, row, row, borderType=cv2.BORDER_REFLECT_101)[:, reach : reach + width]
+        return np.ascontiguousarray(found, dtype=np.float32).reshape(light.shape)
 
 
 class Gaussian(Part):
