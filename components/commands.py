@@ -78,6 +78,12 @@ def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
     }
     for name, about in abouts.items():
         add(name, f"one stage: {about}", f"refocus {name} demo", _stage).add_argument("recipe", metavar="RECIPE")
+    made = add("send-pairs", "copy a recipe's pairs to a bucket", "refocus send-pairs deblurgan s3://sets/deblurgan", _send_pairs)
+    made.add_argument("recipe", metavar="RECIPE")
+    made.add_argument("place", metavar="PLACE", help="s3://bucket/prefix")
+    made = add("fetch-pairs", "bring pairs back from a bucket, every byte checked", "refocus fetch-pairs s3://sets/deblurgan --out pairs", _fetch_pairs)
+    made.add_argument("place", metavar="PLACE", help="s3://bucket/prefix")
+    made.add_argument("--out", required=True, metavar="DIR", type=Path)
 
 
 def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -152,6 +158,22 @@ def _stage(given: argparse.Namespace) -> int:
         raise
     versioning.leave_status(given.recipe, name, seconds=round(Progress.worked_s, 2))
     print(f"{name} of {given.recipe}: {type(record).__name__} {record.digest[:12]} in {time.monotonic() - began:.1f} s")
+    return 0
+
+
+def _send_pairs(given: argparse.Namespace) -> int:
+    from components.core.records import PairSet
+    from components.stages import folder_of
+    from components.synthesize.exchange import send
+
+    print(send(PairSet.load(folder_of(_root(), given.recipe, PairSet)), given.place))
+    return 0
+
+
+def _fetch_pairs(given: argparse.Namespace) -> int:
+    from components.synthesize.exchange import fetch
+
+    print(fetch(given.place, given.out))
     return 0
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal, overload
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.core.images import Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_uint8, to_uint16
+from components.core.images import Bytes8, Floats, Picture, Pixels, at_bits, linear_of, linear_to_srgb, to_float, to_uint8, to_uint16
+from components.optics.shrink import area_shrunk
 
 LEVELS_16 = 65535
 Bits = Literal[8, 16]
@@ -38,8 +38,10 @@ def shrunk(picture: Picture, max_side_px: int | None) -> Pixels:
     size = shrunk_size(pixels.shape[1], pixels.shape[0], max_side_px)
     if size == (pixels.shape[1], pixels.shape[0]):
         return np.ascontiguousarray(pixels)
-    light = np.asarray(cv2.resize(linear_of(pixels), size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    return to_uint16(linear_to_srgb(light))
+    small = np.empty((size[1], size[0], *pixels.shape[2:]), np.uint16)
+    for top, light in area_shrunk(pixels, *size):
+        small[top : top + len(light)] = to_uint16(linear_to_srgb(light))
+    return small
 
 
 def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, int]:
@@ -52,6 +54,14 @@ def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, 
         return width, height
     scale = max_side_px / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def at_most_bits(pixels: Pixels, bits: Bits, *, linear: bool) -> Pixels:
+    """Stored values, of a photo or any rows of it, as (H, W, 3) of those bits: as they are where that loses nothing, else by way of their light."""
+    if pixels.dtype == np.uint16 and bits == 8:
+        return stored(lit(pixels, linear=linear), linear=linear)
+    levels = at_bits(pixels, bits)
+    return np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
 
 
 @overload

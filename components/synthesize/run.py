@@ -3,51 +3,29 @@
 Each photo is one item of work, on Ray workers or in this process; its pairs depend on the photo's bytes and the settings
 alone, so that the folder comes out byte for byte the same whatever the number of workers. On another kind of processor
 floating point may round the other way here and there: single values then differ by one level.
+
+Files are read and written here alone: workers get bytes and give bytes, so they may be on machines that share no folder with this
+one. Killed and run again, it makes no finished photo twice (`workbench.py`).
 """
 
 from __future__ import annotations
 
-import math
+import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from pydantic import JsonValue
 
 from components.cluster import map_in_order
-from components.core import seeds
 from components.core.errors import LineageError, PhotoError
-from components.core.files import need_free_space, sha256_of_bytes, write_bytes
-from components.core.images import Bytes8, Picture, decode, png_bytes
+from components.core.files import need_free_space, sha256_of_bytes
 from components.core.records import SPLITS, Pair, PairSet, Photo, PhotoSet
-from components.optics.light import light_of, shrunk_size, stored
-from components.optics.plan import plans
+from components.optics.light import shrunk_size
 from components.synthesize.config import SynthesizeConfig
+from components.synthesize.photo import File, Made, Work, pairs_of, pairs_of_photo
 from components.synthesize.sheet import write_sheet
+from components.synthesize.workbench import Workbench
 
 SHEET = "examples.png"
-
-
-@dataclass(frozen=True)
-class Work:
-    """One photo to make pairs of."""
-
-    config: SynthesizeConfig
-    photo: Photo
-    source: Path
-    out: Path
-
-
-@dataclass(frozen=True)
-class Made:
-    """What became of one photo: its rows, and the sum of its target's values per channel, exact, with the number of pixels."""
-
-    rows: tuple[Pair, ...]
-    colour_sum: tuple[int, int, int]
-    pixels: int
 
 
 def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
@@ -59,13 +37,16 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     photos = photoset.photos()
     _refuse_unusable(config, photos)
     _refuse_small(config, photos)
-    need_free_space(out, sum(_megabytes(config, photo) for photo in photos), "synthesize")
+    bench = Workbench(config)
+    for folder in (out, bench.folder):
+        need_free_space(folder, sum(_megabytes(config, photo) for photo in photos), "synthesize")
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
     for name in (PairSet.FILE, PairSet.TABLE, SHEET):
-        (out / name).unlink(missing_ok=True)
-    work = [Work(config, photo, photoset.folder / photo.file, out.resolve()) for photo in photos]
-    made = list(map_in_order(pairs_of_photo, work, workers=config.workers, title="synthesize", unit="photos"))
+        for old in (out / name, *out.glob(f".{name}.*")):
+            old.unlink(missing_ok=True)
+    made = _all_made(config, photoset, photos, bench)
     rows = tuple(sorted((row for each in made for row in each.rows), key=lambda row: row.id))
+    bench.deliver(sorted({name for each in made for name in each.files}), out)
     _remove_strangers(out, rows)
     if rows:
         write_sheet(out / SHEET, config, rows, out)
@@ -79,77 +60,33 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
         mean_colour=_mean_colour(made) if config.baseline == "mean_colour" else None,
         counts={split: counts[split] for split in SPLITS},
         table_sha256=PairSet.write_table(out, rows),
-    )
-    return record.save(out)
+    ).save(out)
+    bench.close()
+    return record
 
 
-def pairs_of_photo(work: Work) -> Made:
-    """Decode one photo and write its target, once, and its inputs; gives their rows."""
-    picture = decode(_verified_bytes(work), max_megapixels=math.inf)
-    return _blurred(work, picture) if work.config.translate is None else _translated(work, picture)
-
-
-def _blurred(work: Work, picture: Picture) -> Made:
-    """Pairs by blur, downscale and camera."""
-    config, photo = work.config, work.photo
-    light = light_of(picture, linear=config.camera.linear_light, max_side_px=config.max_side_px)
-    whole = light.shape[:2]
-    shrunk = whole != picture.pixels.shape[:2]
-    pixels = stored(light, linear=config.camera.linear_light) if shrunk or picture.bits == 16 else picture.pixels
-    done: dict[str, JsonValue] = {"shrunk_from_px": [photo.width, photo.height] if shrunk else None}
-    if config.downscale is not None:
-        light, pixels = config.downscale.cut(light), config.downscale.cut(pixels)
-        done["cut_from_px"] = [whole[1], whole[0]] if light.shape[:2] != whole else None
-    target = _target_of(work, pixels)
-    rows = []
-    pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(_pairs_of(config, photo))]
-    for index, (seed, plan) in enumerate(zip(pair_seeds, plans(config.degradation, pair_seeds), strict=True)):
-        rows.append(_row(work, target, index, seed, plan.blurred(light), plan.kind, {**plan.drawn, **done}, plan.effect.severity_px))
-    return _made(rows, pixels)
-
-
-def _translated(work: Work, picture: Picture) -> Made:
-    """The one pair that a photo holds for a translation."""
-    config = work.config
-    assert config.translate is not None
-    parts = config.translate.parted(picture)
-    light = [light_of(part, linear=True, max_side_px=config.max_side_px) for part in parts]
-    shrunk = light[1].shape[:2] != parts[1].pixels.shape[:2]
-    given, pixels = (stored(each, linear=True) if shrunk or part.bits == 16 else part.pixels for each, part in zip(light, parts, strict=True))
-    height, width = parts[1].pixels.shape[:2]
-    done: dict[str, JsonValue] = {"translate": config.translate.model_dump(mode="json"), "shrunk_from_px": [width, height] if shrunk else None}
-    seed = seeds.seed_of(config.seed, work.photo.id, 0)
-    return _made([_row(work, _target_of(work, pixels), 0, seed, given, config.translate.kind, done, 0.0)], pixels)
-
-
-def _target_of(work: Work, pixels: Bytes8) -> dict[str, Any]:
-    """Write a photo's target, which its pairs share; gives what their rows say of it."""
-    file, sha256 = _written(work, "sharp", work.photo.id[:16], pixels)
-    return {"sharp": file, "sharp_sha256": sha256, "width": pixels.shape[1], "height": pixels.shape[0]}
-
-
-def _row(work: Work, target: dict[str, Any], index: int, seed: int, given: Bytes8, kind: str, drawn: dict[str, JsonValue], severity: float) -> Pair:
-    """Write what a net is given in one pair; gives the pair's row."""
-    pair = f"{work.photo.id[:16]}-{index:02d}"
-    file, sha256 = _written(work, "blur", pair, given)
-    return Pair(
-        id=pair,
-        split=work.photo.split,
-        photo=work.photo.id,
-        blurred=file,
-        blurred_sha256=sha256,
-        blur_kind=kind,
-        drawn=drawn,
-        severity=severity,
-        severity_class=work.config.severity_class(severity),
-        seed=seed,
-        **target,
-    )
-
-
-def _made(rows: list[Pair], target: Bytes8) -> Made:
-    red, green, blue = (int(total) for total in target.sum(axis=(0, 1), dtype=np.int64))
-    return Made(tuple(rows), (red, green, blue), target.shape[0] * target.shape[1])
+def _all_made(config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench) -> list[Made]:
+    """What becomes of every photo; what an earlier run finished is taken from the bench."""
+    made: list[Made] = []
+    left: list[Photo] = []
+    for photo in photos:
+        found = bench.finished(photo)
+        if found is None:
+            left.append(photo)
+        else:
+            _verified_bytes(photoset, photo)
+            made.append(found)
+    if made:
+        print(f"synthesize: {len(made)} of {len(photos)} photos were finished by an earlier run", file=sys.stderr)
+    work = (Work(config, photo, _verified_bytes(photoset, photo)) for photo in left)
+    megabytes = [photo.size_bytes / 1e6 + _megabytes(config, photo) for photo in left]
+    for result in map_in_order(pairs_of_photo, work, megabytes=megabytes, workers=config.workers, title="synthesize", unit="photos"):
+        if isinstance(result, File):
+            bench.write(result)
+        else:
+            bench.note(result)
+            made.append(result)
+    return made
 
 
 def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
@@ -157,28 +94,19 @@ def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
     train = [each for each in made if each.rows[0].split == "train"]
     if not train:
         raise PhotoError("baseline mean_colour is the mean over the training photos, and there are none; give more photos, or set translate.baseline to input")
-    pixels = sum(each.pixels for each in train)
-    red, green, blue = ((2 * sum(each.colour_sum[channel] for each in train) + pixels) // (2 * pixels) for channel in range(3))
+    pixels = sum(each.rows[0].width * each.rows[0].height for each in train)
+    sums = [each.colour_sum for each in train if each.colour_sum is not None]
+    red, green, blue = ((2 * sum(colours[channel] for colours in sums) + pixels) // (2 * pixels) for channel in range(3))
     return red, green, blue
 
 
-def _verified_bytes(work: Work) -> bytes:
+def _verified_bytes(photoset: PhotoSet, photo: Photo) -> bytes:
     """The photo's bytes, which are its identity. Raises LineageError when they are missing or others."""
-    data = work.source.read_bytes() if work.source.is_file() else b""
-    if sha256_of_bytes(data) != work.photo.id:
-        raise LineageError(f"{work.source} is missing or was altered: it is not the photo {work.photo.name} that was ingested; run ingest again")
+    source = photoset.folder / photo.file
+    data = source.read_bytes() if source.is_file() else b""
+    if sha256_of_bytes(data) != photo.id:
+        raise LineageError(f"{source} is missing or was altered: it is not the photo {photo.name} that was ingested; run ingest again")
     return data
-
-
-def _written(work: Work, kind: Literal["blur", "sharp"], name: str, pixels: Bytes8) -> tuple[str, str]:
-    """Write one PNG; gives its file below the folder and its SHA-256."""
-    file, data = f"{work.photo.split}/{kind}/{name}.png", png_bytes(pixels)
-    write_bytes(work.out / file, data)
-    return file, sha256_of_bytes(data)
-
-
-def _pairs_of(config: SynthesizeConfig, photo: Photo) -> int:
-    return config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo
 
 
 def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
@@ -190,7 +118,7 @@ def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
     """Room for a photo's pictures as if PNG saved nothing, which is nearly so with noise."""
     width, height = _target_size(config, photo)
-    return 3 * width * height * (1 + _pairs_of(config, photo) / config.scale**2) / 1e6
+    return 3 * width * height * (1 + pairs_of(config, photo) / config.scale**2) / 1e6
 
 
 def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
