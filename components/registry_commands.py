@@ -50,7 +50,7 @@ def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
     A super-resolution model writes pictures as many times larger as its scale.
     Every input is looked at before the model is fetched; a file that would be written twice is refused.
     """
-    from components.core.images import decode, to_float, to_uint8, write_png
+    from components.core.images import bits_of, decode, to_float, to_pixels, write_png
     from components.nets.restore import load_restorer
 
     missing = [str(path) for path in images if not path.is_file()]
@@ -67,7 +67,7 @@ def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
         restorer = load_restorer(folder)
         for path, target in zip(images, targets, strict=True):
             pixels = decode(path.read_bytes()).pixels
-            write_png(target, to_uint8(restorer.restore(to_float(pixels))))
+            write_png(target, to_pixels(restorer.restore(to_float(pixels)), bits_of(pixels)))
             bar.advance(1)
     return targets
 

@@ -6,29 +6,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.core.images import Bytes8, to_float, to_uint8
+from components.core.images import Pixels, at_bits, bits_of, to_float, to_pixels
 from components.core.records import Baseline, PairSet, Task
 from components.core.resize import bicubic
 
 
-def do_nothing(pairset: PairSet, given: Bytes8) -> Bytes8:
+def do_nothing(pairset: PairSet, given: Pixels) -> Pixels:
     """The baseline of a PairSet for one of its inputs, as it would be saved.
 
-    given: (h, w, 3) uint8, what the net is given.
-    Returns (scale h, scale w, 3) uint8: the input itself; enlarged as MATLAB's imresize does, rounded to 8 bit, for
+    given: (h, w, 3) uint8 or uint16, what the net is given.
+    Returns (scale h, scale w, 3), as many bits: the input itself; enlarged as MATLAB's imresize does, and rounded, for
     super-resolution; or the mean colour of the training targets everywhere, where the input is no attempt at the target.
     """
     if pairset.baseline == "mean_colour":
-        return np.broadcast_to(np.array(pairset.mean_colour, np.uint8), given.shape).copy()
+        colour = at_bits(np.array(pairset.mean_colour, np.uint8), bits_of(given))
+        return np.broadcast_to(colour, given.shape).copy()
     if pairset.baseline == "bicubic":
         return enlarged(given, pairset.scale)
     return given
 
 
-def enlarged(small: Bytes8, scale: int) -> Bytes8:
-    """(h, w, 3) uint8 to (scale h, scale w, 3) uint8: bicubic as MATLAB's imresize, clipped, rounded."""
+def enlarged(small: Pixels, scale: int) -> Pixels:
+    """(h, w, 3) uint8 or uint16 to (scale h, scale w, 3) of as many bits: bicubic as MATLAB's imresize, clipped, rounded."""
     height, width = small.shape[:2]
-    return small if scale == 1 else to_uint8(bicubic(to_float(small), width * scale, height * scale))
+    return small if scale == 1 else to_pixels(bicubic(to_float(small), width * scale, height * scale), bits_of(small))
 
 
 @dataclass(frozen=True)

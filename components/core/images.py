@@ -26,6 +26,7 @@ from components.core.files import write_bytes
 Pixels = npt.NDArray[Any]  # (H, W, 3) RGB, uint8 or uint16
 Bytes8 = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Bits = Literal[8, 16]
 
 MAX_MEGAPIXELS = 200.0
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
@@ -56,7 +57,7 @@ class Picture:
 
     pixels: Pixels
     channels: Literal[1, 3]  # 1: stored as grey
-    bits: Literal[8, 16]
+    bits: Bits
     format: str
 
 
@@ -137,7 +138,7 @@ def _orientation_of(image: Image.Image) -> int:
     return orientation if 1 <= orientation <= 8 else 1
 
 
-def _bits_of(image: Image.Image, data: bytes) -> Literal[8, 16]:
+def _bits_of(image: Image.Image, data: bytes) -> Bits:
     if image.format == "PNG":
         return 16 if data[24] == 16 else 8  # IHDR: 8 signature, 8 chunk head, 4 width, 4 height, then the depth
     if image.format == "TIFF":
@@ -199,13 +200,23 @@ def to_uint16(picture: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint16]:
     return rounded
 
 
-def at_bits(pixels: Pixels, bits: Literal[8, 16]) -> Pixels:
+def to_pixels(picture: npt.NDArray[np.floating[Any]], bits: Bits) -> Pixels:
+    """Floats in [0, 1] rounded to the levels of 8 or 16 bits; what lies outside is clipped."""
+    return to_uint8(picture) if bits == 8 else to_uint16(picture)
+
+
+def bits_of(pixels: Pixels) -> Bits:
+    """8 for uint8, 16 for uint16."""
+    return 16 if pixels.dtype == np.uint16 else 8
+
+
+def at_bits(pixels: Pixels, bits: Bits) -> Pixels:
     """Stored values (uint8 or uint16) in 8 or 16 bits; 255 is 65535, so that 8 bits in 16 are the same picture exactly.
 
     >>> at_bits(np.array([0, 1, 255], np.uint8), 16).tolist(), at_bits(np.array([128, 129, 65535], np.uint16), 8).tolist()
     ([0, 257, 65535], [0, 1, 255])
     """
-    if pixels.dtype == (np.uint8 if bits == 8 else np.uint16):
+    if bits_of(pixels) == bits:
         return pixels
     return pixels.astype(np.uint16) * np.uint16(257) if bits == 16 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from components.core.baseline import do_nothing
 from components.core.errors import InputError, LineageError, WeightsError
 from components.core.files import sha256_of_bytes
-from components.core.images import decode, to_float, to_uint8
+from components.core.images import Bits, Bytes8, Pixels, at_bits, bits_of, decode, to_float, to_pixels
 from components.core.progress import tracked
 from components.core.records import Pair, PairSet, PhotoScore, Split
 from components.metrics import METRICS, measurable
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = npt.NDArray[np.float32]
-Bytes8 = npt.NDArray[np.uint8]
 Restore = Callable[[Floats], Floats]  # (H, W, 3) in [0, 1] to (scale H, scale W, 3), not clipped
-See = Callable[[Bytes8, Bytes8, Bytes8], None]  # restored, baseline and sharp photo, each (H, W, 3) as saved
+See = Callable[[Bytes8, Bytes8, Bytes8], None]  # restored, baseline and sharp photo, each (H, W, 3) as saved, in 8 bits
 
 
 def measure(
@@ -33,7 +32,7 @@ def measure(
 
     restore: a photo (H, W, 3) float32 in [0, 1] to the restored one, values outside allowed.
     metrics: names of metrics that can be measured here (see `measurable`); see: is shown each photo, for metrics of the whole set.
-    Both photos are rounded to 8 bit before they are measured, as they would be saved; a restored photo is clipped first, and
+    Both photos are rounded before they are measured, to the bits of the sharp one, as they would be saved; a restored photo is clipped first, and
     what is not a number counts as black. `seconds` is the restorer's alone, after one warm-up that is not counted.
     Returns one row a pair, ordered by pair id; all but `seconds` is the same in every run on the same machine.
     Raises InputError when the split is empty or a restored photo has another size than the sharp one, LineageError when a
@@ -49,8 +48,8 @@ def measure(
     return tuple(_score(restore, pairset, pair, measured, see) for pair in tracked(pairs, title, len(pairs), "pairs"))
 
 
-def read_pair(pairset: PairSet, pair: Pair) -> tuple[Bytes8, Bytes8]:
-    """The blurred and the sharp photo, (H, W, 3) uint8. Raises LineageError when a file is missing or not the one that was measured."""
+def read_pair(pairset: PairSet, pair: Pair) -> tuple[Pixels, Pixels]:
+    """The blurred and the sharp photo, (H, W, 3) uint8 or uint16. Raises LineageError when a file is missing or not the one that was measured."""
     found = []
     for name, wanted in ((pair.blurred, pair.blurred_sha256), (pair.sharp, pair.sharp_sha256)):
         path = pairset.folder / name
@@ -63,13 +62,13 @@ def read_pair(pairset: PairSet, pair: Pair) -> tuple[Bytes8, Bytes8]:
     return found[0], found[1]
 
 
-def as_saved(restored: Floats) -> Bytes8:
-    """A restorer's output as it would be saved: clipped, rounded to 8 bit; NaN and infinities become black.
+def as_saved(restored: Floats, bits: Bits = 8) -> Pixels:
+    """A restorer's output as it would be saved: clipped, rounded to 8 or 16 bits; NaN and infinities become black.
 
     >>> as_saved(np.array([[[0.5, 1.7, np.nan]]], np.float32)).tolist()
     [[[128, 255, 0]]]
     """
-    return to_uint8(np.where(np.isfinite(restored), restored, np.float32(0.0)))
+    return to_pixels(np.where(np.isfinite(restored), restored, np.float32(0.0)), bits)
 
 
 def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str], see: See | None) -> PhotoScore:
@@ -84,9 +83,9 @@ def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str
             raise InputError(
                 f"the {name} photo of pair {pair.id} is {_size(photo)}, the sharp one {_size(sharp)}; is the checkpoint for scale {pairset.scale}?"
             )
-    saved, numbers = as_saved(restored), restored[np.isfinite(restored)]
+    saved, numbers = as_saved(restored, bits_of(sharp)), restored[np.isfinite(restored)]
     if see is not None:
-        see(saved, nothing, sharp)
+        see(at_bits(saved, 8), at_bits(nothing, 8), at_bits(sharp, 8))
     return PhotoScore(
         pair=pair.id,
         blur_kind=pair.blur_kind,
@@ -102,12 +101,12 @@ def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str
     )
 
 
-def _values(photo: Bytes8, sharp: Bytes8, metrics: Sequence[str]) -> dict[str, float]:
+def _values(photo: Pixels, sharp: Pixels, metrics: Sequence[str]) -> dict[str, float]:
     x, y = _tensor(photo), _tensor(sharp)
     return {name: METRICS[name].stored(METRICS[name].function(x, y).item()) for name in metrics}
 
 
-def _tensor(photo: Bytes8) -> Tensor:
+def _tensor(photo: Pixels) -> Tensor:
     import torch
 
     return torch.from_numpy(to_float(photo)).permute(2, 0, 1)[None].contiguous()

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from components.core.baseline import do_nothing, words_for
 from components.core.files import write_text
-from components.core.images import to_float, write_png
+from components.core.images import at_bits, bits_of, to_float, write_png
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
 from components.evaluate.config import EvaluateConfig
@@ -71,9 +71,10 @@ def draw_sheets(config: EvaluateConfig, restore: Restore, pairset: PairSet, scor
     sheets: dict[str, npt.NDArray[np.uint8]] = {}
     for name, score in picked(scores, config.sheets).items():
         small, sharp = read_pair(pairset, pairs[score.pair])
-        restored = as_saved(restore(to_float(small)))
+        restored = as_saved(restore(to_float(small)), bits_of(sharp))
         given = small if words.given == "input" else do_nothing(pairset, small)
-        sheets[name] = draw_sheet(f"{name} of {len(scores)}", score, words, given=given, restored=restored, sharp=sharp, error_gain=config.error_gain)
+        shown = {"given": at_bits(given, 8), "restored": at_bits(restored, 8), "sharp": at_bits(sharp, 8)}
+        sheets[name] = draw_sheet(f"{name} of {len(scores)}", score, words, **shown, error_gain=config.error_gain)
     return sheets
 
 

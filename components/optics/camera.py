@@ -27,8 +27,6 @@ from components.optics.sensor_noise import NoiseLevel, PoissonGaussian
 if TYPE_CHECKING:
     from components.core.images import Pixels
 
-Bits = Literal[8, 16]
-
 
 @dataclass(frozen=True)
 class Shot:
@@ -41,7 +39,7 @@ class Shot:
     highlights: Recovery | None = None
     sensor: SensorShot | None = None
     webp_quality: int | None = None
-    bits: Bits = 8
+    bits: Literal[8, 16] = 8
 
     @property
     def drawn(self) -> dict[str, JsonValue]:
@@ -100,7 +98,7 @@ class Camera(Part):
     noise: PoissonGaussian | None = Field(default_factory=PoissonGaussian, description="sensor noise")
     jpeg: Jpeg | None = Field(default_factory=Jpeg, description="JPEG compression of the blurred picture")
     webp: WebP | None = Field(None, description="WebP compression; with jpeg beside it, each pair gets one of the two, by weight")
-    bits: Bits = Field(8, description="bits a channel of both stored pictures of a pair, PNG; 16 leaves no room for jpeg and webp")
+    bits: Literal[8, 16] = Field(8, description="bits a channel of both stored pictures of a pair, PNG; 16 leaves no room for jpeg and webp")
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -118,9 +116,14 @@ class Camera(Part):
         return tuple(name for name in ("highlights", "sensor", "noise", "jpeg", "webp") if getattr(self, name) is not None)
 
     @property
+    def codecs(self) -> tuple[str, ...]:
+        """Names of the codecs that are on."""
+        return tuple(name for name in LARGEST_PX if name in self.steps)
+
+    @property
     def largest_px(self) -> int | None:
         """No side of a photo may be longer, for the codecs; None: any."""
-        return min((LARGEST_PX[name] for name in self.steps if name in LARGEST_PX), default=None)
+        return min((LARGEST_PX[name] for name in self.codecs), default=None)
 
     def shot(self, seed: int) -> Shot:
         """Draw one pair's steps, each from its own stream: turning one off changes no other."""

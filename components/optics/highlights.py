@@ -24,9 +24,10 @@ class Recovery:
 
     def recovered(self, light: Floats) -> Floats:
         """Linear light in [0, 1], any shape, channel by channel, to linear light in [0, 1 + extra]. A brighter pixel stays the brighter one."""
-        share = light - np.float32(self.knee)
+        knee = np.float32(self.knee)
+        share = light - knee
         np.maximum(share, np.float32(0), out=share)
-        share *= np.float32(1 / (1 - self.knee))
+        share /= np.float32(1) - knee
         share *= share
         share *= np.float32(self.extra)
         share += light

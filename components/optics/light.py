@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
-from components.core.images import Bytes8, Floats, Picture, Pixels, at_bits, linear_of, linear_to_srgb, to_float, to_uint8, to_uint16
+from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, at_bits, linear_of, linear_to_srgb, to_float, to_pixels, to_uint8, to_uint16
 from components.optics.shrink import area_shrunk
 
 LEVELS_16 = 65535
-Bits = Literal[8, 16]
 
 
 def light_of(picture: Picture, *, linear: bool, max_side_px: int | None = None) -> Floats:
@@ -77,16 +76,14 @@ def stored(light: Floats, *, linear: bool, bits: Bits = 8) -> Pixels:
         steps = np.clip(light, 0.0, 1.0)
         steps *= LEVELS_16
         steps += 0.5
-        levels: Pixels = np.take(_srgb_table(), steps.astype(np.uint16))
-    elif bits == 8:
-        levels = to_uint8(light)
+        levels: Pixels = np.take(srgb_table(), steps.astype(np.uint16))
     else:
-        levels = to_uint16(linear_to_srgb(np.clip(light, 0.0, 1.0)) if linear else light)
+        levels = to_pixels(linear_to_srgb(np.clip(light, 0.0, 1.0)) if linear else light, bits)
     return np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
 
 
 @cache
-def _srgb_table() -> npt.NDArray[np.uint8]:
+def srgb_table() -> npt.NDArray[np.uint8]:
     table = to_uint8(linear_to_srgb((np.arange(LEVELS_16 + 1) / LEVELS_16).astype(np.float32)))
     table.setflags(write=False)
     return table

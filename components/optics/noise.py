@@ -16,6 +16,7 @@ from components.core.seeds import seed_of
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
 
+HASH_MULTIPLIER, HASH_INCREMENT = 1664525, 1013904223
 LEVELS = 1 << 16  # normal numbers that are told apart: the most extreme are ±4.2
 
 
@@ -41,15 +42,21 @@ def normal_field(seed: int, height: int, width: int, *, channels: int = 3, top: 
 
 def places(seed: int, top: int, height: int, begin: int, stop: int) -> tuple[Words, Words, Words]:
     """The three whole numbers that are hashed for each two neighbouring pixels: (1, pairs), (height, 1) and (1, 1) uint32."""
+    x, y, z = origin(seed)
+    across = (np.arange(begin, stop, dtype=np.uint64) + np.uint64(x)).astype(np.uint32)
+    down = (np.arange(top, top + height, dtype=np.uint64) + np.uint64(y)).astype(np.uint32)
+    return across[None, :], down[:, None], np.array([[z]], np.uint32)
+
+
+def origin(seed: int) -> tuple[int, int, int]:
+    """The whole numbers below 2^32 that are hashed for a photo's first two pixels: across, down, and one that stays."""
     key = seed_of(seed, "normal field")
-    across = (np.arange(begin, stop, dtype=np.uint64) + np.uint64(key >> 48)).astype(np.uint32)
-    down = (np.arange(top, top + height, dtype=np.uint64) + np.uint64((key >> 32) & 0xFFFF) * np.uint64(LEVELS)).astype(np.uint32)
-    return across[None, :], down[:, None], np.array([[key & 0xFFFFFFFF]], np.uint32)
+    return key >> 48, ((key >> 32) & 0xFFFF) * LEVELS, key & 0xFFFFFFFF
 
 
 def hashed(x: Words, y: Words, z: Words) -> tuple[Words, Words, Words]:
     """pcg3d: three words that look random for every three that are given; whole numbers wrap at 2^32."""
-    multiplier, increment = np.uint32(1664525), np.uint32(1013904223)
+    multiplier, increment = np.uint32(HASH_MULTIPLIER), np.uint32(HASH_INCREMENT)
     x, y, z = (word * multiplier + increment for word in (x, y, z))
     for last in (False, True):
         x = x + y * z

@@ -37,6 +37,7 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     photos = photoset.photos()
     _refuse_unusable(config, photos)
     _refuse_small(config, photos)
+    _refuse_large(config, photos)
     bench = Workbench(config)
     for folder in (out, bench.folder):
         need_free_space(folder, sum(_megabytes(config, photo) for photo in photos), "synthesize")
@@ -118,7 +119,7 @@ def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
     """Room for a photo's pictures as if PNG saved nothing, which is nearly so with noise."""
     width, height = _target_size(config, photo)
-    return 3 * width * height * (1 + pairs_of(config, photo) / config.scale**2) / 1e6
+    return 3 * width * height * config.camera.bits / 8 * (1 + pairs_of(config, photo) / config.scale**2) / 1e6
 
 
 def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
@@ -142,6 +143,17 @@ def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
             f"{len(small)} of {len(photos)} photos are smaller than {'the largest blur' if blur else 'the least that can be used'}, {needed} px:"
             f" {first.name} is {first.width} × {first.height} px{target}."
             f" Leave out photos below {needed} px a side when ingesting{', or lower canvas_px and max_len_px of the blur' if blur else ''}"
+        )
+
+
+def _refuse_large(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
+    """A codec's file has no room for longer sides."""
+    longest = None if config.camera.largest_px is None else config.camera.largest_px * config.scale
+    large = [] if longest is None else [photo for photo in photos if max(_target_size(config, photo)) > longest]
+    if large:
+        raise PhotoError(
+            f"{len(large)} of {len(photos)} photos are larger than camera.{' or camera.'.join(config.camera.codecs)} can write, {longest} px a side:"
+            f" {large[0].name} is {large[0].width} × {large[0].height} px. Set synthesize.max_side_px to {longest} or less, or leave them out"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from components.core.images import Bytes8, read_rgb, write_png
+from components.core.images import Bytes8, at_bits, read_rgb, write_png
 from components.core.records import Pair
 from components.optics.blurs.effect import Floats
 from components.optics.plan import plans
@@ -26,10 +26,8 @@ def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], fold
     """
     shown = [rows[place] for place in sorted({round(at) for at in np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows)))})]
     psfs = [[_psf_picture(plan.effect.psf)] if config.blurred else [] for plan in plans(config.degradation, [row.seed for row in shown])]
-    columns = [
-        _stacked([_crop(read_rgb(folder / row.sharp)), *psf, _crop(_enlarged(read_rgb(folder / row.blurred), config.scale))], axis=0)
-        for row, psf in zip(shown, psfs, strict=True)
-    ]
+    pairs = [[at_bits(read_rgb(folder / name), 8) for name in (row.sharp, row.blurred)] for row in shown]
+    columns = [_stacked([_crop(sharp), *psf, _crop(_enlarged(given, config.scale))], axis=0) for (sharp, given), psf in zip(pairs, psfs, strict=True)]
     write_png(path, _stacked(columns, axis=1))
 
 

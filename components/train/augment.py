@@ -11,7 +11,7 @@ import numpy as np
 from components.core.seeds import Key, seed_of, stream
 from components.train.config import Augment
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Pixels = np.ndarray[Any, np.dtype[np.uint8 | np.uint16]]
 
 
 class PairedAugment:
@@ -40,7 +40,7 @@ class PairedAugment:
         self._crop_px, self._scale, self._enlarge = crop_px, scale, config.enlarge
 
     def __call__(self, given: Pixels, sharp: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
-        """(h, w, 3) and (scale h, scale w, 3) uint8; out (crop / scale, crop / scale, 3) and (crop, crop, 3)."""
+        """(h, w, 3) and (scale h, scale w, 3) uint8 or uint16; out (crop / scale, crop / scale, 3) and (crop, crop, 3)."""
         height, width = (int(side * self._enlarge) for side in given.shape[:2])
         if self._enlarge > 1:
             given, sharp = _enlarged(given, height, width), _enlarged(sharp, height * self._scale, width * self._scale)
@@ -58,4 +58,4 @@ def _cut(picture: Pixels, top: int, left: int, side: int) -> Pixels:
 
 
 def _enlarged(picture: Pixels, height: int, width: int) -> Pixels:
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), dtype=picture.dtype)

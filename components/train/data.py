@@ -57,12 +57,15 @@ def pair_at(seed: int, place: Place, count: int, *, with_replacement: bool = Fal
 
 
 class PairDataset(Dataset[Sample]):
-    """Pairs by place: two uint8 tensors, given (3, crop / scale, crop / scale) and sharp (3, crop, crop), cropped and changed alike."""
+    """Pairs by place: two tensors, given (3, crop / scale, crop / scale) and sharp (3, crop, crop), cropped and changed alike.
+
+    They are uint8; float32 in [0, 255] where the pairs have 16 bits.
+    """
 
     def __init__(self, folder: Path, pairs: Sequence[Pair], config: TrainConfig, crop_px: int) -> None:
         self._folder, self._pairs, self._config, self._crop_px = folder, pairs, config, crop_px
         self._change: PairedAugment | None = None
-        self._cache: OrderedDict[str, np.ndarray[Any, np.dtype[np.uint8]]] = OrderedDict()
+        self._cache: OrderedDict[str, np.ndarray[Any, np.dtype[Any]]] = OrderedDict()
         self._cached_bytes = 0
 
     def __getitem__(self, place: Place) -> Sample:
@@ -73,7 +76,7 @@ class PairDataset(Dataset[Sample]):
         given, sharp = self._change(self._picture(pair.blurred), self._picture(pair.sharp), config.seed, "augment", *place)
         return _tensor(given), _tensor(sharp)
 
-    def _picture(self, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    def _picture(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
         """A decoded picture, kept while there is room: decoding costs fifty times the crop."""
         found = self._cache.get(name)
         if found is None:
@@ -85,7 +88,9 @@ class PairDataset(Dataset[Sample]):
         return found
 
 
-def _tensor(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> Tensor:
+def _tensor(picture: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
+    if picture.dtype == np.uint16:  # few of torch's operations know it
+        picture = picture.astype(np.float32) / np.float32(257)
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
 
 
@@ -100,7 +105,7 @@ def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: 
 
 
 def steps(dataset: PairDataset, *, start: int, stop: int, batch: int, updates: int, rank: int, size: int, processes: int, pin: bool) -> Iterator[list[Tensor]]:
-    """This worker's share of each step from `start` to `stop` images: [given, sharp], uint8, updates × share images."""
+    """This worker's share of each step from `start` to `stop` images: [given, sharp], as PairDataset gives them, updates × share images."""
     # One by one: a list of all would take gigabytes for the millions of images of a published recipe.
     batches = (places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch))
     loader: DataLoader[Sample] = DataLoader(
@@ -158,5 +163,5 @@ def refuse_other_scale(pairset: PairSet, config: TrainConfig) -> None:
 
 
 def to_net(picture: Tensor, device: torch.device) -> Tensor:
-    """uint8 to float32 in [-1, 1] on the device: the one way in."""
+    """uint8, or float32 in [0, 255], to float32 in [-1, 1] on the device: the one way in."""
     return picture.to(device, non_blocking=True).float().div_(127.5).sub_(1.0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from components.core.baseline import do_nothing
-from components.core.images import read_rgb, to_float, to_uint8
+from components.core.images import Pixels, at_bits, bits_of, read_rgb, to_float, to_pixels
 from components.metrics import METRICS
 from components.nets.restore import Restorer
 from components.train.config import TrainConfig
@@ -25,7 +25,7 @@ SHEET_ROWS, SHEET_PX = 4, 256
 def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> tuple[dict[str, float], Picture | None]:
     """Scores by name, the same on every worker, and a sheet on the leader: given (enlarged where it is smaller) | restored | sharp, a row a pair.
 
-    The pairs are shared out over the workers and their sums added up. Restored photos are rounded to 8 bit first, as a user would save them.
+    The pairs are shared out over the workers and their sums added up. Restored photos are rounded to the pair's bits first, as a user would save them.
     """
     restorer = Restorer(net, config.generator, device=str(world.device))
     names, pairs, folder = config.validate_metrics, data.val[: config.validate_pairs], data.pairset.folder
@@ -34,15 +34,15 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> t
     rows: list[list[Picture]] = []
     for place in range(world.rank, len(pairs), world.size):
         given, sharp = (read_rgb(folder / name) for name in (pairs[place].blurred, pairs[place].sharp))
-        restored = to_uint8(np.nan_to_num(restorer.restore(to_float(given))))
+        restored = to_pixels(np.nan_to_num(restorer.restore(to_float(given))), bits_of(sharp))
         untouched = do_nothing(data.pairset, given)
         for side, seen in enumerate((restored, untouched)):
             ours, truth = _tensor(seen), _tensor(sharp)
             sums[side] += torch.tensor([METRICS[name].stored(METRICS[name].function(ours, truth).item()) for name in names])
-        health.add(restored, sharp)
+        health.add(at_bits(restored, 8), at_bits(sharp, 8))
         if world.leads and len(rows) < SHEET_ROWS:
             left = given if given.shape == sharp.shape else untouched
-            rows.append([_middle(picture) for picture in (left, restored, sharp)])
+            rows.append([_middle(at_bits(picture, 8)) for picture in (left, restored, sharp)])
     restored_means, untouched_means = (world.total(sums.to(world.device)) / len(pairs)).tolist()
     scores = {f"validation/{name}": value for name, value in zip(names, restored_means, strict=True)}
     scores |= {f"validation/{name}_gain": METRICS[name].gain(scores[f"validation/{name}"], base) for name, base in zip(names, untouched_means, strict=True)}
@@ -50,7 +50,7 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> t
     return scores, _sheet(rows) if rows else None
 
 
-def _tensor(photo: Picture) -> Tensor:
+def _tensor(photo: Pixels) -> Tensor:
     return torch.from_numpy(to_float(photo)).permute(2, 0, 1)[None].contiguous()
 
 

@@ -34,6 +34,16 @@ def test_doing_nothing_to_a_small_photo_is_its_bicubic_enlargement_as_saved(scal
     assert np.array_equal(found, enlarged(GIVEN, scale))
 
 
+def test_doing_nothing_keeps_sixteen_bits() -> None:
+    deep = GIVEN.astype(np.uint16) * 257
+    assert do_nothing(pairset(), deep) is deep
+    larger = do_nothing(pairset(scale=2, baseline="bicubic", task="super_resolution"), deep)
+    assert larger.dtype == np.uint16
+    assert np.abs(larger / 257 - enlarged(GIVEN, 2)).max() <= 0.51
+    mean = do_nothing(pairset(task="translation", baseline="mean_colour", mean_colour=(1, 2, 255)), deep)
+    assert np.unique(mean.reshape(-1, 3), axis=0).tolist() == [[257, 514, 65535]]
+
+
 def test_doing_nothing_to_a_label_map_is_the_mean_colour_of_the_targets() -> None:
     found = do_nothing(pairset(task="translation", baseline="mean_colour", mean_colour=(1, 2, 255)), GIVEN)
     assert found.shape == GIVEN.shape

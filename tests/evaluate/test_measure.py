@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from components.core.baseline import do_nothing
 from components.core.errors import InputError, LineageError
-from components.core.images import to_float
-from components.core.records import PairSet
+from components.core.files import sha256_of_bytes
+from components.core.images import png_bytes, to_float
+from components.core.records import Pair, PairSet
 from components.evaluate.measure import as_saved, measure, read_pair
 from components.evaluate.summary import by_blur_kind, by_severity, gain_of, ranked, seconds_per_megapixel, whole
 from components.metrics import METRICS
@@ -35,6 +38,18 @@ def cheat(pairset: PairSet):
     return lambda photo: answers[photo.tobytes()]
 
 
+def deep_pair(folder: Path, blurred: np.ndarray, sharp: np.ndarray) -> PairSet:
+    files = {"blurred": png_bytes(blurred), "sharp": png_bytes(sharp)}
+    for name, content in files.items():
+        (folder / f"{name}.png").write_bytes(content)
+    row = Pair(
+        id="deep", split="test", photo="deep", blurred="blurred.png", sharp="sharp.png", width=sharp.shape[1], height=sharp.shape[0], blur_kind="none",
+        blurred_sha256=sha256_of_bytes(files["blurred"]), sharp_sha256=sha256_of_bytes(files["sharp"]), drawn={}, severity=0, severity_class="mild", seed=0,
+    )  # fmt: skip
+    counts = {"train": 0, "val": 0, "test": 1}
+    return PairSet(photoset="0" * 64, config_digest="1" * 64, counts=counts, table_sha256=PairSet.write_table(folder, (row,))).save(folder)
+
+
 def test_doing_nothing_gains_exactly_nothing(pairset: PairSet) -> None:
     scores = measure(nothing, pairset, METRIC_NAMES)
     assert len(scores) == 9
@@ -49,6 +64,17 @@ def test_the_truth_scores_the_ceiling_on_every_photo(pairset: PairSet) -> None:
     for score in measure(cheat(pairset), pairset, METRIC_NAMES):
         assert score.restored == {"psnr_rgb": 100.0, "ssim_gauss11_rgb": 1.0}
         assert gain_of(score) > 50
+
+
+def test_pairs_of_sixteen_bits_are_measured_in_sixteen(tmp_path: Path) -> None:
+    # One level of 65535 off everywhere is 20 log10(65535) = 96.33 dB; rounded to 8 bit the two would be the same.
+    sharp = np.full((40, 50, 3), 30_000, np.uint16)
+    pairs, seen = deep_pair(tmp_path, sharp + 1, sharp), []
+    (score,) = measure(nothing, pairs, ("psnr_rgb",), see=lambda *photos: seen.extend(photos))
+    assert score.restored["psnr_rgb"] == score.do_nothing["psnr_rgb"] == pytest.approx(96.33, abs=0.01)
+    assert {photo.dtype for photo in seen} == {np.dtype(np.uint8)}
+    (better,) = measure(lambda photo: photo - 1 / 65535, pairs, ("psnr_rgb",))
+    assert better.restored["psnr_rgb"] == 100.0
 
 
 def test_a_stronger_blur_is_farther_from_the_sharp_photo(pairset: PairSet) -> None:

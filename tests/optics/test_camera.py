@@ -41,6 +41,16 @@ def test_noise_parameters_are_log_uniform_in_their_ranges() -> None:
     assert np.mean([np.log10(level.shot) for level in levels]) == pytest.approx(-4, abs=0.05)
 
 
+def test_iso_gain_multiplies_shot_noise_and_squares_on_read_noise() -> None:
+    plain = [PoissonGaussian().draw(stream(index)) for index in range(300)]
+    loud = [PoissonGaussian(gain=(1, 16)).draw(stream(index)) for index in range(300)]
+    for quiet, noisy in zip(plain, loud, strict=True):
+        assert (noisy.shot, noisy.read) == pytest.approx((quiet.shot * noisy.gain, quiet.read * noisy.gain**2))
+    assert {level.gain for level in plain} == {1.0}
+    assert 1 <= min(level.gain for level in loud) < 1.2
+    assert np.mean([np.log2(level.gain) for level in loud]) == pytest.approx(2, abs=0.3)
+
+
 @pytest.mark.parametrize("linear", [True, False])
 def test_every_stored_level_comes_back_as_itself(linear: bool) -> None:
     levels = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
@@ -123,6 +133,9 @@ def test_the_longer_side_decides_how_much_a_photo_shrinks() -> None:
         ({"jpeg": {"quality": [95, 80]}}, "quality is .* the smaller value comes first"),
         ({"jpeg": {"quality": [95, 101]}}, "less than or equal to 100"),
         ({"jpg": None}, "Extra inputs"),
+        ({"noise": {"gain": [4, 2]}}, r"gain is \[4, 2\]: the smaller value comes first"),
+        ({"noise": {"gain": [1, 100]}}, "read reaches a variance of 0.2 at gain 100, at most 0.1 is a picture: lower gain or read"),
+        ({"noise": {"shot": [1e-4, 0.05], "gain": [1, 4]}}, "shot reaches a variance of 0.2 at gain 4"),
     ],
 )
 def test_camera_settings_that_make_no_sense_are_refused(settings: dict[str, object], words: str) -> None:

@@ -127,6 +127,20 @@ def test_a_photo_smaller_than_the_blur_is_refused_by_name(tmp_path: Path) -> Non
     assert not (tmp_path / "pairs" / PairSet.FILE).exists()
 
 
+def test_a_photo_too_long_for_its_codec_is_refused_before_work_starts(tmp_path: Path) -> None:
+    photoset = photoset_of(tmp_path / "ingested")
+    long = tuple(photo.model_copy(update={"width": 17_000}) for photo in photoset.photos())
+    claimed = PhotoSet(counts=photoset.counts, table_sha256=PhotoSet.write_table(tmp_path / "long", long)).save(tmp_path / "long")
+    camera = {"jpeg": {}, "webp": {}}
+    words = r"4 of 4 photos are larger than camera.jpeg or camera.webp can write, 16383 px a side: .* Set synthesize.max_side_px to 16383 or less"
+    with pytest.raises(PhotoError, match=words):
+        run(SynthesizeConfig.model_validate({"camera": camera}), claimed, out=tmp_path / "pairs")
+    # Shrunk first, or stored as JPEG, they would fit: then the file is looked for.
+    for settings in ({"camera": camera, "max_side_px": 16_000}, {"camera": {"jpeg": {}}}):
+        with pytest.raises(LineageError, match="missing or was altered"):
+            run(SynthesizeConfig.model_validate(settings), claimed, out=tmp_path / "pairs")
+
+
 def test_a_full_disk_is_refused_before_work_starts(tmp_path: Path) -> None:
     photoset = photoset_of(tmp_path / "ingested")
     huge = tuple(photo.model_copy(update={"width": 10**7, "height": 10**7}) for photo in photoset.photos())

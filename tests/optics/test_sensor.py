@@ -1,0 +1,226 @@
+"""The sensor: neutral colours stay, noise lands on the mosaic, the pattern follows the place, demosaicing is the published one."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from skimage import data
+
+from components.core.images import Picture, linear_to_srgb, to_float, to_uint8
+from components.core.seeds import stream
+from components.optics.camera import Camera
+from components.optics.camera_colours import CAMERAS, to_camera
+from components.optics.demosaic import demosaicked, filters, mosaicked
+from components.optics.develop import developed
+from components.optics.light import light_of, stored
+from components.optics.sensor import RED_SITES, Sensor, SensorShot
+from components.optics.sensor_noise import NoiseLevel
+
+QUIET = {"noise": None, "jpeg": None}
+FULL = Camera.model_validate({"highlights": {}, "sensor": {}, "jpeg": None})
+PLAIN = SensorShot(cameras=None, gains=(2.0, 1.0, 1.5), pattern="RGGB")
+SITES = sorted(RED_SITES.values())
+
+
+def photo() -> np.ndarray:
+    return np.ascontiguousarray(data.astronaut()[60:190, 100:260])
+
+
+def light() -> np.ndarray:
+    return light_of(Picture(photo(), 3, 8, "PNG"), linear=True)
+
+
+def psnr(seen: np.ndarray, truth: np.ndarray) -> float:
+    """Away from the border, which no neighbour is known of."""
+    return float(-10 * np.log10(np.mean((np.clip(seen, 0, 1) - truth)[4:-4, 4:-4] ** 2)))
+
+
+@pytest.mark.parametrize("sensor", [{}, {"bayer": None}, {"colours": None}, {"white_balance": None}, {"bayer": {"demosaic": "bilinear"}}], ids=str)
+def test_a_flat_photo_of_any_colour_comes_through_unchanged(sensor: dict[str, object]) -> None:
+    camera = Camera.model_validate({"sensor": sensor, **QUIET})
+    colours = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (1, 1, 1), (255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 90, 17)]
+    for seed, colour in enumerate(colours * 2):
+        flat = np.full((12, 14, 3), colour, np.uint8)
+        assert np.array_equal(camera.shot(seed).picture(light_of(Picture(flat, 3, 8, "PNG"), linear=True)), flat)
+
+
+def test_with_every_step_of_the_sensor_off_nothing_changes() -> None:
+    camera = Camera.model_validate({"sensor": {"colours": None, "white_balance": None, "bayer": None}, **QUIET})
+    assert np.array_equal(camera.shot(1).picture(light()), photo())
+
+
+def test_colours_of_a_screen_are_shares_of_light_to_every_camera() -> None:
+    for camera in CAMERAS:
+        matrix = to_camera({camera: 1.0})
+        assert matrix.sum(axis=1) == pytest.approx([1, 1, 1])
+        assert (matrix > 0).all()
+        assert (matrix.argmax(axis=1) == [0, 1, 2]).all()
+    nikon, sony = (to_camera({name: 1.0}) for name in ("nikon_d810", "sony_a7r_ii"))
+    half = to_camera({"nikon_d810": 0.5, "sony_a7r_ii": 0.5})
+    assert ((half >= np.minimum(nikon, sony) - 1e-12) & (half <= np.maximum(nikon, sony) + 1e-12)).all()
+
+
+def test_white_on_the_sensor_is_one_over_the_gains() -> None:
+    shot = Sensor().draw(5)
+    assert shot.to_raw @ np.ones(3, np.float32) == pytest.approx(1 / np.array(shot.gains), rel=1e-6)
+    assert (shot.to_srgb @ (shot.to_raw * np.array(shot.gains, np.float32)[:, None])) == pytest.approx(np.eye(3), abs=1e-5)
+
+
+@pytest.mark.parametrize("pattern", RED_SITES)
+def test_the_mosaic_has_the_colours_of_its_pattern(pattern: str) -> None:
+    colours = np.broadcast_to(np.array([1, 2, 3], np.float32), (4, 6, 3))
+    mosaic = mosaicked(colours, RED_SITES[pattern])
+    assert "".join("?RGB"[int(value)] for value in mosaic[:2, :2].ravel()) == pattern
+    assert np.array_equal(mosaic, np.tile(mosaic[:2, :2], (2, 3)))
+
+
+@pytest.mark.parametrize("pattern", RED_SITES)
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (7, 4)], ids=str)
+def test_the_mosaic_of_a_part_is_that_of_its_place(pattern: str, place: tuple[int, int]) -> None:
+    shot = SensorShot(None, (1.0, 1.0, 1.0), pattern)
+    whole = mosaicked(light(), shot.red_site())
+    top, left = place
+    assert np.array_equal(mosaicked(light()[top:, left:], shot.red_site(top, left)), whole[top:, left:])
+
+
+@pytest.mark.parametrize("jpeg", [None, {}], ids=["no codec", "jpeg"])
+@pytest.mark.parametrize("place", [(0, 0), (16, 32), (21, 34), (7, 5)], ids=str)
+def test_the_picture_of_a_part_is_that_of_its_place_but_for_the_reach(jpeg: dict[str, object] | None, place: tuple[int, int]) -> None:
+    top, left = place
+    for seed in range(4):
+        shot = Camera.model_validate({"highlights": {}, "sensor": {}, "jpeg": jpeg}).shot(seed)
+        reach = shot.reach_px
+        assert reach == (2 if jpeg is None else 18)
+        part = shot.picture(light()[top : top + 90, left : left + 100], top=top, left=left)
+        whole = shot.picture(light())[top : top + 90, left : left + 100]
+        assert np.array_equal(part[reach:-reach, reach:-reach], whole[reach:-reach, reach:-reach])
+
+
+def test_the_filters_are_those_of_the_paper() -> None:
+    # Malvar, He & Cutler 2004, fig. 2, in eighths.
+    malvar = {name: 8 * kernel for name, kernel in filters("malvar").items()}
+    assert malvar["green"].tolist() == [[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]]
+    assert malvar["across"].tolist() == [[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]]
+    assert malvar["down"].tolist() == malvar["across"].T.tolist()
+    assert malvar["diagonal"].tolist() == [[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]]
+
+
+@pytest.mark.parametrize("kind", ["malvar", "bilinear"])
+@pytest.mark.parametrize("red", SITES, ids=str)
+def test_measured_colours_are_kept_and_a_grey_slope_is_found_again(kind: str, red: tuple[int, int]) -> None:
+    colours = stream(0).random((11, 14, 3)).astype(np.float32)
+    mosaic = mosaicked(colours, red)
+    assert np.array_equal(mosaicked(demosaicked(mosaic, red, kind), red), mosaic)
+    # Every filter sums to 1 and is symmetric, so that a plane goes through; at the border the reflection bends it.
+    plane = np.repeat((0.02 * np.arange(20)[:, None] + 0.03 * np.arange(16) + 0.1)[:, :, None], 3, axis=2).astype(np.float32)
+    assert demosaicked(mosaicked(plane, red), red, kind)[2:-2, 2:-2] == pytest.approx(plane[2:-2, 2:-2], abs=1e-5)
+
+
+def test_bilinear_is_opencvs_and_malvar_is_better_by_decibels() -> None:
+    truth = to_float(data.astronaut())
+    mosaic = mosaicked(truth, (0, 0))
+    theirs = to_float(cv2.cvtColor(to_uint8(mosaic), cv2.COLOR_BayerRGGB2RGB))
+    ours = demosaicked(mosaic, (0, 0), "bilinear")
+    assert np.abs(ours - theirs)[2:-2, 2:-2].max() <= 1.01 / 255  # they round to whole levels
+    malvar = demosaicked(mosaic, (0, 0), "malvar")
+    edge_aware = to_float(cv2.cvtColor(to_uint8(mosaic), cv2.COLOR_BayerRGGB2RGB_EA))
+    assert psnr(malvar, truth) > psnr(ours, truth) + 3.5
+    assert psnr(malvar, truth) > psnr(edge_aware, truth) + 3
+
+
+def test_a_smooth_photo_is_nearly_unchanged_by_a_noiseless_sensor() -> None:
+    smooth = cv2.GaussianBlur(light(), (0, 0), 2)
+    camera = Camera.model_validate({"sensor": {}, **QUIET})
+    for seed in range(4):
+        assert psnr(to_float(camera.shot(seed).picture(smooth)), linear_to_srgb(smooth)) > 40
+
+
+def test_noise_lands_on_the_mosaic_and_white_balance_makes_it_louder() -> None:
+    # Light 0.4 is 0.2 on a red site: variance 2² · (1e-3 · 0.2 + 1e-4) = 1.2e-3 after the balance; 1.5² · (1e-3 · 0.4 / 1.5 + 1e-4) on a blue one.
+    noise, flat = NoiseLevel(1e-3, 1e-4), np.full((600, 600, 3), 0.4, np.float32)
+    seen = developed(flat, PLAIN, noise, 7, None, top=0, left=0)
+    for site, channel, variance in (((0, 0), 0, 1.2e-3), ((0, 1), 1, 5e-4), ((1, 0), 1, 5e-4), ((1, 1), 2, 8.25e-4)):
+        values = seen[site[0] :: 2, site[1] :: 2, channel]
+        assert values.var() == pytest.approx(variance, rel=0.03)
+        assert values.mean() == pytest.approx(0.4, abs=4 * np.sqrt(variance / values.size))
+    # Bilinear's green at a red site is the mean of four: a quarter of the variance; and beside it, correlated.
+    seen = developed(flat, SensorShot(None, PLAIN.gains, "RGGB", "bilinear"), noise, 7, None, top=0, left=0)
+    assert seen[2::2, 2::2, 1].var() == pytest.approx(5e-4 / 4, rel=0.03)
+
+
+def test_without_a_mosaic_every_colour_of_every_pixel_has_noise_of_its_own() -> None:
+    seen = developed(np.full((500, 500, 3), 0.4, np.float32), SensorShot(None, PLAIN.gains, None), NoiseLevel(1e-3, 1e-4), 7, None, top=0, left=0)
+    assert seen.var(axis=(0, 1)) == pytest.approx([1.2e-3, 5e-4, 8.25e-4], rel=0.02)
+    assert np.abs(np.corrcoef(seen.reshape(-1, 3).T) - np.eye(3)).max() < 0.01
+
+
+def test_the_sensor_cuts_off_below_black_and_above_white() -> None:
+    loud = NoiseLevel(1e-6, 0.05)
+    for level in (0.0, 1.0):
+        seen = developed(np.full((64, 64, 3), level, np.float32), SensorShot(None, PLAIN.gains, None), loud, 3, None, top=0, left=0)
+        assert seen.min() >= 0
+        assert seen.max() <= 1
+        assert 0.4 < np.mean(seen == level) < 0.6  # half of the noise is cut off
+
+
+def test_a_full_sensor_shows_no_noise_through_the_mosaic() -> None:
+    white = np.full((20, 20, 3), 1.2, np.float32)
+    assert (FULL.shot(2).picture(white) == 255).all()
+
+
+def test_a_grey_photo_comes_from_a_grey_sensor() -> None:
+    grey = np.ascontiguousarray(light()[:, :, 1])
+    shot = FULL.shot(4)
+    seen = shot.picture(grey)
+    assert np.array_equal(seen[:, :, 0], seen[:, :, 1])
+    assert np.array_equal(seen[:, :, 0], seen[:, :, 2])
+    without = Camera.model_validate({"highlights": {}, "jpeg": None}).shot(4).picture(grey)
+    assert np.array_equal(seen, without)
+    assert not np.array_equal(seen, stored(grey, linear=True))
+
+
+def test_turning_one_step_off_changes_no_other_draw() -> None:
+    every = Sensor().draw(5).drawn
+    for field, drawn in (("colours", "cameras"), ("white_balance", "gains"), ("bayer", "pattern")):
+        quiet = Sensor.model_validate({field: None}).draw(5).drawn
+        assert {name for name in every if quiet[name] != every[name]} - {"demosaic"} == {drawn}
+    on, off = (Camera.model_validate({"sensor": sensor}).shot(5).drawn for sensor in ({}, None))
+    assert {name for name in on if on[name] != off[name]} == {"sensor"}
+
+
+def test_draws_fill_their_ranges() -> None:
+    shots = [Sensor().draw(seed) for seed in range(400)]
+    red, green, blue = np.array([shot.gains for shot in shots]).T
+    assert (red >= 1.9).all()
+    assert (red <= 2.4).all()
+    assert (green == 1).all()
+    assert (blue >= 1.5).all()
+    assert (blue <= 1.9).all()
+    # A quarter of 400 each, give or take four standard deviations.
+    assert all(65 <= sum(shot.pattern == pattern for shot in shots) <= 135 for pattern in RED_SITES)
+    shares = np.array([list((shot.cameras or {}).values()) for shot in shots])
+    assert shares.sum(axis=1) == pytest.approx(np.ones(400))
+    assert shares.mean(axis=0) == pytest.approx([0.25] * 4, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("sensor", "words"),
+    [
+        ({"white_balance": {"red": [2.4, 1.9]}}, r"red is \[2.4, 1.9\]: the smaller value comes first"),
+        ({"white_balance": {"blue": [0.5, 1.9]}}, "greater than or equal to 1"),
+        ({"colours": {"cameras": []}}, "at least 1 item"),
+        ({"colours": {"cameras": ["leica_m3"]}}, "canon_eos_5d_mark_iii"),
+        ({"bayer": {"demosaic": "nearest"}}, "'malvar' or 'bilinear'"),
+        ({"flash": {}}, "Extra inputs"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(sensor: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Camera.model_validate({"sensor": sensor})
+
+
+def test_a_sensor_in_srgb_values_is_refused() -> None:
+    with pytest.raises(ValidationError, match="sensor reckons with linear light: set linear_light to true, or sensor to null"):
+        Camera.model_validate({"sensor": {}, "linear_light": False})
