@@ -50,7 +50,8 @@ def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
     A super-resolution model writes pictures as many times larger as its scale.
     Every input is looked at before the model is fetched; a file that would be written twice is refused.
     """
-    from components.core.images import bits_of, decode, to_float, to_pixels, write_png
+    from components.core.images import decode, to_float, write_png
+    from components.core.levels import bits_of, to_pixels
     from components.nets.restore import load_restorer
 
     missing = [str(path) for path in images if not path.is_file()]

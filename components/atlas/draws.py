@@ -14,8 +14,11 @@ from functools import cached_property
 import numpy as np
 
 from components.core import seeds
+from components.core.images import linear_of, linear_to_srgb
 from components.optics.blurs import Blur, NoBlur
 from components.optics.blurs.effect import Floats
+from components.optics.camera import Shot
+from components.optics.develop import developed
 from components.optics.plan import Plan, plans
 from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SeverityClass, SynthesizeConfig
@@ -26,6 +29,7 @@ SHOWN = (10, 50, 90)  # percentiles by severity
 CLASSES: tuple[SeverityClass, ...] = ("mild", "medium", "strong")
 FAINT = 0.01  # of a kernel's brightest pixel; less is not seen as part of the blur
 MID_GREY = 128 / 255
+GREY_PX = 40  # side of a grey square: its 4800 values tell the noise within 2 %
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class Mix:
     extent_px: tuple[int, ...]
     classes: tuple[SeverityClass, ...]
     noise_levels: tuple[float, ...]
+    extra_light: tuple[float, ...]
     jpeg_quality: tuple[int, ...]
+    webp_quality: tuple[int, ...]
 
     @property
     def counts(self) -> dict[SeverityClass, int]:
@@ -105,8 +111,10 @@ def drawn_mix(config: SynthesizeConfig) -> Mix:
         severities,
         tuple(extent_px(plan.effect.psf) for plan in made),
         tuple(config.severity_class(severity) for severity in severities),
-        tuple(noise_levels(shot.noise, linear=shot.linear_light) for shot in shots if shot.noise is not None),
+        tuple(shot_levels(shot) for shot in shots if shot.noise is not None),
+        tuple(shot.highlights.extra for shot in shots if shot.highlights is not None),
         tuple(shot.jpeg_quality for shot in shots if shot.jpeg_quality is not None),
+        tuple(shot.webp_quality for shot in shots if shot.webp_quality is not None),
     )
 
 
@@ -146,6 +154,16 @@ def extent_px(psf: Floats) -> int:
     seen = psf >= FAINT * psf.max()
     sides = (np.flatnonzero(seen.any(axis=axis)) for axis in (0, 1))
     return max(int(side[-1] - side[0]) + 1 for side in sides)
+
+
+def shot_levels(shot: Shot) -> float:
+    """Noise of a shot at mid grey, in levels: as its formula says; through a sensor, which mixes pixels and colours, as a grey square shows it."""
+    assert shot.noise is not None, "no noise was drawn"
+    if shot.sensor is None:
+        return noise_levels(shot.noise, linear=shot.linear_light)
+    grey = np.full((GREY_PX, GREY_PX, 3), linear_of(np.array(128, np.uint8)), np.float32)
+    seen = linear_to_srgb(developed(grey, shot.sensor, shot.noise, shot.seed, None, top=0, left=0))
+    return float(255 * seen.std(axis=(0, 1)).mean())
 
 
 def noise_levels(noise: NoiseLevel, *, linear: bool) -> float:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import BaseModel
 
 from components.atlas import pictures
+from components.atlas.camera import stages_of, steps_of
 from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, Example, Kind, Mix, percentiles
 from components.atlas.histogram import Histogram, histogram
 from components.atlas.photo import Scene, translated
-from components.core.parts import Part
+from components.atlas.settings import Setting, settings_of
 from components.describe.nets import first_line
 from components.optics.blurs.effect import Kernel
 from components.recipes import Recipe
 from components.synthesize.config import SeverityClass, SynthesizeConfig
 
 SMALL = (280.0, 168.0)  # px: a kind's own histogram, as large as a picture of kernels
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One field of a part."""
-
-    name: str
-    value: str
-    about: str
-    own: bool  # not the default
 
 
 @dataclass(frozen=True)
@@ -79,7 +68,8 @@ def render_page(recipe: Recipe, mix: Mix, kinds: Sequence[Kind], scene: Scene) -
         sharp={"crop": pictures.cropped(scene.sharp, scene.crop), "whole": pictures.whole(scene.sharp, crop=scene.crop)},
         translated=None if config.translate is None else [pictures.whole(each, width_px=2 * pictures.PHOTO_PX) for each in translated(config, scene)],
         instead=_instead(config),
-        camera=settings_of(config.camera),
+        camera=steps_of(config.camera),
+        stages=stages_of(kinds[0], scene, config.scale) if kinds else (),
     )
 
 
@@ -97,19 +87,14 @@ def charts_of(config: SynthesizeConfig, mix: Mix) -> list[Histogram]:
         ]
     if mix.noise_levels:
         found.append(histogram(mix.noise_levels, title="Noise", x_title="standard deviation at mid grey, 8-bit levels", from_zero=True))
-    if mix.jpeg_quality:
-        found.append(histogram(mix.jpeg_quality, title="JPEG", x_title="quality", whole=True))
+    if mix.extra_light:
+        found.append(histogram(mix.extra_light, title="Highlights", x_title="light added to a clipped pixel, in units of white", from_zero=True))
+    found += [
+        histogram(qualities, title=title, x_title="quality", whole=True)
+        for title, qualities in (("JPEG", mix.jpeg_quality), ("WebP", mix.webp_quality))
+        if qualities
+    ]
     return found
-
-
-def settings_of(part: Part) -> tuple[Setting, ...]:
-    """A part's fields but `kind` and `weight`, with their values as a recipe would have them."""
-    usual = type(part)()
-    return tuple(
-        Setting(name, _value_words(getattr(part, name)), field.description or "", getattr(part, name) != getattr(usual, name))
-        for name, field in type(part).model_fields.items()
-        if name not in ("kind", "weight")
-    )
 
 
 def _chapter(config: SynthesizeConfig, kind: Kind, mix: Mix, scene: Scene) -> Chapter:
@@ -153,23 +138,3 @@ def _instead(config: SynthesizeConfig) -> list[tuple[str, str, tuple[Setting, ..
     if config.translate is not None:
         found.append((config.translate.kind.replace("_", " "), first_line(config.translate), settings_of(config.translate)))
     return found
-
-
-def _value_words(value: object) -> str:
-    """A setting as it would stand in a recipe.
-
-    >>> _value_words((0.5, 1.0)), _value_words(True), _value_words(None)
-    ('[0.5, 1]', 'true', 'off')
-    """
-    match value:
-        case None:
-            return "off"
-        case bool() | str():
-            return json.dumps(value).strip('"')
-        case int() | float():
-            return f"{value:g}"
-        case tuple():
-            return f"[{', '.join(_value_words(each) for each in value)}]"
-        case BaseModel():
-            return ", ".join(f"{name} {_value_words(getattr(value, name))}" for name in type(value).model_fields)
-    return str(value)

@@ -10,6 +10,7 @@ import numpy as np
 from components.atlas.draws import Example, Kind
 from components.atlas.photo import Scene
 from components.core.images import Bytes8, Floats, png_bytes
+from components.core.levels import at_bits
 from components.optics.blurs.effect import Effect, Kernel
 
 WIDE, HIGH = 5, 3  # kernels over a photo, where they differ; also the shape of every picture of kernels
@@ -52,8 +53,8 @@ def cropped(pixels: Bytes8, crop: tuple[int, int, int], scale: int = 1) -> str:
 
 
 def blurred(example: Example, scene: Scene) -> Bytes8:
-    """What the net is given of this scene."""
-    return example.plan.blurred(scene.light)
+    """What the net is given of this scene, in 8 bits."""
+    return np.asarray(at_bits(example.plan.blurred(scene.light), 8), np.uint8)
 
 
 def _over_photo(effect: Effect, scene: Scene) -> list[list[Floats]]:

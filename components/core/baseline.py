@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.core.images import Pixels, at_bits, bits_of, to_float, to_pixels
+from components.core.images import Pixels, to_float
+from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.records import Baseline, PairSet, Task
 from components.core.resize import bicubic
 
@@ -61,7 +62,7 @@ def words_for(task: Task, baseline: Baseline) -> Words:
 def sentence_for(task: Task, baseline: Baseline, scale: int = 1) -> str:
     """What doing nothing is, as a report's note says it."""
     if baseline == "bicubic":
-        return f"the small photo enlarged {scale} times by bicubic interpolation (as MATLAB's imresize), rounded to 8 bit"
+        return f"the small photo enlarged {scale} times by bicubic interpolation (as MATLAB's imresize), rounded as it would be saved"
     if baseline == "mean_colour":
         return "one colour everywhere, the mean of the training targets: here the input itself is no attempt at the target"
     return "the input as it is" if task == "translation" else "the blurred photo as it is"

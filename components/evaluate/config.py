@@ -14,7 +14,7 @@ SheetName = Literal["best", "median", "worst"]
 
 
 class EvaluateConfig(Part):
-    """How a checkpoint is measured. Restored photos are clipped and rounded to 8 bit first, as anyone who saves them does."""
+    """How a checkpoint is measured. Restored photos are clipped and rounded to the pairs' 8 or 16 bits first, as anyone who saves them does."""
 
     metrics: tuple[str, ...] = Field(
         default=("psnr_rgb", "ssim_gauss11_rgb", "lpips_alex"),

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from components.core.baseline import do_nothing
 from components.core.errors import InputError, LineageError, WeightsError
 from components.core.files import sha256_of_bytes
-from components.core.images import Bits, Bytes8, Pixels, at_bits, bits_of, decode, to_float, to_pixels
+from components.core.images import Bits, Bytes8, Pixels, decode, to_float
+from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.progress import tracked
 from components.core.records import Pair, PairSet, PhotoScore, Split
 from components.metrics import METRICS, measurable

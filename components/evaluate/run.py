@@ -12,7 +12,8 @@ from pydantic import JsonValue
 
 from components.core.baseline import do_nothing, words_for
 from components.core.files import write_text
-from components.core.images import at_bits, bits_of, to_float, write_png
+from components.core.images import to_float, write_png
+from components.core.levels import at_bits, bits_of
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
 from components.evaluate.config import EvaluateConfig

@@ -26,6 +26,7 @@ from components.optics.sensor_noise import NoiseLevel, PoissonGaussian
 
 if TYPE_CHECKING:
     from components.core.images import Pixels
+    from components.optics.develop import Mask
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class Shot:
         """The scene's light before the blur: that of clipped pixels restored; any shape, each pixel by itself."""
         return light if self.highlights is None else self.highlights.recovered(light)
 
+    def clipped(self, light: Floats) -> tuple[Floats, Mask | None]:
+        """Blurred light as the sensor can tell it, at most 1, and where it is full; without highlights, as it is."""
+        return (light, None) if self.highlights is None else (np.minimum(light, np.float32(1)), light >= 1)
+
     def picture(self, light: Floats, *, top: int = 0, left: int = 0) -> Pixels:
         """(H, W, 3) uint8 or uint16 sRGB from blurred (H, W) or (H, W, 3) light: a whole photo, or the part of one that begins at (top, left)."""
         # OpenCV takes a tenth of a second to import; settings alone must not wait for it.
@@ -75,9 +80,7 @@ class Shot:
         from components.optics.develop import developed, noisy
         from components.optics.light import stored
 
-        full = None
-        if self.highlights is not None:
-            full, light = light >= 1, np.minimum(light, np.float32(1))
+        light, full = self.clipped(light)
         if self.sensor is not None and light.ndim == 3:
             light = developed(light, self.sensor, self.noise, self.seed, full, top=top, left=left)
         else:

@@ -29,19 +29,27 @@ def noisy(light: Floats, noise: NoiseLevel | None, seed: int, full: Mask | None,
     return noise.added(light, normals)
 
 
+def raw_of(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int) -> Floats:
+    """What the sensor measures of (H, W, 3) linear sRGB, before white balance, with noise, not clipped: (H, W) under a Bayer pattern, else (H, W, 3)."""
+    raw = _in_colours(light, sensor.to_raw)
+    if sensor.pattern is not None:
+        red = sensor.red_site(top, left)
+        raw, full = mosaicked(raw, red), None if full is None else mosaicked(full, red)
+    return noisy(raw, noise, seed, full, top=top, left=left)
+
+
 def developed(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int) -> Floats:
     """(H, W, 3) linear sRGB as the sensor saw it and the camera developed it: linear sRGB again, not clipped.
 
     full: (H, W, 3), the colours of which a pixel has as much as can be told; top, left: where the light begins in the whole photo.
     """
-    raw = _in_colours(light, sensor.to_raw)
+    raw = raw_of(light, sensor, noise, seed, full, top=top, left=left)
     gains = np.broadcast_to(np.array(sensor.gains, np.float32), light.shape)
     if sensor.pattern is None:
-        colours = _balanced(noisy(raw, noise, seed, full, top=top, left=left), gains)
+        colours = _balanced(raw, gains)
     else:
         red = sensor.red_site(top, left)
-        mosaic = noisy(mosaicked(raw, red), noise, seed, None if full is None else mosaicked(full, red), top=top, left=left)
-        colours = demosaicked(_balanced(mosaic, mosaicked(gains, red)), red, sensor.demosaic)
+        colours = demosaicked(_balanced(raw, mosaicked(gains, red)), red, sensor.demosaic)
     return _in_colours(colours, sensor.to_srgb)
 
 

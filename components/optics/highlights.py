@@ -35,12 +35,13 @@ class Recovery:
 
 
 class Highlights(Part):
-    """Saturation (Rim et al. 2022, "Realistic Blur Synthesis for Learning Image Deblurring", section 4.2).
+    """Clipped lights as bright as they may have been, before the blur: saturation synthesis (Rim et al. 2022, "Realistic Blur Synthesis", RSBlur).
 
-    Before the blur, pixels that the photo clipped are given the light they may have had; after it, light is clipped again at white,
-    and there the sensor is full, so that no noise shows. RSBlur adds the factor times the mask of clipped pixels after the blur; blur being linear,
-    adding it before is the same. It is added, not multiplied: on a clipped pixel, which is 1, both are one.
-    The mask rises with the pixel's own value from `knee` to white, so that it has no hard edge, needs no neighbours, and keeps the order of brightness.
+    After the blur light is clipped again at white; there the sensor is full, so that no noise shows. RSBlur adds a factor times the
+    blurred mask of clipped pixels to the blurred photo; blur being linear, adding the mask before it is the same. On a clipped pixel,
+    which is 1, adding the factor and multiplying by one plus the factor are the same too.
+    The mask rises with the pixel's own value from `knee` to white, so that it has no hard edge, needs no neighbours, and keeps the order
+    of brightness. Each colour has its own: a lamp that looks yellow because its red was clipped leaves an orange streak.
     """
 
     extra: tuple[Boost, Boost] = Field((0.25, 1.75), description="range of the light added to a clipped pixel, in units of white; one is drawn per pair")

@@ -8,7 +8,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, at_bits, linear_of, linear_to_srgb, to_float, to_pixels, to_uint8, to_uint16
+from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_uint8
+from components.core.levels import at_bits, to_pixels, to_uint16
 from components.optics.shrink import area_shrunk
 
 LEVELS_16 = 65535

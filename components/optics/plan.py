@@ -59,8 +59,12 @@ class Plan:
 
     def blurred(self, light: Floats) -> Pixels:
         """The picture a net is given, (h, w, 3) sRGB, uint8 or uint16, from (H, W) or (H, W, 3) light; smaller with downscale."""
+        return self.shot.picture(self.exposure(light))
+
+    def exposure(self, light: Floats) -> Floats:
+        """The light that falls on the sensor: the scene's, with its highlights, blurred; smaller with downscale."""
         blurred = self.effect.apply(self.shot.recovered(light))
-        return self.shot.picture(blurred if self.downscale is None else self.downscale.apply(blurred))
+        return blurred if self.downscale is None else self.downscale.apply(blurred)
 
 
 def plans(degradation: Degradation, pair_seeds: Sequence[int]) -> list[Plan]:

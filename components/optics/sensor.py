@@ -26,7 +26,7 @@ RED_SITES = {"RGGB": (0, 0), "GRBG": (0, 1), "GBRG": (1, 0), "BGGR": (1, 1)}
 
 
 class CameraColours(Part):
-    """Colours as a camera's filters part them: a random mean of real cameras' matrices, with shares that add up to 1 (Brooks et al. 2019, section 3.2)."""
+    """Colours as a camera's filters part them: a random mean of real cameras' matrices, with shares that add up to 1 (Brooks et al. 2019)."""
 
     cameras: tuple[CameraName, ...] = Field(CAMERAS, min_length=1, description="cameras of which each pair's matrix is a mean; one alone is used as it is")
 
@@ -104,7 +104,10 @@ class SensorShot:
 
 
 class Sensor(Part):
-    """What lies between light and a linear picture; null turns a step off. A grey photo comes from a grey sensor, which has none of them."""
+    """The sensor's colour filters, around the noise, and what the camera does to undo them.
+
+    null turns a step off. A grey photo comes from a grey sensor, which has none of them.
+    """
 
     colours: CameraColours | None = Field(default_factory=CameraColours, description="colour matrix to the camera's own colours, and back")
     white_balance: WhiteBalance | None = Field(default_factory=WhiteBalance, description="weaker red and blue on the sensor, made up for after the noise")

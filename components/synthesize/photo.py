@@ -15,7 +15,8 @@ from pydantic import Field, JsonValue
 
 from components.core import seeds
 from components.core.files import sha256_of_bytes
-from components.core.images import Picture, Pixels, at_bits, decode, png_bytes
+from components.core.images import Picture, Pixels, decode, png_bytes
+from components.core.levels import at_bits
 from components.core.parts import Part
 from components.core.records import Pair, Photo
 from components.optics.bands import in_bands, kept

@@ -37,10 +37,10 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     photos = photoset.photos()
     _refuse_unusable(config, photos)
     _refuse_small(config, photos)
-    _refuse_large(config, photos)
     bench = Workbench(config)
     for folder in (out, bench.folder):
         need_free_space(folder, sum(_megabytes(config, photo) for photo in photos), "synthesize")
+    _refuse_large(config, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
     for name in (PairSet.FILE, PairSet.TABLE, SHEET):
         for old in (out / name, *out.glob(f".{name}.*")):

@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from components.core.images import Bytes8, at_bits, read_rgb, write_png
+from components.core.images import Bytes8, read_rgb, write_png
+from components.core.levels import at_bits
 from components.core.records import Pair
 from components.optics.blurs.effect import Floats
 from components.optics.plan import plans

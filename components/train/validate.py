@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from components.core.baseline import do_nothing
-from components.core.images import Pixels, at_bits, bits_of, read_rgb, to_float, to_pixels
+from components.core.images import Pixels, read_rgb, to_float
+from components.core.levels import at_bits, bits_of, to_pixels
 from components.metrics import METRICS
 from components.nets.restore import Restorer
 from components.train.config import TrainConfig

@@ -163,6 +163,21 @@ def test_restoring_with_a_super_resolution_model_writes_larger_pictures(tmp_path
     assert read_rgb(written).shape == (40, 56, 3)
 
 
+def test_a_photo_of_sixteen_bits_is_restored_in_sixteen(tmp_path: Path) -> None:
+    from components.core.images import read_rgb, write_png
+    from components.nets.generators import UNet
+    from components.nets.restore import save_generator
+    from components.registry_commands import restore
+
+    net = UNet(width=4, depth=1)  # adds nothing before it has learned
+    save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())
+    photo = np.arange(40 * 48 * 3, dtype=np.uint16).reshape(40, 48, 3) * 11
+    write_png(tmp_path / "deep.png", photo)
+    (written,) = restore([tmp_path / "deep.png"], str(tmp_path / "checkpoint"), tmp_path / "out")
+    assert read_rgb(written).dtype == np.uint16
+    assert np.abs(read_rgb(written).astype(int) - photo).max() <= 1
+
+
 @pytest.mark.services
 def test_a_version_carries_records_tags_and_weights(store: Path, chain: Chain, tmp_path: Path) -> None:
     made = registered("whole", chain, tmp_path)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from test_synthesize_run import photoset_of
 
-from components.core.images import Picture, at_bits, decode, read_rgb
+from components.core.images import Picture, decode, read_rgb
+from components.core.levels import at_bits
 from components.core.records import PairSet, PhotoSet
 from components.optics.light import light_of, stored
 from components.synthesize.config import SynthesizeConfig

@@ -11,7 +11,8 @@ from pairs import make_pairs
 from small_training import Memory, config, run
 
 from components.core.files import sha256_of_file
-from components.core.images import at_bits, read_rgb, write_png
+from components.core.images import read_rgb, write_png
+from components.core.levels import at_bits
 from components.core.records import PairSet
 from components.train.data import PairDataset, to_net
 
