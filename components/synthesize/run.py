@@ -17,7 +17,7 @@ from pathlib import Path
 
 from components.cluster import map_in_order
 from components.core.errors import LineageError, PhotoError
-from components.core.files import need_free_space, sha256_of_bytes
+from components.core.files import sha256_of_bytes
 from components.core.records import SPLITS, Pair, PairSet, Photo, PhotoSet
 from components.optics.light import shrunk_size
 from components.synthesize.config import SynthesizeConfig
@@ -38,8 +38,7 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     _refuse_unusable(config, photos)
     _refuse_small(config, photos)
     bench = Workbench(config)
-    for folder in (out, bench.folder):
-        need_free_space(folder, sum(_megabytes(config, photo) for photo in photos), "synthesize")
+    bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
     _refuse_large(config, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
     for name in (PairSet.FILE, PairSet.TABLE, SHEET):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.core.files import atomic_path, code_digest, sha256_of_file, state_folder, write_bytes
+from components.core.files import atomic_path, code_digest, need_free_space, sha256_of_file, state_folder, write_bytes
 from components.core.parts import canonical_json, digest_of
 from components.core.records import Photo
 from components.synthesize.config import SynthesizeConfig
@@ -43,6 +43,14 @@ class Workbench:
         _remove_unused(benches)
         self._finished = _read(self._journal)
         self._linked = True
+
+    def need_space(self, megabytes: float, out: Path) -> None:
+        """Refuse, before work starts, when a set of that size has no room here, or below `out` where that is another disk."""
+        there = sum(path.stat().st_size for path in self.folder.rglob("*.png")) / 1e6
+        need_free_space(self.folder, megabytes - there, "synthesize")
+        out.mkdir(parents=True, exist_ok=True)
+        if out.stat().st_dev != self.folder.stat().st_dev:
+            need_free_space(out, megabytes, "synthesize")
 
     def finished(self, photo: Photo) -> Made | None:
         """What became of a photo in an earlier run, if its pictures are all there as they were written."""

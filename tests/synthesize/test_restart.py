@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from photosets import everything, photoset_of
 
+from components.core.errors import InputError
 from components.core.files import state_folder
 from components.core.records import PairSet
 from components.optics.blurs import NoBlur, RandomTrajectory
@@ -112,6 +114,15 @@ def test_other_settings_and_other_code_reuse_nothing(tmp_path: Path, monkeypatch
     assert Workbench(CONFIG).finished(photo) is None
     monkeypatch.setattr(workbench, "CODE", ("core",))
     assert Workbench(CONFIG).finished(photo) is None
+
+
+def test_a_full_disk_is_told_from_one_with_room(tmp_path: Path) -> None:
+    run(CONFIG, photoset_of(tmp_path / "ingested"), out=tmp_path / "pairs")
+    bench = Workbench(CONFIG)
+    free_mb = shutil.disk_usage(bench.folder).free / 1e6
+    bench.need_space(free_mb / 2, tmp_path / "pairs")
+    with pytest.raises(InputError, match="synthesize needs about"):
+        bench.need_space(free_mb * 2, tmp_path / "pairs")
 
 
 def test_a_photo_that_changed_sides_is_made_again(tmp_path: Path) -> None:
