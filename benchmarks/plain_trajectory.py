@@ -34,7 +34,8 @@ def trajectory(rng: np.random.Generator) -> Trajectory:
     pull, chance, tremor = 0.7 * rng.random(), 0.2 * rng.random(), 10.0 * rng.random()
     angle = math.radians(360.0 * rng.random())
     step_px = MAX_LEN_PX / (STEPS - 1)
-    velocity = complex(math.cos(angle), math.sin(angle)) * step_px
+    # The very first step starts at this length; from then on each is step_px long.
+    velocity = complex(math.cos(angle), math.sin(angle)) * anxiety
     places = np.zeros(STEPS, dtype=np.complex128)
     big_shakes = 0
     for t in range(STEPS - 1):

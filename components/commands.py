@@ -82,6 +82,12 @@ def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
     }
     for name, about in abouts.items():
         add(name, f"one stage: {about}", f"refocus {name} demo", _stage).add_argument("recipe", metavar="RECIPE")
+    made = add("send-pairs", "copy a recipe's pairs to a bucket", "refocus send-pairs deblurgan s3://sets/deblurgan", _send_pairs)
+    made.add_argument("recipe", metavar="RECIPE")
+    made.add_argument("place", metavar="PLACE", help="s3://bucket/prefix")
+    made = add("fetch-pairs", "bring pairs back from a bucket, every byte checked", "refocus fetch-pairs s3://sets/deblurgan --out pairs", _fetch_pairs)
+    made.add_argument("place", metavar="PLACE", help="s3://bucket/prefix")
+    made.add_argument("--out", required=True, metavar="DIR", type=Path)
 
 
 def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -156,6 +162,22 @@ def _stage(given: argparse.Namespace) -> int:
         raise
     versioning.leave_status(given.recipe, name, seconds=round(Progress.worked_s, 2))
     print(f"{name} of {given.recipe}: {type(record).__name__} {record.digest[:12]} in {time.monotonic() - began:.1f} s")
+    return 0
+
+
+def _send_pairs(given: argparse.Namespace) -> int:
+    from components.core.records import PairSet
+    from components.stages import folder_of
+    from components.synthesize.exchange import send
+
+    print(send(PairSet.load(folder_of(_root(), given.recipe, PairSet)), given.place))
+    return 0
+
+
+def _fetch_pairs(given: argparse.Namespace) -> int:
+    from components.synthesize.exchange import fetch
+
+    print(fetch(given.place, given.out))
     return 0
 
 
@@ -260,23 +282,7 @@ def _doctor(given: argparse.Namespace) -> int:
 
 
 def _ui(given: argparse.Namespace) -> int:
-    import subprocess
-
-    from components import tracking, versioning
+    from components import ui
 
     _root()
-    tracking.prepare()
-    address = tracking.tracking_uri()
-    if address.startswith("http"):
-        print(f"the runs are on the MLflow server at {address}: open it in a browser")
-        return 0
-    print(f"MLflow's page: http://127.0.0.1:{given.port} (Ctrl-C ends it)", flush=True)
-    words = ["server", "--backend-store-uri", address, "--host", "127.0.0.1", "--port", str(given.port), "--workers", "1"]
-    # One page for one person: MLflow's job runners (its judges and schedulers) are eight processes that nobody here needs.
-    server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", *words], env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, start_new_session=True
-    )
-    try:
-        return server.wait()
-    finally:
-        versioning.end_tree(server.pid, patience_s=3)
+    return ui.serve(given.port)

@@ -17,6 +17,7 @@ from components.core.errors import InputError, ServiceError
 from components.core.files import atomic_path
 
 SCHEME = "s3://"
+TOLD = "sha256"  # an object's own metadata, set together with its bytes
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 2
 REFUSED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AllAccessDisabled"}
 
@@ -75,14 +76,40 @@ def download(uri: str, path: Path) -> None:
         _client().download_file(bucket, key, str(temporary))
 
 
-def put(source: Path | bytes, uri: str) -> None:
-    """Copy a file or bytes to an object; one that is there is replaced."""
+def put(source: Path | bytes, uri: str, *, sha256: str | None = None) -> None:
+    """Copy a file or bytes to an object; one that is there is replaced.
+
+    sha256: of the bytes, to be told by `sha256_told` later.
+    """
     bucket, key = split_uri(uri)
+    told = {} if sha256 is None else {"Metadata": {TOLD: sha256}}
     with _in_words(uri):
         if isinstance(source, bytes):
-            _client().put_object(Bucket=bucket, Key=key, Body=source)
+            _client().put_object(Bucket=bucket, Key=key, Body=source, **told)
         else:
-            _client().upload_file(str(source), bucket, key)
+            _client().upload_file(str(source), bucket, key, ExtraArgs=told)
+
+
+def sha256_told(uri: str) -> str | None:
+    """The SHA-256 that an object was put with; None where there is no object, or it was put without."""
+    from botocore.exceptions import ClientError
+
+    bucket, key = split_uri(uri)
+    with _in_words(uri):
+        try:
+            told: str | None = _client().head_object(Bucket=bucket, Key=key)["Metadata"].get(TOLD)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
+                return None
+            raise
+    return told
+
+
+def remove(uri: str) -> None:
+    """Delete one object; where there is none, nothing happens."""
+    bucket, key = split_uri(uri)
+    with _in_words(uri):
+        _client().delete_object(Bucket=bucket, Key=key)
 
 
 def _client() -> Any:

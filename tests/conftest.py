@@ -14,6 +14,14 @@ hypothesis.settings.register_profile("refocus", deadline=None)
 hypothesis.settings.load_profile("refocus")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_state_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fixtures that outlive a test keep their state here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFOCUS_HOME", str(tmp_path_factory.mktemp("shared-state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the checkout's state."""

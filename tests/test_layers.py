@@ -19,7 +19,7 @@ FLOORS: dict[str, int] = {
     **{f"components.{name}": 2 for name in ("metrics", "tracking", "storage", "cluster", "versioning")},
     **{f"components.{name}": 3 for name in STAGES},
     **{f"components.{name}": 4 for name in ("recipes", "stages", "promotion", "lineage", "describe", "atlas")},
-    **{f"components.{name}": 5 for name in ("cli", "commands", "registry_commands", "doctor")},
+    **{f"components.{name}": 5 for name in ("cli", "commands", "registry_commands", "doctor", "ui")},
     "flows": 5,
 }
 DOORS: dict[str, tuple[str, ...]] = {

@@ -31,7 +31,8 @@ Bits = Literal[8, 16]
 MAX_MEGAPIXELS = 200.0
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
-PNG_LEVEL = 2  # of 9: level 3 takes half as long again for 4 % less, level 6 four times as long for 12 % less
+# Against level 2 with a filter chosen for each row: written in 0.6 of the time, read in 0.75, for 4 % more bytes on photos.
+PNG = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT, cv2.IMWRITE_PNG_COMPRESSION, 1]
 WEBP_METHOD = 2  # effort, of 0 to 6: the usual 4, which is all that OpenCV has, takes twice as long and loses 0.1 dB less
 ORIENTATION = 0x0112  # TIFF 6.0 and EXIF 2.3 tag
 
@@ -154,7 +155,8 @@ def _bits_of(image: Image.Image, data: bytes) -> Bits:
 def _pixels_8(image: Image.Image) -> Bytes8:
     # Straight to RGB would composite nothing and warn for some palettes; by RGBA a transparent palette keeps its colours.
     plain = image.convert("RGBA") if image.mode == "P" and "transparency" in image.info else image
-    return np.asarray(plain.convert("RGB"))
+    # Converting what is RGB already would copy it, four bytes a pixel.
+    return np.asarray(plain if plain.mode == "RGB" else plain.convert("RGB"))
 
 
 def _pixels_16(data: bytes, channels: int) -> npt.NDArray[np.uint16]:
@@ -207,7 +209,11 @@ def linear_to_srgb(light: Floats) -> Floats:
 
 def linear_of(pixels: Pixels) -> Floats:
     """Stored values (uint8 or uint16, any shape) to linear light in [0, 1], by table."""
-    return _light_table(np.iinfo(pixels.dtype).max)[pixels]
+    table = _light_table(np.iinfo(pixels.dtype).max)
+    if pixels.dtype != np.uint8 or not pixels.size:
+        return table[pixels]
+    # OpenCV looks up bytes several times as fast as numpy.
+    return np.asarray(cv2.LUT(pixels.reshape(1, -1), table), dtype=np.float32).reshape(pixels.shape)
 
 
 @cache
@@ -232,7 +238,7 @@ def read_rgb(path: Path) -> Pixels:
 
 def png_bytes(pixels: Pixels) -> bytes:
     """Encode (H, W, 3) uint8 or uint16 RGB as PNG, without loss; the same pixels give the same bytes."""
-    return _encoded(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
+    return _encoded(".png", pixels, PNG)
 
 
 def write_png(path: Path, pixels: Pixels) -> None:

@@ -108,6 +108,11 @@ class Pair(Part):
     severity_class: Literal["mild", "medium", "strong"]
     seed: int
 
+    @property
+    def files(self) -> dict[str, str]:
+        """Its pictures and their SHA-256."""
+        return {self.sharp: self.sharp_sha256, self.blurred: self.blurred_sha256}
+
 
 class Target(Part):
     """What training makes pairs of by itself: one photo, ready to be blurred, and what a net should make of the result."""
@@ -122,6 +127,11 @@ class Target(Part):
     height: int = Field(description="px of both")
     channels: Literal[1, 3] = Field(description="1 grey, 3 colour")
     done: dict[str, JsonValue] = Field(description="what was done to the photo without drawing")
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Its pictures and their SHA-256."""
+        return {self.sharp: self.sharp_sha256, self.light: self.light_sha256}
 
 
 class OnTheFly(Part):

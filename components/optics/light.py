@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import overload
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_uint8
-from components.core.levels import to_pixels, to_uint16
+from components.core.levels import at_bits, to_pixels, to_uint16
+from components.optics.shrink import area_shrunk
 
 LEVELS_16 = 65535
+ROWS = 64  # at a time, so that what lies between stays in the processor's cache
 
 
 def light_of(picture: Picture, *, linear: bool, max_side_px: int | None = None) -> Floats:
@@ -38,8 +39,10 @@ def shrunk(picture: Picture, max_side_px: int | None) -> Pixels:
     size = shrunk_size(pixels.shape[1], pixels.shape[0], max_side_px)
     if size == (pixels.shape[1], pixels.shape[0]):
         return np.ascontiguousarray(pixels)
-    light = np.asarray(cv2.resize(linear_of(pixels), size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    return to_uint16(linear_to_srgb(light))
+    small = np.empty((size[1], size[0], *pixels.shape[2:]), np.uint16)
+    for top, light in area_shrunk(pixels, *size):
+        small[top : top + len(light)] = to_uint16(linear_to_srgb(light))
+    return small
 
 
 def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, int]:
@@ -54,6 +57,18 @@ def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, 
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def at_most_bits(pixels: Pixels, bits: Bits, *, linear: bool) -> Pixels:
+    """Stored values, of a photo or any rows of it, as (H, W, 3) of those bits: as they are where that loses nothing, else by way of their light."""
+    if pixels.dtype == np.uint16 and bits == 8:
+        return stored(lit(pixels, linear=linear), linear=linear)
+    return coloured(at_bits(pixels, bits))
+
+
+def coloured(pixels: Pixels) -> Pixels:
+    """(H, W) or (H, W, 3) to (H, W, 3): grey three times over."""
+    return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
 @overload
 def stored(light: Floats, *, linear: bool) -> Bytes8: ...
 @overload
@@ -64,13 +79,15 @@ def stored(light: Floats, *, linear: bool, bits: Bits = 8) -> Pixels:
     Linear light in 8 bits goes through a table of 65536 steps: within 0.53 of a level of the exact curve, and every stored level comes back as itself.
     """
     if linear and bits == 8:
-        steps = np.clip(light, 0.0, 1.0)
-        steps *= LEVELS_16
-        steps += 0.5
-        levels: Pixels = np.take(srgb_table(), steps.astype(np.uint16))
+        levels: Pixels = np.empty(light.shape, np.uint8)
+        for top in range(0, len(light), ROWS):
+            steps = np.clip(light[top : top + ROWS], 0.0, 1.0)
+            steps *= LEVELS_16
+            steps += 0.5
+            np.take(srgb_table(), steps.astype(np.uint16), out=levels[top : top + ROWS], mode="clip")
     else:
         levels = to_pixels(linear_to_srgb(np.clip(light, 0.0, 1.0)) if linear else light, bits)
-    return np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
+    return coloured(levels)
 
 
 @cache

@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
-from components.core.errors import InputError, LineageError
-from components.core.files import sha256_of_bytes, write_bytes
-from components.core.images import Bytes8, decode, png_bytes, to_float, to_uint8
+from components.core.errors import InputError
+from components.core.images import Bytes8, decode, to_float, to_uint8
 from components.core.records import Pair, Photo
-
-if TYPE_CHECKING:
-    from components.synthesize.config import SynthesizeConfig
+from components.synthesize.config import SynthesizeConfig
+from components.synthesize.made import File, Made, Work, encoded
 
 KIND = "imported"
 
 
-def given_pairs(config: SynthesizeConfig, photo: Photo, ingested: Path, out: Path) -> tuple[Pair, ...]:
-    """Write a photo's given pairs as 8-bit PNG, cut into place where ingest said so; one row each.
-
-    ingested: the PhotoSet's folder; out: the PairSet's.
-    Raises LineageError when a picture is not the one that was ingested.
-    """
-    sharp, written = _decoded(ingested / photo.file, photo.id, photo.name), {}
+def given_pairs(work: Work) -> Iterator[File | Made]:
+    """A photo's given pairs as 8-bit PNG, cut into place where ingest said so, and one row each."""
+    config, photo = work.config, work.photo
+    sharp, written = _decoded(work.data), dict[str, tuple[str, str]]()
     rows = []
-    for given in photo.given:
+    for given, data in zip(photo.given, work.given, strict=True):
         x, y = given.moved_px
         cut = placed(sharp, x, y)
         name = photo.id[:16] + (f"{x:+d}{y:+d}" if (x, y) != (0, 0) else "")
         if name not in written:
-            written[name] = _write(out, f"{photo.split}/sharp/{name}.png", cut)
+            file, digest = encoded(photo.split, "sharp", name, cut)
+            written[name] = file.name, digest
+            yield file
         pair = f"{photo.id[:16]}-{given.id[:12]}"
-        file, digest = _write(out, f"{photo.split}/blur/{pair}.png", placed(_decoded(ingested / given.file, given.id, given.name), -x, -y))
+        file, digest = encoded(photo.split, "blur", pair, placed(_decoded(data), -x, -y))
         rows.append(
             Pair(
                 id=pair,
                 split=photo.split,
                 photo=photo.id,
-                blurred=file,
+                blurred=file.name,
                 sharp=written[name][0],
                 blurred_sha256=digest,
                 sharp_sha256=written[name][1],
@@ -52,7 +47,8 @@ def given_pairs(config: SynthesizeConfig, photo: Photo, ingested: Path, out: Pat
                 seed=0,
             )
         )
-    return tuple(rows)
+        yield file
+    yield Made(split=photo.split, rows=tuple(rows))
 
 
 def placed(pixels: Bytes8, x: int, y: int) -> Bytes8:
@@ -74,15 +70,6 @@ def refuse_settings(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
         raise InputError(f"the photos came with blurred pictures of their own, so nothing is made of them: leave synthesize.{asked[0]} out")
 
 
-def _decoded(path: Path, identity: str, name: str) -> Bytes8:
-    data = path.read_bytes() if path.is_file() else b""
-    if sha256_of_bytes(data) != identity:
-        raise LineageError(f"{path} is missing or was altered: it is not the picture {name} that was ingested; run ingest again")
+def _decoded(data: bytes) -> Bytes8:
     picture = decode(data, max_megapixels=math.inf)
     return picture.pixels if picture.bits == 8 else to_uint8(to_float(picture.pixels))
-
-
-def _write(out: Path, file: str, pixels: Bytes8) -> tuple[str, str]:
-    data = png_bytes(pixels)
-    write_bytes(out / file, data)
-    return file, sha256_of_bytes(data)

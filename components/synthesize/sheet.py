@@ -29,8 +29,11 @@ def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], fold
     # Nothing was drawn for a pair that was given.
     known = config.blurred and all(row.blur_kind != "imported" for row in shown)
     psfs = [[_psf_picture(plan.effect.psf)] if known else [] for plan in plans(config.degradation, [row.seed for row in shown])]
-    pairs = [[at_bits(read_rgb(folder / name), 8) for name in (row.sharp, row.blurred)] for row in shown]
-    columns = [_stacked([_crop(sharp), *psf, _crop(_enlarged(given, config.scale))], axis=0) for (sharp, given), psf in zip(pairs, psfs, strict=True)]
+    columns = []
+    for row, psf in zip(shown, psfs, strict=True):  # one photo in memory at a time
+        sharp = _crop(at_bits(read_rgb(folder / row.sharp), 8))
+        given = _crop(_enlarged(at_bits(read_rgb(folder / row.blurred), 8), config.scale))
+        columns.append(_stacked([sharp, *psf, given], axis=0))
     write_png(path, _stacked(columns, axis=1))
 
 

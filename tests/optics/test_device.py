@@ -73,8 +73,9 @@ def test_both_renderers_agree(camera: str, scale: str, device: str) -> None:
         assert off.max() <= 1
         assert (off > 0).mean() < 3e-4
     else:
-        assert (off > 0).mean() < 5e-3
-        assert off.mean() < 5e-3
+        # One block of one of eight parts is 4 % of that part, 0.5 % of all.
+        assert (off > 0).mean() < 1e-2
+        assert off.mean() < 2e-2
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -16,7 +16,10 @@ from pydantic import ValidationError
 from components.core.seeds import stream
 from components.optics.blurs import RandomTrajectory
 from components.optics.blurs.effect import Kernel
-from components.optics.blurs.random_trajectory import TOGETHER_FROM
+from components.optics.blurs.exact_splat import exact_splat, fraction_bits
+from components.optics.blurs.random_trajectory import _turns
+from components.optics.blurs.splat import splatted
+from components.optics.blurs.walk import TOGETHER_FROM, UNIT_BITS
 
 MANY = 1500
 
@@ -44,11 +47,12 @@ def original() -> ModuleType:
 
 
 def test_statistics_are_those_measured_on_the_original() -> None:
-    # 60 kernels of the original, full exposure: 117 lit pixels, 15 × 14 px on average, 1.1 big shakes; a mean over 60 spreads by about 8 %.
+    # 60 kernels of the original, full exposure: 117 lit pixels, 15 × 14 px on average; a mean over 60 spreads by about 8 %.
     full = drawn(exposures=[1.0])
     assert np.mean([np.count_nonzero(kernel.psf) for kernel in full]) == pytest.approx(117, rel=0.1)
     assert extents([kernel.psf for kernel in full]).mean() == pytest.approx(14.5, rel=0.2)
-    assert np.mean([kernel.drawn["big_shakes"] for kernel in full]) == pytest.approx(1.1, abs=0.4)
+    # 1999 steps, each with 0.007 · 0.1 on average; the 60 had 1.1, give or take 0.2.
+    assert np.mean([kernel.drawn["big_shakes"] for kernel in full]) == pytest.approx(1.4, abs=0.15)
 
 
 def test_statistics_are_those_of_a_plain_port(original: ModuleType) -> None:
@@ -69,7 +73,44 @@ def test_both_ways_to_walk_agree_bit_for_bit() -> None:
         blur = RandomTrajectory.model_validate(settings)
         together = blur.kernels([stream("walk", index) for index in range(12 * TOGETHER_FROM)])
         for index in range(0, len(together), 5):
-            assert np.array_equal(blur.kernel(stream("walk", index)).psf, together[index].psf)
+            alone = blur.kernel(stream("walk", index))
+            assert np.array_equal(alone.psf, together[index].psf)
+            assert alone.drawn == together[index].drawn
+
+
+def test_big_shakes_come_as_if_every_step_were_tried() -> None:
+    # The chance that none of 50 steps is shaken is 0.98^50 = 0.364, that the first one is, 0.02; 16000 draws spread by 0.004 and 0.0011.
+    drawn = [_turns(stream("turns", index), 50, 0.02) for index in range(16000)]
+    assert np.mean([not turns for turns in drawn]) == pytest.approx(0.364, abs=0.012)
+    assert np.mean([bool(turns) and turns[0][0] == 0 for turns in drawn]) == pytest.approx(0.02, abs=0.0035)
+    assert np.mean([len(turns) for turns in drawn]) == pytest.approx(1.0, abs=0.05)
+    assert all(step < 50 and abs(complex(real - 1, imaginary)) == pytest.approx(2) for turns in drawn for step, real, imaginary in turns)
+
+
+def test_the_exact_splat_is_the_bilinear_splat() -> None:
+    places = stream("places").uniform(-6, 6, (300, 2, 3))
+    whole = np.rint(places * 2**UNIT_BITS).astype(np.int32)
+    kernels = exact_splat(whole, np.zeros((2, 3), np.int32))
+    for index, kernel in enumerate(kernels):
+        wanted = splatted(places[None, :, :, index], np.full(300, 1 / 300))[0]
+        middle, (rows, columns) = len(wanted) // 2, (side // 2 for side in kernel.shape)
+        assert np.allclose(kernel, wanted[middle - rows : middle + rows + 1, middle - columns : middle + columns + 1], atol=2e-6)
+        assert float(kernel.astype(np.float64).sum()) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_sample_between_pixels_shares_its_light_by_hand() -> None:
+    # A quarter px right, half a px down: 0.75 and 0.25 across, halves down.
+    place = np.array([[[2**18], [2**19]], [[2**18], [2**19]]], np.int32)
+    assert exact_splat(place, np.zeros((2, 1), np.int32))[0].tolist() == [[0, 0, 0], [0, 0.375, 0.125], [0, 0.375, 0.125]]
+
+
+@pytest.mark.parametrize("samples", [2, 2000, 20001])
+def test_packed_sums_never_overflow(samples: int) -> None:
+    # The most that fields can hold: every sample in one corner of a pixel, as far in as fractions go.
+    place = np.full((samples, 2, 1), 2**UNIT_BITS - 1 - 2 ** (UNIT_BITS - fraction_bits(samples)), np.int32)
+    kernel = exact_splat(place, np.zeros((2, 1), np.int32))[0].astype(np.float64)
+    assert kernel.sum() == pytest.approx(1, abs=1e-6)
+    assert kernel[2, 2] == pytest.approx(float(place[0, 0, 0] / 2**UNIT_BITS) ** 2, abs=1e-3)
 
 
 def test_a_centred_kernel_moves_nothing() -> None:

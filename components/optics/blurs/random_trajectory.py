@@ -3,13 +3,8 @@
 A point moves at constant speed for `steps` steps over `max_len_px`. Each step turns its direction a little: by hand
 tremor (a normal draw), by the pull back to the start, and rarely by a big shake that throws it back.
 
-In units of a step, with direction u (|u| = 1), place x, anxiety a, normal draws n, per-kernel tremor g and pull c:
-
-    w = (1 + q) u + a (g n − c x)      q = −2 e^{iφ} with φ in ±½ when shaken (probability a p), else 0
-    u ← w / |w|,  x ← x + u
-
-Each kernel is drawn from its own generator, and both ways to walk below (one kernel in plain Python, many at once in
-numpy) do the same IEEE operations in the same order: a kernel is bit for bit the same, alone or among others.
+Each kernel is drawn from its own generator and walked in `walk.py`, and its light is added up exactly (`exact_splat.py`): it is
+bit for bit the same, alone or among others.
 """
 
 from __future__ import annotations
@@ -17,32 +12,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Floats, Kernel
+from components.optics.blurs.effect import Effect, Kernel
+from components.optics.blurs.exact_splat import exact_splat
+from components.optics.blurs.walk import UNIT_BITS, Shake, Whole, walked
 
-Doubles = npt.NDArray[np.float64]
-
-TOGETHER_FROM = 16  # kernels; below, plain Python walks faster than numpy's overhead allows
-DRAWN = 1024  # trajectories drawn before any is walked: bounds memory to some 100 MB
-BATCH = 512  # kernels walked at once: the fastest of 64 to 1024
-SPLAT = 16  # of them splatted at once, likewise
+DRAWN = 2048  # trajectories walked at once: bounds memory to some 60 MB
+SPLAT = 64  # of them splatted at once: the fastest of 8 to 256
 
 
 @dataclass(frozen=True)
-class Shake:
-    """Everything random about one trajectory, before it is walked."""
+class Drawn:
+    """One trajectory before it is walked, with what a pair's row says of it."""
 
-    drawn: dict[str, JsonValue]
-    start: complex  # first direction
-    pull: float  # c · a · step: back to the start, per step away
-    force: Doubles  # (n − 1, 2): tremor of each step
-    turns: tuple[tuple[int, float, float], ...]  # big shakes: step, real and imaginary part of 1 + q
+    shake: Shake
+    parameters: dict[str, JsonValue]
     exposed: int  # samples that reach the sensor
 
 
@@ -98,142 +88,67 @@ class RandomTrajectory(Part):
         """One PSF per generator, many at a time; each equals what `kernel` gives for its generator alone."""
         made: list[Kernel] = []
         for first in range(0, len(rngs), DRAWN):
-            made += self._kernels([self._shake(rng) for rng in rngs[first : first + DRAWN]])
+            made += self._kernels([self._drawn(rng) for rng in rngs[first : first + DRAWN]])
         return made
 
-    def _kernels(self, shakes: list[Shake]) -> list[Kernel]:
-        """PSFs in the shakes' order, those of one exposure walked together."""
-        made: dict[int, Kernel] = {}
-        for exposed in sorted({shake.exposed for shake in shakes}):
-            alike = [index for index, shake in enumerate(shakes) if shake.exposed == exposed]
-            for first in range(0, len(alike), BATCH):
-                group = alike[first : first + BATCH]
-                made.update(zip(group, self._kernels_of_one_exposure([shakes[index] for index in group]), strict=True))
-        return [made[index] for index in range(len(shakes))]
-
-    def _shake(self, rng: np.random.Generator) -> Shake:
+    def _drawn(self, rng: np.random.Generator) -> Drawn:
         """Draw what is random about one trajectory."""
-        u = rng.random(6)
+        u = rng.random(6).tolist()
         anxiety = self.anxiety[int(u[0] * len(self.anxiety))]
         exposure = self.exposures[int(u[1] * len(self.exposures))]
         pull, chance, tremor, angle = 0.7 * u[2], 0.2 * u[3], 10.0 * u[4], 2 * math.pi * u[5]
         exposed = max(2, round(exposure * self.steps))
         # The original places the kernel by the whole trajectory's extent, seen or not.
-        walked = exposed if self.centred else self.steps
-        force = rng.standard_normal((walked - 1, 2))
-        force *= anxiety * tremor
-        shaken = np.flatnonzero(rng.random(walked - 1) < anxiety * chance)
-        turned = rng.random(shaken.size) - 0.5
-        turns = tuple((int(step), 1 - 2 * math.cos(phi), -2 * math.sin(phi)) for step, phi in zip(shaken, turned, strict=True))
-        drawn: dict[str, JsonValue] = {
+        steps = (exposed if self.centred else self.steps) - 1
+        turns = _turns(rng, steps, anxiety * chance)
+        words = rng.bit_generator.random_raw(-(-steps // 2)).astype("<u8", copy=False).view("<u2")[: 2 * steps]
+        parameters: dict[str, JsonValue] = {
             "anxiety": anxiety,
             "exposure": exposure,
-            "pull": float(pull),
-            "shake_chance": float(chance),
-            "tremor": float(tremor),
-            "angle_deg": float(math.degrees(angle)),
+            "pull": pull,
+            "shake_chance": chance,
+            "tremor": tremor,
+            "angle_deg": math.degrees(angle),
             "big_shakes": sum(step < exposed - 1 for step, _, _ in turns),
         }
-        return Shake(drawn, complex(math.cos(angle), math.sin(angle)), float(pull * anxiety * self._step_px), force, turns, exposed)
+        start = complex(math.cos(angle), math.sin(angle))
+        return Drawn(Shake(start, pull * anxiety * self._step_px, anxiety * tremor, words, turns), parameters, exposed)
 
-    def _kernels_of_one_exposure(self, shakes: list[Shake]) -> list[Kernel]:
-        """Walk, place, splat, crop."""
-        paths = _walked_together(shakes) if len(shakes) >= TOGETHER_FROM else np.stack([_walked(shake) for shake in shakes])
-        middle = self.largest_px // 2
-        psfs: list[Floats] = []
-        for first in range(0, len(shakes), SPLAT):
-            places = paths[first : first + SPLAT] * self._step_px
-            seen = places[:, :, : shakes[first].exposed]
-            seen = seen + (middle - seen.mean(axis=2, keepdims=True) if self.centred else self._official_offset(places))
-            psfs += _splatted(seen, middle)
-        return [Kernel(psf, shake.drawn) for psf, shake in zip(psfs, shakes, strict=True)]
+    def _kernels(self, drawn: list[Drawn]) -> list[Kernel]:
+        """Walk, place and splat: all together, those of one exposure beside each other, the longest first."""
+        order = sorted(range(len(drawn)), key=lambda index: -drawn[index].exposed)
+        path, total = walked([drawn[index].shake for index in order], self._step_px)
+        made: dict[int, Kernel] = {}
+        for exposed, alike in groupby(order, key=lambda index: drawn[index].exposed):
+            members = list(alike)
+            for first in range(0, len(members), SPLAT):
+                group = members[first : first + SPLAT]
+                columns = slice(len(made), len(made) + len(group))
+                places = path[:, :, columns]
+                shift = -np.rint(total[:, columns] / exposed).astype(np.int32) if self.centred else self._official_offset(places)
+                psfs = exact_splat(places[:exposed], shift)
+                made.update((index, Kernel(psf, drawn[index].parameters)) for index, psf in zip(group, psfs, strict=True))
+        return [made[index] for index in range(len(drawn))]
 
-    def _official_offset(self, places: Doubles) -> Doubles:
+    def _official_offset(self, places: Whole) -> Whole:
         """Where the original puts the trajectory: its start on a whole pixel, its extent about in the middle of the canvas."""
-        low = places.min(axis=2, keepdims=True)
-        # Start at 0 in `places`: after the shift to non-negative places it lies at -low, whose fraction is taken off again.
-        shift = np.floor(-low) + 1.0
-        high = places.max(axis=2, keepdims=True) + shift
+        # After the shift to non-negative places the start lies at -low, whose fraction is taken off again.
+        shift = (-places.min(axis=0) >> UNIT_BITS) + 1
+        high = places.max(axis=0) + (shift << UNIT_BITS)
         # Seen from pixel 32 of 64. The original's convolution takes pixel 31 for the middle of an even kernel, one px more each way.
-        return np.asarray(shift + np.ceil((self.canvas_px - high) / 2))
+        shift += -((high - (self.canvas_px << UNIT_BITS)) >> (UNIT_BITS + 1))
+        shift -= self.largest_px // 2
+        return np.asarray(shift << UNIT_BITS)
 
 
-def _walked(shake: Shake) -> Doubles:
-    """One trajectory, step by step in plain Python: (2, n) places in steps, x then y."""
-    ux, uy, x, y, pull = shake.start.real, shake.start.imag, 0.0, 0.0, shake.pull
-    xs, ys = [x], [y]
-    force_x, force_y = shake.force[:, 0].tolist(), shake.force[:, 1].tolist()
-    sqrt, add_x, add_y = math.sqrt, xs.append, ys.append
-    starts = [0, *(step for step, _, _ in shake.turns)]
-    stops = [*starts[1:], len(force_x)]
-    turns = [(1.0, 0.0), *((real, imaginary) for _, real, imaginary in shake.turns)]
-    for first, stop, (real, imaginary) in zip(starts, stops, turns, strict=True):
-        ux, uy = real * ux - imaginary * uy, imaginary * ux + real * uy
-        for fx, fy in zip(force_x[first:stop], force_y[first:stop], strict=True):
-            wx = (ux + fx) - pull * x
-            wy = (uy + fy) - pull * y
-            length = sqrt(wx * wx + wy * wy)
-            ux, uy = wx / length, wy / length
-            x += ux
-            y += uy
-            add_x(x)
-            add_y(y)
-    return np.array([xs, ys])
-
-
-def _walked_together(shakes: Sequence[Shake]) -> Doubles:
-    """Trajectories of one length, all taking each step at once: (B, 2, n) places in steps."""
-    count = len(shakes)
-    force = np.ascontiguousarray(np.stack([shake.force for shake in shakes]).transpose(1, 2, 0))
-    pull = np.array([shake.pull for shake in shakes])
-    u = np.array([[shake.start.real for shake in shakes], [shake.start.imag for shake in shakes]])
-    path = np.zeros((len(force) + 1, 2, count))
-    away, square, length = np.empty((2, count)), np.empty((2, count)), np.empty(count)
-    turns: dict[int, list[tuple[int, float, float]]] = {}
-    for index, shake in enumerate(shakes):
-        for step, real, imaginary in shake.turns:
-            turns.setdefault(step, []).append((index, real, imaginary))
-    for step, (pushed, here, there) in enumerate(zip(force, path[:-1], path[1:], strict=True)):
-        for index, real, imaginary in turns.get(step, ()):
-            ux, uy = u[:, index]
-            u[:, index] = real * ux - imaginary * uy, imaginary * ux + real * uy
-        np.add(u, pushed, out=u)
-        np.multiply(pull, here, out=away)
-        np.subtract(u, away, out=u)
-        np.multiply(u, u, out=square)
-        np.add(square[0], square[1], out=length)
-        np.sqrt(length, out=length)
-        np.divide(u, length, out=u)
-        np.add(here, u, out=there)
-    return np.ascontiguousarray(path.transpose(2, 1, 0))
-
-
-def _splatted(places: Doubles, middle: int) -> list[Floats]:
-    """Drop each sample's light on the four pixels around it, bilinearly, which keeps the centroid to rounding.
-
-    places: (B, 2, n) px, x then y, on a canvas whose middle pixel is (middle, middle).
-    Returns B PSFs that sum to 1, each cropped to the smallest odd sides that keep its light and its middle.
-    """
-    count, _, samples = places.shape
-    whole = np.floor(places)
-    right = places - whole
-    left = 1.0 - right
-    corner = whole.astype(np.intp)
-    corner -= middle
-    # Light that falls exactly on a pixel still counts its empty neighbour as lit: at most a row of zeros.
-    reach = np.maximum(-corner.min(axis=2), corner.max(axis=2) + 1)
-    half = int(reach.max())
-    side = 2 * half + 1
-    index = corner[:, 1] * side
-    index += corner[:, 0]
-    index += ((np.arange(count) * side + half) * side + half)[:, None]
-    where = np.empty((4, count, samples), np.intp)
-    light = np.empty((4, count, samples))
-    for quarter, (down, across, y, x) in enumerate(((0, 0, left, left), (0, 1, left, right), (1, 0, right, left), (1, 1, right, right))):
-        np.add(index, down * side + across, out=where[quarter])
-        np.multiply(y[:, 1], x[:, 0], out=light[quarter])
-    canvases = np.bincount(where.ravel(), weights=light.ravel(), minlength=count * side * side).reshape(count, side, side)
-    return [
-        (canvas[half - rows : half + rows + 1, half - columns : half + columns + 1] / samples).astype(np.float32)
-        for canvas, (columns, rows) in zip(canvases, reach.tolist(), strict=True)
-    ]
+def _turns(rng: np.random.Generator, steps: int, chance: float) -> tuple[tuple[int, float, float], ...]:
+    """The big shakes of a trajectory, each step having the same chance: from one to the next, by the geometric distribution."""
+    turns: list[tuple[int, float, float]] = []
+    step, never = -1, math.log1p(-chance)
+    while True:
+        gap = math.log1p(-rng.random()) / never if never else math.inf
+        if gap >= steps - 1 - step:
+            return tuple(turns)
+        step += 1 + int(gap)
+        phi = rng.random() - 0.5
+        turns.append((step, 1 - 2 * math.cos(phi), -2 * math.sin(phi)))

@@ -1,0 +1,160 @@
+"""A stage that was killed goes on where it was, and makes the same bytes; what other settings or code made is not used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from photosets import everything, photoset_of
+
+from components.core.errors import InputError
+from components.core.files import state_folder
+from components.core.records import PairSet
+from components.optics.blurs import NoBlur, RandomTrajectory
+from components.synthesize import workbench
+from components.synthesize.config import SynthesizeConfig
+from components.synthesize.run import run
+from components.synthesize.workbench import Workbench
+
+CONFIG = SynthesizeConfig(blurs=(RandomTrajectory(), NoBlur()), pairs_per_photo=2)
+PHOTOS = 12
+STAGE = """
+import sys; from pathlib import Path
+from components.core.records import PhotoSet; from components.synthesize.config import SynthesizeConfig; from components.synthesize.run import run
+run(SynthesizeConfig.model_validate_json(sys.argv[1]), PhotoSet.load(Path(sys.argv[2])), out=Path(sys.argv[3]))
+"""
+
+
+def made_at(folder: Path) -> dict[str, int]:
+    """When each picture of a bench was written."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*.png")}
+
+
+def finished_lines() -> list[str]:
+    found = list((state_folder() / "synthesize").glob("*/finished.jsonl"))
+    return [line for line in found[0].read_text().splitlines() if line] if found else []
+
+
+def test_after_a_kill_nothing_finished_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    photoset = photoset_of(tmp_path / "ingested", sizes=((500, 400),) * PHOTOS)
+    child = subprocess.Popen([sys.executable, "-c", STAGE, CONFIG.model_dump_json(), str(photoset.folder), str(tmp_path / "pairs")])
+    while len(finished_lines()) < 4:
+        assert child.poll() is None, "the stage ended before it could be killed"
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    finished = len(finished_lines())
+    assert 4 <= finished < PHOTOS
+    assert not (tmp_path / "pairs" / PairSet.FILE).exists()
+
+    bench = Workbench(CONFIG).folder
+    before = made_at(bench)
+    capfd.readouterr()
+    run(CONFIG, photoset, out=tmp_path / "pairs")
+    assert f"{finished} of {PHOTOS} photos were finished by an earlier run" in capfd.readouterr().err
+    after = made_at(bench)
+    assert sum(after[name] == when for name, when in before.items()) >= 2 * finished
+    assert len(finished_lines()) == PHOTOS, "a line for each photo: those before the kill, and the others"
+
+    monkeypatch.setenv("REFOCUS_HOME", str(tmp_path / "another state"))
+    run(CONFIG, photoset, out=tmp_path / "in one go")
+    assert everything(tmp_path / "pairs") == everything(tmp_path / "in one go")
+
+
+def test_a_second_run_makes_nothing_and_gives_the_same_set(tmp_path: Path) -> None:
+    photoset = photoset_of(tmp_path / "ingested")
+    first = run(CONFIG, photoset, out=tmp_path / "pairs")
+    before, files = made_at(Workbench(CONFIG).folder), everything(tmp_path / "pairs")
+    for path in (tmp_path / "pairs").rglob("*"):  # as DVC does before it runs a stage
+        if path.is_file():
+            path.unlink()
+    assert run(CONFIG, photoset, out=tmp_path / "pairs").digest == first.digest
+    assert made_at(Workbench(CONFIG).folder) == before
+    assert everything(tmp_path / "pairs") == files
+
+
+def test_a_new_photo_is_the_only_one_that_is_made(tmp_path: Path) -> None:
+    run(CONFIG, photoset_of(tmp_path / "ingested", sizes=((96, 80), (80, 120), (70, 70))), out=tmp_path / "pairs")
+    before = made_at(Workbench(CONFIG).folder)
+    more = run(CONFIG, photoset_of(tmp_path / "more", sizes=((96, 80), (80, 120), (70, 70), (64, 90))), out=tmp_path / "pairs")
+    after = made_at(Workbench(CONFIG).folder)
+    new = {name for row in more.pairs("test") for name in (row.sharp, row.blurred)}
+    assert {name for name, when in after.items() if before.get(name) != when} == new
+
+
+def test_a_picture_that_was_altered_is_made_again(tmp_path: Path) -> None:
+    photoset = photoset_of(tmp_path / "ingested")
+    first = run(CONFIG, photoset, out=tmp_path / "pairs")
+    files = everything(tmp_path / "pairs")
+    bench = Workbench(CONFIG).folder
+    row = first.pairs()[0]
+    (bench / row.blurred).unlink()  # not in place: the set's picture is the same file by another name
+    (bench / row.blurred).write_bytes(b"half a pict")
+    with (bench / "finished.jsonl").open("a") as journal:
+        journal.write('{"rows":[{"id":"cut off by a ki')
+    run(CONFIG, photoset, out=tmp_path / "pairs")
+    assert everything(tmp_path / "pairs") == files
+    photos = {photo.id: photo for photo in photoset.photos()}
+    assert Workbench(CONFIG).finished(photos[row.photo]) is not None, "its new line is not joined to the one that was cut off"
+
+
+def test_other_settings_and_other_code_reuse_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = photoset_of(tmp_path / "ingested").photos()[0]
+    run(CONFIG, photoset_of(tmp_path / "ingested 2"), out=tmp_path / "pairs")
+    assert Workbench(CONFIG).finished(photo) is not None
+    assert Workbench(CONFIG.model_copy(update={"workers": 3})).finished(photo) is not None
+    assert Workbench(CONFIG.model_copy(update={"seed": 1})).finished(photo) is None
+    monkeypatch.setattr(workbench, "LIBRARIES", ("numpy",))
+    assert Workbench(CONFIG).finished(photo) is None
+    monkeypatch.setattr(workbench, "CODE", ("core",))
+    assert Workbench(CONFIG).finished(photo) is None
+
+
+def test_a_full_disk_is_told_from_one_with_room(tmp_path: Path) -> None:
+    run(CONFIG, photoset_of(tmp_path / "ingested"), out=tmp_path / "pairs")
+    bench = Workbench(CONFIG)
+    free_mb = shutil.disk_usage(bench.folder).free / 1e6
+    bench.need_space(free_mb / 2, tmp_path / "pairs")
+    with pytest.raises(InputError, match="synthesize needs about"):
+        bench.need_space(free_mb * 2, tmp_path / "pairs")
+
+
+def test_a_photo_that_changed_sides_is_made_again(tmp_path: Path) -> None:
+    photo = photoset_of(tmp_path / "ingested").photos()[0]
+    run(CONFIG, photoset_of(tmp_path / "ingested 2"), out=tmp_path / "pairs")
+    other = "val" if photo.split == "train" else "train"
+    assert Workbench(CONFIG).finished(photo.model_copy(update={"split": other})) is None
+
+
+def test_pictures_take_no_room_twice_on_one_disk_and_are_copied_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photoset = photoset_of(tmp_path / "ingested")
+    row = run(CONFIG, photoset, out=tmp_path / "pairs").pairs()[0]
+    assert (tmp_path / "pairs" / row.blurred).samefile(Workbench(CONFIG).folder / row.blurred)
+
+    def another_disk(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", another_disk)
+    other = CONFIG.model_copy(update={"seed": 1})
+    folder = Workbench(other).folder
+    run(other, photoset, out=tmp_path / "copied")
+    assert not folder.exists(), "copies would take the room twice"
+    monkeypatch.undo()
+    run(other, photoset, out=tmp_path / "linked")
+    assert everything(tmp_path / "copied") == everything(tmp_path / "linked")
+
+
+def test_a_bench_that_was_not_used_for_a_week_is_removed() -> None:
+    old, recent = (Workbench(CONFIG.model_copy(update={"seed": seed})).folder for seed in (1, 2))
+    for folder, days in ((old, 8), (recent, 6)):
+        os.utime(folder / "finished.jsonl", (time.time() - days * 86400,) * 2)
+    new = Workbench(CONFIG).folder
+    assert not old.exists()
+    assert recent.exists()
+    assert new.exists()
