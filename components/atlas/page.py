@@ -15,7 +15,7 @@ from components.atlas.histogram import Histogram, histogram
 from components.atlas.photo import Scene, translated
 from components.atlas.settings import Setting, settings_of
 from components.describe.nets import first_line
-from components.optics.blurs import NoBlur
+from components.optics.blurs import NoBlur, map_of
 from components.optics.blurs.effect import Kernel
 from components.recipes import Recipe
 from components.synthesize.config import SeverityClass, SynthesizeConfig
@@ -104,7 +104,11 @@ def _chapter(config: SynthesizeConfig, kind: Kind, mix: Mix, scene: Scene) -> Ch
     columns = tuple(_column(config, example, picture, scene) for example, picture in zip(kind.shown, kernels, strict=True))
     counts = {name: mine.count(name) for name in CLASSES}
     uniform = all(isinstance(example.plan.effect, Kernel) for example in kind.shown)
-    return Chapter(kind, first_line(kind.blur), settings_of(kind.blur), counts, _own_chart(config, kind), side, uniform, isinstance(kind.blur, NoBlur), columns)
+    asked = map_of(kind.blur)
+    about = first_line(kind.blur) + (
+        "" if asked is None else f" It takes each photo's own {asked}; the photo of this page has none, so what is drawn stands in."
+    )
+    return Chapter(kind, about, settings_of(kind.blur), counts, _own_chart(config, kind), side, uniform, isinstance(kind.blur, NoBlur), columns)
 
 
 def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:

@@ -22,6 +22,7 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Task = Literal["deblurring", "super_resolution", "translation"]
 Baseline = Literal["input", "bicubic", "mean_colour"]
+MapKind = Literal["mask", "depth"]
 
 
 class RecipeRecord(Record):
@@ -53,6 +54,16 @@ class Given(Part):
     made: dict[str, JsonValue] = Field(default_factory=dict, description="frames, response and what else it was made with, when it was made at ingest")
 
 
+class PhotoMap(Part):
+    """What is known of each pixel of a photo, from a file beside it. `id` is the SHA-256 of its bytes."""
+
+    id: str
+    kind: MapKind
+    file: str = Field(description="place of the untouched bytes below the PhotoSet's folder")
+    name: str = Field(description="name it was found under, relative to the source")
+    size_bytes: int
+
+
 class Photo(Part):
     """One sharp photo as found. `id` is the SHA-256 of its bytes."""
 
@@ -71,6 +82,8 @@ class Photo(Part):
     licence: str | None = Field(default=None, description="its terms, when known")
     # Not written where there is none, so that sets without imports keep their digest.
     given: tuple[Given, ...] = Field(default=(), exclude_if=lambda given: not given, description="blurred pictures that came with it")
+    # Likewise for sets without maps.
+    maps: tuple[PhotoMap, ...] = Field(default=(), exclude_if=lambda maps: not maps, description="its mask and its depth map, where it has them")
 
 
 class PhotoSet(TableRecord):

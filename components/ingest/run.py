@@ -2,7 +2,8 @@
 
 Reads every photo at the source once, one at a time; keeps its bytes untouched under originals/, lists what cannot be used in
 quarantine.json, and writes the PhotoSet last, so that a run cut short leaves the old one. The same photos give the same
-folder byte for byte, whatever order they are found in. Kept in memory: one photo, and 2 kB for each seen.
+folder byte for byte, whatever order they are found in. Kept in memory: one photo, and 2 kB for each seen. Masks and depth maps that lie
+beside photos become a part of their rows (maps.py).
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from components.core.errors import PhotoError
 from components.core.files import need_free_space
 from components.core.images import Header
 from components.core.progress import tracked
-from components.core.records import SPLITS, Photo, PhotoSet, Split
+from components.core.records import SPLITS, Photo, PhotoMap, PhotoSet, Split
 from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.examine import EXTENSION_OF, Facts, bytes_of, examine, refuse_unfit
 from components.ingest.known import Known
 from components.ingest.likeness import first_of_groups, near_duplicates
+from components.ingest.maps import Owner, take_maps
 from components.ingest.originals import Originals
 from components.ingest.quarantine import FILE as QUARANTINE_FILE
 from components.ingest.quarantine import Quarantine
@@ -52,6 +54,11 @@ class Candidate:
         """Its names on that side."""
         return [found for found in self.found if found.split in (None, split)]
 
+    def owner(self, config: IngestConfig) -> Owner:
+        """What maps beside it are held against."""
+        names = tuple(found.name for found in self.named(self.own_split(config)))
+        return Owner(self.id, names, self.facts.width, self.facts.height)
+
 
 def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     """Write originals/, photos.jsonl, quarantine.json and photoset.json below `out`.
@@ -66,14 +73,17 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     source = look(config, out=out)
     with Originals(out) as originals:
         if source.found:
-            need_free_space(out, sum(found.size_bytes for found in source.found) / 1e6 - originals.megabytes(), "ingest")
+            need_free_space(out, sum(found.size_bytes for found in (*source.found, *source.maps)) / 1e6 - originals.megabytes(), "ingest")
         candidates, reasons = _examined(source, config, originals)
         if not candidates:
             raise PhotoError(_nothing(config, source, Quarantine.of(reasons, source.ignored)))
         verdict = _decided(candidates, config, source)
         reasons += _left_out(candidates, verdict, config)
+        used = [candidate for candidate in candidates if candidate.id in verdict.splits]
+        maps, unfit = take_maps(source.maps, [candidate.owner(config) for candidate in used], {found.name for found in source.found}, config, originals)
+        reasons += unfit
         quarantine = Quarantine.of(reasons, source.ignored)
-        rows = tuple(_row(candidate, verdict, config) for candidate in candidates if candidate.id in verdict.splits)
+        rows = tuple(_row(candidate, verdict, config, maps[candidate.id]) for candidate in used)
         _refuse_empty_split(rows, config, quarantine)
         quarantine.save(out)
         counts = Counter(row.split for row in rows)
@@ -82,7 +92,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             table_sha256=PhotoSet.write_table(out, rows),
             about={"source": source.kind, "left_out": dict(quarantine.kinds()), "ignored": dict(quarantine.ignored)},
         ).save(out)
-    originals.drop_others({row.file for row in rows})
+    originals.drop_others({row.file for row in rows} | {each.file for row in rows for each in row.maps})
     if quarantine.left_out:
         print(f"ingest: left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}", file=sys.stderr)
     return record
@@ -145,7 +155,7 @@ def _left_out(candidates: list[Candidate], verdict: Verdict, config: IngestConfi
     return reasons
 
 
-def _row(candidate: Candidate, verdict: Verdict, config: IngestConfig) -> Photo:
+def _row(candidate: Candidate, verdict: Verdict, config: IngestConfig, maps: tuple[PhotoMap, ...]) -> Photo:
     first, *others = candidate.named(candidate.own_split(config))
     return Photo(
         id=candidate.id,
@@ -161,13 +171,15 @@ def _row(candidate: Candidate, verdict: Verdict, config: IngestConfig) -> Photo:
         group=verdict.groups[candidate.id],
         origin=first.origin,
         licence=first.licence,
+        maps=maps,
     )
 
 
 def _nothing(config: IngestConfig, source: Source, quarantine: Quarantine) -> str:
     if not source.found:
+        maps = f", but for masks and depth maps ({len(source.maps)})" if source.maps else ""
         return (
-            f"no photo at {config.photos}: no file there ends in .jpg, .png, .webp or .tif ({quarantine.words()}); "
+            f"no photo at {config.photos}: no file there ends in .jpg, .png, .webp or .tif{maps} ({quarantine.words()}); "
             "give ingest.photos, or --photos, a folder or s3://bucket/prefix of sharp photos"
         )
     return (

@@ -1,4 +1,4 @@
-"""What lies at the source: every file with a photo's extension, by name, with a way to read it. Nothing is opened here."""
+"""What lies at the source: every file with a photo's extension, by name, with a way to read it; maps of photos apart. Nothing is opened here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from components import storage
 from components.core.errors import PhotoError
-from components.core.records import SPLITS, Split
+from components.core.records import SPLITS, MapKind, Split
 from components.ingest import bundled
 from components.ingest.config import BUNDLED, ByFolder, IngestConfig
 
@@ -20,6 +20,7 @@ FORMAT_OF = {
     ".webp": "WEBP",
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
 }
+MAP_KINDS: tuple[MapKind, ...] = ("mask", "depth")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Source:
 
     kind: str  # bundled, folder or s3
     found: tuple[Found, ...]
+    maps: tuple[Found, ...] = ()  # masks and depth maps, by their names
     ignored: dict[str, int] = field(default_factory=dict)  # extension ("" for none) to files
 
 
@@ -53,11 +55,12 @@ def look(config: IngestConfig, *, out: Path) -> Source:
     if config.photos == BUNDLED:
         return Source("bundled", tuple(sorted((_bundled(photo) for photo in bundled.BUNDLED_PHOTOS), key=lambda found: found.name)))
     kind, seen = everything(config, out=out)
-    photos = [file for file in seen if extension_of(file.name) in FORMAT_OF]
+    maps = tuple(file for file in seen if map_kind(file.name) is not None)
+    photos = [file for file in seen if extension_of(file.name) in FORMAT_OF and map_kind(file.name) is None]
     ignored = Counter(extension_of(file.name) for file in seen if extension_of(file.name) not in FORMAT_OF)
     if isinstance(config.split, ByFolder):
         photos = [_by_top_folder(file) for file in photos]
-    return Source(kind, tuple(photos), dict(sorted(ignored.items())))
+    return Source(kind, tuple(photos), maps, dict(sorted(ignored.items())))
 
 
 def everything(config: IngestConfig, *, out: Path) -> tuple[str, list[Found]]:
@@ -73,6 +76,15 @@ def everything(config: IngestConfig, *, out: Path) -> tuple[str, list[Found]]:
 def extension_of(name: str) -> str:
     """The extension in small letters with its dot; empty where there is none."""
     return PurePosixPath(name).suffix.lower()
+
+
+def map_kind(name: str) -> MapKind | None:
+    """Which map of a photo a file is by its name: b.mask.png or b.depth.png beside b.jpg; None for any other file.
+
+    >>> map_kind("a/b.mask.png"), map_kind("mask.png")
+    ('mask', None)
+    """
+    return next((kind for kind in MAP_KINDS if name.lower().endswith(f".{kind}.png")), None)
 
 
 def _bundled(photo: bundled.Bundled) -> Found:

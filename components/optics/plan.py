@@ -7,8 +7,8 @@ nothing depends on order, workers or the other photos.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +16,14 @@ from pydantic import JsonValue
 
 from components.core import seeds
 from components.core.parts import Part
-from components.optics.blurs import Blur, NoBlur
-from components.optics.blurs.effect import Effect, Floats
+from components.optics.blurs import Blur, NoBlur, map_of
+from components.optics.blurs.effect import Completable, Effect, Floats, Map
 from components.optics.camera import Camera, Shot
 from components.optics.downscale import Downscaling, Shrinking
 
 if TYPE_CHECKING:
     from components.core.images import Pixels
+    from components.core.records import MapKind
 
 
 class Degradation(Part):
@@ -62,6 +63,14 @@ class Plan:
         """Every parameter, for the pair's row."""
         small: dict[str, JsonValue] = {} if self.downscale is None else {"downscale": self.downscale.drawn}
         return {"blur": self.effect.drawn, **small, **self.shot.drawn}
+
+    def with_maps(self, maps: Mapping[MapKind, Map]) -> Plan:
+        """The plan for one photo: a blur that takes the photo's own map gets it, at the size of what will be blurred."""
+        kind = map_of(self.blur)
+        if kind is None:
+            return self
+        assert isinstance(self.effect, Completable), f"{self.blur.kind} asks for a {kind}, and its effect takes none"
+        return replace(self, effect=self.effect.with_map(maps[kind]))
 
     def blurred(self, light: Floats) -> Pixels:
         """The picture a net is given, (h, w, 3) sRGB, uint8 or uint16, from (H, W) or (H, W, 3) light; smaller with downscale."""

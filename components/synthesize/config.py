@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from components.core.parts import Part, digest_of
-from components.core.records import Baseline, Task
-from components.optics.blurs import Blur, NoBlur, RandomTrajectory
+from components.core.records import Baseline, Photo, PhotoMap, Task
+from components.optics.blurs import Blur, NoBlur, RandomTrajectory, map_of
 from components.optics.camera import Camera
 from components.optics.downscale import SMALLEST_PX, Downscaling
 from components.optics.plan import Degradation
@@ -105,12 +105,23 @@ class SynthesizeConfig(Part):
                     f"pairs_per_photo is {self.pairs_per_photo}, but with delivery on_the_fly training makes as many pairs of a photo as it asks for:"
                     " leave pairs_per_photo out, or set delivery to offline"
                 )
+            for blur in self.blurs:
+                if (kind := map_of(blur)) is not None:
+                    raise ValueError(
+                        f"delivery is on_the_fly, but {blur.kind} with {kind}: given takes each photo's own {kind}, which does not come to training:"
+                        f" set its {kind} to drawn, or delivery to offline"
+                    )
         return self
 
     @property
     def degradation(self) -> Degradation:
         """What is done to a photo, as it is drawn from."""
         return Degradation(blurs=self.blurs, downscale=self.downscale, camera=self.camera)
+
+    def maps_of(self, photo: Photo) -> tuple[PhotoMap, ...]:
+        """Those of a photo's maps that a blur takes."""
+        kinds = {map_of(blur) for blur in self.blurs}
+        return tuple(each for each in photo.maps if each.kind in kinds)
 
     @property
     def asks_for_blur(self) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from pydantic import Field
 from components.core.files import sha256_of_bytes
 from components.core.images import Pixels, png_bytes
 from components.core.parts import Part
-from components.core.records import Pair, Photo, Split, Target
+from components.core.records import MapKind, Pair, Photo, Split, Target
 from components.synthesize.config import SynthesizeConfig
 
 Kind = Literal["blur", "sharp", "light"]
@@ -19,12 +20,16 @@ KINDS: tuple[Kind, ...] = ("blur", "sharp", "light")  # folders of pictures; lig
 
 @dataclass(frozen=True)
 class Work:
-    """One photo to make pairs of; `data` is the photo's file as it was ingested, `given` those of the blurred pictures that came with it."""
+    """One photo to make pairs of; `data` is the photo's file as it was ingested, `given` those of the blurred pictures that came with it.
+
+    maps: files of the photo's maps that a blur takes.
+    """
 
     config: SynthesizeConfig
     photo: Photo
     data: bytes
     given: tuple[bytes, ...] = ()
+    maps: Mapping[MapKind, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Made(Part):
     colour_sum: tuple[int, int, int] | None = Field(
         None, description="sum of the target's values per channel, in 8 bits, exact; where the baseline is their mean"
     )
+    maps: tuple[str, ...] = Field((), description="ids of the photo's maps that its blurs took")
 
     @property
     def photo(self) -> str:

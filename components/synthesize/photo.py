@@ -22,6 +22,7 @@ from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import given_pairs
 from components.synthesize.made import File, Made, Work, encoded
+from components.synthesize.maps import decoded
 
 
 def pairs_of_photo(work: Work) -> Iterator[File | Made]:
@@ -47,6 +48,7 @@ def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:
     config, photo = work.config, work.photo
     pixels = shrunk(picture, config.max_side_px)
     whole = pixels.shape[:2]
+    maps = decoded(work, *whole)
     done: dict[str, JsonValue] = {"shrunk_from_px": [photo.width, photo.height] if whole != picture.pixels.shape[:2] else None}
     channels = picture.channels
     del picture
@@ -63,11 +65,12 @@ def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:
         return
     rows = []
     pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(pairs_of(config, photo))]
-    for index, (seed, plan) in enumerate(zip(pair_seeds, plans(config.degradation, pair_seeds), strict=True)):
+    drawn = (plan.with_maps(maps) for plan in plans(config.degradation, pair_seeds))
+    for index, (seed, plan) in enumerate(zip(pair_seeds, drawn, strict=True)):
         row, file = _pair(work, target, index, seed, in_bands(plan, pixels), plan.kind, {**plan.drawn, **done}, plan.severity_px)
         rows.append(row)
         yield file
-    yield Made(split=photo.split, rows=tuple(rows), colour_sum=colour_sum)
+    yield Made(split=photo.split, rows=tuple(rows), colour_sum=colour_sum, maps=tuple(each.id for each in config.maps_of(photo)))
 
 
 def _to_be_blurred(work: Work, target: dict[str, Any], pixels: Pixels, channels: Literal[1, 3], done: dict[str, JsonValue]) -> Iterator[File | Made]:

@@ -18,11 +18,12 @@ from pathlib import Path
 from components.cluster import map_in_order
 from components.core.errors import LineageError, PhotoError
 from components.core.files import sha256_of_bytes
-from components.core.records import SPLITS, Given, OnTheFly, Pair, PairSet, Photo, PhotoSet, Target
+from components.core.records import SPLITS, Given, OnTheFly, Pair, PairSet, Photo, PhotoMap, PhotoSet, Target
 from components.optics.light import shrunk_size
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import refuse_settings
 from components.synthesize.made import KINDS, File, Made, Work
+from components.synthesize.maps import refuse_unmapped
 from components.synthesize.photo import pairs_of, pairs_of_photo
 from components.synthesize.sheet import write_sheet
 from components.synthesize.workbench import Workbench
@@ -35,12 +36,13 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
 
     With delivery on_the_fly the training photos get targets and no pairs. Photos that came with blurred pictures (ingest.pairs) become
     pairs as they are.
-    Raises PhotoError when a photo is too small or cannot be used for the task, InputError when the disk cannot hold the pairs, and
-    LineageError when a photo is not the one that was ingested.
+    Raises PhotoError when a photo is too small, cannot be used for the task or lacks a map that a blur takes, InputError when the disk
+    cannot hold the pairs, and LineageError when a photo is not the one that was ingested.
     """
     photos = photoset.photos()
     refuse_settings(config, photos)
     _refuse_unusable(config, photos)
+    refuse_unmapped(config, photos)
     _refuse_small(config, photos)
     bench = Workbench(config)
     bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
@@ -97,7 +99,7 @@ def _all_made(config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo,
     if made:
         print(f"synthesize: {len(made)} of {len(photos)} photos were finished by an earlier run", file=sys.stderr)
     work = (_work(config, photoset, photo) for photo in left)
-    megabytes = [photo.size_bytes / 1e6 + sum(given.size_bytes for given in photo.given) / 1e6 + _megabytes(config, photo) for photo in left]
+    megabytes = [_megabytes_read(config, photo) + _megabytes(config, photo) for photo in left]
     for result in map_in_order(pairs_of_photo, work, megabytes=megabytes, workers=config.workers, title="synthesize", unit="photos"):
         if isinstance(result, File):
             bench.write(result)
@@ -119,11 +121,12 @@ def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
 
 
 def _work(config: SynthesizeConfig, photoset: PhotoSet, photo: Photo) -> Work:
-    """A photo with its bytes and those of the blurred pictures that came with it."""
-    return Work(config, photo, _read(photoset, photo), tuple(_read(photoset, given) for given in photo.given))
+    """A photo with its bytes, those of the blurred pictures that came with it, and those of the maps that are used."""
+    maps = {each.kind: _read(photoset, each) for each in config.maps_of(photo)}
+    return Work(config, photo, _read(photoset, photo), tuple(_read(photoset, given) for given in photo.given), maps)
 
 
-def _read(photoset: PhotoSet, picture: Photo | Given) -> bytes:
+def _read(photoset: PhotoSet, picture: Photo | Given | PhotoMap) -> bytes:
     """A picture's bytes, which are its identity. Raises LineageError when they are missing or others."""
     source = photoset.folder / picture.file
     data = source.read_bytes() if source.is_file() else b""
@@ -136,6 +139,12 @@ def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
     """Width and height of a photo's target, before it is cut to a multiple of the scale."""
     size = (photo.width, photo.height) if config.translate is None else config.translate.size(photo.width, photo.height)
     return shrunk_size(*size, config.max_side_px)
+
+
+def _megabytes_read(config: SynthesizeConfig, photo: Photo) -> float:
+    """Of a photo and what comes with it."""
+    given, maps = sum(each.size_bytes for each in photo.given), sum(each.size_bytes for each in config.maps_of(photo))
+    return (photo.size_bytes + given + maps) / 1e6
 
 
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:

@@ -42,6 +42,7 @@ class Workbench:
         self._journal.touch()
         _remove_unused(benches)
         self._finished = _read(self._journal)
+        self._config = config
         self._linked = True
 
     def need_space(self, megabytes: float, out: Path) -> None:
@@ -55,7 +56,7 @@ class Workbench:
     def finished(self, photo: Photo) -> Made | None:
         """What became of a photo in an earlier run, if its pictures are all there as they were written."""
         made = self._finished.get(photo.id)
-        if made is None or made.split != photo.split:
+        if made is None or made.split != photo.split or made.maps != tuple(each.id for each in self._config.maps_of(photo)):
             return None
         intact = all((self.folder / name).is_file() and sha256_of_file(self.folder / name) == sha256 for name, sha256 in made.files.items())
         return made if intact else None

@@ -227,3 +227,15 @@ def test_a_recipe_of_real_pairs_has_no_blur_to_show(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"takes in blurred pictures as they are \(ingest\.pairs gopro\), so no blur is drawn"):
         atlas(str(tmp_path / "deblurgan.yaml"), ROOT, out=tmp_path / "page")
     assert not (tmp_path / "page").exists()
+
+
+def test_a_kind_that_takes_a_photos_own_map_is_shown_as_drawn_and_says_so(tmp_path: Path) -> None:
+    text = (ROOT / "components" / "recipes" / "demo.yaml").read_text()
+    usual = "{kind: random_trajectory, canvas_px: 28, max_len_px: 20, exposures: [0.5, 1.0]}"
+    assert text.count(usual) == 1
+    asking = "{kind: object_motion, mask: given, object_px: [4, 20]}\n    - {kind: defocus, depth: given}\n    - {kind: gaussian}"
+    (tmp_path / "demo.yaml").write_text(text.replace(usual, asking))
+    assert commands.run(["blur-atlas", str(tmp_path / "demo.yaml"), "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "index.html").read_text()
+    assert sections(page) == ["object_motion", "defocus", "gaussian"]
+    assert [page.count(f"own {kind}; the photo of this page has none, so what is drawn stands in.") for kind in ("mask", "depth")] == [1, 1]

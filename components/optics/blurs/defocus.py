@@ -1,4 +1,4 @@
-"""A lens out of focus: bokeh discs and polygons, everywhere the same, along a sloping plane, or with cat's eyes."""
+"""A lens out of focus: bokeh discs and polygons, everywhere the same, along a sloping plane, by a depth map, or with cat's eyes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,18 @@ from pydantic import Field, JsonValue, model_validator
 from components.core.parts import Part
 from components.optics.blurs.aperture import Aperture
 from components.optics.blurs.effect import Effect, Floats, Kernel
+from components.optics.blurs.focused import Unfocused
 from components.optics.blurs.ranges import between, in_order
+
+if TYPE_CHECKING:
+    from components.core.records import MapKind
 
 Radius = Annotated[float, Field(ge=0, le=100)]
 Cut = Annotated[float, Field(ge=0, le=1.5)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Blades = Annotated[int, Field(ge=0, le=20)]
 
+ALL_DEPTHS = (0.0, 1.0)
 KNOTS = 7  # places along each side of a photo where cat's eyes are drawn; an odd number has one in the middle
 
 
@@ -86,7 +92,8 @@ class Defocus(Part):
     kind: Literal["defocus"] = "defocus"
     weight: float = Field(1.0, gt=0, description="share of the pairs, relative to the other blurs")
     radius_px: tuple[Radius, Radius] = Field(
-        (1.0, 8.0), description="range of the disc's radius at the photo's centre; polygons have its area. RMS radius: over √2"
+        (1.0, 8.0),
+        description="range of the disc's radius at the photo's centre, by a depth map that of the farthest out of focus; polygons have its area. RMS: over √2",
     )
     blades: tuple[Blades, ...] = Field(
         (0, 5, 6, 7, 8, 9), min_length=1, description="blades of the aperture, turned by any angle; 0 is round, else 3 to 20. One is drawn per pair"
@@ -97,14 +104,31 @@ class Defocus(Part):
     cat_eye: tuple[Cut, Cut] = Field(
         (0.0, 0.0), description="range of the shift of the lens's rim seen from the corners, in radii: 0 leaves discs whole, 1 leaves two fifths of them"
     )
+    # Not written where they are the usual ones, so that settings and sets keep their digest.
+    depth: Literal["drawn", "given"] = Field(
+        "drawn", exclude_if=lambda depth: depth == "drawn", description="given: by the photo's own depth map, NAME.depth.png beside it, instead of plane_px"
+    )
+    focus: tuple[Share, Share] = Field(
+        ALL_DEPTHS, exclude_if=lambda focus: focus == ALL_DEPTHS, description="by a depth map: range of the share of the photo nearer than what is sharp"
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        in_order(radius_px=self.radius_px, plane_px=self.plane_px, cat_eye=self.cat_eye)
+        in_order(radius_px=self.radius_px, plane_px=self.plane_px, cat_eye=self.cat_eye, focus=self.focus)
+        for name in ("plane_px", "cat_eye") if self.depth == "given" else ():
+            if getattr(self, name) != (0.0, 0.0):
+                raise ValueError(f"depth is given, and a depth map leaves no room for {name}: leave {name} out, or set depth to drawn")
+        if self.depth == "drawn" and self.focus != ALL_DEPTHS:
+            raise ValueError("focus picks what is sharp from a depth map: set depth to given, or leave focus out")
         for blades in self.blades:
             if 0 < blades < 3:
                 raise ValueError(f"blades has {blades}, which close no opening: use 0 for a round one, or 3 to 20")
         return self
+
+    @property
+    def map_kind(self) -> MapKind | None:
+        """The map of a photo that it takes."""
+        return "depth" if self.depth == "given" else None
 
     @property
     def largest_px(self) -> int:
@@ -124,6 +148,9 @@ class Defocus(Part):
         turned, towards = 2 * math.pi * u[4] / blades if blades else 0.0, 2 * math.pi * u[5]
         drawn: dict[str, JsonValue] = {"radius_px": radius, "blades": blades, "rotation_deg": math.degrees(turned)}
         aperture = Aperture(blades, turned)
+        if self.depth == "given":
+            focus = between(self.focus, u[1])
+            return Unfocused(aperture.kernel(radius), drawn | {"focus": focus}, aperture=aperture, radius_px=radius, focus=focus)
         if not (plane or cat_eye):
             return Kernel(aperture.kernel(radius), drawn)
         right, down = math.cos(towards), math.sin(towards)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,28 @@ class Effect(Protocol):
 
     def apply(self, light: Floats) -> Floats:
         """Blur (H, W) or (H, W, C) float32 light; the result has the same shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class Map:
+    """What is known of each pixel of a photo."""
+
+    values: Floats  # (H, W); a mask: 0 background to 1 foreground; a depth map: 1/distance in 1/m, 0 where infinitely far or unknown
+    sha256: str  # of the file it comes from
+
+    @property
+    def words(self) -> str:
+        """The file, for a pair's row."""
+        return self.sha256[:16]
+
+
+@runtime_checkable
+class Completable(Protocol):
+    """A drawn blur that a photo's own map completes: `map_of` says which. Without it, what is drawn stands in."""
+
+    def with_map(self, given: Map) -> Effect:
+        """The blur of the photo that the map is of, at the size of the map."""
         ...
 
 

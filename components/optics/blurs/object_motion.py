@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Floats, Kernel
-from components.optics.blurs.outline import Outline, Shape, drawn_outline
+from components.optics.blurs.effect import Effect, Floats, Kernel, Map
+from components.optics.blurs.outline import Mask, Outline, Shape, drawn_outline
 from components.optics.blurs.ranges import between, in_order
+
+if TYPE_CHECKING:
+    from components.core.records import MapKind
 
 Doubles = npt.NDArray[np.float64]
 Length = Annotated[float, Field(ge=0, le=500)]
@@ -28,22 +31,33 @@ MOMENTS_PER_PX = 4  # of a path's kernel; even, so that a straight path of whole
 class Moved:
     """One drawn motion: the outline of what moves, its path and the background's, in px from where the sharp photo shows them."""
 
-    outline: Outline
+    outline: Outline | Mask
     foreground_px: Doubles  # (n, 2) at n even moments, mean 0
     background_px: Doubles
     drawn: dict[str, JsonValue]
 
     @cached_property
     def psf(self) -> Floats:
-        """What a bright point at the photo's centre, which is always on the object, becomes: (h, w) float32, both odd, summing to 1."""
+        """What a bright point at the photo's centre, which is always within a drawn outline, becomes: (h, w) float32, both odd, summing to 1."""
         from components.optics.blurs.compositing import kernel_of
 
-        return kernel_of(self.foreground_px)
+        return self._object_psf if self.outline.around_middle else kernel_of(self.background_px)
 
     @cached_property
     def severity_px(self) -> float:
         """RMS radius of the object's own blur in px."""
-        return Kernel(self.psf).severity_px
+        return Kernel(self._object_psf).severity_px
+
+    @cached_property
+    def _object_psf(self) -> Floats:
+        from components.optics.blurs.compositing import kernel_of
+
+        return kernel_of(self.foreground_px)
+
+    def with_map(self, given: Map) -> Moved:
+        """The same motions, of what a photo's own mask shows."""
+        known = {name: value for name, value in self.drawn.items() if name != "shape"}
+        return replace(self, outline=Mask(given.values), drawn={**known, "share": float(given.values.mean(dtype=np.float64)), "mask": given.words})
 
     def apply(self, light: Floats) -> Floats:
         """Move object and background, and gather their light; borders are reflected."""
@@ -57,7 +71,7 @@ class ObjectMotion(Part):
     """An object moving before a background that moves otherwise (compositing: Porter and Duff 1984, "Compositing digital images").
 
     The object is what the photo shows within a drawn outline around its middle; the background beneath it is mirrored from
-    around it. Its main strength is `object_px`. For a real object, give its matte to `compositing.composited`.
+    around it. Its main strength is `object_px`. With `mask: given` the object is what the photo's own mask shows.
     """
 
     kind: Literal["object_motion"] = "object_motion"
@@ -67,11 +81,23 @@ class ObjectMotion(Part):
     bend: float = Field(0.1, ge=0, le=0.5, description="most that a path's middle is off the line between its ends, in parts of its length")
     share: tuple[Share, Share] = Field((0.04, 0.35), description="range of the part of the photo that the object covers")
     shapes: tuple[Shape, ...] = Field(("blob", "polygon"), min_length=1, description="outlines; one is drawn per pair")
+    # Not written where it is the usual one, so that settings and sets keep their digest.
+    mask: Literal["drawn", "given"] = Field(
+        "drawn", exclude_if=lambda mask: mask == "drawn", description="given: the photo's own mask, NAME.mask.png beside it, instead of share and shapes"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         in_order(object_px=self.object_px, background_px=self.background_px, share=self.share)
+        for name in ("share", "shapes") if self.mask == "given" else ():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"mask is given, and a photo's own mask leaves no room for {name}: leave {name} out, or set mask to drawn")
         return self
+
+    @property
+    def map_kind(self) -> MapKind | None:
+        """The map of a photo that it takes."""
+        return "mask" if self.mask == "given" else None
 
     @property
     def largest_px(self) -> int:

@@ -1,10 +1,10 @@
-"""Outlines of made-up objects, smooth or cornered, and how much of each pixel they cover."""
+"""Outlines of objects, made up (smooth or cornered) or given by a mask, and how much of each pixel they cover."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ class Outline:
     """A closed line over the photo that goes around the photo's middle: corners in parts of its width and height, (0, 0) the middle."""
 
     corners: Doubles  # (n, 2), x then y
+    around_middle: ClassVar[bool] = True
 
     def matte(self, height: int, width: int) -> Floats:
         """How much of each pixel is inside: (height, width) float32, 0 to 1. What lies beyond the photo is cut off."""
@@ -34,6 +35,25 @@ class Outline:
         drawn = np.zeros((height, width), np.uint8)
         cv2.fillPoly(drawn, [np.rint(places * 2**SUBPIXELS_LOG2).astype(np.int32)], 255, cv2.LINE_AA, SUBPIXELS_LOG2)
         return np.asarray(drawn * np.float32(1 / 255), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """An object's outline as a photo's own mask gives it."""
+
+    values: Floats  # (H, W), 0 outside to 1 inside
+
+    @property
+    def around_middle(self) -> bool:
+        """Whether the photo's middle is on the object."""
+        height, width = self.values.shape
+        return bool(self.values[height // 2, width // 2] >= 0.5)
+
+    def matte(self, height: int, width: int) -> Floats:
+        """How much of each pixel is inside. Raises ValueError for a photo of another size."""
+        if self.values.shape != (height, width):
+            raise ValueError(f"the mask is {self.values.shape[1]} × {self.values.shape[0]} px, the photo {width} × {height} px; they must be alike")
+        return self.values
 
 
 def drawn_outline(rng: np.random.Generator, shape: Shape, share: float) -> Outline:
