@@ -103,7 +103,7 @@ def test_a_second_run_at_the_same_time_is_refused_and_ctrl_c_ends_every_child(tr
         assert f"process {run.pid} since" in busy.stderr
         family = children_of(process)
         run.send_signal(signal.SIGINT)
-        words, _ = run.communicate(timeout=30)
+        words, _ = run.communicate(timeout=120)
         assert run.returncode == 130, words
         assert words.splitlines()[-1].startswith("refocus: interrupted")
         assert "Traceback" not in words
