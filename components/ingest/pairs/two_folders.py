@@ -19,7 +19,9 @@ class TwoFolders(Layout):
     With `strip`, several blurred pictures may go with one sharp one: im1_kernel3 with im1 by strip: _kernel\\d+$ (Levin et al. 2009).
     """
 
-    LIES: ClassVar[str] = "BLURRED/NAME.png beside SHARP/NAME.png (ingest.pairs.blurred and .sharp name the folders), also below train/, val/, test/"
+    LIES: ClassVar[str] = (
+        "BLURRED/NAME.png beside SHARP/NAME.png (ingest.pairs.blurred and .sharp name the folders, .strip what names differ by), also below train/, val/, test/"
+    )
     kind: Literal["two_folders"] = "two_folders"
     blurred: str = Field("blur", min_length=1, description="folder of the blurred pictures")
     sharp: str = Field("sharp", min_length=1, description="folder of the sharp pictures")
