@@ -45,6 +45,10 @@ register:
 """
 
 
+# A shell that starts tests in the background switches Ctrl-C off for all that they start.
+INTERRUPTIBLE = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from components.cli import main; sys.exit(main())"
+
+
 @dataclass(frozen=True)
 class Clone:
     """A clone and the environment its commands run in."""
@@ -63,7 +67,7 @@ class Clone:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command; what it says comes through its stdout."""
         return subprocess.Popen(
-            [sys.executable, "-u", "-m", "components.cli", *words],
+            [sys.executable, "-u", "-c", INTERRUPTIBLE, *words],
             cwd=self.root,
             env=self.environment,
             stdout=subprocess.PIPE,
