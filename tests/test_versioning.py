@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import ends
 
 from components import versioning
 from components.core.errors import InputError, StageError
@@ -98,7 +99,7 @@ def test_a_daemon_that_holds_the_pipe_does_not_hold_us(tmp_path: Path) -> None:
     began = time.monotonic()
     assert run_relayed([sys.executable, "-c", script], root=tmp_path, environment=child_environment(), say=heard.append) == 0
     psutil.Process(int(heard[0])).kill()
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 50
 
 
 def test_when_we_are_interrupted_the_child_saves_and_every_descendant_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,16 +116,17 @@ try:
 except KeyboardInterrupt:
     pathlib.Path("saved").touch()
 """
-    heard: list[str] = []
+    deaf_ones: list[psutil.Process] = []
 
     def hear(line: str) -> None:
-        heard.append(line)
+        deaf_ones.append(psutil.Process(int(line.split()[1])))
         raise SystemExit(143)
 
     with pytest.raises(SystemExit):
         run_relayed([sys.executable, "-c", script], root=tmp_path, environment=child_environment(), say=hear)
     assert (tmp_path / "saved").exists()
-    assert not psutil.pid_exists(int(heard[0].split()[1]))
+    assert len(deaf_ones) == 1
+    assert ends(deaf_ones)
 
 
 def test_what_is_left_of_a_session_is_ended_even_when_its_leader_is_gone(tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_what_is_left_of_a_session_is_ended_even_when_its_leader_is_gone(tmp_pat
     leader.stdout.close()
     leader.wait()
     end_tree(leader.pid, patience_s=3)
-    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert ends([orphan])
 
 
 def test_the_order_of_stages_is_that_of_their_dependencies(clone: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from processes import children_of, ends, wait_for
 from tiny_clone import TINY, Clone
 
 pytestmark = pytest.mark.services
@@ -19,20 +19,11 @@ def timings(clone: Clone) -> list[dict[str, object]]:
     return [json.loads(line) for line in (clone.root / ".refocus" / "timings" / "tiny.jsonl").read_text().splitlines()]
 
 
-def children_of(process: psutil.Process) -> list[psutil.Process]:
+def words_of(process: psutil.Process) -> list[str]:
     try:
-        return process.children(recursive=True)
+        return process.cmdline()
     except psutil.NoSuchProcess:
         return []
-
-
-def wait_for(what: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_one_command_goes_from_photos_to_a_verdict(trained: Clone) -> None:
@@ -60,8 +51,8 @@ def test_under_prefect_the_same_run_is_a_flow(trained: Clone) -> None:
     assert done.stdout.splitlines()[-1].startswith("nothing to do for tiny")
     assert "Traceback" not in done.stderr
     assert (trained.root / ".refocus" / "prefect").is_dir()
-    left = [process for process in psutil.process_iter(["cmdline", "cwd"]) if process.info["cwd"] == str(trained.root)]
-    assert left == [], "Prefect's short-lived server must end with the run"
+    left = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(trained.root)]
+    assert ends(left), "Prefect's short-lived server must end with the run"
 
 
 def test_lineage_holds_until_an_object_is_altered(trained: Clone) -> None:
@@ -87,7 +78,7 @@ def test_a_wrong_address_is_refused_before_any_work(trained: Clone) -> None:
         done = clone.refocus("run", "tiny", check=4)
         assert name in done.stderr
         assert done.stderr.count("\n") == 1, "one paragraph"
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60
     assert len(timings(trained)) == before
 
 
@@ -97,7 +88,7 @@ def test_a_second_run_at_the_same_time_is_refused_and_ctrl_c_ends_every_child(tr
     run = trained.start("run", "tiny", "--no-prefect")
     try:
         process = psutil.Process(run.pid)
-        assert wait_for(lambda: any("train" in child.cmdline() for child in children_of(process)), 90), "training did not start"
+        assert wait_for(lambda: any("train" in words_of(child) for child in children_of(process)), 90), "training did not start"
         time.sleep(6)
         busy = trained.refocus("run", "tiny", "--no-prefect", check=5)
         assert f"process {run.pid} since" in busy.stderr
@@ -107,7 +98,7 @@ def test_a_second_run_at_the_same_time_is_refused_and_ctrl_c_ends_every_child(tr
         assert run.returncode == 130, words
         assert words.splitlines()[-1].startswith("refocus: interrupted")
         assert "Traceback" not in words
-        assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+        assert ends(family)
     finally:
         recipe.write_text(TINY)
         if run.poll() is None:

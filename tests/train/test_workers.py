@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
 from pairs import make_pairs
+from processes import children_of, ends, wait_for
 from safetensors.torch import load_file
 
 from components.cluster import run_on_workers
@@ -57,24 +58,24 @@ def alone(pairset: PairSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def kill_tree(process: subprocess.Popen[str]) -> None:
     """kill -9 for the process and everything it started."""
-    for victim in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
-        victim.kill()
+    tree = [*children_of(psutil.Process(process.pid)), psutil.Process(process.pid)]
+    for victim in tree:
+        with suppress(psutil.NoSuchProcess):  # Ray's own processes end by themselves when one they need has gone
+            victim.kill()
     process.wait()
+    assert ends(tree)
     assert process.stdout is not None
     process.stdout.close()
 
 
-def wait_for(place: Path, pattern: str, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 180
-    while not list((place / "home" / "training").glob(pattern)):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def wait_for_file(place: Path, pattern: str, process: subprocess.Popen[str]) -> None:
+    assert wait_for(lambda: bool(list((place / "home" / "training").glob(pattern))) or process.poll() is not None, 180), "it trains no more"
+    assert process.poll() is None, process.communicate()[0]
 
 
 def test_killed_with_9_and_run_again_gives_the_same_weights(pairset: PairSet, alone: Path, tmp_path: Path) -> None:
     process = start(pairset, tmp_path, 1)
-    wait_for(tmp_path, "*/checkpoint_*/state.pt", process)
+    wait_for_file(tmp_path, "*/checkpoint_*/state.pt", process)
     kill_tree(process)
     assert not (tmp_path / "out" / Checkpoint.FILE).exists()
     finish(start(pairset, tmp_path, 1))
