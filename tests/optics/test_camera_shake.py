@@ -67,6 +67,15 @@ def test_yaw_moves_what_is_off_the_axis_by_the_angle_from_it() -> None:
     assert seen_from(turned, np.array([[500.0, 0.0]]))[0, 0] == pytest.approx([1000 * math.tan(math.atan(0.5) + 0.02), 0.0])
 
 
+def test_the_camera_yaws_before_it_pitches_and_pitches_before_it_rolls() -> None:
+    # A quarter turn of the whole, last, takes what yaw moved right to below, and what pitch moved down to the left.
+    turned = homographies(poses(roll=[math.pi / 2] * 2, yaw=[0.02, 0.0], pitch=[0.0, 0.03]), FOCAL_PX)
+    assert seen_from(turned, CENTRE)[0] == pytest.approx(np.array([[0.0, 1000 * math.tan(0.02)], [-1000 * math.tan(0.03), 0.0]]), abs=1e-9)
+    # A pitch leaves the picture of what lies beside the axis as far beside it, and takes its depth along: x / (z cos θ).
+    both = homographies(poses(yaw=[0.3], pitch=[0.4]), FOCAL_PX)
+    assert seen_from(both, CENTRE)[0, 0] == pytest.approx([1000 * math.tan(0.3) / math.cos(0.4), 1000 * math.tan(0.4)])
+
+
 def test_roll_moves_light_in_proportion_to_its_distance_from_the_middle() -> None:
     moved = shaken(poses(roll=[-0.01, 0.01])).displacements(np.array([[100.0, 0.0], [0.0, 200.0], [300.0, 400.0]]))
     # A chord: 2 r sin(θ / 2).
@@ -165,6 +174,25 @@ def test_the_rule_of_one_over_the_focal_length_holds() -> None:
     assert 50 / 36 * 1280 * np.sqrt((turned**2).mean()) == pytest.approx(1.055, rel=0.1)
 
 
+def test_a_step_blurs_a_scene_four_times_as_far_by_a_quarter() -> None:
+    still: dict[str, object] = {
+        "reach_px": 160,
+        "exposure_s": [0.3, 0.3],
+        "turn_deg_per_s": [1e-6, 1e-6],
+        "roll_deg_per_s": [1e-6, 1e-6],
+        "focal_mm": [50.0, 50.0],
+        "drift_mm_per_s": [60.0, 60.0],
+    }
+    for seed in range(10):
+        near, far = (CameraShake6DoF.model_validate({**still, "depth_m": [metres, metres]}).draw([stream(10, seed)])[0] for metres in (1.0, 4.0))
+        assert isinstance(far, Shaken)
+        assert near.severity_px == pytest.approx(4 * far.severity_px, rel=0.03)
+        # 50 mm before a frame of 36 mm that 1280 px share: so many px a metre aside, at a distance of a metre.
+        assert far.focal_px == pytest.approx(1777.78, rel=1e-5)
+        aside = np.ptp(far.displacements(CENTRE)[0], axis=0)
+        assert aside == pytest.approx(1777.78 * np.array(far.drawn["extent_mm"])[:2] / 1000 / 4.0, abs=0.3)
+
+
 def test_a_short_exposure_leaves_a_straight_line_and_a_long_one_does_not() -> None:
     def narrowness(exposure_s: float) -> float:
         blur = CameraShake6DoF(exposure_s=(exposure_s, exposure_s), turn_deg_per_s=(6.0, 6.0), focal_mm=(70.0, 70.0))
@@ -194,6 +222,8 @@ def test_a_longer_exposure_blurs_more() -> None:
         ({"focal_mm": [70, 24]}, "the smaller value comes first"),
         ({"focal_mm": [5, 24]}, "start at 10 or more"),
         ({"exposure_s": [0, 1]}, "greater than 0"),
+        ({"exposure_s": [0.1, 30]}, "exposure_s ends at 30, but nobody holds a camera for longer than 3 s"),
+        ({"depth_m": [1, 1e300]}, "less than or equal to 1000000"),
         ({"reach_px": 200}, "lower reach_px to 160"),
         ({"tremor": 2}, "less than or equal to 1"),
         ({"roll_deg": [0, 1]}, "Extra inputs are not permitted"),

@@ -29,12 +29,13 @@ from components.optics.blurs.ranges import in_order
 from components.optics.blurs.splat import splatted, trimmed
 
 Doubles = npt.NDArray[np.float64]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, le=1e6)]
 
 FILM_MM = 36.0  # long side of the frame that 35 mm equivalent focal lengths refer to
 TIMES = 400  # of a path before it is thinned: 40 and more in each swing of the fastest tremor, up to 0.8 s
 STEP_PX = 0.25  # between neighbouring samples, wherever in the photo they are furthest apart
 CROSSFADE_PX = 0.7  # neighbouring kernels differ by no more: within 0.02 to 0.12 levels of 8-bit sRGB RMS of the mean of warped photos
+LONGEST_S = 3.0  # of an exposure: TIMES leave 11 samples in each swing of the fastest tremor; no hand holds still for longer
 UNIFORM_PX = 0.1  # less change over a whole axis is none
 FINEST_PX = 20.0  # a finer grid would take longer than warping the photo for every sample
 
@@ -140,6 +141,10 @@ class CameraShake6DoF(Part):
         in_order(turn_deg_per_s=self.turn_deg_per_s, roll_deg_per_s=self.roll_deg_per_s, drift_mm_per_s=self.drift_mm_per_s)
         if self.focal_mm[0] < 10:
             raise ValueError(f"focal_mm starts at {self.focal_mm[0]:g}, but a flat picture of so wide a view is no photo; start at 10 or more")
+        if self.exposure_s[1] > LONGEST_S:
+            raise ValueError(
+                f"exposure_s ends at {self.exposure_s[1]:g}, but nobody holds a camera for longer than {LONGEST_S:g} s; end at {LONGEST_S:g} or less"
+            )
         if 8 * self.reach_px > self.long_side_px:
             raise ValueError(
                 f"reach_px is {self.reach_px}, more than an eighth of long_side_px {self.long_side_px};"
