@@ -21,7 +21,7 @@ def state_folder(root: Path | None = None) -> Path:
     """Where runs keep what is not an artifact (tracking database, resumable training, locks): $REFOCUS_HOME, or ROOT/.refocus."""
     chosen = os.environ.get(STATE_VARIABLE)
     folder = Path(chosen).expanduser() if chosen else (root or Path.cwd()) / ".refocus"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder.resolve()
 
 
@@ -49,10 +49,15 @@ def code_digest(*folders: Path) -> str:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well it takes its place in one step, else it is gone.
 
-    Raises InputError when the disk is full, naming the folder and what is free.
+    Raises InputError when the disk is full, naming the folder and what is free, and when the folder cannot be made or written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=path.suffix, dir=path.parent)
+    make_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=path.suffix, dir=path.parent)
+    except PermissionError as error:
+        raise InputError(
+            f"nothing can be written to the folder {path.parent}: {error.strerror}; let this user write there, or choose another folder"
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -68,6 +73,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """A folder and those above it, if they are not there. Raises InputError when a file stands in the way or this user may not make it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"the folder {folder} cannot be made: {error.filename} is a file, or lies below one; move it, or choose another folder") from error
+    except PermissionError as error:
+        raise InputError(f"the folder {folder} cannot be made: {error.strerror}; let this user write there, or choose another folder") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -90,7 +105,7 @@ def write_rows(path: Path, rows: Iterable[Part]) -> str:
 
 def need_free_space(folder: Path, megabytes: float, what: str) -> None:
     """Refuse before work starts when the disk cannot hold what will be written."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     free_mb = shutil.disk_usage(folder).free / 1e6
     if free_mb < megabytes:
         raise InputError(

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.core.files import atomic_path, code_digest, need_free_space, sha256_of_file, state_folder, write_bytes
+from components.core.files import atomic_path, code_digest, make_folder, need_free_space, sha256_of_file, state_folder, write_bytes
 from components.core.parts import canonical_json, digest_of
 from components.core.records import Photo
 from components.synthesize.config import SynthesizeConfig
@@ -37,7 +37,7 @@ class Workbench:
     def __init__(self, config: SynthesizeConfig) -> None:
         benches = state_folder() / "synthesize"
         self.folder = benches / _key(config)[:32]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._journal = self.folder / "finished.jsonl"
         self._journal.touch()
         _remove_unused(benches)
@@ -49,7 +49,7 @@ class Workbench:
         """Refuse, before work starts, when a set of that size has no room here, or below `out` where that is another disk."""
         there = sum(path.stat().st_size for path in self.folder.rglob("*.png")) / 1e6
         need_free_space(self.folder, megabytes - there, "synthesize")
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         if out.stat().st_dev != self.folder.stat().st_dev:
             need_free_space(out, megabytes, "synthesize")
 

@@ -44,6 +44,27 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_where_a_folder_is_wanted_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    for wanted in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        for write in (lambda folder: files.write_text(folder / "a.txt", "x"), lambda folder: files.need_free_space(folder, 1, "ingest")):
+            with pytest.raises(InputError, match=r"the folder .*taken.* cannot be made: .*taken.* is a file, or lies below one; move it"):
+                write(wanted)
+
+
+def test_a_folder_that_others_own_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    # Those who run tests may be allowed everything.
+    monkeypatch.setattr(files.tempfile, "mkstemp", forbidden)
+    with pytest.raises(InputError, match=r"nothing can be written to the folder .*: Permission denied; let this user write there"):
+        files.write_text(tmp_path / "a.txt", "x")
+    monkeypatch.setattr(Path, "mkdir", forbidden)
+    with pytest.raises(InputError, match=r"the folder .* cannot be made: Permission denied; let this user write there"):
+        files.make_folder(tmp_path / "b")
+
+
 def test_too_little_room_is_refused_before_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5_000_000))
