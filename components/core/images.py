@@ -115,11 +115,17 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         try:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except UnidentifiedImageError as error:
-            raise PhotoError("not a photo: no JPEG, PNG, WebP or TIFF in it" if data else "not a photo: the file is empty") from error
+            raise PhotoError(_unknown(data)) from error
         except Exception as error:  # decoders of damaged files raise whatever they stumbled on
             raise PhotoError(_damage(error)) from error
         with image:
             yield image
+
+
+def _unknown(data: bytes) -> str:
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return "unusual: a TIFF whose pixels are of a kind that is not read, such as floats; save it with 8 or 16 bits a channel"
+    return "not a photo: no JPEG, PNG, WebP or TIFF in it" if data else "not a photo: the file is empty"
 
 
 def _header_of(image: Image.Image) -> Header:

@@ -57,6 +57,9 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], plain: Mapping[str, 
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{path} = {value} must be settings of its own{_settings_of(field)}{_meaning(field)}"
     said = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("Input should", "must")
+    if kind == "tuple_type":
+        return f"{path} = {value} must be a list, such as [{', '.join([value] * _length(field))}]{_meaning(field)}"
+    said = said.replace("Tuple should", "must").replace(" after validation, not", ", got") if kind in ("too_short", "too_long") else said
     if kind == "value_error":
         return f"{path}: {said}" if path else said
     return f"{path} = {value}: {said}{_meaning(field)}"
@@ -69,6 +72,12 @@ def _settings_of(field: Any) -> str:
         return f", such as {{kind: {tags[0]}}}; the kinds are {', '.join(tags)}"
     names = _field_names(_members([getattr(field, "annotation", field)]))
     return f", such as {{{names[0]}: …}}; allowed there: {', '.join(names)}" if names else ""
+
+
+def _length(field: Any) -> int:
+    """How many values a list of a field has; 1 where any number will do."""
+    arguments = get_args(getattr(field, "annotation", field))
+    return 1 if Ellipsis in arguments else max(1, len(arguments))
 
 
 def _word(context: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ class SynthesizeConfig(Part):
         if self.max_side_px is not None and self.max_side_px < self.largest_blur_px:
             raise ValueError(
                 f"max_side_px is {self.max_side_px}, but a blur of these settings may be {self.largest_blur_px} px wide;"
-                " raise max_side_px or lower the blur's canvas_px"
+                f" raise max_side_px or make {self.largest_blur} smaller"
             )
         if self.max_side_px is not None and self.max_side_px < self.smallest_px:
             raise ValueError(f"max_side_px is {self.max_side_px}, but a photo must be at least {self.smallest_px} px a side to be shrunk {self.scale} times")
@@ -160,6 +160,12 @@ class SynthesizeConfig(Part):
     def largest_blur_px(self) -> int:
         """No kernel is wider or higher than this."""
         return max(blur.largest_px for blur in self.blurs)
+
+    @property
+    def largest_blur(self) -> str:
+        """The kind that may be that large, and what makes it smaller."""
+        kind = max(self.blurs, key=lambda blur: blur.largest_px).kind
+        return f"{kind} (canvas_px and max_len_px)" if kind == "random_trajectory" else kind
 
     @property
     def identity(self) -> str:

@@ -175,7 +175,7 @@ def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
         raise PhotoError(
             f"{len(small)} of {len(photos)} photos are smaller than {'the largest blur' if blur else 'the least that can be used'}, {needed} px:"
             f" {first.name} is {first.width} × {first.height} px{target}."
-            f" Leave out photos below {needed} px a side when ingesting{', or lower canvas_px and max_len_px of the blur' if blur else ''}"
+            f" Leave out photos below {needed} px a side when ingesting{f', or make {config.largest_blur} smaller' if blur else ''}"
         )
 
 

@@ -6,6 +6,7 @@ import random
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from ingest_photos import config_of, everything_below, picture, write, write_many
@@ -119,6 +120,7 @@ def test_what_cannot_be_used_is_listed_with_its_reason_and_stops_nothing(tmp_pat
     (source / "empty.png").touch()
     (source / "liar.png").write_bytes(whole)
     (source / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    cv2.imwrite(str(source / "floats.tif"), picture(53).astype(np.float32) / 255)
     write(source / "small.png", picture(51, width=200, height=63))
     write(source / "large.png", picture(52, width=1200, height=1000))
     (source / "notes.txt").write_text("x")
@@ -129,6 +131,7 @@ def test_what_cannot_be_used_is_listed_with_its_reason_and_stops_nothing(tmp_pat
         "cut.jpg": "truncated",
         "diary.jpg": "not a photo",
         "empty.png": "not a photo",
+        "floats.tif": "unusual",
         "gone.png": "unreadable",
         "large.png": "too large",
         "liar.png": "mislabelled",

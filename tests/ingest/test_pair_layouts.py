@@ -101,6 +101,12 @@ def test_the_variant_of_gopro_chooses_the_folder(tmp_path: Path) -> None:
     assert not {row.id for _, row in by_variant["blur"].values()} & {row.id for _, row in by_variant["blur_gamma"].values()}
 
 
+def test_a_variant_that_is_not_there_is_answered_with_where_it_would_lie(tmp_path: Path) -> None:
+    pair_sets.write(tmp_path / "in" / "train" / "S" / "sharp" / "1.png", pair_sets.picture(1))
+    with pytest.raises(PhotoError, match=r"unmatched: no blurred picture .*blur/000001\.png \(blur_gamma/ where ingest\.pairs\.variant says so\)"):
+        run(config(tmp_path / "in", "gopro", variant="blur_gamma"), out=tmp_path / "out")
+
+
 def test_the_test_half_of_gopro_alone_is_a_set_with_only_a_test_split(tmp_path: Path) -> None:
     photoset = run(config(pair_sets.gopro(tmp_path / "in", trained=0), "gopro", variant="blur"), out=tmp_path / "out")
     assert photoset.counts == {"train": 0, "val": 0, "test": 4}

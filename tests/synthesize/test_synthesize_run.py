@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,13 @@ def test_a_photo_added_redraws_no_other(made: PairSet, tmp_path: Path) -> None:
     assert {row.model_dump_json() for row in made.pairs()} < {row.model_dump_json() for row in more.pairs()}
 
 
+def test_another_name_draws_the_same_blur(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
+    shutil.copytree(photoset.folder / "photos", tmp_path / "photos")
+    named = tuple(photo.model_copy(update={"name": f"holiday/{photo.name}"}) for photo in photoset.photos())
+    renamed = PhotoSet(counts=photoset.counts, table_sha256=PhotoSet.write_table(tmp_path, named)).save(tmp_path)
+    assert run(CONFIG, renamed, out=tmp_path / "pairs").pairs() == made.pairs()
+
+
 def test_another_seed_draws_other_blurs(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
     other = run(CONFIG.model_copy(update={"seed": 1}), photoset, out=tmp_path)
     assert not {row.blurred_sha256 for row in other.pairs()} & {row.blurred_sha256 for row in made.pairs()}
@@ -122,8 +130,13 @@ def test_large_photos_are_shrunk_and_say_so(photoset: PhotoSet, tmp_path: Path) 
 
 def test_a_photo_smaller_than_the_blur_is_refused_by_name(tmp_path: Path) -> None:
     small = photoset_of(tmp_path / "ingested", sizes=((64, 64), (40, 200)))
-    with pytest.raises(PhotoError, match=r"1 of 2 photos are smaller than the largest blur, 63 px: 1\.png is 40 × 200 px"):
+    with pytest.raises(
+        PhotoError, match=r"1 of 2 photos are smaller than the largest blur, 63 px: 1\.png is 40 × 200 px.*or make random_trajectory \(canvas_px"
+    ):
         run(SynthesizeConfig(), small, out=tmp_path / "pairs")
+    lines = SynthesizeConfig.model_validate({"blurs": [{"kind": "linear_motion", "length_px": [4, 60]}, {"kind": "none"}]})
+    with pytest.raises(PhotoError, match=r"the largest blur, 61 px: .*or make linear_motion smaller"):
+        run(lines, small, out=tmp_path / "pairs")
     assert not (tmp_path / "pairs" / PairSet.FILE).exists()
 
 
@@ -167,7 +180,8 @@ def test_workers_are_no_part_of_the_identity_and_the_rest_is() -> None:
         ({"blurs": [{"kind": "random_trajektory"}]}, "random_trajectory"),
         ({"pairs_per_photo": 0}, "greater than or equal to 1"),
         ({"severity_bounds_px": [4, 2]}, "the smaller radius comes first"),
-        ({"max_side_px": 32}, "a blur of these settings may be 63 px wide"),
+        ({"max_side_px": 32}, r"may be 63 px wide; raise max_side_px or make random_trajectory \(canvas_px and max_len_px\) smaller"),
+        ({"max_side_px": 32, "blurs": [{"kind": "none"}, {"kind": "linear_motion", "length_px": [4, 40]}]}, "41 px wide; .* or make linear_motion smaller"),
         ({"workers": -1}, "greater than or equal to 0"),
         ({"pairs": 2}, "Extra inputs"),
     ],

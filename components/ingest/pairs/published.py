@@ -24,7 +24,7 @@ class GoPro(PublishedLayout):
     Results on the two cannot be compared, so the variant stands in every pair.
     """
 
-    LIES: ClassVar[str] = "train/SCENE/blur/000001.png beside train/SCENE/sharp/000001.png, and test/ likewise"
+    LIES: ClassVar[str] = "train/SCENE/blur/000001.png (blur_gamma/ where ingest.pairs.variant says so) beside train/SCENE/sharp/000001.png, and test/ likewise"
     kind: Literal["gopro"] = "gopro"
     variant: Literal["blur", "blur_gamma"] = Field(description="which average: blur (of stored values) or blur_gamma (the paper's)")
     max_shift_px: float | None = OF_AVERAGES
@@ -44,7 +44,10 @@ class Reds(PublishedLayout):
     The sharp frames of its test split were never published: `val` is what results are reported on, so it is the test split here.
     """
 
-    LIES: ClassVar[str] = "train/train_blur/000/00000000.png beside train/train_sharp/000/00000000.png, and val/val_blur, val/val_sharp likewise"
+    LIES: ClassVar[str] = (
+        "train/train_blur/000/00000000.png (train_blur_comp/ or train_blur_jpeg/ where ingest.pairs.variant says so) beside"
+        " train/train_sharp/000/00000000.png, and val/val_blur, val/val_sharp likewise"
+    )
     kind: Literal["reds"] = "reds"
     variant: Literal["blur", "blur_comp", "blur_jpeg"] = Field("blur", description="blur alone, with MPEG compression as well, or with JPEG")
     max_shift_px: float | None = OF_AVERAGES
