@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter, shift
 
 from components.core.errors import PhotoError
-from components.core.images import Bytes8, write_png
-from components.ingest.pairs.averaging import averaged, motion_px
+from components.core.images import Bytes8, Floats, write_png
+from components.ingest.pairs.averaging import averaged, between, motion_px
 from components.ingest.pairs.frame_average import FrameAverage, Response, frame_groups
 from components.ingest.pairs.frames import frames_of, natural_order
 
@@ -82,9 +82,24 @@ def test_frames_between_close_the_gaps_of_fast_motion() -> None:
     assert closed < gaps / 2
 
 
+@pytest.mark.parametrize("time", [0.25, 0.5, 0.8])
+def test_a_frame_between_lies_on_the_way(time: float) -> None:
+    # A slope that moves 4 px to the right and 2 px down from one frame to the next.
+    def slope(part: float) -> Floats:
+        y, x = np.mgrid[:40, :60].astype(np.float32)
+        return np.repeat((0.01 * (x - 4 * part) + 0.003 * (y - 2 * part))[:, :, None], 3, axis=2).astype(np.float32)
+
+    there = np.broadcast_to(np.array([4, 2], np.float32), (40, 60, 2))
+    made = between(slope(0), slope(1), there, -there, time)
+    assert np.abs(made - slope(time))[6:-6, 6:-6].max() < 1e-3
+
+
 def test_motion_is_the_spread_of_places() -> None:
     # 3 px a frame over 5 frames: places −6 … 6 px, RMS 3 √2.
     assert motion_px([texture(3.0 * frame) for frame in range(5)]) == pytest.approx(3 * math.sqrt(2), rel=0.1)
+    # A large frame is looked at shrunk.
+    large = [cv2.resize(texture(3.0 * frame), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC) for frame in range(5)]
+    assert motion_px(large) == pytest.approx(4 * 3 * math.sqrt(2), rel=0.1)
     assert motion_px([plain(90)] * 3) == 0.0
 
 
@@ -105,10 +120,11 @@ def test_groups_follow_each_other_and_use_no_frame_twice(tmp_path: Path) -> None
 
 def test_stride_and_step_choose_the_frames(tmp_path: Path) -> None:
     source = folder_of(tmp_path, [plain(number) for number in range(14)])
-    middles = [int(group.sharp[0, 0, 0]) for group in frame_groups(source, FrameAverage(frames=(3,), stride=2))]
-    assert middles == [2, 7]
-    middles = [int(group.sharp[0, 0, 0]) for group in frame_groups(source, FrameAverage(frames=(3,), stride=2, step=3))]
-    assert middles == [2, 5, 8, 11]
+    for settings, middles in ((FrameAverage(frames=(3,), stride=2), [2, 7]), (FrameAverage(frames=(3,), stride=2, step=3), [2, 5, 8, 11])):
+        groups = list(frame_groups(source, settings))
+        assert [int(group.sharp[0, 0, 0]) for group in groups] == middles
+        assert [group.drawn["middle_frame"] for group in groups] == middles
+        assert [group.drawn["first_frame"] for group in groups] == [middle - 2 for middle in middles]
 
 
 def test_groups_that_overlap_and_differ_in_length_are_all_there(tmp_path: Path) -> None:

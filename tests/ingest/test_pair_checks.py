@@ -82,6 +82,15 @@ def test_a_shift_is_measured_and_beyond_the_limit_the_pair_is_left_out(tmp_path:
     assert {name: row.moved_px for name, (_, row) in moved.items()} == {"blur/far.png": (3, -2), "blur/000.png": (0, 0), "blur/001.png": (0, 0)}
 
 
+def test_a_shift_counts_whichever_way_it_goes(tmp_path: Path) -> None:
+    source = pair_sets.two_folders(tmp_path / "in", 2)
+    # Two pixels are allowed: 1.7 each way are 2.4.
+    for name, moved in (("up", (0.0, -3.0)), ("left", (-3.0, 0.0)), ("both", (1.7, 1.7)), ("near", (1.2, -1.2))):
+        pair_at(source / f"sharp/{name}.png", source / f"blur/{name}.png", seed=5 + len(name), moved=moved)
+    take(source, tmp_path / "out")
+    assert set(reasons(tmp_path / "out")) == {"blur/up.png", "blur/left.png", "blur/both.png"}
+
+
 def test_a_pair_that_is_cut_below_the_smallest_size_is_left_out(tmp_path: Path) -> None:
     source = pair_sets.two_folders(tmp_path / "in", 1)
     pair_at(source / "sharp/far.png", source / "blur/far.png", seed=5, moved=(0.0, 3.0))

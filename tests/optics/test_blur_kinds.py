@@ -27,6 +27,11 @@ STRENGTH: dict[str, tuple[str, object, object]] = {
 MOVING = {"turbulence"}  # moves each place of a photo by its own way, so also the one in its centre
 
 
+def test_every_kind_has_a_strength_to_test() -> None:
+    # random_trajectory's grows with its path on average only (test_random_trajectory.py); no blur has none.
+    assert {kind.model_fields["kind"].default for kind in KINDS} == {*STRENGTH, "random_trajectory", "none"}
+
+
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
 def blur(request: pytest.FixtureRequest) -> Blur:
     made: Blur = request.param()

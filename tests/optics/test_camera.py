@@ -35,6 +35,12 @@ def test_noise_has_the_variance_of_the_model() -> None:
         assert abs(error.mean()) < 4 * np.sqrt((1e-3 * level + 1e-5) / light.size)
 
 
+def test_light_a_little_below_black_has_the_noise_of_black() -> None:
+    # A Fourier transform and a cubic kernel leave such light.
+    light, normals = np.array([-0.5, -1e-6, 0.0], np.float32), np.array([2.0, 2.0, 2.0], np.float32)
+    assert NoiseLevel(0.1, 1e-4).added(light, normals) == pytest.approx(light + 0.02, abs=1e-6)
+
+
 def test_noise_parameters_are_log_uniform_in_their_ranges() -> None:
     levels = [PoissonGaussian(shot=(1e-5, 1e-3), read=(1e-6, 1e-6)).draw(stream(index)) for index in range(2000)]
     assert all(1e-5 <= level.shot <= 1e-3 and level.read == pytest.approx(1e-6) for level in levels)

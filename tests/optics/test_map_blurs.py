@@ -77,6 +77,15 @@ def test_the_radius_follows_the_thin_lens_between_the_planes() -> None:
     assert np.abs(focused(depths, radius_px=[6, 6], focus=[0, 0]).radii_px[0, [0, 40, 80]]) == pytest.approx([0, 4, 6])
 
 
+def test_what_is_nearer_than_the_focus_shows_the_aperture_upside_down() -> None:
+    for focus, radii in ((1.0, [-6, 0]), (0.0, [0, 6])):
+        effect = focused(halves(1.0, 0.25), radius_px=[6, 6], focus=[focus, focus], blades=[5])
+        assert effect.radii_px[0, [0, -1]] == pytest.approx(radii)
+    near = focused(halves(1.0, 0.25), radius_px=[6, 6], focus=[1, 1], blades=[5])
+    upside_down = Kernel(np.ascontiguousarray(near.aperture.kernel(6.0)[::-1, ::-1]))
+    assert np.abs(near.apply(LIGHT)[LEFT] - upside_down.apply(LIGHT)[LEFT]).max() < 1e-5
+
+
 def test_unknown_depth_is_infinitely_far_and_may_be_what_is_sharp() -> None:
     effect = focused(halves(1.0, 0.0), radius_px=[6, 6], focus=[1, 1])
     assert effect.drawn["focus_m"] is None

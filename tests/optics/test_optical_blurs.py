@@ -67,6 +67,8 @@ def test_behind_the_plane_of_focus_the_aperture_is_upside_down() -> None:
     pentagon = Aperture(5, 0.2)
     assert np.allclose(pentagon.kernel(-6.0), pentagon.kernel(6.0)[::-1, ::-1], atol=1e-6)
     assert not np.allclose(pentagon.kernel(-6.0), pentagon.kernel(6.0), atol=1e-3)
+    # With its rim, from wherever that is seen.
+    assert np.allclose(pentagon.kernel(-6.0, (0.7, 0.2)), pentagon.kernel(6.0, (0.7, 0.2))[::-1, ::-1], atol=1e-5)
 
 
 def test_a_cat_s_eye_is_what_two_circles_share() -> None:
@@ -75,6 +77,19 @@ def test_a_cat_s_eye_is_what_two_circles_share() -> None:
     assert eye.psf.max() == pytest.approx(1 / (64 * (2 * math.pi / 3 - math.sqrt(3) / 2)), rel=1e-3)
     assert np.hypot(*eye.centroid_px) < 1e-3
     assert np.count_nonzero(eye.psf.any(axis=1)) > 1.5 * np.count_nonzero(eye.psf.any(axis=0))
+
+
+def test_cat_s_eyes_stand_across_the_way_to_the_middle_and_are_narrowest_in_the_corners() -> None:
+    left, middle, right = Plane(Aperture(), 8.0, (0.0, 0.0), 1.0, {})._kernels(np.array([-1.0, 0.0, 1.0]), 0.5)
+    assert middle[1].max() == pytest.approx(1 / (64 * math.pi), rel=1e-3)
+    for corner in (left[0], left[2], right[0], right[2]):
+        assert corner.max() == pytest.approx(1 / (64 * (2 * math.pi / 3 - math.sqrt(3) / 2)), rel=1e-3)
+    beside, above = (Kernel(kernel) for kernel in (middle[2], left[1]))
+    for eye, narrow in ((beside, 0), (above, 1)):
+        sides = [np.count_nonzero(eye.psf.any(axis=axis)) for axis in (0, 1)]
+        assert sides[narrow] < sides[1 - narrow]
+    # The photo is half as high as wide: above the middle its rim is half as far aside as beside it.
+    assert beside.psf.max() > above.psf.max()
 
 
 def test_a_thin_lens_of_50_mm_at_f_2_focused_at_2_m_blurs_infinity_by_a_third_of_a_millimetre() -> None:

@@ -17,7 +17,7 @@ from components.optics.downscale import Downscale, Downscaling, SecondOrder
 from components.optics.downscale.kernels import KernelDraw, RandomKernel, Shapes, gaussian_taps, sinc_taps
 from components.optics.downscale.rounds import MODES, NoiseDraw, Resize, RoundDraw
 from components.optics.downscale.second_order import TwoRounds
-from components.optics.downscale.steps import resized, unsharp_masked, with_gaussian, with_poisson
+from components.optics.downscale.steps import compressed, filtered, resized, unsharp_masked, with_gaussian, with_poisson
 
 DRAWS = 4000
 QUIET = RoundDraw(None, 1.0, "area", NoiseDraw("gaussian", 0.0, True), 100)
@@ -115,6 +115,9 @@ def test_published_ranges_are_reached_and_kept(name: str, factor: tuple, sigma: 
     betas = [kernel.beta for kernel in kernels if kernel.profile == "generalised"]
     assert within(np.mean([beta < 1 for beta in betas]), 0.5, len(betas))
     assert within(np.mean([kernel.beta == 1 for kernel in kernels if kernel.profile == "plateau"]), 0.5, len(betas))
+    angles = [kernel.angle_rad for kernel in kernels if kernel.sigma_px is not None and kernel.sigma_px[0] != kernel.sigma_px[1]]
+    assert -math.pi <= min(angles) < -0.95 * math.pi
+    assert 0.95 * math.pi < max(angles) <= math.pi
     cutoffs = {short: [kernel.cutoff_rad for kernel in kernels if kernel.profile == "sinc" and (kernel.side_px < 13) == short] for short in (True, False)}
     assert math.pi / 3 <= min(cutoffs[True])
     assert math.pi / 5 <= min(cutoffs[False]) < math.pi / 3
@@ -140,6 +143,28 @@ def test_sizes_are_exact_and_values_are_levels_of_a_file(shape: tuple[int, ...],
         assert small.shape == (shape[0] // scale, shape[1] // scale, *shape[2:])
         assert small.dtype == np.float32
         assert np.array_equal(to_float(to_uint8(small)), small)
+
+
+@pytest.mark.parametrize("jpeg_last", [True, False])
+def test_the_steps_follow_each_other_as_published(jpeg_last: bool) -> None:
+    first = RoundDraw(KernelDraw("gaussian", 9, (1.5, 0.8), 0.4), 0.7, "area", NoiseDraw("gaussian", 9.0, False), 50)
+    second = RoundDraw(KernelDraw("gaussian", 7, (0.9, 0.9)), 1.1, "bilinear", NoiseDraw("poisson", 1.5, False), 40)
+    sinc = KernelDraw("sinc", 11, cutoff_rad=1.6)
+    photo = to_float(stream(1).integers(0, 256, (80, 120, 3), dtype=np.uint8))
+    picture = photo
+    # Sizes: 0.7 of the photo; then 1.1 of a quarter of the photo, rounded down; then a quarter.
+    for name, drawn, (height, width), noisy in (("first", first, (56, 84), with_gaussian), ("second", second, (22, 33), with_poisson)):
+        assert drawn.kernel is not None
+        picture = resized(filtered(picture, drawn.kernel.taps()), height, width, drawn.mode)
+        picture = noisy(picture, drawn.noise.amount, False, stream(7, "second order", name, "noise field"))
+        if name == "first":
+            picture = compressed(picture, 50)
+    if jpeg_last:
+        picture = compressed(filtered(resized(picture, 20, 30, "bicubic"), sinc.taps()), 40)
+    else:
+        picture = filtered(resized(compressed(picture, 40), 20, 30, "bicubic"), sinc.taps())
+    made = TwoRounds(7, 4, first, second, sinc, "bicubic", jpeg_last).apply(photo, linear=False)
+    assert np.array_equal(to_uint8(made), to_uint8(picture))
 
 
 def test_the_same_seed_gives_the_same_photo_and_another_another() -> None:

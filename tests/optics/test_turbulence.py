@@ -32,6 +32,16 @@ def test_without_tilt_a_lens_keeps_noll_s_134_thousandths_of_a_square_radian() -
     assert np.mean(left) == pytest.approx(0.134 * 2 ** (5 / 3), rel=0.08)
 
 
+def test_power_falls_with_kolmogorov_s_eleven_thirds() -> None:
+    side = PERIOD * SAMPLES
+    waves = np.hypot(*np.meshgrid(np.fft.fftfreq(side, 1 / SAMPLES), np.fft.fftfreq(side, 1 / SAMPLES)))
+    power = np.mean([np.abs(np.fft.fft2(layer(stream(seed), 2.0).phase.astype(np.float64))) ** 2 for seed in range(4)], axis=0)
+    # From a wave a lens to eleven; nearer to the grid's end single precision and its corners count.
+    seen = (waves >= 1) & (waves <= 11)
+    slope = np.polyfit(np.log(waves[seen]), np.log(power[seen]), 1)[0]
+    assert slope == pytest.approx(-11 / 3, abs=0.03)
+
+
 def test_slopes_are_those_of_the_phase_averaged_over_the_lens() -> None:
     air = layer(stream(1), 2.0)
     down, across = np.gradient(air.phase.astype(np.float64), 1 / SAMPLES)

@@ -110,10 +110,12 @@ def test_other_settings_and_other_code_reuse_nothing(tmp_path: Path, monkeypatch
     assert Workbench(CONFIG).finished(photo) is not None
     assert Workbench(CONFIG.model_copy(update={"workers": 3})).finished(photo) is not None
     assert Workbench(CONFIG.model_copy(update={"seed": 1})).finished(photo) is None
-    monkeypatch.setattr(workbench, "LIBRARIES", ("numpy",))
-    assert Workbench(CONFIG).finished(photo) is None
-    monkeypatch.setattr(workbench, "CODE", ("core",))
-    assert Workbench(CONFIG).finished(photo) is None
+    for part, fewer in (("LIBRARIES", ("numpy",)), ("CODE", ("core",))):
+        # One at a time: each must do it alone.
+        with monkeypatch.context() as patched:
+            patched.setattr(workbench, part, fewer)
+            assert Workbench(CONFIG).finished(photo) is None
+        assert Workbench(CONFIG).finished(photo) is not None
 
 
 def test_a_full_disk_is_told_from_one_with_room(tmp_path: Path) -> None:
