@@ -19,7 +19,7 @@ from components.optics.blurs.effect import Kernel
 from components.optics.blurs.exact_splat import exact_splat, fraction_bits
 from components.optics.blurs.random_trajectory import _turns
 from components.optics.blurs.splat import splatted
-from components.optics.blurs.walk import TOGETHER_FROM, UNIT_BITS
+from components.optics.blurs.walk import TOGETHER_FROM, UNIT_BITS, walked
 
 MANY = 1500
 
@@ -63,6 +63,12 @@ def test_statistics_are_those_of_a_plain_port(original: ModuleType) -> None:
     assert extents([kernel.psf for kernel in ours]).mean() == pytest.approx(extents(theirs).mean(), rel=0.15)
     assert np.mean([kernel.drawn["big_shakes"] for kernel in ours]) == pytest.approx(np.mean([walk.big_shakes for walk in walks]), abs=0.4)
     assert np.mean([kernel.severity_px for kernel in ours]) == pytest.approx(np.mean([Kernel(psf).severity_px for psf in theirs]), rel=0.15)
+    # Every walk is 60 px long, however it turns.
+    part = RandomTrajectory()
+    path, _ = walked([part._drawn(stream(3, 1)).shake], part._step_px)
+    places = path[:, 0, 0] + 1j * path[:, 1, 0]
+    assert np.abs(np.diff(places)).sum() / (1 << UNIT_BITS) == pytest.approx(np.abs(np.diff(walks[0].places)).sum(), rel=1e-3)
+    assert np.abs(np.diff(walks[0].places)).sum() == pytest.approx(60)
     # The port's canvas has no middle pixel; offsets are seen from pixel 32 of 64, half a pixel beyond its middle.
     shifts = [np.subtract(Kernel(psf).centroid_px, 0.5) for psf in theirs]
     assert np.mean([np.hypot(*kernel.centroid_px) for kernel in ours]) == pytest.approx(np.mean([np.hypot(*shift) for shift in shifts]), rel=0.2)
