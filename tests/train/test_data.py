@@ -169,6 +169,17 @@ def test_drawing_with_replacement_repeats_and_misses_pairs() -> None:
     assert drawn == [pair_at(1, ("generator", position), 50, with_replacement=True) for position in range(50)]
 
 
+@pytest.mark.parametrize("anew", [False, True])
+def test_the_loader_draws_as_the_recipe_says(anew: bool, tmp_path: Path) -> None:
+    rows = make_pairs(tmp_path, count=8).pairs("train")
+    for index, pair in enumerate(rows):
+        for file in (pair.blurred, pair.sharp):
+            write_png(tmp_path / file, np.full((48, 48, 3), index, np.uint8))
+    dataset = PairDataset(tmp_path, rows, config(with_replacement=anew), 16)
+    seen = {int(dataset[("generator", position)][0][0, 0, 0]) for position in range(len(rows))}
+    assert (len(seen) < len(rows)) == anew
+
+
 def test_pairs_of_another_scale_than_the_generators_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the pairs are for scale 1 .*, the generator srresnet enlarges 4 times"):
         refuse_other_scale(make_pairs(tmp_path), config(generator={"kind": "srresnet"}))
