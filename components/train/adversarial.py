@@ -30,7 +30,7 @@ class AdversarialPart(Part):
 
     weight: float = Field(1.0, gt=0, description="weight of the adversarial term in the generator's loss")
     discriminator_weight: float = Field(
-        1.0, gt=0, description="what the discriminator's summed terms are multiplied by; 0.5 in the official pix2pix. Adam hardly notices"
+        1.0, gt=0, description="what the discriminator's summed terms, but no penalty, are multiplied by; 0.5 in the official pix2pix. Adam hardly notices"
     )
 
     def discriminator_terms(self, on_real: Tensor, on_restored: Tensor) -> dict[str, Tensor]:

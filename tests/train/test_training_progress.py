@@ -31,6 +31,14 @@ def test_patience_counts_validations_without_a_better_value_whichever_way_the_me
     assert progress.stopped_early == ["long"]
 
 
+@pytest.mark.parametrize("last", [9.0, 11.0])
+def test_a_phase_that_ran_its_whole_length_was_not_stopped(last: float) -> None:
+    progress = progress_of(phases=[waiting("long")])
+    told(progress, "psnr_rgb", 10.0, 9.0)
+    assert progress.judge({"validation/psnr_rgb": last}, nn.Linear(1, 1), over=True)
+    assert progress.stopped_early == []
+
+
 def test_an_improvement_below_the_least_does_not_count() -> None:
     assert told(progress_of(phases=[waiting("long", least=0.5)]), "psnr_rgb", 10.0, 10.4, 10.5) == [False, False, True]
     assert told(progress_of(phases=[waiting("long", least=0.5)]), "psnr_rgb", 10.0, 10.4, 10.6) == [False, False, False]
