@@ -24,11 +24,11 @@ def test_instance_noise_falls_on_real_photos_alone_and_fades(share: float, level
 
 
 def test_every_update_draws_noise_of_its_own() -> None:
-    step = GanStep(config(**LOGITS | {"discriminator_updates": 2}, instance_noise={"std": 0.1}), CPU, {})
+    step = GanStep(config(**LOGITS | {"discriminator_updates": 3}, instance_noise={"std": 0.1}), CPU, {})
     seen = seen_by_the_discriminator(step)
-    step([a_batch(), a_batch()], step.config.phases[0], 0, 1.0)
-    assert len(seen) == 5
-    assert not torch.equal(seen[0], seen[2]), "the same sharp photos in both updates"
+    step([a_batch()] * 3, step.config.phases[0], 0, 1.0)
+    assert len(seen) == 7
+    assert not any(torch.equal(seen[0], other) for other in (seen[2], seen[4])), "the same sharp photos in every update"
 
 
 def test_instance_noise_may_fall_on_restored_photos_too_also_in_the_generators_step() -> None:
