@@ -6,6 +6,7 @@ The variable REFOCUS_PHOTOS (set by `refocus run --photos`) takes the place of i
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -55,6 +56,34 @@ class Recipe(Part):
         if self.ingest.pairs is not None and asked:
             raise ValueError(
                 f"ingest.pairs takes in blurred pictures as they are, so synthesize makes none: leave {', '.join(f'synthesize.{name}' for name in asked)} out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _gate_rests_on_what_is_measured(self) -> Self:
+        primary, measured = self.register_.gate.primary, self.evaluate.metrics
+        if primary not in measured:
+            raise ValueError(f"register.gate.primary is {primary}, which is not measured: add it to evaluate.metrics, which has {', '.join(measured)}")
+        return self
+
+    @model_validator(mode="after")
+    def _crops_fit_into_photos(self) -> Self:
+        most, enlarge = self.synthesize.max_side_px, self.train.augment.enlarge
+        for phase in self.train.phases:
+            if most is not None and int(most * enlarge) < phase.crop_px:
+                raise ValueError(
+                    f"synthesize.max_side_px is {most}, so that no photo holds the {phase.crop_px} px crops of phase {phase.name}: "
+                    f"raise it to {math.ceil(phase.crop_px / enlarge)} or more, or lower the phase's crop_px"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _colours_can_be_learned(self) -> Self:
+        translate, swap = self.synthesize.translate, self.train.augment.swap_channels
+        if translate is not None and translate.kind == "to_colour" and swap > 0:
+            raise ValueError(
+                f"train.augment.swap_channels is {swap:g}, and synthesize.translate to_colour teaches which colour a grey stands for, "
+                "which swapping unteaches: set it to 0"
             )
         return self
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
 
+from pydantic import Field, model_validator
+
+from components.core.errors import InputError
 from components.core.parts import Part
+from components.metrics import metric_named
 from components.register.gate import GatePolicy
 
 
@@ -14,3 +18,13 @@ class RegisterConfig(Part):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$", description="name in the MLflow registry: letters, digits, - and _, at most 100")
     load_test: bool = Field(True, description="load the model in a clean process, in another folder, before it is registered (about 10 s)")
     gate: GatePolicy = Field(default_factory=GatePolicy, description="what a version must prove to become champion")
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> Self:
+        for field, names in (("primary", (self.gate.primary,)), ("margins", self.gate.margins), ("class_margins", self.gate.class_margins)):
+            for name in names:
+                try:
+                    metric_named(name)
+                except InputError as error:
+                    raise ValueError(f"gate.{field}: {error}") from error
+        return self

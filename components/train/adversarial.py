@@ -26,10 +26,11 @@ class AdversarialPart(Part):
 
     compares: ClassVar[bool] = False  # whether generator_loss needs the judgement of the sharp photos too
     critic: ClassVar[bool] = False  # measures a distance: being sure of every photo is no sign of ill health
+    unbounded: ClassVar[bool] = False  # needs judgements of either sign and any size, which a discriminator that ends in a sigmoid has not
 
     weight: float = Field(1.0, gt=0, description="weight of the adversarial term in the generator's loss")
     discriminator_weight: float = Field(
-        1.0, gt=0, description="what the discriminator's summed terms are multiplied by; 0.5 in the official pix2pix. Adam hardly notices"
+        1.0, gt=0, description="what the discriminator's summed terms, but no penalty, are multiplied by; 0.5 in the official pix2pix. Adam hardly notices"
     )
 
     def discriminator_terms(self, on_real: Tensor, on_restored: Tensor) -> dict[str, Tensor]:
@@ -61,6 +62,8 @@ class CrossEntropy(AdversarialPart):
 
     Accuracy: real above a logit of 0, that is probability ½, restored below.
     """
+
+    unbounded: ClassVar[bool] = True
 
     kind: Literal["cross_entropy"] = "cross_entropy"
     real_label: float = Field(1.0, gt=0.5, le=1, description="what the discriminator is told of sharp photos; 0.9 smooths (Salimans et al. 2016, sec. 3.4)")
@@ -100,6 +103,8 @@ class Hinge(AdversarialPart):
 
     Accuracy: real above a logit of 0, restored below; the margin is not asked for.
     """
+
+    unbounded: ClassVar[bool] = True
 
     kind: Literal["hinge"] = "hinge"
 
@@ -208,6 +213,7 @@ class RelativisticAverage(AdversarialPart):
     """
 
     compares: ClassVar[bool] = True
+    unbounded: ClassVar[bool] = True
 
     kind: Literal["relativistic_average"] = "relativistic_average"
 

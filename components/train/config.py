@@ -11,7 +11,7 @@ from components.core.parts import Part, digest_of
 from components.metrics import metric_named
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
-from components.train.adversarial import WGANGP, Adversarial
+from components.train.adversarial import WGANGP, Adversarial, Wasserstein
 from components.train.content import Content
 from components.train.health import OF_JUDGEMENTS, Health, Rollback
 from components.train.schedules import Constant, Schedule
@@ -161,6 +161,32 @@ class TrainConfig(Part):
         return self
 
     @model_validator(mode="after")
+    def _judges_suit_their_loss(self) -> Self:
+        adversarial = self.adversarial
+        for judge in self.discriminators:
+            if judge.bounded and adversarial is not None and adversarial.unbounded:
+                raise ValueError(
+                    f"{adversarial.kind} takes logits, and {judge.kind} ends in a sigmoid, which keeps them in 0 to 1: set its sigmoid to false, "
+                    "or take least_squares"
+                )
+            if judge.spectral_norm and isinstance(adversarial, Wasserstein) and adversarial.clip is not None:
+                raise ValueError(
+                    f"adversarial.clip {adversarial.clip:g} cuts the weights that spectral_norm of {judge.kind} divides afterwards, so it bounds nothing: "
+                    "keep one of the two"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_lies_idle(self) -> Self:
+        if self.discriminators and not any(phase.adversarial for phase in self.phases):
+            names = ", ".join(phase.name for phase in self.phases)
+            raise ValueError(
+                f"there are discriminators, and no phase ({names}) is adversarial: set adversarial of a phase to true, "
+                "or leave discriminators and train.adversarial out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _phases_fit(self) -> Self:
         multiple = self.generator.stride * self.generator.scale
         for phase in self.phases:
@@ -207,6 +233,17 @@ class TrainConfig(Part):
             for name in phase.content or ():
                 if name not in known:
                     raise ValueError(f"phase {phase.name} names the content loss {name}; there are {', '.join(known)}.{nearest(name, known)}")
+        for name in known:
+            if not any(phase.counts(name) for phase in self.phases):
+                raise ValueError(f"the content loss {name} counts in no phase: name it in a phase's content, or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        named = {"phases": tuple(phase.name for phase in self.phases), "validate_metrics": self.validate_metrics}
+        for field, names in named.items():
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{field} has the name {twice[0]} twice ({', '.join(names)}): each stands there once, so that it can be told from the others")
         return self
 
     @model_validator(mode="after")

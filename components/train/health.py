@@ -42,7 +42,7 @@ class Health(Part):
 class Rollback(Part):
     """What to do when a training diverges: back to the last healthy state, with lower learning rates."""
 
-    factor: float = Field(0.5, gt=0, le=1, description="what the learning rates are multiplied by at each rollback")
+    factor: float = Field(0.5, gt=0, lt=1, description="what the learning rates are multiplied by at each rollback; 1 would diverge again in the same way")
     most: int = Field(3, ge=1, le=100, description="rollbacks before the training is given up as diverged")
     on: tuple[Indicator, ...] = Field((), description="signs of ill health that roll back too, beside NaN and loss_limit; each must have a limit in health")
 

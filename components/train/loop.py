@@ -199,7 +199,7 @@ class Loop:
             scores, trouble = self._validate()
             if trouble:
                 return over, trouble
-            over = self.progress.judge(scores, self.step.average) or over
+            over = self.progress.judge(scores, self.step.average, over=over)
         if over:
             self.progress.next_phase()
         self.readings = Readings(self.world)

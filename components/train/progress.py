@@ -41,8 +41,8 @@ class TrainingProgress:
         self.phase, self.phase_start = self.phase + 1, self.images_seen
         self._best_of_phase, self._waited = None, 0
 
-    def judge(self, scores: Mapping[str, float], average: nn.Module) -> bool:
-        """Take in a validation: remember the best generator; True when the phase's patience is at its end."""
+    def judge(self, scores: Mapping[str, float], average: nn.Module, *, over: bool = False) -> bool:
+        """Take in a validation: remember the best generator. Gives whether the phase is over, by its length (`over`) or as its patience is at its end."""
         if (name := self._config.keep_best) is not None:
             value = scores[f"validation/{name}"]
             if self.best is None or METRICS[name].gain(value, self.best["value"]) > 0:
@@ -51,14 +51,14 @@ class TrainingProgress:
         phase = self.current
         rule = phase.early_stopping if phase is not None else None
         if phase is None or rule is None:
-            return False
+            return over
         value = scores[f"validation/{rule.metric}"]
         if self._best_of_phase is None or METRICS[rule.metric].gain(value, self._best_of_phase) > rule.least:
             self._best_of_phase, self._waited = value, 0
-            return False
+            return over
         self._waited += 1
-        if self._waited < rule.patience:
-            return False
+        if over or self._waited < rule.patience:
+            return over
         self.stopped_early.append(phase.name)
         return True
 

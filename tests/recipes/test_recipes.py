@@ -90,6 +90,13 @@ WRONG: list[tuple[str, object, str]] = [
         r"of scale 2 .* unet enlarges 1 times: leave synthesize\.downscale out, or choose a generator of scale 2 \(srresnet",
     ),
     ("train.generator", {"kind": "srresnet"}, r"of scale 1 .* srresnet enlarges 4 times: set synthesize\.downscale\.scale to 4, or"),
+    ("register.gate", {"primary": "psnr"}, r'register: gate\.primary: no metric is called "psnr"; .*Did you mean "psnr_rgb"'),
+    ("register.gate", {"primary": "fid_inception"}, r"register: gate\.primary: .*fid_inception is measured on whole sets"),
+    ("register.gate", {"primary": "psnr_y_crop4"}, r"register\.gate\.primary is psnr_y_crop4, which is not measured: add it to evaluate\.metrics"),
+    ("register.gate", {"margins": {"psnr": 0.1}}, r'register: gate\.margins: no metric is called "psnr"'),
+    ("register.gate", {"class_margins": {"ssim_rgb": 0.1}}, r'register: gate\.class_margins: no metric is called "ssim_rgb"'),
+    ("synthesize.max_side_px", 100, r"max_side_px is 100, so that no photo holds the 128 px crops of phase content: raise it to 128 or more"),
+    ("synthesize", {"translate": {"kind": "to_colour"}}, r"swap_channels is 1, and synthesize\.translate to_colour teaches which colour"),
     ("name", "other", r"name is 'other', the file is called 'demo'"),
 ]
 

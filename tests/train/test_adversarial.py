@@ -232,6 +232,26 @@ def test_gradient_penalty_of_a_linear_critic_is_its_known_value(length: float) -
     assert penalty.item() == pytest.approx(10 * (length - 1) ** 2, abs=1e-4)
 
 
+def test_the_penalty_is_taken_between_real_and_restored_where_the_mix_says() -> None:
+    # D(x) = |x|² / 2 has the gradient x. Both photos lie on one line, so that the length between them is that of the mixed place.
+    direction = torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    real, restored = 4.0 * direction / direction.norm(), 2.0 * direction / direction.norm()
+    penalties = [
+        WGANGP(penalty_weight=1).penalty(lambda photo: photo.square().flatten(1).sum(1)[:, None] / 2, real, restored, torch.tensor([mix]))
+        for mix in (0.0, 0.25, 1.0)
+    ]
+    assert [value.item() for value in penalties if value is not None] == pytest.approx([1.0, 1.5**2, 9.0])
+
+
+def test_the_penalty_of_a_map_is_that_of_its_mean_judgement() -> None:
+    # Sixteen judgements alike are one.
+    critic = linear_critic(torch.full((1, 3, 4, 4), 2.0 / 48**0.5))
+    real, restored = torch.randn(2, 1, 3, 4, 4).unbind()
+    penalty = WGANGP(penalty_weight=1).penalty(lambda photo: critic(photo).expand(-1, -1, 4, 4), real, restored, torch.rand(1))
+    assert penalty is not None
+    assert penalty.item() == pytest.approx(1.0, abs=1e-4)
+
+
 def test_penalty_of_two_samples_is_the_mean_of_each() -> None:
     critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 1, 3))
     real, restored = torch.randn(2, 2, 3, 8, 8).unbind()

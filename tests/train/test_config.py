@@ -15,9 +15,6 @@ from components.train.loop import longest
 from components.train.run import preflight
 from components.train.schedules import Constant, Cosine, Linear, Schedule, Step
 
-ALONE = {"discriminators": [], "adversarial": None, "phases": [{"name": "a", "images": 2, "crop_px": 16, "adversarial": False}]}
-
-
 ALONE = {"discriminators": [], "adversarial": None, "phases": [{"name": "content", "images": 2, "crop_px": 16, "batch": 2, "adversarial": False}]}
 
 
@@ -53,12 +50,34 @@ ALONE = {"discriminators": [], "adversarial": None, "phases": [{"name": "content
             "crop_px 16 of phase joint must be 256: the dense head of patch_dense takes that size",
         ),
         ({"discriminators": [{"kind": "patchgan", "layers": 5}]}, "crop_px 16 of phase joint is too small for patchgan: it needs"),
+        (
+            {"discriminators": [{"kind": "patch_dense", "crop_px": 256}], "adversarial": {"kind": "cross_entropy"}},
+            "cross_entropy takes logits, and patch_dense ends in a sigmoid, which keeps them in 0 to 1: set its sigmoid to false",
+        ),
+        (
+            {"discriminators": [{"kind": "patchgan", "layers": 1, "spectral_norm": True}], "adversarial": {"kind": "wasserstein", "clip": 0.01}},
+            "adversarial.clip 0.01 cuts the weights that spectral_norm of patchgan divides afterwards",
+        ),
+        ({"phases": [{"name": "a", "images": 2, "crop_px": 16, "adversarial": False}]}, r"there are discriminators, and no phase \(a\) is adversarial"),
+        ({"content": [{"kind": "l1"}, {"kind": "l2"}], "phases": [{"name": "a", "images": 2, "crop_px": 16, "content": ["l1"]}]}, "l2 counts in no phase"),
+        ({"phases": [{"name": "a", "images": 2, "crop_px": 16}] * 2}, r"phases has the name a twice \(a, a\)"),
+        ({"validate_metrics": ["psnr_rgb", "psnr_rgb"]}, "validate_metrics has the name psnr_rgb twice"),
+        ({"rollback": {"factor": 1.0}}, "less than 1"),
         ({"generator": {"kind": "srresnet"}, "phases": [{"name": "a", "images": 2, "crop_px": 18}]}, "crop_px 18 of phase a must be a multiple of 4"),
     ],
 )
 def test_contradictions_are_refused_at_birth(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         config(**changes)
+
+
+@pytest.mark.parametrize("kind", ["least_squares", "wasserstein"])
+def test_a_bounded_judge_is_left_to_losses_that_have_targets_or_are_the_guides(kind: str) -> None:
+    judge = {"kind": "patch_dense", "crop_px": 64}
+    phases = [{"name": "joint", "images": 2, "crop_px": 64, "batch": 2}]
+    assert config(discriminators=[judge], adversarial={"kind": kind}, phases=phases).discriminators[0].bounded
+    logits = config(discriminators=[judge | {"sigmoid": False}], adversarial={"kind": "cross_entropy"}, phases=phases)
+    assert not logits.discriminators[0].bounded
 
 
 def test_a_loss_that_does_not_count_in_a_phase_may_need_larger_crops() -> None:

@@ -15,6 +15,7 @@ from small_training import config
 from components.core.errors import InputError, LineageError
 from components.core.images import write_png
 from components.core.records import Pair
+from components.train.augment import PairedAugment
 from components.train.data import Data, PairDataset, pair_at, places_of_step, refuse_other_scale, refuse_small, refuse_unvalidated, steps
 
 
@@ -110,6 +111,47 @@ def test_photos_smaller_than_the_crop_are_refused_with_what_helps(tmp_path: Path
         refuse_small([pair.model_copy(update={"blur_kind": "side_by_side"})], config(**large), "train")
 
 
+def changed_often(**augment: float) -> tuple[np.ndarray[Any, Any], list[np.ndarray[Any, Any]]]:
+    """A grey ramp with a little colour, and what 300 draws make of it."""
+    picture = np.add.outer(np.arange(90, 122, 2), np.arange(0, 48, 3))[:, :, None] + np.array([0, 2, 5])
+    change = PairedAugment(config(augment={"flip": 0.0} | augment).augment, 16)
+    pairs = [change(picture.astype(np.uint8), picture.astype(np.uint8), position) for position in range(300)]
+    assert all(np.array_equal(given, sharp) for given, sharp in pairs)
+    return picture, [sharp.astype(int) for _, sharp in pairs]
+
+
+@pytest.mark.parametrize(("field", "mirrored"), [("flip", np.fliplr), ("flip_vertical", np.flipud)])
+def test_a_photo_is_mirrored_as_often_as_its_probability_says(field: str, mirrored: Any) -> None:
+    picture, drawn = changed_often(**{field: 0.25})
+    other = [photo for photo in drawn if not np.array_equal(photo, picture)]
+    assert all(np.array_equal(photo, mirrored(picture)) for photo in other)
+    assert 50 < len(other) < 100
+
+
+def test_quarter_turns_are_all_four_and_only_as_often_as_asked() -> None:
+    picture, drawn = changed_often(quarter_turns=0.5)
+    counts = [sum(np.array_equal(photo, np.rot90(picture, turns)) for photo in drawn) for turns in range(4)]
+    assert sum(counts) == 300
+    assert all(20 < count < 60 for count in counts[1:]), "each an eighth of the draws"
+
+
+def test_swapped_channels_are_the_photos_own() -> None:
+    picture, drawn = changed_often(swap_channels=1.0)
+    assert all(np.array_equal(np.sort(photo, axis=2), picture) for photo in drawn)
+    assert len({tuple(photo[0, 0]) for photo in drawn}) == 6
+
+
+def test_brightness_adds_and_contrast_multiplies_up_to_their_bounds() -> None:
+    picture, brighter = changed_often(brightness=0.2)
+    added = [photo - picture for photo in brighter]
+    assert all(np.ptp(step) <= 1 for step in added)
+    assert (-52 <= min(map(np.min, added)) < -40, 40 < max(map(np.max, added)) <= 52) == (True, True)
+    _, harder = changed_often(contrast=0.2)
+    factors = [float((photo * picture).sum() / (picture * picture).sum()) for photo in harder]
+    assert all(np.abs(photo - factor * picture).max() < 1.5 for photo, factor in zip(harder, factors, strict=True))
+    assert (0.79 < min(factors) < 0.84, 1.16 < max(factors) < 1.21) == (True, True)
+
+
 def test_enlarging_before_the_crop_lets_a_photo_of_the_crops_size_move(tmp_path: Path) -> None:
     folder, pair = a_pair(tmp_path)
     still, jittered = (dataset_of(folder, pair, 48, augment={"flip": 0.0, "enlarge": enlarge}) for enlarge in (1.0, 1.25))
@@ -125,6 +167,17 @@ def test_drawing_with_replacement_repeats_and_misses_pairs() -> None:
     # Of n draws from n about 1 - 1/e, here 32, are different.
     assert 25 <= len(set(drawn)) <= 39
     assert drawn == [pair_at(1, ("generator", position), 50, with_replacement=True) for position in range(50)]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_the_loader_draws_as_the_recipe_says(anew: bool, tmp_path: Path) -> None:
+    rows = make_pairs(tmp_path, count=8).pairs("train")
+    for index, pair in enumerate(rows):
+        for file in (pair.blurred, pair.sharp):
+            write_png(tmp_path / file, np.full((48, 48, 3), index, np.uint8))
+    dataset = PairDataset(tmp_path, rows, config(with_replacement=anew), 16)
+    seen = {int(dataset[("generator", position)][0][0, 0, 0]) for position in range(len(rows))}
+    assert (len(seen) < len(rows)) == anew
 
 
 def test_pairs_of_another_scale_than_the_generators_are_refused(tmp_path: Path) -> None:

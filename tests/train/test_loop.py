@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from pairs import make_pairs
-from small_training import CPU, LEARNING, NET, KilledError, Memory, config, content_phase, data_of, run, weights_of
+from small_training import CPU, LEARNING, LOGITS, NET, KilledError, Memory, config, content_phase, data_of, run, weights_of
 
 from components.core.errors import InputError, LineageError
 from components.core.records import PairSet
@@ -30,6 +30,15 @@ def test_ten_steps_equal_five_plus_five(pairset: PairSet) -> None:
     assert (rest.began, rest.images) == (8, 12)
     for ours, theirs in zip(weights_of(rest.states[-1]), weights_of(whole.states[-1]), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_a_resumed_training_looks_no_second_time(pairset: PairSet) -> None:
+    halves, rest = Memory(die_after=13), Memory()
+    with pytest.raises(KilledError):
+        run(config(), pairset, halves)
+    rest.states = halves.states
+    run(config(), pairset, rest)
+    assert (halves.pictures, rest.pictures) == ([0, 8], [16, 20])
 
 
 def test_a_finished_training_trains_nothing_more(pairset: PairSet) -> None:
@@ -104,6 +113,14 @@ def test_a_runaway_loss_stops_and_the_last_healthy_state_is_kept(pairset: PairSe
     assert all(torch.isfinite(tensor).all() for tensor in kept["step"]["average"].values())
 
 
+@pytest.mark.parametrize("value", [-20_000.0, 20_000.0])
+def test_a_critics_loss_that_runs_away_downward_stops_too(pairset: PairSet, value: float) -> None:
+    loop = Loop(config(loss_limit=1e4), data_of(pairset), CPU, (memory := Memory()), memory, {})
+    trouble = loop._trouble({"generator/total": 1.0, "discriminator/total": value, "speed/images_per_second": 1e9})
+    assert trouble is not None
+    assert trouble.startswith("discriminator/total was")
+
+
 def test_nan_stops_the_training(pairset: PairSet) -> None:
     loop = Loop(config(), data_of(pairset), CPU, (memory := Memory()), memory, {})
     with torch.no_grad():
@@ -120,6 +137,23 @@ def test_rates_follow_the_schedule(pairset: PairSet) -> None:
     run(config(phases=[phase], log_every=1, generator_optimizer={"lr": 0.01}), pairset, memory)
     rates = [memory.values[images]["rate/generator"] for images in range(2, 22, 2)]
     assert rates == pytest.approx([0.01] * 6 + [0.008, 0.006, 0.004, 0.002])
+
+
+def test_each_phase_follows_its_own_schedule_from_its_own_beginning(pairset: PairSet) -> None:
+    memory = Memory()
+    phases = [{"name": name, "images": 8, "crop_px": 16, "batch": 2, "schedule": {"kind": "linear", "hold": 0.5}} for name in ("first", "second")]
+    run(config(phases=phases, log_every=1, generator_optimizer={"lr": 0.01}), pairset, memory)
+    assert [memory.values[images]["rate/generator"] for images in range(2, 18, 2)] == pytest.approx([0.01, 0.01, 0.01, 0.005] * 2)
+
+
+def test_instance_noise_fades_over_the_phase(pairset: PairSet) -> None:
+    loop = Loop(config(**LOGITS, instance_noise={"std": 0.5}), data_of(pairset), CPU, (memory := Memory()), memory, {})
+    outside: list[float] = []  # how far photos in [-1, 1] are driven out of their range
+    loop.step.discriminators[0].register_forward_pre_hook(lambda net, given: outside.append((given[0].abs() - 1).clamp_min(0).mean().item()))
+    loop.run()
+    on_real = outside[::3]
+    assert len(on_real) == 10
+    assert on_real[0] > 4 * on_real[-1] > 0 == outside[1]
 
 
 def test_a_constant_rate_may_be_a_share_of_the_optimisers(pairset: PairSet) -> None:

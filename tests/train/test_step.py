@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from small_training import CPU, CRITIC, LOGITS, a_batch, config, copy_of
+from small_training import CPU, CRITIC, LEARNING, LOGITS, a_batch, config, content_phase, copy_of
 
 from components.train.step import GanStep
 from components.train.world import World
@@ -24,7 +24,7 @@ def same(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> bool:
 
 
 def test_the_discriminator_rests_while_the_generator_steps() -> None:
-    step = GanStep(config(phases=[{"name": "content", "images": 2, "crop_px": 16, "batch": 2, "adversarial": False}]), CPU, {})
+    step = GanStep(config(phases=[content_phase("content", 2), config().phases[0].model_dump()]), CPU, {})
     before = copy_of(step.discriminators[0])
     step([a_batch()], step.config.phases[0], 0, 1.0)
     assert all(torch.equal(old, new) for old, new in zip(before, step.discriminators[0].parameters(), strict=True))
@@ -74,6 +74,14 @@ def test_the_average_moves_by_the_published_amount() -> None:
         torch.testing.assert_close(kept.detach(), 0.9 * old + 0.1 * (present + 1.0))
 
 
+def test_the_average_follows_faster_at_first() -> None:
+    step = GanStep(config(ema=0.999), CPU, {})
+    before = copy_of(step.average)
+    step([a_batch(), a_batch()], step.config.phases[0], 0, 1.0)
+    for kept, old, present in zip(step.average.parameters(), before, step.generator.parameters(), strict=True):
+        torch.testing.assert_close(kept.detach(), 2 / 11 * old + 9 / 11 * present.detach())
+
+
 def test_bfloat16_keeps_weights_and_losses_in_float32() -> None:
     step = GanStep(config(precision="bf16"), CPU, {})
     terms = step([a_batch(), a_batch()], step.config.phases[0], 0, 1.0)
@@ -87,6 +95,17 @@ def test_a_conditional_discriminator_sees_the_input_beside_the_photo() -> None:
     assert next(step.discriminators[0].parameters()).shape[1] == 6
     assert {"discriminator_0/real", "discriminator_1/real", "generator/adversarial_1"} <= set(terms)
     assert terms["generator/adversarial_1_weighted"].item() == pytest.approx(0.4 * 0.1 * terms["generator/adversarial_1"].item(), rel=1e-5)
+
+
+def test_discriminators_learn_by_their_shares() -> None:
+    # Two of one architecture, judging alike at first: their losses are equal, their gradients in the sum are not.
+    twins = [CRITIC | {"weight": 0.6}, CRITIC | {"weight": 0.4}]
+    step = GanStep(config(**LOGITS | {"discriminators": twins}), CPU, {})
+    step.discriminators[1].load_state_dict(step.discriminators[0].state_dict())
+    terms = step([a_batch()], step.config.phases[0], 0, 1e-9)
+    first, second = (terms[f"discriminator_{index}/real"] + terms[f"discriminator_{index}/restored"] for index in (0, 1))
+    torch.testing.assert_close(terms["discriminator/total"], 0.6 * first + 0.4 * second)
+    torch.testing.assert_close(terms["discriminator_0/gradient_norm"], 1.5 * terms["discriminator_1/gradient_norm"])
 
 
 def test_reused_photos_are_the_same_as_handing_them_in_three_times() -> None:
@@ -122,6 +141,13 @@ def test_the_total_of_split_updates_is_that_of_both() -> None:
     torch.testing.assert_close(terms["discriminator/total"], terms["discriminator_0/real"] + terms["discriminator_0/restored"])
 
 
+def test_a_penalty_is_counted_once_in_split_updates() -> None:
+    step = GanStep(config(split_updates=True, discriminator_updates=1), CPU, {})
+    terms = step([a_batch()], step.config.phases[0], 0, 1e-9)
+    parts = sum(terms[f"discriminator_0/{name}"] for name in ("real", "restored", "penalty"))
+    torch.testing.assert_close(terms["discriminator/total"], parts)
+
+
 @pytest.mark.parametrize("simultaneous", [False, True])
 def test_the_generator_is_judged_by_the_discriminator_after_its_step_or_before(simultaneous: bool) -> None:
     step = GanStep(config(**LOGITS, simultaneous=simultaneous, discriminator_optimizer={"lr": 0.05}), CPU, {})
@@ -154,6 +180,14 @@ def test_each_net_moves_at_its_own_rate() -> None:
     assert head == pytest.approx(0.0005, rel=1e-2)
 
 
+def test_a_large_epsilon_shortens_adams_first_step() -> None:
+    step = GanStep(config(**LOGITS, generator_optimizer={"lr": 0.01, "epsilon": 1e6}, discriminator_optimizer={"lr": 0.01, "epsilon": 1e6}), CPU, {})
+    before = [copy_of(net) for net in (step.generator, step.discriminators[0])]
+    step([a_batch()], step.config.phases[0], 0, 1.0)
+    for old, net in zip(before, (step.generator, step.discriminators[0]), strict=True):
+        assert max((was - now).abs().max().item() for was, now in zip(old, net.parameters(), strict=True)) < 1e-6
+
+
 def test_half_the_discriminators_weight_halves_its_terms_and_not_the_generators() -> None:
     whole, half = ({"adversarial": {"kind": "cross_entropy", "discriminator_weight": weight}, "discriminator_updates": 1} for weight in (1.0, 0.5))
     first, second = (GanStep(config(**settings), CPU, {}) for settings in (whole, half))
@@ -170,10 +204,8 @@ def test_clipping_holds_every_weight_of_the_critic() -> None:
 
 
 def test_a_phase_may_name_the_losses_that_count_in_it() -> None:
-    phases = [
-        {"name": name, "images": 2, "crop_px": 16, "batch": 2, "adversarial": False, "content": content} for name, content in (("a", ["l1"]), ("b", None))
-    ]
-    step = GanStep(config(content=[{"kind": "l1"}, {"kind": "l2"}], phases=phases), CPU, {})
+    phases = [content_phase(name, 2, content=content) for name, content in (("a", ["l1"]), ("b", None))]
+    step = GanStep(config(**LEARNING, content=[{"kind": "l1"}, {"kind": "l2"}], phases=phases), CPU, {})
     first, second = (step([a_batch()], phase, 0, 1.0) for phase in step.config.phases)
     assert "generator/l2" not in first
     torch.testing.assert_close(first["generator/total"], first["generator/l1"])

@@ -23,6 +23,14 @@ def test_instance_noise_falls_on_real_photos_alone_and_fades(share: float, level
     assert torch.equal(seen[1], restored)
 
 
+def test_every_update_draws_noise_of_its_own() -> None:
+    step = GanStep(config(**LOGITS | {"discriminator_updates": 3}, instance_noise={"std": 0.1}), CPU, {})
+    seen = seen_by_the_discriminator(step)
+    step([a_batch()] * 3, step.config.phases[0], 0, 1.0)
+    assert len(seen) == 7
+    assert not any(torch.equal(seen[0], other) for other in (seen[2], seen[4])), "the same sharp photos in every update"
+
+
 def test_instance_noise_may_fall_on_restored_photos_too_also_in_the_generators_step() -> None:
     step = GanStep(config(**LOGITS, instance_noise={"std": 0.1, "restored": True, "fade": False}), CPU, {})
     seen = seen_by_the_discriminator(step)
@@ -53,6 +61,15 @@ def test_a_pool_shows_earlier_photos_about_half_of_the_time() -> None:
         if turn < 4:
             assert earlier == 0, "while it fills, everybody is shown as is"
     assert 160 < earlier < 240
+
+
+def test_a_photo_that_left_the_pool_does_not_come_back() -> None:
+    pool, shown = Pool(History(size=4), seed=1), []
+    for turn in range(200):
+        photo = torch.full((1, 3, 4, 4), float(turn))
+        shown.append(pool.exchange(photo, photo, turn, 0)[1][0, 0, 0, 0].item())
+    assert max(map(shown.count, shown)) <= 2, "at first as it is, while the pool fills, and once more when another takes its place"
+    assert min(shown[100:]) > 50
 
 
 def test_a_pool_goes_on_from_its_state_and_starts_anew_with_another_crop() -> None:

@@ -58,6 +58,11 @@ class PatchDense(DiscriminatorPart):
         return self
 
     @property
+    def bounded(self) -> bool:
+        """With `sigmoid`."""
+        return self.sigmoid
+
+    @property
     def fixed_px(self) -> int | None:
         """The training crop: the dense layers take no other."""
         return self.crop_px

@@ -32,6 +32,11 @@ class DiscriminatorPart(Part):
         return None
 
     @property
+    def bounded(self) -> bool:
+        """Whether what it gives lies in 0..1, so that it is no logit."""
+        return False
+
+    @property
     def smallest_px(self) -> int:
         """Below this side of the photo there is no output, or in a batch of one a norm has a single value a channel and leaves nothing of it."""
         return self.shrink * smallest_px(self._steps(), self.norm, self.padding)
