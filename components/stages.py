@@ -88,7 +88,10 @@ def run_stage(name: str, recipe_name: str, root: Path) -> Record:
     """Run one stage of one recipe on the records that lie in ROOT/data/RECIPE; gives the record it wrote."""
     need_torch()
     stage, recipe = stage_named(name), recipes.load(recipe_name, root=root)
-    return stage.run(*_given(stage, recipe, root), out=folder_of(root, recipe.name, stage.gives))
+    given = _given(stage, recipe, root)
+    for photoset in (record for record in given if isinstance(record, PhotoSet)):
+        recipe.refuse_small(photoset.photos())
+    return stage.run(*given, out=folder_of(root, recipe.name, stage.gives))
 
 
 def register(recipe_name: str, provenance: Provenance, root: Path) -> ModelVersion:

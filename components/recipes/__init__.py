@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from components.core.errors import RecipeError, nearest
+from components.core.errors import InputError, RecipeError, nearest
 from components.core.parts import Part
-from components.core.records import RecipeRecord
+from components.core.records import Photo, RecipeRecord
 from components.evaluate.config import EvaluateConfig
 from components.ingest.config import IngestConfig
 from components.recipes.explain import explain
@@ -86,6 +87,20 @@ class Recipe(Part):
                 "which swapping unteaches: set it to 0"
             )
         return self
+
+    def refuse_small(self, photos: Sequence[Photo]) -> None:
+        """Raises InputError when training could not crop a photo, which it would find out only after synthesize."""
+        largest = max(self.train.phases, key=lambda phase: phase.crop_px)
+        needed = math.ceil(largest.crop_px / self.train.augment.enlarge)
+        small = [photo for photo in photos if photo.split == "train" and min(self.synthesize.target_size(photo)) < needed]
+        if small:
+            width, height = self.synthesize.target_size(small[0])
+            whole = (width, height) == (small[0].width, small[0].height)
+            raise InputError(
+                f"phase {largest.name} crops {largest.crop_px} px, but {len(small)} of {len(photos)} photos are smaller: {small[0].name} is "
+                f"{small[0].width} × {small[0].height} px{'' if whole else f', its target {width} × {height} px'}. Leave them out "
+                f"({f'ingest.min_px: {needed}' if whole else 'of the folder that is ingested'}), or lower the phase's crop_px"
+            )
 
     def section(self, stage: str) -> Part:
         """One stage's settings."""

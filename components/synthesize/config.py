@@ -11,6 +11,7 @@ from components.core.records import Baseline, Photo, PhotoMap, Task
 from components.optics.blurs import Blur, NoBlur, RandomTrajectory, map_of
 from components.optics.camera import Camera
 from components.optics.downscale import SMALLEST_PX, Downscaling
+from components.optics.light import shrunk_size
 from components.optics.plan import Degradation
 from components.synthesize.translate import Translate
 
@@ -122,6 +123,11 @@ class SynthesizeConfig(Part):
         """Those of a photo's maps that a blur takes."""
         kinds = {map_of(blur) for blur in self.blurs}
         return tuple(each for each in photo.maps if each.kind in kinds)
+
+    def target_size(self, photo: Photo) -> tuple[int, int]:
+        """Width and height of a photo's target, before it is cut to a multiple of the scale."""
+        size = (photo.width, photo.height) if self.translate is None else self.translate.size(photo.width, photo.height)
+        return shrunk_size(*size, self.max_side_px)
 
     @property
     def asks_for_blur(self) -> tuple[str, ...]:

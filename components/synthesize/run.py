@@ -19,7 +19,6 @@ from components.cluster import map_in_order
 from components.core.errors import LineageError, PhotoError
 from components.core.files import sha256_of_bytes
 from components.core.records import SPLITS, Given, OnTheFly, Pair, PairSet, Photo, PhotoMap, PhotoSet, Target
-from components.optics.light import shrunk_size
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import refuse_settings
 from components.synthesize.made import KINDS, File, Made, Work
@@ -135,12 +134,6 @@ def _read(photoset: PhotoSet, picture: Photo | Given | PhotoMap) -> bytes:
     return data
 
 
-def _target_size(config: SynthesizeConfig, photo: Photo) -> tuple[int, int]:
-    """Width and height of a photo's target, before it is cut to a multiple of the scale."""
-    size = (photo.width, photo.height) if config.translate is None else config.translate.size(photo.width, photo.height)
-    return shrunk_size(*size, config.max_side_px)
-
-
 def _megabytes_read(config: SynthesizeConfig, photo: Photo) -> float:
     """Of a photo and what comes with it."""
     given, maps = sum(each.size_bytes for each in photo.given), sum(each.size_bytes for each in config.maps_of(photo))
@@ -149,7 +142,7 @@ def _megabytes_read(config: SynthesizeConfig, photo: Photo) -> float:
 
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
     """Room for a photo's pictures as if PNG saved nothing, which is nearly so with noise."""
-    width, height = _target_size(config, photo)
+    width, height = config.target_size(photo)
     # On the fly, a photo of more than 8 bits lies beside its target.
     beside = 2.0 if config.delivery == "on_the_fly" and photo.split == "train" else pairs_of(config, photo) / config.scale**2
     return 3 * width * height * config.camera.bits / 8 * (1 + beside) / 1e6
@@ -166,10 +159,10 @@ def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> Non
 def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
     """Reflection cannot fill the border of a photo that is smaller than the blur; of a tiny one nothing is left to learn."""
     needed = config.smallest_px
-    small = [photo for photo in photos if not photo.given and min(_target_size(config, photo)) < needed]
+    small = [photo for photo in photos if not photo.given and min(config.target_size(photo)) < needed]
     if small:
         first = small[0]
-        width, height = _target_size(config, first)
+        width, height = config.target_size(first)
         target = "" if (width, height) == (first.width, first.height) else f", its target {width} × {height} px"
         blur = needed == config.largest_blur_px
         raise PhotoError(
@@ -182,7 +175,7 @@ def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
 def _refuse_large(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
     """A codec's file has no room for longer sides."""
     longest = None if config.camera.largest_px is None else config.camera.largest_px * config.scale
-    large = [] if longest is None else [photo for photo in photos if max(_target_size(config, photo)) > longest]
+    large = [] if longest is None else [photo for photo in photos if max(config.target_size(photo)) > longest]
     if large:
         raise PhotoError(
             f"{len(large)} of {len(photos)} photos are larger than camera.{' or camera.'.join(config.camera.codecs)} can write, {longest} px a side:"
