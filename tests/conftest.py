@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,16 @@ def s3_endpoint(_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     return _s3_server
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str) -> str:
+    """The address of a new, empty bucket."""
+    import boto3
+
+    name = f"refocus-{uuid.uuid4().hex[:12]}"
+    boto3.session.Session().client("s3").create_bucket(Bucket=name)
+    return f"s3://{name}"
 
 
 def s3_variables(endpoint: str) -> dict[str, str]:
