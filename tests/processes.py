@@ -17,7 +17,7 @@ def wait_for(what: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def ends(processes: Iterable[psutil.Process], seconds: float = 20) -> bool:
+def ends(processes: Iterable[psutil.Process], seconds: float = 120) -> bool:
     """All of them end within that time."""
     return wait_for(lambda: not any(_lives(process) for process in processes), seconds)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ NAMES = commands._parser()[1]
 
 def refocus(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-m", "components.cli", *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([sys.executable, "-m", "components.cli", *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_help_answers_without_the_heavy_libraries() -> None:
@@ -31,14 +31,13 @@ def test_help_answers_without_the_heavy_libraries() -> None:
 
 
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:
-    # The quickest of several: what else the machine does can only make it slower.
+    # Of the processor: it waits for nothing, and what else the machine does must not count. The quickest of three, as a first one fills caches.
     quickest = float("inf")
-    for _ in range(20):
-        began = time.monotonic()
-        refocus("--help")
-        quickest = min(quickest, time.monotonic() - began)
-        if quickest < 0.3:
-            break
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert refocus("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        quickest = min(quickest, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     assert quickest < 0.3
 
 

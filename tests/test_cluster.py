@@ -32,16 +32,17 @@ def refused(item: int) -> Iterator[int]:
 WANTED = [(item, place) for item in range(ITEMS) for place in range(item % 6)]
 
 
+def noting(asked: list[int]) -> Iterator[int]:
+    """The items; notes each as it is asked for."""
+    for item in range(ITEMS):
+        asked.append(item)
+        yield item
+
+
 def test_in_this_process_items_are_asked_for_one_at_a_time() -> None:
     asked: list[int] = []
-
-    def items() -> Iterator[int]:
-        for item in range(ITEMS):
-            asked.append(item)
-            yield item
-
     found = []
-    for result in map_in_order(counted, items(), megabytes=[1.0] * ITEMS, workers=0, title="test"):
+    for result in map_in_order(counted, noting(asked), megabytes=[1.0] * ITEMS, workers=0, title="test"):
         assert asked[-1] == result[0]
         found.append(result)
     assert found == WANTED
@@ -51,15 +52,9 @@ def test_in_this_process_items_are_asked_for_one_at_a_time() -> None:
 def test_workers_give_every_result_in_order_with_little_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where workers find the functions above
     asked: list[int] = []
-
-    def items() -> Iterator[int]:
-        for item in range(ITEMS):
-            asked.append(item)
-            yield item
-
     found = []
     # 900 MB an item: two workers may have 2000 MB under way, so two items and the one that waits for its turn.
-    for result in map_in_order(counted, items(), megabytes=[900.0] * ITEMS, workers=2, title="test"):
+    for result in map_in_order(counted, noting(asked), megabytes=[900.0] * ITEMS, workers=2, title="test"):
         assert len(asked) - result[0] <= 3
         found.append(result)
     assert found == WANTED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,16 +16,6 @@ from components.core.images import png_bytes
 from components.ingest.config import IngestConfig
 from components.ingest.quarantine import Quarantine
 from components.ingest.run import run
-
-
-@pytest.fixture
-def bucket(s3_endpoint: str) -> str:
-    """The address of a new, empty bucket."""
-    import boto3
-
-    name = f"photos-{uuid.uuid4().hex[:12]}"
-    boto3.session.Session().client("s3").create_bucket(Bucket=name)
-    return f"s3://{name}"
 
 
 @pytest.fixture
@@ -45,7 +34,7 @@ def refusing_store() -> Iterator[str]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuse)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()

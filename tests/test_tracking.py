@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,10 +67,10 @@ def test_an_address_that_mlflow_cannot_use_is_refused_with_what_can_be(home: Pat
 
 def test_an_address_where_nobody_listens_is_told_at_once(home: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port}")
-    began = time.monotonic()
+    began = time.monotonic()  # MLflow itself would try again for minutes
     with pytest.raises(ServiceError, match=r"does not answer .* start the server, correct MLFLOW_TRACKING_URI, or unset it"):
         tracking.prepare()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
 
 
 def test_a_database_where_nobody_listens_is_told_at_once(home: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
@@ -89,16 +90,18 @@ def test_a_listener_that_never_answers_is_told_soon(home: Path, monkeypatch: pyt
         began = time.monotonic()
         with pytest.raises(ServiceError, match="gave no answer"):
             tracking.prepare()
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60
 
 
 @pytest.fixture
 def refusing(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A server that answers everything with one status."""
+    """A server that answers everything with one status, after so many seconds."""
+    status, seconds = request.param
 
     class Refusing(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(request.param)
+            time.sleep(seconds)
+            self.send_response(status)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"no")
@@ -107,7 +110,7 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[str]:
             """Silent."""
 
     server = HTTPServer(("127.0.0.1", 0), Refusing)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -118,12 +121,29 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.services
 @pytest.mark.parametrize(
     ("refusing", "remedy"),
-    [(401, "MLFLOW_TRACKING_USERNAME"), (403, "MLFLOW_SERVER_ALLOWED_HOSTS"), (404, "no MLflow server"), (500, "server's log")],
+    [((401, 0), "MLFLOW_TRACKING_USERNAME"), ((403, 0), "MLFLOW_SERVER_ALLOWED_HOSTS"), ((404, 0), "no MLflow server"), ((500, 0), "server's log")],
     indirect=["refusing"],
 )
 def test_a_server_that_refuses_is_answered_with_the_remedy(home: Path, monkeypatch: pytest.MonkeyPatch, refusing: str, remedy: str) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing)
     with pytest.raises(ServiceError, match=remedy):
+        tracking.prepare()
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("refusing", [(401, 1.5)], indirect=True)
+def test_the_import_of_mlflow_takes_nothing_from_the_servers_time(home: Path, monkeypatch: pytest.MonkeyPatch, refusing: str) -> None:
+    now, usual = [0.0], store.mlflow
+
+    def slow() -> object:
+        now[0] += store.PATIENCE_S
+        return usual()
+
+    monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(store, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(store, "mlflow", slow)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing)
+    with pytest.raises(ServiceError, match="answered 401"):
         tracking.prepare()
 
 
@@ -180,7 +200,7 @@ def test_pictures_and_files_are_kept_below_the_state_folder(shared: Path, tmp_pa
 def test_the_machines_load_is_logged(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
     with open_run("c3" * 32) as run:
-        assert wait_for(lambda: "system/cpu_utilization_percentage" in store.client().get_run(run.run_id).data.metrics, 60)
+        assert wait_for(lambda: "system/cpu_utilization_percentage" in store.client().get_run(run.run_id).data.metrics, 300)
 
 
 @pytest.mark.services
@@ -240,6 +260,6 @@ print(run.run_id)
 @pytest.mark.services
 def test_three_processes_that_meet_a_fresh_store_at_once_share_one_run(home: Path) -> None:
     children = [subprocess.Popen([sys.executable, "-c", _FIRST_USE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    ended = [child.communicate(timeout=120) for child in children]
+    ended = [child.communicate() for child in children]
     assert [child.returncode for child in children] == [0, 0, 0], [err for _, err in ended]
     assert len({out.strip() for out, _ in ended}) == 1

@@ -53,9 +53,11 @@ def _bicubic_plane(plane: Floats, width: int, height: int) -> Floats:
     """One channel, by Pillow, which computes in double precision with the same kernel but cuts it off at the border.
 
     So the border is mirrored first (the edge pixel repeated), as far as the kernel reaches, and `box` names the picture within.
+    Rows first, then columns: left to itself Pillow begins with the columns where a picture is more than twice as high as wide,
+    and rounds between the two, so that a part of a picture would not be the whole's.
     """
     rows, columns = plane.shape
     down, across = (REACH * math.ceil(max(have / want, 1.0)) + 1 for have, want in ((rows, height), (columns, width)))
-    padded = np.pad(np.asarray(plane, np.float32), ((down, down), (across, across)), mode="symmetric")
-    box = (across, down, across + columns, down + rows)
-    return np.array(Image.fromarray(padded).resize((width, height), Image.Resampling.BICUBIC, box=box), dtype=np.float32)
+    padded = Image.fromarray(np.pad(np.asarray(plane, np.float32), ((down, down), (across, across)), mode="symmetric"))
+    narrow = padded.resize((width, padded.height), Image.Resampling.BICUBIC, box=(across, 0, across + columns, padded.height))
+    return np.array(narrow.resize((width, height), Image.Resampling.BICUBIC, box=(0, down, width, down + rows)), dtype=np.float32)

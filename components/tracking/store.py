@@ -85,7 +85,7 @@ def client() -> Any:
 def prepare() -> None:
     """Make the tracking store ready for use; call it before work that will log.
 
-    Raises ServiceError within about 5 s when the address does not answer, InputError when it is none that MLflow can use.
+    Raises ServiceError within about 5 s, and what MLflow's import takes, when the address does not answer, InputError when it is none that MLflow can use.
     """
     experiment(tracking_uri(), experiment_name())
 
@@ -102,9 +102,10 @@ def experiment(uri: str, name: str) -> str:
         )
     if scheme != "sqlite":
         _reach(uri, scheme)
-    package = mlflow()
+    waited_s = time.monotonic() - began
+    package = mlflow()  # takes its time on a slow machine, which is none of the server's
     if scheme in ("http", "https"):
-        _ask(uri, max(PATIENCE_S - (time.monotonic() - began), 1.0))
+        _ask(uri, max(PATIENCE_S - waited_s, 1.0))
     lock = state_folder() / "locks" / "tracking.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     # Two processes that meet a fresh SQLite file at once leave it broken for good.

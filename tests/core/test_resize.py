@@ -80,6 +80,15 @@ def test_the_same_size_is_the_same_picture() -> None:
     assert np.array_equal(bicubic(photo, 17, 13), photo)
 
 
+def test_a_part_of_a_tall_picture_is_the_wholes_to_the_last_bit() -> None:
+    photo = np.random.default_rng(6).random((240, 48), dtype=np.float32)
+    whole = bicubic(photo, 12, 60)
+    for top, left, height, width in ((0, 0, 80, 48), (80, 0, 80, 48), (0, 0, 240, 28), (100, 8, 24, 24)):
+        part = bicubic(np.ascontiguousarray(photo[top : top + height, left : left + width]), width // 4, height // 4)
+        inner = np.s_[2 : height // 4 - 2, 2 : width // 4 - 2]  # at its borders the part has other neighbours
+        assert np.array_equal(part[inner], whole[top // 4 :, left // 4 :][inner])
+
+
 def test_fine_stripes_become_grey_when_antialiased_and_vanish_when_not() -> None:
     stripes = np.zeros((32, 32), np.float32)
     stripes[:, ::4] = 1.0  # a quarter of the light, in every fourth column

@@ -19,13 +19,6 @@ def timings(clone: Clone) -> list[dict[str, object]]:
     return [json.loads(line) for line in (clone.root / ".refocus" / "timings" / "tiny.jsonl").read_text().splitlines()]
 
 
-def words_of(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
-
-
 def test_one_command_goes_from_photos_to_a_verdict(trained: Clone) -> None:
     words = trained.environment["WORDS"]
     for said in ("PSNR blurred", "verdict", "registered     tiny version 1", "report.html", "make ui", "dvc.lock", "orchestration"):
@@ -78,23 +71,28 @@ def test_a_wrong_address_is_refused_before_any_work(trained: Clone) -> None:
         done = clone.refocus("run", "tiny", check=4)
         assert name in done.stderr
         assert done.stderr.count("\n") == 1, "one paragraph"
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 120
     assert len(timings(trained)) == before
 
 
 def test_a_second_run_at_the_same_time_is_refused_and_ctrl_c_ends_every_child(trained: Clone) -> None:
+    def states() -> set[Path]:
+        """The states that trainings keep, each in a folder of its own."""
+        return {path.parent for path in (trained.root / ".refocus" / "training").rglob("state*")}
+
     recipe = trained.root / "components" / "recipes" / "tiny.yaml"
     recipe.write_text(TINY.replace("images: 480", "images: 4800000"))
+    before = states()
     run = trained.start("run", "tiny", "--no-prefect")
     try:
         process = psutil.Process(run.pid)
-        assert wait_for(lambda: any("train" in words_of(child) for child in children_of(process)), 90), "training did not start"
-        time.sleep(6)
+        assert wait_for(lambda: run.poll() is not None or bool(states() - before), 600), "no state of the training"
+        assert run.poll() is None, run.communicate()[0]
         busy = trained.refocus("run", "tiny", "--no-prefect", check=5)
         assert f"process {run.pid} since" in busy.stderr
         family = children_of(process)
         run.send_signal(signal.SIGINT)
-        words, _ = run.communicate(timeout=120)
+        words, _ = run.communicate()
         assert run.returncode == 130, words
         assert words.splitlines()[-1].startswith("refocus: interrupted")
         assert "Traceback" not in words

@@ -1,4 +1,4 @@
-"""Published recipes through every stage, nets at full size, a few images only: from bundled photos to a registered model that loads elsewhere.
+"""Published recipes through every stage, nets at full size, a few images only: from photos to a registered model that loads elsewhere.
 
 REFOCUS_ALL_RECIPES=1 runs all eight (a quarter of an hour on two cores); by default two stand for them: another scale, another task.
 """
@@ -32,6 +32,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         path = root / "components" / "recipes" / f"{name}.yaml"
         plain = yaml.safe_load(path.read_text())
         plain["synthesize"] |= {"pairs_per_photo": 1, "pairs_per_eval_photo": 1, "max_side_px": 448, "workers": 0}
+        if max(phase["crop_px"] for phase in plain["train"]["phases"]) <= 96:
+            plain["ingest"] |= {"photos": "photos", "split": {"kind": "by_folder"}, "min_px": 96}  # the clone's own, of 96 px
         for phase in plain["train"]["phases"]:
             phase.pop("epochs", None)
             phase |= {"images": 2, "batch": 1}

@@ -49,17 +49,17 @@ def test_a_recipe_without_stages_is_refused(root: Path) -> None:
 
 
 def test_what_a_killed_run_left_at_work_is_ended_before_the_next_begins(root: Path) -> None:
-    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"], start_new_session=True)
+    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1200)"], start_new_session=True)
     holder = root / ".refocus" / "locks" / "demo.json"
     holder.parent.mkdir(parents=True)
     holder.write_text(json.dumps({"pid": 1, "since": "then", "child": left.pid, "child_since": psutil.Process(left.pid).create_time()}))
     with workspace("demo", root):
-        left.wait(timeout=15)  # it would sleep for two minutes; with what code it ended is known to whoever waited first
+        left.wait(timeout=120)  # it would sleep for twenty minutes; with what code it ended is known to whoever waited first
         assert not psutil.pid_exists(left.pid)
 
 
 def test_a_stranger_with_the_same_number_is_left_alone(root: Path) -> None:
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"], start_new_session=True)
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1200)"], start_new_session=True)
     holder = root / ".refocus" / "locks" / "demo.json"
     holder.parent.mkdir(parents=True)
     holder.write_text(json.dumps({"pid": 1, "since": "then", "child": stranger.pid, "child_since": 1.0}))

@@ -59,7 +59,7 @@ class Clone:
     def refocus(self, *words: str, check: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, as a person would."""
         done = subprocess.run(
-            [sys.executable, "-m", "components.cli", *words], cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=240, check=False
+            [sys.executable, "-m", "components.cli", *words], cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
         )
         assert check is None or done.returncode == check, f"exit {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         return done
@@ -112,6 +112,7 @@ def clone_into(root: Path) -> Clone:
     graph = root / "dvc.yaml"
     graph.write_text(graph.read_text().replace("recipes: [", "recipes: [tiny, "))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("REFOCUS_", "PREFECT_", "MLFLOW_", "DVC_", "RAY_", "GIT_", "AWS_"))}
+    kept |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     environment = {**kept, "OMP_NUM_THREADS": "1", "DVC_SITE_CACHE_DIR": str(root / ".refocus" / "dvc-site"), "PYTHONPATH": str(root)}
     clone = Clone(root, environment)
     clone.git("init", "-q")

@@ -122,8 +122,9 @@ def test_an_untrained_unet_leaves_the_photo_as_it_is() -> None:
 def test_the_demos_unet_begins_as_it_always_did() -> None:
     # Golden, from the first release: a change would give every seed other weights.
     net = UNet(width=8, depth=2).build(seed=7)
-    assert net.body.stem[0].weight.flatten()[:3].tolist() == pytest.approx([-0.01751939, 0.04627547, -0.11304194], abs=1e-7)
-    assert sum(weight.double().sum().item() for weight in net.parameters()) == pytest.approx(31.270071518, abs=1e-5)
+    # Where a processor has no AVX2, torch's normal numbers differ in their seventh digit; those of another seed differ in the first.
+    assert net.body.stem[0].weight.flatten()[:3].tolist() == pytest.approx([-0.01751939, 0.04627547, -0.11304194], abs=1e-6)
+    assert sum(weight.double().sum().item() for weight in net.parameters()) == pytest.approx(31.270071518, abs=1e-3)
 
 
 def test_keras_padding_moves_a_resnets_halvings() -> None:

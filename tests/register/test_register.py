@@ -101,12 +101,16 @@ def test_the_card_of_real_pairs_names_the_set_and_its_variant(chain: Chain, tmp_
     assert "It knows the blur it was trained on: `imported` (gopro, blur_gamma), up to 2.0 px RMS radius" in card
 
 
+def card_of(chain: Chain, *, pairs: dict[str, object], report: dict[str, object]) -> str:
+    """The card of the chain with fields of its pair set and of its report changed."""
+    pairset, measured = chain.pairset.model_copy(update=pairs), chain.report.model_copy(update=report)
+    pairset._folder, measured._folder = chain.pairset.folder, chain.report.folder
+    return write_card("tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, measured, chain.provenance)
+
+
 def test_the_card_of_super_resolution_speaks_of_size_and_bicubic(chain: Chain) -> None:
-    pairset = chain.pairset.model_copy(update={"task": "super_resolution", "scale": 4, "baseline": "bicubic"})
-    pairset._folder = chain.pairset.folder
-    report = chain.report.model_copy(update={"task": "super_resolution", "baseline": "bicubic"})
-    report._folder = chain.report.folder
-    card = write_card("tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, report, chain.provenance)
+    task = {"task": "super_resolution", "baseline": "bicubic"}
+    card = card_of(chain, pairs={**task, "scale": 4}, report=task)
     for words in (
         "Enlarges photos 4 times each way",
         "2 small/large pairs",
@@ -118,12 +122,9 @@ def test_the_card_of_super_resolution_speaks_of_size_and_bicubic(chain: Chain) -
 
 
 def test_the_card_of_a_translation_speaks_of_kinds_and_of_sets(chain: Chain) -> None:
-    pairset = chain.pairset.model_copy(update={"task": "translation", "baseline": "mean_colour", "mean_colour": (1, 2, 3)})
-    pairset._folder = chain.pairset.folder
+    task = {"task": "translation", "baseline": "mean_colour"}
     sets = {"set_restored": {"fid_inception": 111.5}, "set_do_nothing": {"fid_inception": 222.25}}
-    report = chain.report.model_copy(update={"task": "translation", "baseline": "mean_colour", **sets})
-    report._folder = chain.report.folder
-    card = write_card("tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, report, chain.provenance)
+    card = card_of(chain, pairs={**task, "mean_colour": (1, 2, 3)}, report={**task, **sets})
     for words in (
         "Turns one kind of picture into another",
         "| metric | mean colour (doing nothing) | translated |",
@@ -271,7 +272,7 @@ def test_a_registered_model_loads_in_a_clean_process_with_pickle_forbidden(store
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment |= {"MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-I", "-c", _STRANGER, "models:/clean/1"]
-    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["shapes"] == [[1, 45, 61, 3], [2, 30, 17, 3]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,6 @@ from components.synthesize.run import run
 
 pytestmark = pytest.mark.services
 CONFIG = SynthesizeConfig(blurs=(RandomTrajectory(canvas_px=32, max_len_px=20),))
-
-
-@pytest.fixture
-def bucket(s3_endpoint: str) -> str:
-    import boto3
-
-    name = f"sets-{uuid.uuid4().hex[:12]}"
-    boto3.session.Session().client("s3").create_bucket(Bucket=name)
-    return f"s3://{name}"
 
 
 @pytest.fixture

@@ -23,10 +23,18 @@ from components.synthesize.run import run
 from components.synthesize.workbench import Workbench
 
 CONFIG = SynthesizeConfig(blurs=(RandomTrajectory(), NoBlur()), pairs_per_photo=2)
-PHOTOS = 12
+PHOTOS = 8
+# The stage, which ends itself as kill -9 does: in its fifth photo, between the first picture and the second.
 STAGE = """
-import sys; from pathlib import Path
+import os, signal, sys; from pathlib import Path
 from components.core.records import PhotoSet; from components.synthesize.config import SynthesizeConfig; from components.synthesize.run import run
+from components.synthesize.workbench import Workbench
+write = Workbench.write
+def killed_in_the_fifth(bench, file):
+    if "/blur/" in file.name and (bench.folder / "finished.jsonl").read_text().count("\\n") == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(bench, file)
+Workbench.write = killed_in_the_fifth
 run(SynthesizeConfig.model_validate_json(sys.argv[1]), PhotoSet.load(Path(sys.argv[2])), out=Path(sys.argv[3]))
 """
 
@@ -42,19 +50,16 @@ def finished_lines() -> list[str]:
 
 
 def test_after_a_kill_nothing_finished_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    photoset = photoset_of(tmp_path / "ingested", sizes=((500, 400),) * PHOTOS)
-    child = subprocess.Popen([sys.executable, "-c", STAGE, CONFIG.model_dump_json(), str(photoset.folder), str(tmp_path / "pairs")])
-    while len(finished_lines()) < 4:
-        assert child.poll() is None, "the stage ended before it could be killed"
-        time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    photoset = photoset_of(tmp_path / "ingested", sizes=((96, 80),) * PHOTOS)
+    child = subprocess.run([sys.executable, "-c", STAGE, CONFIG.model_dump_json(), str(photoset.folder), str(tmp_path / "pairs")], check=False)
+    assert child.returncode == -signal.SIGKILL
     finished = len(finished_lines())
-    assert 4 <= finished < PHOTOS
+    assert finished == 4 < PHOTOS
     assert not (tmp_path / "pairs" / PairSet.FILE).exists()
 
     bench = Workbench(CONFIG).folder
     before = made_at(bench)
+    assert sum(name not in "".join(finished_lines()) for name in before) == 1, "the fifth photo's first picture"
     capfd.readouterr()
     run(CONFIG, photoset, out=tmp_path / "pairs")
     assert f"{finished} of {PHOTOS} photos were finished by an earlier run" in capfd.readouterr().err

@@ -32,14 +32,16 @@ def pairset(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
 
 
 def start(pairset: PairSet, place: Path, workers: int, *more: str) -> subprocess.Popen[str]:
-    # As many threads in one process as one Ray worker gets: the same sums in the same order.
-    environment = {**os.environ, "REFOCUS_HOME": str(place / "home"), "OMP_NUM_THREADS": str(os.cpu_count()), "PYTHONWARNINGS": "ignore"}
+    # As many threads in one process as one Ray worker gets: the same sums in the same order. They sleep while they wait for each other:
+    # where something else is at work too, those that turn in circles meanwhile take four times as long.
+    threads = {"OMP_NUM_THREADS": str(os.cpu_count()), "OMP_WAIT_POLICY": "passive"}
+    environment = {**os.environ, "REFOCUS_HOME": str(place / "home"), "PYTHONWARNINGS": "ignore", **threads}
     command = [sys.executable, str(Path(__file__).with_name("train_once.py")), str(pairset.folder), str(place / "out"), str(workers), *more]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    said, _ = process.communicate(timeout=240)
+    said, _ = process.communicate()
     assert process.returncode == 0, said
     return said
 
@@ -69,7 +71,7 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
 
 
 def wait_for_file(place: Path, pattern: str, process: subprocess.Popen[str]) -> None:
-    assert wait_for(lambda: bool(list((place / "home" / "training").glob(pattern))) or process.poll() is not None, 180), "it trains no more"
+    assert wait_for(lambda: bool(list((place / "home" / "training").glob(pattern))) or process.poll() is not None, 600), "it trains no more"
     assert process.poll() is None, process.communicate()[0]
 
 
@@ -85,7 +87,7 @@ def test_killed_with_9_and_run_again_gives_the_same_weights(pairset: PairSet, al
 
 
 def test_a_training_that_runs_away_on_a_worker_is_told_with_its_remedy(pairset: PairSet, tmp_path: Path) -> None:
-    said, _ = (process := start(pairset, tmp_path, 1, "0.001")).communicate(timeout=240)
+    said, _ = (process := start(pairset, tmp_path, 1, "0.001")).communicate()
     assert process.returncode == 1
     last = said.strip().splitlines()[-1]
     assert "DivergenceError: training small-" in last

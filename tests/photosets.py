@@ -1,22 +1,24 @@
-"""Small photo sets for the tests of the stage."""
+"""Small photo sets drawn from numbers, for the tests of synthesize and of training on the fly."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from components.core.files import sha256_of_bytes, sha256_of_file
-from components.core.records import SPLITS, Photo, PhotoSet
+from components.core.records import SPLITS, Photo, PhotoSet, Split
 from components.core.seeds import stream
 
 SIZES = ((96, 80), (80, 120), (70, 70), (64, 90))
 
 
-def photoset_of(folder: Path, order: int = 1, *, sizes: tuple[tuple[int, int], ...] = SIZES) -> PhotoSet:
-    """Photos of the given (width, height): colour 8 bits, grey 8 bits, colour 16 bits, colour 8 bits; first and third to train, others val, test."""
+def photoset_of(
+    folder: Path, order: int = 1, *, sizes: Sequence[tuple[int, int]] = SIZES, splits: Sequence[Split] = ("train", "val", "train", "test")
+) -> PhotoSet:
+    """Photos of the given (width, height), all colour of 8 bits but the second, which is grey, and the third, of 16 bits; splits come in turn."""
     (folder / "photos").mkdir(parents=True)
     rows = []
     for index, (width, height) in enumerate(sizes):
@@ -29,11 +31,10 @@ def photoset_of(folder: Path, order: int = 1, *, sizes: tuple[tuple[int, int], .
         assert done
         name = sha256_of_bytes(data.tobytes())
         (folder / "photos" / f"{name}.png").write_bytes(data.tobytes())
-        split: Literal["train", "val", "test"] = ("train", "val", "train", "test")[index % 4]
         rows.append(
             Photo(
                 id=name, file=f"photos/{name}.png", name=f"{index}.png", size_bytes=data.size, width=width, height=height,
-                channels=1 if grey else 3, bits=16 if bits == 16 else 8, split=split, group=name,
+                channels=1 if grey else 3, bits=16 if bits == 16 else 8, split=splits[index % len(splits)], group=name,
             )
         )  # fmt: skip
     ordered = tuple(sorted(rows, key=lambda row: row.id)[::order])
