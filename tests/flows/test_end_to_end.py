@@ -112,6 +112,7 @@ def test_a_scheduled_run_works_in_a_worktree_and_takes_it_away(trained: Clone) -
     assert "nothing to do" in done.stdout.splitlines()[-1] or "registered     tiny version 1" in done.stdout
     assert not list((trained.root / ".refocus" / "worktrees").iterdir())
     assert trained.git("worktree", "list").count("\n") == 0
+    trained.git("reset", "-q")  # the other tests, in whatever order, find the index as it was
 
 
 def test_a_stage_that_fails_is_told_in_one_paragraph_with_its_own_exit_code(trained: Clone, tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def test_crops_of_sixteen_bits_are_those_of_eight(augment: dict[str, float], tmp
     for position in range(6):
         for coarse, fine in zip(*(each["generator", position] for each in sets), strict=True):
             assert (coarse.dtype, fine.dtype) == (torch.uint8, torch.float32)
-            # Enlarging rounds to levels, and there are more of them.
-            assert (fine - coarse).abs().max() <= (0.51 if "enlarge" in augment else 0)
+            # Enlarging rounds to levels, and there are more of them; where OpenCV has no IPP, as on ARM, it weighs 8 bits with 11.
+            assert (fine - coarse).abs().max() <= (0.9 if "enlarge" in augment else 0)
 
 
 def test_neighbouring_levels_stay_apart_on_their_way_into_the_net(tmp_path: Path) -> None:
