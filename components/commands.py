@@ -104,7 +104,7 @@ def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
         "refocus restore blurred.jpg --model demo@champion --out restored",
         _restore,
     )
-    made.add_argument("images", metavar="IMAGE", nargs="+", type=Path)
+    made.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="JPEG, PNG, WebP or TIFF, 8 or 16 bit; RGB comes out, transparency is dropped")
     made.add_argument("--model", required=True, metavar="MODEL", help="NAME@champion, NAME@challenger, or a folder with a checkpoint")
     made.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for the restored PNG files")
     made = add("lineage", "walk a model back to its photos, code and parameters", "refocus lineage demo@champion --verify", _lineage)
@@ -214,7 +214,7 @@ def _promote(given: argparse.Namespace) -> int:
     from components.registry_commands import promote
 
     decision = promote(given.name, given.version, _root())
-    print(decision.words)
+    print(decision.told)
     return 0 if decision.promoted else 1
 
 

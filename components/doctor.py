@@ -25,7 +25,8 @@ NEED_DISK_GB = 5.0
 NEED_SHM_MB = 256
 PATIENCE_S = 5.0
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
-ADDRESSES = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL", "RAY_ADDRESS")
+INSIDE = "unset: the part inside this machine is used"
+ADDRESSES = {"PREFECT_API_URL": INSIDE, "MLFLOW_TRACKING_URI": INSIDE, "AWS_ENDPOINT_URL": "unset: s3:// means Amazon's", "RAY_ADDRESS": INSIDE}
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def _versions(root: Path) -> Iterator[Finding]:
 def _git(root: Path) -> Iterator[Finding]:
     try:
         versioning.need_clone(root)
-        yield Finding("git", f"a clone with {len(versioning.changes(root))} uncommitted changes")
+        count = len(versioning.changes(root))
+        yield Finding("git", f"a clone with {count} uncommitted change{'s' if count != 1 else ''}")
     except RefocusError as error:
         yield Finding("git", "no clone that a run can record", str(error))
 
@@ -118,11 +120,11 @@ def _shared_memory(root: Path) -> Iterator[Finding]:
 
 
 def _addresses(root: Path) -> Iterator[Finding]:
-    for name in ADDRESSES:
+    for name, unset in ADDRESSES.items():
         value = os.environ.get(name)
         parts = urllib.parse.urlsplit(value or "")
         if not value or not parts.hostname:
-            yield Finding(name, value or "unset: the part inside this machine is used")
+            yield Finding(name, value or unset)
             continue
         port = parts.port or DEFAULT_PORTS.get(parts.scheme.split("+")[0], 80)
         shown = f"{parts.scheme}://{parts.hostname}:{port}"

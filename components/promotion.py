@@ -53,6 +53,12 @@ class Decision(Record):
         """True when this was decided before and nothing has changed since."""
         return self.about.get("unchanged") is True
 
+    @property
+    def told(self) -> str:
+        """The words; with their date where they were measured before: "no champion serves yet" was true then."""
+        earlier = self.unchanged and self.checks
+        return f"decided at {self.about.get('at', 'an unknown time')}, and nothing has changed since: {self.words}" if earlier else self.words
+
     def again(self) -> Decision:
         """The same decision, marked as no news."""
         return self.model_copy(update={"about": {**self.about, "unchanged": True}})

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components import lineage, promotion, recipes, tracking
-from components.core.errors import InputError, LineageError, nearest
+from components.core.errors import InputError, LineageError, PhotoError, nearest
 from components.core.progress import Progress
 from components.core.records import EvalReport, ModelVersion, PairSet
 from components.register.export import WEIGHTS_PLACE
@@ -49,11 +49,15 @@ def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
 
     A super-resolution model writes pictures as many times larger as its scale.
     Every input is looked at before the model is fetched; a file that would be written twice is refused.
+    Raises InputError, for a file that is no whole photo PhotoError, with its path.
     """
-    from components.core.images import decode, to_float, write_png
+    from components.core.images import decode, header, to_float, write_png
     from components.core.levels import bits_of, to_pixels
     from components.nets.restore import load_restorer
 
+    folders = [path for path in images if path.is_dir()]
+    if folders:
+        raise InputError(f"{folders[0]} is a folder; name the photos in it: {folders[0]}/*.jpg")
     missing = [str(path) for path in images if not path.is_file()]
     if missing:
         raise InputError(f"no photo at {', '.join(missing[:3])}; give paths of image files")
@@ -64,13 +68,26 @@ def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
     over = [str(target) for target, path in zip(targets, images, strict=True) if target.resolve() == path.resolve()]
     if over:
         raise InputError(f"{over[0]} would be overwritten by its own restored version; choose another --out")
+    for path in images:
+        with _naming(path):
+            header(path.read_bytes())
     with _weights(model) as folder, Progress("restore", len(images), unit="photos") as bar:
         restorer = load_restorer(folder)
         for path, target in zip(images, targets, strict=True):
-            pixels = decode(path.read_bytes()).pixels
+            with _naming(path):
+                pixels = decode(path.read_bytes()).pixels
             write_png(target, to_pixels(restorer.restore(to_float(pixels)), bits_of(pixels)))
             bar.advance(1)
     return targets
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file's path before what is wrong with it."""
+    try:
+        yield
+    except PhotoError as error:
+        raise PhotoError(f"{path}: {error}") from error
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def closing_lines(
         "",
         *terminal_table(report).splitlines(),
         "",
-        f"verdict        {decision.words}",
+        f"verdict        {decision.told}",
         f"registered     {version.name} version {version.version}",
         *look,
         f"report         {_short(report.folder / 'report.html')}",

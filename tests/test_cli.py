@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import resource
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from components import commands, recipes
+from components import commands, recipes, ui
 from components.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,6 +69,22 @@ def test_a_wrong_command_is_answered_with_the_nearest() -> None:
 def test_wrong_words_are_refused_in_one_sentence(words: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
         commands.run(words)
+
+
+def test_every_command_that_our_texts_name_exists() -> None:
+    prose = {"as", "says", "inside", "checkout"}  # "what refocus says it needs" is no command
+    files = [path for folder in ("components", "flows", "docs", "infra") for kind in ("*.py", "*.yaml", "*.md") for path in (ROOT / folder).rglob(kind)]
+    named = {word for path in [*files, ROOT / "README.md"] for word in re.findall(r"\brefocus ([a-z]+(?:-[a-z]+)*)", path.read_text())}
+    assert named - prose == {*NAMES}
+
+
+@pytest.mark.parametrize("port", [0, 65536, None])
+def test_a_port_that_cannot_be_had_is_refused_before_a_server_starts(port: int | None) -> None:
+    with socket.socket() as taken:
+        taken.bind((ui.HOST, 0))
+        taken.listen()
+        with pytest.raises(InputError, match="is no port" if port is not None else r"cannot be had .*name another: --port"):
+            ui.need_port(taken.getsockname()[1] if port is None else port)
 
 
 def test_a_wrong_recipe_gives_one_paragraph_and_exit_code_2() -> None:

@@ -49,4 +49,4 @@ def lines(config: SynthesizeConfig, kinds: Sequence[Kind]) -> list[str]:
         share = "left out" if kind.share is None else f"{100 * kind.share:.0f} %"
         middle = kind.severity_px[len(kind.severity_px) // 2]
         found.append(f"{kind.title:<20} {share:>8}   {middle:6.2f} px RMS   {kind.extent_px:3.0f} px across")
-    return found
+    return [*found, "(medians; px across: of the kernel at the photo's centre)"] if any(kind.varied for kind in kinds) else found

@@ -29,13 +29,14 @@ class Progress:
         self._stream = stream or sys.stderr
         self._lively = self._stream.isatty() or bool(os.environ.get(RELAYED))
         self._every_s = 0.5 if self._lively else 10.0
+        self._finished = False  # a log has its last line already
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         Progress.worked_s += self._last - self._began
-        if kind is None:
+        if kind is None and not self._finished:
             print(self.line(), file=self._stream, flush=True)
 
     def begin(self, done: int = 0) -> None:
@@ -49,6 +50,7 @@ class Progress:
         self._last = now = time.monotonic()
         if now - self._shown >= self._every_s:
             self._shown = now
+            self._finished = not self._lively and self.done >= self.total
             print(self.line(note), end="\r" if self._lively else "\n", file=self._stream, flush=True)
 
     def warn(self, words: str) -> None:

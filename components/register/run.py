@@ -1,4 +1,4 @@
-"""Stage register: `refocus register RECIPE`. Check that the records belong together, build the model folder, make the version.
+"""Stage register, a step of `refocus run RECIPE`. Check that the records belong together, build the model folder, make the version.
 
 A side effect on the registry, so never a DVC stage: it is idempotent, keyed on the checkpoint's digest. A checkpoint that is
 registered already is given back, not registered twice.

@@ -45,7 +45,7 @@ def get_version(name: str, number: int) -> Version:
     """A version by its number. Raises LineageError when the registry has none."""
     found = _maybe(lambda client: client.get_model_version(name, str(number)))
     if found is None:
-        raise LineageError(f"the registry at {store.shown_uri()} has no {name} version {number}; refocus register makes one")
+        raise LineageError(f"the registry at {store.shown_uri()} has no {name} version {number}; refocus run RECIPE registers one")
     return _version(found)
 
 

@@ -49,7 +49,9 @@ def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(name: str, tmp_pat
     assert sections(page) == kinds
     assert printed.endswith(f"page with pictures: {tmp_path / 'index.html'}\n")
     assert len(re.findall(r"\d px RMS +\d+ px across", printed)) == len(kinds)
+    assert ("medians" in printed) == config.blurred
     assert ("instead of a blur" in page) == (not config.blurred)
+    assert ("after the blur, in every given picture" in page) == config.blurred
     drawings(page)
     assert page.count("data:image/") >= 2
     assert len(page) < 2e6

@@ -47,6 +47,17 @@ def test_a_log_gets_a_line_now_and_then_a_relay_gets_carriage_returns(monkeypatc
     assert stream.getvalue().endswith("\n")
 
 
+def test_a_log_says_once_that_all_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.delenv(RELAYED, raising=False)
+    stream = io.StringIO()
+    with Progress("synthesize", 2, stream=stream) as bar:
+        for now[0] in (20.0, 40.0):
+            bar.advance(1)
+    assert [line.count("100%") for line in stream.getvalue().splitlines()] == [0, 1]
+
+
 def test_what_came_before_the_work_counts_neither_in_the_speed_nor_as_work(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])

@@ -112,6 +112,7 @@ def test_the_same_question_is_answered_from_the_record(house: Build) -> None:
     measured = list(model.measured)
     again = [model.promote(number) for number in (2, 3)]
     assert [decision.unchanged for decision in again] == [True, True]
+    assert again[0].told.startswith(f"decided at {again[0].about['at']}, and nothing has changed since: ")
     assert [decision.words for decision in again] == [decision.words for decision in first[1:]]
     assert model.measured == measured == [1, 2]
     assert model.audit() == ["promote", "promote", "refuse"]

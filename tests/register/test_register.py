@@ -14,7 +14,7 @@ from chain import GIT, Chain, make_chain
 from pydantic import JsonValue, ValidationError
 
 from components import tracking
-from components.core.errors import LineageError, StageError
+from components.core.errors import InputError, LineageError, StageError
 from components.core.records import Checkpoint, ModelVersion, PairSet
 from components.register import export
 from components.register.card import write_card
@@ -186,6 +186,36 @@ def test_a_photo_of_sixteen_bits_is_restored_in_sixteen(tmp_path: Path) -> None:
     (written,) = restore([tmp_path / "deep.png"], str(tmp_path / "checkpoint"), tmp_path / "out")
     assert read_rgb(written).dtype == np.uint16
     assert np.abs(read_rgb(written).astype(int) - photo).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"a text", "not a photo"), (b"", "not a photo: the file is empty"), (None, r"is a folder; name the photos in it: .*/\*\.jpg")],
+)
+def test_what_is_no_photo_is_named_before_the_model_is_fetched(tmp_path: Path, content: bytes | None, said: str) -> None:
+    from components.core.images import write_png
+    from components.registry_commands import restore
+
+    write_png(tmp_path / "good.png", np.zeros((10, 14, 3), np.uint8))
+    bad = tmp_path / "bad.jpg"
+    bad.mkdir() if content is None else bad.write_bytes(content)
+    with pytest.raises(InputError, match=f"{bad}.*{said}"):
+        restore([tmp_path / "good.png", bad], "no such model", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_photo_that_ends_too_early_is_named(tmp_path: Path) -> None:
+    from components.core.images import write_png
+    from components.nets.generators import UNet
+    from components.nets.restore import save_generator
+    from components.registry_commands import restore
+
+    net = UNet(width=4, depth=1)
+    save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())
+    write_png(tmp_path / "short.png", np.random.default_rng(1).integers(0, 255, (40, 48, 3), np.uint8))
+    (tmp_path / "short.png").write_bytes((tmp_path / "short.png").read_bytes()[:2000])
+    with pytest.raises(InputError, match=r"short\.png: truncated"):
+        restore([tmp_path / "short.png"], str(tmp_path / "checkpoint"), tmp_path / "out")
 
 
 @pytest.mark.services
