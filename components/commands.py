@@ -129,13 +129,16 @@ def _add_about(add: Callable[..., argparse.ArgumentParser]) -> None:
     made.add_argument("--port", type=int, default=5000)
 
 
-def _root() -> Path:
-    """The checkout we are in; its state folder is then everybody's, whatever folder they work in."""
-    from components.core.files import STATE_VARIABLE, state_folder
+def _root(*, writes: bool = True) -> Path:
+    """The checkout we are in; its state folder is then everybody's, whatever folder they work in, and writable where the command `writes` in it."""
+    from components.core.files import STATE_VARIABLE, need_writable, state_folder
     from components.stages import project_root
 
     root = project_root()
-    os.environ.setdefault(STATE_VARIABLE, str(state_folder(root)))
+    folder = state_folder(root)
+    if writes:
+        need_writable(folder)
+    os.environ.setdefault(STATE_VARIABLE, str(folder))
     return root
 
 
@@ -182,7 +185,7 @@ def _fetch_pairs(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    root = _root()
+    root = _root(writes=not given.dry_run)
     photos = given.photos if given.photos is None or "://" in given.photos else str(Path(given.photos).expanduser().resolve())
     if given.dry_run:
         return _dry_run(given.recipe, photos, root)
@@ -255,7 +258,7 @@ def _restore(given: argparse.Namespace) -> int:
 def _recipes(given: argparse.Namespace) -> int:
     from components import recipes
 
-    root = _root()
+    root = _root(writes=False)
     for name in recipes.names(root):
         print(f"{name:<20} {recipes.load(name, root=root).about.splitlines()[0]}")
     return 0
@@ -264,21 +267,21 @@ def _recipes(given: argparse.Namespace) -> int:
 def _describe(given: argparse.Namespace) -> int:
     from components.describe.command import describe
 
-    print(f"page with diagrams: {describe(given.recipe, _root(), out=given.out, crop_px=given.crop)}")
+    print(f"page with diagrams: {describe(given.recipe, _root(writes=given.out is None), out=given.out, crop_px=given.crop)}")
     return 0
 
 
 def _atlas(given: argparse.Namespace) -> int:
     from components.atlas.command import atlas
 
-    print(f"page with pictures: {atlas(given.recipe, _root(), out=given.out, photo=given.photo, others=given.all)}")
+    print(f"page with pictures: {atlas(given.recipe, _root(writes=given.out is None), out=given.out, photo=given.photo, others=given.all)}")
     return 0
 
 
 def _doctor(given: argparse.Namespace) -> int:
     from components import doctor
 
-    return doctor.examine(_root())
+    return doctor.examine(_root(writes=False))
 
 
 def _ui(given: argparse.Namespace) -> int:

@@ -18,11 +18,23 @@ STATE_VARIABLE = "REFOCUS_HOME"
 
 
 def state_folder(root: Path | None = None) -> Path:
-    """Where runs keep what is not an artifact (tracking database, resumable training, locks): $REFOCUS_HOME, or ROOT/.refocus."""
+    """Where runs keep what is not an artifact (tracking database, resumable training, locks): $REFOCUS_HOME, or ROOT/.refocus.
+
+    Raises InputError when the folder is not there and cannot be made.
+    """
     chosen = os.environ.get(STATE_VARIABLE)
     folder = Path(chosen).expanduser() if chosen else (root or Path.cwd()) / ".refocus"
-    make_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the state folder {folder} cannot be made ({error.strerror}); set {STATE_VARIABLE} to a folder that can be") from error
     return folder.resolve()
+
+
+def need_writable(folder: Path) -> None:
+    """Raises InputError when this user may not write in the state folder: before work starts, and not from whoever writes there first."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"the state folder {folder} may not be written; give this user the right, or set {STATE_VARIABLE} to a folder of your own")
 
 
 def sha256_of_file(path: Path) -> str:

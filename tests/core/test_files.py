@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -98,6 +99,20 @@ def test_rows_are_one_json_line_each(tmp_path: Path) -> None:
     data = (tmp_path / "rows.jsonl").read_bytes()
     assert data.decode() == '{"a":"ä","b":1}\n{"a":"","b":2}\n'
     assert digest == hashlib.sha256(data).hexdigest()
+
+
+def test_a_state_folder_that_cannot_be_is_refused_with_the_variable_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("REFOCUS_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(InputError, match=f"{tmp_path / 'file' / 'home'} cannot be made .*set REFOCUS_HOME"):
+        files.state_folder()
+
+
+def test_a_state_folder_of_somebody_elses_is_refused_before_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.need_writable(tmp_path)
+    monkeypatch.setattr(os, "access", lambda folder, rights: False)  # root, as whom tests may run, may write everywhere
+    with pytest.raises(InputError, match=f"{tmp_path} may not be written.*set REFOCUS_HOME"):
+        files.need_writable(tmp_path)
 
 
 def test_the_state_folder_is_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
