@@ -148,7 +148,7 @@ def _stage(given: argparse.Namespace) -> int:
     from components.stages import run_stage
 
     if "DVC_STAGE" in os.environ:
-        # A run started in the background has Ctrl-C switched off for its children too; yet that is how we ask training to save.
+        # A run started in the background has Ctrl-C switched off for its children too; yet that is how we ask a stage to end in order.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     root, name, began = _root(), given.command, time.monotonic()
     try:

@@ -126,7 +126,7 @@ class TrainConfig(Part):
     synthesize_on: Literal["auto", "device", "processor"] = Field(
         "auto", description="where pairs of delivery on_the_fly are made: by torch on the device, or in the loader's processes; auto: on a GPU"
     )
-    validate_every: int = Field(1000, ge=1, description="images between validations and checkpoints")
+    validate_every: int = Field(1000, ge=1, description="images between validations and kept states: what an interrupted training does again at most")
     validate_pairs: int = Field(16, ge=1, description="most validation pairs used each time, the first by id")
     validate_metrics: tuple[str, ...] = Field(
         ("psnr_rgb", "ssim_gauss11_rgb"), min_length=1, description="metrics of the averaged generator at each validation"

@@ -21,7 +21,7 @@ import psutil
 from components.core.progress import RELAYED
 
 Say = Callable[[str], None]
-SAVE_S = 10.0  # how long an ended stage may take to keep its last state
+SAVE_S = 10.0  # how long an ended stage may take to finish a file that it is writing, and to end its Ray
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -90,7 +90,7 @@ def run_relayed(command: Sequence[str], *, root: Path, environment: Mapping[str,
 
     started: told the child's pid, which is also its session.
     Whatever ends this call early (Ctrl-C, SIGTERM turned into SystemExit, Prefect's TerminationSignal), the child's whole
-    process tree is asked to stop, given time to save, and then killed before the exception goes on.
+    process tree is asked to stop, given time to end in order, and then killed before the exception goes on.
     """
     child = subprocess.Popen(
         command, cwd=root, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -132,7 +132,7 @@ def _output_of(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 
 def end_tree(pid: int, *, drain: subprocess.Popen[bytes] | None = None, patience_s: float | None = None) -> None:
-    """End a process, its session and all its descendants: SIGINT first so that training can save, SIGKILL for what is left.
+    """End a process, its session and all its descendants: SIGINT first so that each can end in order, SIGKILL for what is left.
 
     drain: the child whose output must be read on meanwhile, or it would block on a full pipe.
     """
