@@ -36,10 +36,10 @@ from components.train.loop import Loop, read_state
 from components.train.validate import Picture
 from components.train.world import World
 
-# Per phase of the recipe: images, crop, batch. Two to twenty minutes each on two cores.
+# Per phase of the recipe: images, crop, batch. Two to ten minutes each on two cores.
 BUDGETS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "deblurgan": ((160, 128, 1),),
-    "deblurgan_seed": ((160, 256, 2),),
+    "deblurgan_seed": ((16, 256, 2),),
     "srgan": ((4000, 96, 16), (640, 96, 16)),
     "srgan_seed": ((60, 128, 2),),
     "unet_patchgan": ((800, 64, 16), (480, 64, 16), (160, 128, 8), (40, 256, 4)),
