@@ -6,7 +6,6 @@ The variable REFOCUS_PHOTOS (set by `refocus run --photos`) takes the place of i
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,12 +68,13 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _crops_fit_into_photos(self) -> Self:
-        most, enlarge = self.synthesize.max_side_px, self.train.augment.enlarge
+        most = self.synthesize.max_side_px
         for phase in self.train.phases:
-            if most is not None and int(most * enlarge) < phase.crop_px:
+            needed = self.train.augment.smallest_px(phase.crop_px)
+            if most is not None and most < needed:
                 raise ValueError(
                     f"synthesize.max_side_px is {most}, so that no photo holds the {phase.crop_px} px crops of phase {phase.name}: "
-                    f"raise it to {math.ceil(phase.crop_px / enlarge)} or more, or lower the phase's crop_px"
+                    f"raise it to {needed} or more, or lower the phase's crop_px"
                 )
         return self
 
@@ -91,7 +91,7 @@ class Recipe(Part):
     def refuse_small(self, photos: Sequence[Photo]) -> None:
         """Raises InputError when training could not crop a photo, which it would find out only after synthesize."""
         largest = max(self.train.phases, key=lambda phase: phase.crop_px)
-        needed = math.ceil(largest.crop_px / self.train.augment.enlarge)
+        needed = self.train.augment.smallest_px(largest.crop_px)
         small = [photo for photo in photos if photo.split == "train" and min(self.synthesize.target_size(photo)) < needed]
         if small:
             width, height = self.synthesize.target_size(small[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -76,6 +77,10 @@ class Augment(Part):
     swap_channels: float = Field(0.0, ge=0, le=1, description="probability of red, green and blue in one of their six orders: few photos show few colours")
     brightness: float = Field(0.0, ge=0, le=0.9, description="largest change of brightness, share of the range")
     contrast: float = Field(0.0, ge=0, le=0.9, description="largest change of contrast, share of the range")
+
+    def smallest_px(self, crop_px: int) -> int:
+        """The shortest side that holds a crop once it is enlarged."""
+        return math.ceil(crop_px / self.enlarge)
 
 
 class InstanceNoise(Part):

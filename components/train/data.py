@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -152,7 +151,7 @@ def refuse_small(pairs: Sequence[Pair | Target], config: TrainConfig, share: str
             multiple = config.generator.stride * config.generator.scale
             fits = f"set its crop_px to {side // multiple * multiple} or less" if side >= multiple else "raise synthesize.max_side_px if photos were shrunk"
             enlarged = f", enlarged {config.augment.enlarge:g} times" if config.augment.enlarge > 1 else ""
-            needed = math.ceil(phase.crop_px / config.augment.enlarge)
+            needed = config.augment.smallest_px(phase.crop_px)
             # min_px looks at whole photos, so it cannot tell a narrow half.
             leave = (
                 f"take photos with halves below {needed} px out"
