@@ -31,14 +31,14 @@ from components.core.records import PairSet
 from components.ingest.config import ByFolder, IngestConfig
 from components.ingest.run import run as ingest
 from components.nets.restore import Restorer, load_restorer, save_generator
+from components.optics.degradation import plans
 from components.optics.light import light_of
-from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.run import run as synthesize
 from components.train.config import TrainConfig
 from components.train.data import Data
 from components.train.loop import Loop, read_state
-from components.train.world import World
+from components.train.worker_group import World
 
 # What the camera does to the blurred photo; all else is the same. JPEG is off in all.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -19,7 +19,7 @@ import numpy as np
 from skimage import data
 
 from components.core.images import Bytes8, Picture, jpeg_roundtrip, to_float, to_uint8, webp_roundtrip
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.camera import Camera, Shot
 from components.optics.demosaic import demosaicked, mosaicked
 from components.optics.develop import developed, raw_of

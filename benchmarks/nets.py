@@ -31,7 +31,7 @@ from components import recipes
 from components.nets.restore import Restorer
 from components.train.config import TrainConfig
 from components.train.step import GanStep
-from components.train.world import World
+from components.train.worker_group import World
 
 WIDTH_PX, HEIGHT_PX = 1280, 720
 RESTORED_PX = 512

@@ -27,7 +27,7 @@ from components.train.config import TrainConfig
 from components.train.data import Data, steps
 from components.train.on_the_fly import FreshPairs, Loaded, training_set
 from components.train.step import GanStep
-from components.train.world import World
+from components.train.worker_group import World
 
 MANY = 10**9  # images: more than any run takes
 

@@ -21,7 +21,7 @@ from components.core.seeds import stream
 from components.ingest.bundled import BUNDLED_PHOTOS, path_of
 from components.ingest.pairs.compare import compared
 from components.optics.blurs import Blur, Defocus, Gaussian, LinearMotion, RandomTrajectory
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
 
 KINDS: tuple[Blur, ...] = (RandomTrajectory(), LinearMotion(), Gaussian(), Defocus())
 NOISE = 3.0  # levels

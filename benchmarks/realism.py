@@ -25,9 +25,9 @@ from components.core.files import write_text
 from components.core.images import Bytes8, linear_of
 from components.core.seeds import seed_of
 from components.optics.blurs import NoBlur
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
 from components.optics.camera import Camera
-from components.optics.plan import Degradation, plans
+from components.optics.degradation import Degradation, plans
 from components.synthesize.config import SynthesizeConfig
 
 BSDS_PHOTOS = 24

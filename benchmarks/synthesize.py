@@ -32,11 +32,11 @@ from components.core.seeds import stream
 from components.optics.bands import in_bands
 from components.optics.blurs import NoBlur, RandomTrajectory
 from components.optics.camera import Camera
+from components.optics.degradation import Degradation, plans
 from components.optics.develop import developed, noisy
 from components.optics.downscale import SecondOrder
 from components.optics.highlights import Highlights
 from components.optics.light import lit, stored
-from components.optics.plan import Degradation, plans
 from components.optics.sensor import Sensor
 from components.optics.sensor_noise import NoiseLevel
 

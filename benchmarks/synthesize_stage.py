@@ -24,11 +24,11 @@ from components.core.images import Bytes8, decode, png_bytes
 from components.core.records import Photo, PhotoSet
 from components.core.seeds import seed_of, stream
 from components.optics.bands import in_bands, kept
+from components.optics.degradation import plans
 from components.optics.light import lit, shrunk
-from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.run import run
-from components.synthesize.workbench import Workbench
+from components.synthesize.unfinished_pairs import Workbench
 
 PHOTOS = 48
 WARM = 12  # first photos that do not count: workers start, libraries load

@@ -34,7 +34,7 @@ from components.train.config import TrainConfig
 from components.train.data import Data
 from components.train.loop import Loop, read_state
 from components.train.validate import Picture
-from components.train.world import World
+from components.train.worker_group import World
 
 # Per phase of the recipe: images, crop, batch. Two to ten minutes each on two cores.
 BUDGETS: dict[str, tuple[tuple[int, int, int], ...]] = {

@@ -20,7 +20,7 @@ from stand_in import stand_in_vgg
 
 from components import recipes
 from components.train.step import GanStep
-from components.train.world import World
+from components.train.worker_group import World
 
 
 def main() -> None:

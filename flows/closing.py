@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from components import versioning
 from components.core.records import EvalReport, ModelVersion
 from components.evaluate.tables import terminal_table
-from components.promotion import Decision
+from components.registry.promotion import Decision
+from components.services import versioning
 from flows.timing import Step, times_line
 
 PICTURES = (".png", ".jpg")

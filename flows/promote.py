@@ -7,8 +7,9 @@ from typing import Any
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from components import promotion, registry_commands
-from components.stages import project_root
+from components.console import registry_commands
+from components.pipeline.stages import project_root
+from components.registry import promotion
 
 
 @flow(name="promote", flow_run_name="promote-{name}", persist_result=False)

@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from components.core.baseline import words_for
-from components.stages import project_root
+from components.pipeline.stages import project_root
 from flows.closing import best_sheet
 from flows.console import ForPeople
 from flows.steps import Finished, follow

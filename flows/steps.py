@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from components import promotion, recipes, stages, tracking, versioning
+from components import recipes
 from components.core.errors import StageError
 from components.core.files import code_digest, state_folder, write_text
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance
+from components.pipeline import stages
+from components.registry import promotion
+from components.services import tracking, versioning
 from components.train.run import preflight
 from flows.closing import closing_lines
 from flows.timing import Step, keep_times
@@ -150,7 +153,7 @@ def _stamp_of(run: Run) -> dict[str, str | None]:
     return {
         # Where the photos lay is left out: what they are stands in the PhotoSet.
         "recipe": digest_of({name: section for name, section in recipe.record().sections.items() if name != "ingest"}),
-        "code": code_digest(*(space.root / "components" / name for name in ("core", "metrics", "nets", "evaluate", "register", "promotion.py"))),
+        "code": code_digest(*(space.root / "components" / name for name in ("core", "metrics", "nets", "evaluate", "register", "registry"))),
         "champion": str(champion.number) if champion else None,
         **{kind.__name__: kind.load(stages.folder_of(space.root, recipe.name, kind)).digest for kind in kinds},
     }

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from components import versioning
 from components.core.errors import BusyError
 from components.core.files import STATE_VARIABLE, state_folder, write_text
 from components.recipes import PHOTOS_VARIABLE
+from components.services import versioning
 
 
 @dataclass(frozen=True)

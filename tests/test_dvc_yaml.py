@@ -9,7 +9,9 @@ import pytest
 import yaml
 from test_layers import ROOT, imports_of, module_of
 
-from components import recipes, stages, versioning
+from components import recipes
+from components.pipeline import stages
+from components.services import versioning
 
 GRAPH: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 NAMES = [stage.name for stage in stages.STAGES]
@@ -21,7 +23,7 @@ def file_of(module: str) -> Path | None:
 
 
 def code_of(module: str) -> set[str]:
-    """The parts of components/ that a module needs, through all it imports: folders, or single files."""
+    """The parts of components/ that a module needs, through all it imports: rooms, and of the services each door by itself."""
     seen: set[Path] = set()
     waiting = [file_of(module)]
     while waiting:
@@ -33,8 +35,9 @@ def code_of(module: str) -> set[str]:
             if name.startswith("components."):
                 packages = [name.rsplit(".", count)[0] for count in range(name.count("."))]
                 waiting += [file_of(each) for each in packages if each != "components"]
-    parts = {module_of(path).split(".")[1] for path in seen}
-    return {f"components/{part}" if (ROOT / "components" / part).is_dir() else f"components/{part}.py" for part in parts}
+    parts = {tuple(module_of(path).split(".")[1:]) for path in seen}
+    places = {"/".join(part[:2] if part[0] == "services" else part[:1]) for part in parts} - {"services"}
+    return {f"components/{place}" if (ROOT / "components" / place).is_dir() else f"components/{place}.py" for place in places}
 
 
 def outs_of(stage: str) -> list[str]:
@@ -65,7 +68,7 @@ def test_a_stage_depends_on_the_records_it_takes_and_gives_its_own(name: str) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stage_is_one_plain_call_on_its_own_section(name: str) -> None:
-    assert GRAPH[name]["cmd"] == f"python -m components.cli {name} ${{item.recipe}}"
+    assert GRAPH[name]["cmd"] == f"python -m components.console.cli {name} ${{item.recipe}}"
     assert GRAPH[name]["params"] == [{"components/recipes/${item.recipe}.yaml": [name]}]
 
 

@@ -13,23 +13,23 @@ FILES = sorted(path for folder in ("components", "flows") for path in (ROOT / fo
 STAGES = ("ingest", "synthesize", "train", "evaluate", "register")
 FLOORS: dict[str, int] = {
     "components.core": 0,
-    "components.python_version": 0,
     "components.optics": 1,
     "components.nets": 1,
-    **{f"components.{name}": 2 for name in ("metrics", "tracking", "storage", "cluster", "versioning")},
+    "components.metrics": 2,
+    "components.services": 2,
     **{f"components.{name}": 3 for name in STAGES},
-    **{f"components.{name}": 4 for name in ("recipes", "stages", "promotion", "lineage", "describe", "atlas")},
-    **{f"components.{name}": 5 for name in ("cli", "commands", "registry_commands", "doctor", "ui")},
+    **{f"components.{name}": 4 for name in ("recipes", "pipeline", "registry", "describe", "atlas")},
+    "components.console": 5,
     "flows": 5,
 }
 DOORS: dict[str, tuple[str, ...]] = {
     "prefect": ("flows",),
-    "dvc": ("components.versioning",),
-    "git": ("components.versioning",),
-    "mlflow": ("components.tracking", "components.register.model_file"),
-    "boto3": ("components.storage",),
-    "botocore": ("components.storage",),
-    "ray": ("components.cluster",),
+    "dvc": ("components.services.versioning",),
+    "git": ("components.services.versioning",),
+    "mlflow": ("components.services.tracking", "components.register.model_file"),
+    "boto3": ("components.services.storage",),
+    "botocore": ("components.services.storage",),
+    "ray": ("components.services.cluster",),
     "torch_fidelity": ("components.metrics.inception",),
     "albumentations": ("components.train.augment",),
 }

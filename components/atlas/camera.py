@@ -16,10 +16,10 @@ from components.core.levels import at_bits
 from components.core.parts import Part
 from components.describe.nets import first_line
 from components.optics.camera import Camera, Shot
+from components.optics.degradation import Plan
 from components.optics.demosaic import mosaicked
 from components.optics.develop import raw_of
 from components.optics.light import stored
-from components.optics.plan import Plan
 
 
 @dataclass(frozen=True)

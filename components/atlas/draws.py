@@ -16,10 +16,10 @@ import numpy as np
 from components.core import seeds
 from components.core.images import linear_of, linear_to_srgb
 from components.optics.blurs import Blur, NoBlur
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.camera import Shot
+from components.optics.degradation import Plan, plans
 from components.optics.develop import developed
-from components.optics.plan import Plan, plans
 from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SeverityClass, SynthesizeConfig
 

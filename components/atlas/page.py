@@ -16,7 +16,7 @@ from components.atlas.photo import Scene, translated
 from components.atlas.settings import Setting, settings_of
 from components.describe.nets import first_line
 from components.optics.blurs import NoBlur, map_of
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
 from components.recipes import Recipe
 from components.synthesize.config import SeverityClass, SynthesizeConfig
 

@@ -11,7 +11,7 @@ from components.atlas.draws import Example, Kind
 from components.atlas.photo import Scene
 from components.core.images import Bytes8, Floats, png_bytes
 from components.core.levels import at_bits
-from components.optics.blurs.effect import Effect, Kernel
+from components.optics.blurs.drawn_blur import Effect, Kernel
 
 WIDE, HIGH = 5, 3  # kernels over a photo, where they differ; also the shape of every picture of kernels
 PHOTO_PX = 560  # width of a whole photo on the page: twice its column, for fine screens

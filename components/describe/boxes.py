@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from components.describe.layer_names import JOINS, function_words, layer_words, spaced, work_words
 from components.describe.trace import Call, Enter, Key, Leave, Operation, Shape, Trace
-from components.describe.words import JOINS, function_words, layer_words, spaced, work_words
 
 WORKS = ("convolution", "addmm", "mm", "bmm")
 # These belong to the convolution behind them: what it takes is made ready.

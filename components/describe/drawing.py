@@ -13,8 +13,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.describe.boxes import Box, side
+from components.describe.layer_names import LETTER, macs_words, shape_words
 from components.describe.trace import Shape
-from components.describe.words import LETTER, macs_words, shape_words
 
 TALLEST, LOWEST = 168.0, 9.0  # px of the drawing
 MARGIN, GAP, JOIN, LINE, LANE = 24.0, 32.0, 9.0, 15.0, 15.0

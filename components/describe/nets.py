@@ -10,10 +10,10 @@ from torch import nn
 
 from components.core.errors import InputError
 from components.describe.boxes import Box, boxes
-from components.describe.field import Seen, receptive_field
+from components.describe.layer_names import macs_words, shape_words
+from components.describe.receptive_field import Seen, receptive_field
 from components.describe.table import Table, table
 from components.describe.trace import Shape, trace
-from components.describe.words import macs_words, shape_words
 from components.nets.features import Features
 from components.recipes import Recipe
 from components.train.config import TrainConfig

@@ -8,9 +8,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from components.describe.layer_names import big, macs_words, shape_words
 from components.describe.nets import Described
 from components.describe.training import further, optimisers, phase_words, terms
-from components.describe.words import big, macs_words, shape_words
 from components.recipes import Recipe
 
 

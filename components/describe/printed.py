@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from components.describe.layer_names import shape_words
 from components.describe.nets import Described
 from components.describe.table import Row
-from components.describe.words import shape_words
 
 
 def lines(found: Described) -> Iterator[str]:

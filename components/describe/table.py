@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from torch.nn.utils.parametrize import is_parametrized
 
+from components.describe.layer_names import JOINS, function_words
 from components.describe.trace import Call, Enter, Leave, Operation, Shape, Trace
-from components.describe.words import JOINS, function_words
 
 
 @dataclass

@@ -10,8 +10,8 @@ from pydantic.fields import FieldInfo
 
 from components.core.baseline import Words, words_for
 from components.describe.drawing import Drawing, Label, Line, Rect, Ring
+from components.describe.layer_names import LETTER
 from components.describe.nets import first_line
-from components.describe.words import LETTER
 from components.train.config import Phase, TrainConfig
 from components.train.content import Perceptual
 

@@ -9,7 +9,7 @@ from components.core.errors import PhotoError
 from components.core.files import sha256_of_bytes
 from components.core.images import MAX_MEGAPIXELS, Header, Picture, decode, header
 from components.ingest.config import IngestConfig
-from components.ingest.likeness import Thumbnail, thumbnail
+from components.ingest.near_duplicates import Thumbnail, thumbnail
 from components.ingest.source import FORMAT_OF, Found
 
 EXTENSION_OF = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif"}

@@ -21,10 +21,10 @@ from components.core.images import Header
 from components.core.progress import tracked
 from components.core.records import SPLITS, Photo, PhotoMap, PhotoSet, Split
 from components.ingest.config import ByContent, ByFolder, IngestConfig
+from components.ingest.decoded_before import Known
 from components.ingest.examine import EXTENSION_OF, Facts, bytes_of, examine, refuse_unfit
-from components.ingest.known import Known
-from components.ingest.likeness import first_of_groups, near_duplicates
 from components.ingest.maps import Owner, take_maps
+from components.ingest.near_duplicates import first_of_groups, near_duplicates
 from components.ingest.originals import Originals
 from components.ingest.quarantine import FILE as QUARANTINE_FILE
 from components.ingest.quarantine import Quarantine

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from components import storage
 from components.core.errors import PhotoError
 from components.core.records import SPLITS, MapKind, Split
 from components.ingest import bundled
 from components.ingest.config import BUNDLED, ByFolder, IngestConfig
+from components.services import storage
 
 FORMAT_OF = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),

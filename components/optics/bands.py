@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
+from components.optics.degradation import Plan
 from components.optics.light import at_most_bits, lit
-from components.optics.plan import Plan
 from components.optics.region import Box, part_of
 
 if TYPE_CHECKING:

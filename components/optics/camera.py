@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from components.core import seeds
 from components.core.parts import Part
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.codec import GRID_PX, LARGEST_PX, Jpeg, WebP, on_grid
 from components.optics.highlights import Highlights, Recovery
 from components.optics.sensor import Sensor, SensorShot

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.optics.blurs.convolve import with_spare
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.sensor import Demosaic
 
 Filter = Literal["green", "across", "down", "diagonal"]

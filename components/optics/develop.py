@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.optics.blurs.convolve import with_spare
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.demosaic import demosaicked, mosaicked
 from components.optics.noise import normal_field
 from components.optics.sensor import SensorShot

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.optics.blurs.effect import Floats, Kernel
-from components.optics.plan import Plan
+from components.optics.blurs.drawn_blur import Floats, Kernel
+from components.optics.degradation import Plan
 
 if TYPE_CHECKING:
     from components.core.images import Pixels

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from components.core import seeds
 from components.core.parts import Part
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.blurs.ranges import in_order
 from components.optics.camera_colours import CAMERAS, CameraName, to_camera
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.blurs.ranges import in_order
 
 LARGEST = 0.1  # variance: a standard deviation of a third of full white

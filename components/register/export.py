@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 import components
-from components import tracking
 from components.core.errors import StageError
 from components.core.files import sha256_of_file, write_text
 from components.core.parts import canonical_json
 from components.core.records import Checkpoint
+from components.services import tracking
 
 CARD, FILES, RECORDS, RESTORER = "MODEL_CARD.md", "files.json", "records", "restorer"
 WEIGHTS_PLACE = f"artifacts/{RESTORER}"

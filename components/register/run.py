@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from components import tracking
 from components.core.errors import LineageError
 from components.core.files import state_folder
 from components.core.images import read_rgb, to_float
@@ -23,7 +22,8 @@ from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSe
 from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
-from components.tracking import registry
+from components.services import tracking
+from components.services.tracking import registry
 
 EXAMPLE_PX = (45, 61)  # no multiple of any stride, so that the example proves that any size goes through
 

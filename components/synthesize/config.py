@@ -10,9 +10,9 @@ from components.core.parts import Part, digest_of
 from components.core.records import Baseline, Photo, PhotoMap, Task
 from components.optics.blurs import Blur, NoBlur, RandomTrajectory, map_of
 from components.optics.camera import Camera
+from components.optics.degradation import Degradation
 from components.optics.downscale import SMALLEST_PX, Downscaling
 from components.optics.light import shrunk_size
-from components.optics.plan import Degradation
 from components.synthesize.translate import Translate
 
 Delivery = Literal["offline", "on_the_fly"]

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from components import storage
 from components.core.errors import LineageError
 from components.core.files import sha256_of_file
 from components.core.progress import tracked
 from components.core.records import Pair, PairSet, Target
+from components.services import storage
 
 AT_ONCE = 8  # files on their way
 

@@ -9,7 +9,7 @@ from components.core.errors import InputError
 from components.core.images import Bytes8, decode, to_float, to_uint8
 from components.core.records import Pair, Photo
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.made import File, Made, Work, encoded
+from components.synthesize.made_pairs import File, Made, Work, encoded
 
 KIND = "imported"
 

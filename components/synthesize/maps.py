@@ -13,9 +13,9 @@ from components.core.errors import PhotoError
 from components.core.images import Floats, Pixels, decode, to_float
 from components.core.records import MapKind, Photo
 from components.optics.blurs import map_of
-from components.optics.blurs.effect import Map
+from components.optics.blurs.drawn_blur import Map
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.made import Work
+from components.synthesize.made_pairs import Work
 
 MM = 1000.0  # in a metre
 

@@ -17,11 +17,11 @@ from components.core.images import Picture, Pixels, decode
 from components.core.levels import at_bits, bits_of
 from components.core.records import Pair, Photo, Target
 from components.optics.bands import in_bands, kept
+from components.optics.degradation import plans
 from components.optics.light import coloured, shrunk
-from components.optics.plan import plans
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import given_pairs
-from components.synthesize.made import File, Made, Work, encoded
+from components.synthesize.made_pairs import File, Made, Work, encoded
 from components.synthesize.maps import decoded
 
 

@@ -15,17 +15,17 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from components.cluster import map_in_order
 from components.core.errors import LineageError, PhotoError
 from components.core.files import sha256_of_bytes
 from components.core.records import SPLITS, Given, OnTheFly, Pair, PairSet, Photo, PhotoMap, PhotoSet, Target
+from components.services.cluster import map_in_order
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import refuse_settings
-from components.synthesize.made import KINDS, File, Made, Work
+from components.synthesize.made_pairs import KINDS, File, Made, Work
 from components.synthesize.maps import refuse_unmapped
 from components.synthesize.photo import pairs_of, pairs_of_photo
 from components.synthesize.sheet import write_sheet
-from components.synthesize.workbench import Workbench
+from components.synthesize.unfinished_pairs import Workbench
 
 SHEET = "examples.png"
 

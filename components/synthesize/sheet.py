@@ -11,8 +11,8 @@ import numpy as np
 from components.core.images import Bytes8, read_rgb, write_png
 from components.core.levels import at_bits
 from components.core.records import Pair
-from components.optics.blurs.effect import Floats
-from components.optics.plan import plans
+from components.optics.blurs.drawn_blur import Floats
+from components.optics.degradation import plans
 from components.synthesize.config import SynthesizeConfig
 
 CELL_PX = 160

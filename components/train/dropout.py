@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from components.train.world import World
+from components.train.worker_group import World
 
 
 class SharedDropout(nn.Dropout):

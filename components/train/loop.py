@@ -21,7 +21,7 @@ from components.train.progress import TrainingProgress
 from components.train.readings import Readings
 from components.train.step import Batch, GanStep
 from components.train.validate import Picture, validate
-from components.train.world import World
+from components.train.worker_group import World
 
 
 class Store(Protocol):

@@ -22,8 +22,8 @@ from torch import Tensor
 from components.core.errors import LineageError
 from components.core.records import OnTheFly, Pair, Target
 from components.core.seeds import seed_of
-from components.optics.device.order import Layout, Order, order_of, stacked, taken
-from components.optics.plan import Degradation, Plan, plans
+from components.optics.degradation import Degradation, Plan, plans
+from components.optics.device.render_inputs import Layout, Order, order_of, stacked, taken
 from components.optics.region import Box, part_of
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig

@@ -7,7 +7,7 @@ import time
 import torch
 
 from components.train.step import Terms
-from components.train.world import World
+from components.train.worker_group import World
 
 
 class Readings:

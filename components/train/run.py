@@ -15,8 +15,6 @@ from typing import Any
 
 import torch
 
-from components import tracking
-from components.cluster import MailedProgress, RayStore, run_on_workers
 from components.core.errors import DivergenceError, InputError, LineageError, WeightsError
 from components.core.files import code_digest, need_free_space, state_folder, write_bytes
 from components.core.parts import digest_of
@@ -24,12 +22,14 @@ from components.core.progress import Progress
 from components.core.records import Checkpoint, PairSet, RecipeRecord
 from components.metrics import METRICS
 from components.nets.restore import save_generator
-from components.storage import is_s3
+from components.services import tracking
+from components.services.cluster import MailedProgress, RayStore, run_on_workers
+from components.services.storage import is_s3
 from components.train.config import TrainConfig
 from components.train.data import Data, refuse_other_scale, refuse_small, refuse_unvalidated
 from components.train.loop import Loop, Outcome, Store, longest, read_state
 from components.train.validate import Picture
-from components.train.world import World
+from components.train.worker_group import World
 
 STORAGE_VARIABLE = "REFOCUS_TRAINING_STORAGE"
 KEPT_TRAININGS = 3

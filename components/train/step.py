@@ -17,8 +17,8 @@ from components.core.seeds import seed_of
 from components.nets.discriminators import Discriminator
 from components.train.config import Adam, Phase, TrainConfig
 from components.train.dropout import share_dropout
-from components.train.pool import Pool
-from components.train.world import World
+from components.train.image_pool import Pool
+from components.train.worker_group import World
 
 Terms = dict[str, Tensor]
 Batch = tuple[Tensor, Tensor]

@@ -17,7 +17,7 @@ from components.nets.restore import Restorer
 from components.train.config import TrainConfig
 from components.train.data import Data
 from components.train.health import PictureHealth
-from components.train.world import World
+from components.train.worker_group import World
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 SHEET_ROWS, SHEET_PX = 4, 256

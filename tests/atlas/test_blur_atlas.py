@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import yaml
 
-from components import commands, recipes
+from components import recipes
 from components.atlas.command import atlas
 from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, drawn_kinds, drawn_mix, extent_px, kinds_of_blur, noise_levels
 from components.atlas.histogram import BOTTOM, LEFT, RIGHT, TOP, histogram
 from components.atlas.page import charts_of
 from components.atlas.photo import CROP_PX, crop_of
 from components.atlas.settings import settings_of
+from components.console import commands
 from components.core.errors import PhotoError, RecipeError
 from components.core.images import write_png
 from components.optics.blurs import Defocus, Gaussian, NoBlur

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from components import commands
 from components.atlas.camera import stages_of, steps_of
 from components.atlas.draws import DRAWS, drawn_kinds, drawn_mix, noise_levels, shot_levels
 from components.atlas.page import charts_of
 from components.atlas.photo import Scene, scene_of
+from components.console import commands
 from components.optics.camera import Camera, Shot
 from components.optics.sensor import SensorShot
 from components.optics.sensor_noise import NoiseLevel

@@ -18,7 +18,7 @@ from real_sets import KNOWN_DB, ScoredPair, best_shift, read, refuse_other_proto
 
 from components.core.images import write_png
 from components.core.seeds import stream
-from components.optics.plan import plans
+from components.optics.degradation import plans
 
 
 def photo(*keys: str | int, side: int = 160) -> np.ndarray:

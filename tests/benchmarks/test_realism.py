@@ -18,7 +18,7 @@ from realism import REAL, YARDSTICK, degradations, made, summary, table
 
 from components.core.images import to_uint8
 from components.core.seeds import stream
-from components.optics.plan import plans
+from components.optics.degradation import plans
 
 
 def fractal(key: int, slope: float = -2.0, side: int = 256) -> np.ndarray:

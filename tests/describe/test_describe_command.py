@@ -11,7 +11,8 @@ import pytest
 import torch
 from small import of_class
 
-from components import commands, recipes
+from components import recipes
+from components.console import commands
 from components.core.baseline import words_for
 from components.core.errors import InputError, RecipeError
 from components.describe.drawing import svg

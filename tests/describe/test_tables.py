@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.flop_counter import FlopCounterMode
 
-from components.describe.field import receptive_field
+from components.describe.receptive_field import receptive_field
 from components.describe.table import table
 from components.nets.attention import SelfAttention
 from components.nets.discriminators import PatchGAN, Pixel, SRGANDiscriminator

@@ -9,9 +9,10 @@ import pytest
 import yaml
 from tiny_clone import TINY
 
-from components import recipes, stages
+from components import recipes
 from components.core.errors import LineageError
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet, Record
+from components.pipeline import stages
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ingest"))
 import pair_sets

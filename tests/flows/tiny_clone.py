@@ -46,7 +46,7 @@ register:
 
 
 # A shell that starts tests in the background switches Ctrl-C off for all that they start.
-INTERRUPTIBLE = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from components.cli import main; sys.exit(main())"
+INTERRUPTIBLE = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from components.console.cli import main; sys.exit(main())"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Clone:
     def refocus(self, *words: str, check: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, as a person would."""
         done = subprocess.run(
-            [sys.executable, "-m", "components.cli", *words], cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "components.console.cli", *words], cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
         )
         assert check is None or done.returncode == check, f"exit {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         return done

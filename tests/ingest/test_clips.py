@@ -12,7 +12,6 @@ import pytest
 from ingest_photos import everything_below, picture, write
 from pair_sets import TEST_ONLY, config, given, reasons
 
-from components import storage
 from components.core.files import sha256_of_file, state_folder
 from components.core.images import Bytes8, decode, read_rgb
 from components.ingest.pairs import clips
@@ -20,6 +19,7 @@ from components.ingest.pairs.averaging import averaged
 from components.ingest.pairs.frame_average import FrameGroup
 from components.ingest.pairs.frames import frames_of
 from components.ingest.run import run
+from components.services import storage
 
 SETTINGS = {"frames": [3], "response": "linear"}
 

@@ -12,7 +12,7 @@ from components.core.seeds import stream
 from components.ingest.pairs.compare import compared
 from components.optics.blurs import Blur, Defocus, Gaussian, LinearMotion, RandomTrajectory
 from components.optics.blurs.convolve import convolved
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
 
 
 def scene(seed: int) -> Bytes8:

@@ -10,7 +10,7 @@ import pytest
 from ingest_photos import config_of, picture, write, write_many
 
 from components.core.images import jpeg_roundtrip
-from components.ingest.likeness import Groups, fingerprints, near_duplicates, thumbnail
+from components.ingest.near_duplicates import Groups, fingerprints, near_duplicates, thumbnail
 from components.ingest.quarantine import Quarantine
 from components.ingest.run import run
 

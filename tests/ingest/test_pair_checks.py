@@ -12,10 +12,10 @@ import pytest
 from ingest_photos import everything_below, picture, write
 from pair_sets import TEST_ONLY, blurred, config, given, pair_at, reasons
 
-from components import storage
 from components.core.errors import InputError, PhotoError
 from components.core.records import PhotoSet
 from components.ingest.run import run
+from components.services import storage
 
 
 def take(source: Path, out: Path, **settings: Any) -> PhotoSet:

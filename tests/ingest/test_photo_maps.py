@@ -10,13 +10,13 @@ import pytest
 from ingest_photos import config_of, everything_below, picture, write, write_many
 from PIL import Image
 
-from components import storage
 from components.core.errors import PhotoError
 from components.core.files import sha256_of_file
 from components.core.parts import digest_of
 from components.core.records import Photo, PhotoSet
 from components.ingest.quarantine import Quarantine
 from components.ingest.run import run
+from components.services import storage
 
 HALF = np.zeros((90, 120), np.uint8)
 HALF[:, 60:] = 255

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.core.seeds import stream
 from components.optics.blurs import Blur
-from components.optics.plan import Degradation
+from components.optics.degradation import Degradation
 
 KINDS = [kind.model_fields["kind"].default for kind in typing.get_args(typing.get_args(Blur)[0])]
 CAMERAS: dict[str, dict[str, Any]] = {

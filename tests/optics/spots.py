@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from components.optics.blurs.effect import Effect, Kernel
+from components.optics.blurs.drawn_blur import Effect, Kernel
 
 CELL_PX = 60
 

@@ -15,8 +15,8 @@ from components.core.seeds import stream
 from components.optics.bands import in_bands, kept
 from components.optics.blurs import Blur
 from components.optics.camera import Camera
+from components.optics.degradation import Degradation, plans
 from components.optics.light import lit, shrunk
-from components.optics.plan import Degradation, plans
 from components.optics.shrink import area_shrunk
 
 KINDS = [kind.model_fields["kind"].default for kind in typing.get_args(typing.get_args(Blur)[0])]

@@ -9,7 +9,7 @@ import pytest
 
 from components.core.seeds import stream
 from components.optics.blurs import Blur
-from components.optics.blurs.effect import Effect, Kernel
+from components.optics.blurs.drawn_blur import Effect, Kernel
 
 KINDS = typing.get_args(typing.get_args(Blur)[0])
 

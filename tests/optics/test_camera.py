@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from components.core.images import Picture, linear_to_srgb
 from components.core.seeds import stream
 from components.optics.blurs import NoBlur
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
 from components.optics.camera import Camera
 from components.optics.codec import Jpeg
+from components.optics.degradation import plans
 from components.optics.light import light_of, shrunk_size, stored
 from components.optics.noise import normal_field
-from components.optics.plan import plans
 from components.optics.sensor_noise import NoiseLevel, PoissonGaussian
 from components.synthesize.config import SynthesizeConfig
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import convolve
 
 from components.optics.blurs.convolve import DIRECT_TAPS, convolved
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 
 
 def kernel_of(height: int, width: int, taps: int) -> Floats:

@@ -11,10 +11,10 @@ from photos import CAMERAS, KINDS, SCALES, degradation, photo
 
 from components.core.seeds import seed_of, stream
 from components.optics import noise
+from components.optics.degradation import Degradation, Plan, plans
 from components.optics.device.noise import normal_field
-from components.optics.device.order import Layout, order_of, stacked, taken
 from components.optics.device.render import rendered
-from components.optics.plan import Degradation, Plan, plans
+from components.optics.device.render_inputs import Layout, order_of, stacked, taken
 from components.optics.region import Box, part_of
 
 DEVICES = [

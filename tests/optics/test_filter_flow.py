@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import convolve
 
 from components.optics.blurs.convolve import DIRECT_TAPS
-from components.optics.blurs.effect import Floats, Kernel
+from components.optics.blurs.drawn_blur import Floats, Kernel
 from components.optics.blurs.filter_flow import COEFFICIENTS, convolved_by_place, tiles
 from components.optics.blurs.splat import splatted, trimmed
 

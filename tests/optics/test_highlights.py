@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from components.core.images import Picture
 from components.core.seeds import stream
 from components.optics.blurs import NoBlur
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
 from components.optics.camera import Camera, Shot
+from components.optics.degradation import Plan
 from components.optics.highlights import Highlights, Recovery
 from components.optics.light import light_of
-from components.optics.plan import Plan
 from components.optics.sensor_noise import NoiseLevel
 
 FIVE = Kernel(np.full((1, 5), 0.2, np.float32))

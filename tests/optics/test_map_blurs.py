@@ -13,8 +13,8 @@ from components.core.images import linear_of
 from components.core.seeds import stream
 from components.optics.blurs import Defocus, ObjectMotion, map_of
 from components.optics.blurs.compositing import kernel_of
-from components.optics.blurs.effect import Floats, Kernel, Map
-from components.optics.blurs.focused import Focused, Unfocused
+from components.optics.blurs.depth_map_defocus import Focused, Unfocused
+from components.optics.blurs.drawn_blur import Floats, Kernel, Map
 from components.optics.blurs.object_motion import Moved
 
 SHA256 = "0123456789abcdef" * 4

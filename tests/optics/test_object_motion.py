@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, shift
 from components.core.seeds import stream
 from components.optics.blurs.compositing import behind, composited, kernel_of
 from components.optics.blurs.convolve import convolved
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.blurs.object_motion import Moved, ObjectMotion, path_px
 from components.optics.blurs.outline import drawn_outline
 

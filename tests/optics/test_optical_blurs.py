@@ -15,7 +15,7 @@ from components.optics.blurs import Defocus, Gaussian, LinearMotion
 from components.optics.blurs.aperture import Aperture
 from components.optics.blurs.defocus import Plane
 from components.optics.blurs.depth import apply_with_depth, radius_px
-from components.optics.blurs.effect import Floats, Kernel
+from components.optics.blurs.drawn_blur import Floats, Kernel
 from components.optics.blurs.gaussian import gaussian_psf
 from components.optics.blurs.linear_motion import line_psf
 

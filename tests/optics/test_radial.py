@@ -13,7 +13,7 @@ from spots import local_severity_px
 
 from components.core.seeds import stream
 from components.optics.blurs import Spin, Zoom
-from components.optics.blurs.effect import Floats, Kernel
+from components.optics.blurs.drawn_blur import Floats, Kernel
 from components.optics.blurs.radial import Turn
 
 TURNS = [pytest.param(1, id="zoom"), pytest.param(1j, id="spin")]

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from components.core.seeds import stream
 from components.optics.blurs import RandomTrajectory
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
 from components.optics.blurs.exact_splat import exact_splat, fraction_bits
 from components.optics.blurs.random_trajectory import _turns
 from components.optics.blurs.splat import splatted
-from components.optics.blurs.walk import TOGETHER_FROM, UNIT_BITS, walked
+from components.optics.blurs.trajectory_simulation import TOGETHER_FROM, UNIT_BITS, walked
 
 MANY = 1500
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from photos import CAMERAS, KINDS, SCALES, degradation, photo
 
 from components.core.seeds import seed_of, stream
+from components.optics.degradation import plans
 from components.optics.light import lit
-from components.optics.plan import plans
 from components.optics.region import Box, part_of
 
 

@@ -11,7 +11,7 @@ from scipy.special import j1
 
 from components.core.seeds import stream
 from components.optics.blurs import Turbulence
-from components.optics.blurs.effect import Kernel
+from components.optics.blurs.drawn_blur import Kernel
 from components.optics.blurs.phase_screen import PERIOD, SAMPLES, layer, psfs
 from components.optics.blurs.turbulence import ThroughAir, side_px
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chain import Chain, make_chain
 
-from components import tracking
+from components.services import tracking
 
 
 @pytest.fixture(scope="session")

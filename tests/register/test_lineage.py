@@ -9,12 +9,13 @@ import pytest
 import yaml
 from chain import Chain, make_chain
 
-from components import lineage, tracking
 from components.core.errors import InputError, LineageError
 from components.core.records import Provenance
 from components.register.config import RegisterConfig
 from components.register.run import run
-from components.tracking import store as tracking_store
+from components.registry import lineage
+from components.services import tracking
+from components.services.tracking import store as tracking_store
 
 pytestmark = pytest.mark.services
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from chain import Chain, make_chain, report_of, score
 
-from components import promotion, tracking
 from components.core.errors import BusyError, InputError, LineageError
 from components.core.records import EvalReport, ModelVersion, PairSet, PhotoScore
-from components.promotion import Decision, promote, rollback
 from components.register.config import RegisterConfig
 from components.register.run import run
+from components.registry import promotion
+from components.registry.promotion import Decision, promote, rollback
+from components.services import tracking
 
 pytestmark = pytest.mark.services
 

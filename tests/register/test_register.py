@@ -13,13 +13,13 @@ import pytest
 from chain import GIT, Chain, make_chain
 from pydantic import JsonValue, ValidationError
 
-from components import tracking
 from components.core.errors import InputError, LineageError, StageError
 from components.core.records import Checkpoint, ModelVersion, PairSet
 from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
 from components.register.run import check_chain, run
+from components.services import tracking
 
 
 def registered(name: str, chain: Chain, out: Path, *, load_test: bool = False) -> ModelVersion:
@@ -161,10 +161,10 @@ def test_a_super_resolution_model_gives_larger_photos_of_the_type_it_got(tmp_pat
 
 
 def test_restoring_with_a_super_resolution_model_writes_larger_pictures(tmp_path: Path) -> None:
+    from components.console.registry_commands import restore
     from components.core.images import read_rgb, write_png
     from components.nets.generators import SRResNet
     from components.nets.restore import save_generator
-    from components.registry_commands import restore
 
     net = SRResNet(width=4, blocks=1)
     save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())
@@ -174,10 +174,10 @@ def test_restoring_with_a_super_resolution_model_writes_larger_pictures(tmp_path
 
 
 def test_a_photo_of_sixteen_bits_is_restored_in_sixteen(tmp_path: Path) -> None:
+    from components.console.registry_commands import restore
     from components.core.images import read_rgb, write_png
     from components.nets.generators import UNet
     from components.nets.restore import save_generator
-    from components.registry_commands import restore
 
     net = UNet(width=4, depth=1)  # adds nothing before it has learned
     save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())
@@ -193,8 +193,8 @@ def test_a_photo_of_sixteen_bits_is_restored_in_sixteen(tmp_path: Path) -> None:
     [(b"a text", "not a photo"), (b"", "not a photo: the file is empty"), (None, r"is a folder; name the photos in it: .*/\*\.jpg")],
 )
 def test_what_is_no_photo_is_named_before_the_model_is_fetched(tmp_path: Path, content: bytes | None, said: str) -> None:
+    from components.console.registry_commands import restore
     from components.core.images import write_png
-    from components.registry_commands import restore
 
     write_png(tmp_path / "good.png", np.zeros((10, 14, 3), np.uint8))
     bad = tmp_path / "bad.jpg"
@@ -205,10 +205,10 @@ def test_what_is_no_photo_is_named_before_the_model_is_fetched(tmp_path: Path, c
 
 
 def test_a_photo_that_ends_too_early_is_named(tmp_path: Path) -> None:
+    from components.console.registry_commands import restore
     from components.core.images import write_png
     from components.nets.generators import UNet
     from components.nets.restore import save_generator
-    from components.registry_commands import restore
 
     net = UNet(width=4, depth=1)
     save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())

@@ -13,7 +13,7 @@ from components.core.errors import LineageError
 from components.core.images import decode, read_rgb
 from components.core.records import PairSet, PhotoSet
 from components.optics.blurs import RandomTrajectory
-from components.optics.plan import Degradation
+from components.optics.degradation import Degradation
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.run import run
 

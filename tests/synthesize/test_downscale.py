@@ -106,8 +106,8 @@ def test_noise_and_jpeg_act_on_the_small_photo(photoset: PhotoSet, made: PairSet
 def test_in_linear_light_fine_black_and_white_keeps_its_light() -> None:
     # Half the light is level 188 of sRGB; averaging sRGB values gives 128.
     from components.core.images import Picture
+    from components.optics.degradation import plans
     from components.optics.light import light_of
-    from components.optics.plan import plans
 
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from photosets import everything, photoset_of
 
-from components import storage
 from components.core.errors import InputError, LineageError, ServiceError
 from components.core.records import PairSet
 from components.ingest import run as ingest
 from components.ingest.config import ByFolder, IngestConfig
 from components.optics.blurs import RandomTrajectory
+from components.services import storage
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.exchange import fetch, send
 from components.synthesize.run import run

@@ -16,7 +16,7 @@ from components.core.files import sha256_of_bytes
 from components.core.images import read_rgb
 from components.core.records import MapKind, Pair, PairSet, Photo, PhotoMap, PhotoSet
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.made import Work
+from components.synthesize.made_pairs import Work
 from components.synthesize.maps import decoded
 from components.synthesize.run import run
 

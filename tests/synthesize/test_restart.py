@@ -17,10 +17,10 @@ from components.core.errors import InputError
 from components.core.files import state_folder
 from components.core.records import PairSet
 from components.optics.blurs import NoBlur, RandomTrajectory
-from components.synthesize import workbench
+from components.synthesize import unfinished_pairs as workbench
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.run import run
-from components.synthesize.workbench import Workbench
+from components.synthesize.unfinished_pairs import Workbench
 
 CONFIG = SynthesizeConfig(blurs=(RandomTrajectory(), NoBlur()), pairs_per_photo=2)
 PHOTOS = 8
@@ -28,7 +28,7 @@ PHOTOS = 8
 STAGE = """
 import os, signal, sys; from pathlib import Path
 from components.core.records import PhotoSet; from components.synthesize.config import SynthesizeConfig; from components.synthesize.run import run
-from components.synthesize.workbench import Workbench
+from components.synthesize.unfinished_pairs import Workbench
 write = Workbench.write
 def killed_in_the_fifth(bench, file):
     if "/blur/" in file.name and (bench.folder / "finished.jsonl").read_text().count("\\n") == 4:

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from photosets import photoset_of
 
-from components import stages
 from components.core.errors import InputError
 from components.core.records import PhotoSet
+from components.pipeline import stages
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from components.train.config import TrainConfig
 from components.train.data import Data
 from components.train.loop import Loop, Outcome, read_state
 from components.train.step import GanStep
-from components.train.world import World
+from components.train.worker_group import World
 
 CPU = World.alone(torch.device("cpu"))
 NET = {"kind": "unet", "width": 4, "depth": 1}

@@ -17,8 +17,8 @@ from components.core.errors import LineageError
 from components.core.images import decode
 from components.core.records import PairSet, Photo, PhotoSet
 from components.core.seeds import seed_of
+from components.optics.degradation import Degradation, plans
 from components.optics.light import light_of, lit, stored
-from components.optics.plan import Degradation, plans
 from components.synthesize.config import SynthesizeConfig
 from components.train.data import Data, pair_at, places_of_step, steps
 from components.train.on_the_fly import FreshPairs, training_set, where

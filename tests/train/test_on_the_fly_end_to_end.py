@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components import recipes, stages
+from components import recipes
 from components.core.images import write_png
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet, Provenance
 from components.core.seeds import stream
+from components.pipeline import stages
 from components.register.card import write_card
 from components.register.run import _records, check_chain
 

@@ -9,7 +9,7 @@ import torch
 from small_training import CPU, CRITIC, LEARNING, LOGITS, a_batch, config, content_phase, copy_of
 
 from components.train.step import GanStep
-from components.train.world import World
+from components.train.worker_group import World
 
 BATCHED = {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch", "dropout": 0.0}
 

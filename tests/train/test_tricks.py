@@ -8,7 +8,7 @@ from small_training import CPU, CRITIC, LOGITS, a_batch, config, seen_by_the_dis
 from torch import Tensor
 
 from components.train.config import History
-from components.train.pool import Pool
+from components.train.image_pool import Pool
 from components.train.step import GanStep
 
 

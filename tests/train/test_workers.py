@@ -15,13 +15,13 @@ from pairs import make_pairs
 from processes import children_of, ends, wait_for
 from safetensors.torch import load_file
 
-from components.cluster import run_on_workers
 from components.core.progress import Progress
 from components.core.records import Checkpoint, PairSet
 from components.nets.generators import ResNet
 from components.nets.layers import Batch
+from components.services.cluster import run_on_workers
 from components.train.adversarial import WGANGP
-from components.train.world import World
+from components.train.worker_group import World
 
 pytestmark = pytest.mark.services
 

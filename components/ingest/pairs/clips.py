@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from components import storage
 from components.core import images
 from components.core.errors import PhotoError
 from components.core.files import code_digest, sha256_of_bytes, sha256_of_file, state_folder, write_text
@@ -25,9 +24,10 @@ from components.core.records import SPLITS
 from components.ingest.originals import FOLDER
 from components.ingest.pairs import averaging, frame_average, frames
 from components.ingest.pairs.frame_average import FrameAverage, frame_groups
+from components.ingest.pairs.import_pairs import Desk, Made, Reasons, Taken
 from components.ingest.pairs.layout import Layout, Named
-from components.ingest.pairs.take import Desk, Made, Reasons, Taken
 from components.ingest.source import Found, extension_of
+from components.services import storage
 
 VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp"})
 

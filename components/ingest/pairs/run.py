@@ -21,9 +21,9 @@ from components.ingest.config import ByContent, IngestConfig
 from components.ingest.originals import Originals
 from components.ingest.pairs.clips import VIDEOS, clips_of, from_clips
 from components.ingest.pairs.frame_average import FrameAverage
+from components.ingest.pairs.import_pairs import Desk, Reasons, Taken, from_files
 from components.ingest.pairs.layout import Layout
-from components.ingest.pairs.sides import Settled, settle
-from components.ingest.pairs.take import Desk, Reasons, Taken, from_files
+from components.ingest.pairs.pair_splits import Settled, settle
 from components.ingest.quarantine import FILE as QUARANTINE_FILE
 from components.ingest.quarantine import Quarantine
 from components.ingest.source import FORMAT_OF, Found, everything, extension_of

@@ -16,7 +16,7 @@ from components.optics.blurs.camera_shake import CameraShake6DoF
 from components.optics.blurs.defocus import Defocus
 from components.optics.blurs.gaussian import Gaussian
 from components.optics.blurs.linear_motion import LinearMotion
-from components.optics.blurs.none import NoBlur
+from components.optics.blurs.no_blur import NoBlur
 from components.optics.blurs.object_motion import ObjectMotion
 from components.optics.blurs.radial import Spin, Zoom
 from components.optics.blurs.random_trajectory import RandomTrajectory

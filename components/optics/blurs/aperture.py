@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 
 Doubles = npt.NDArray[np.float64]
 Spans = tuple[Doubles, Doubles]  # where a convex shape begins and ends on each of some horizontal lines

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Floats
+from components.optics.blurs.drawn_blur import Effect, Floats
 from components.optics.blurs.hand import hand_paths
 from components.optics.blurs.homography import homographies, seen_from
 from components.optics.blurs.ranges import in_order

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.optics.blurs.convolve import convolved
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 from components.optics.blurs.filter_flow import surrounded
 from components.optics.blurs.splat import splatted, trimmed
 

@@ -14,8 +14,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
 from components.optics.blurs.aperture import Aperture
-from components.optics.blurs.effect import Effect, Floats, Kernel
-from components.optics.blurs.focused import Unfocused
+from components.optics.blurs.depth_map_defocus import Unfocused
+from components.optics.blurs.drawn_blur import Effect, Floats, Kernel
 from components.optics.blurs.ranges import between, in_order
 
 if TYPE_CHECKING:

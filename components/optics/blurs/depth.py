@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.optics.blurs.aperture import Aperture
-from components.optics.blurs.effect import Floats, Kernel
+from components.optics.blurs.drawn_blur import Floats, Kernel
 from components.optics.blurs.filter_flow import Tile, convolved_inside, surrounded, tiles
 
 Doubles = npt.NDArray[np.float64]

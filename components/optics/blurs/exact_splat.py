@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from components.optics.blurs.effect import Floats
-from components.optics.blurs.walk import UNIT_BITS, Doubles, Whole
+from components.optics.blurs.drawn_blur import Floats
+from components.optics.blurs.trajectory_simulation import UNIT_BITS, Doubles, Whole
 
 MANTISSA_BITS = 53
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.optics.blurs.convolve import DIRECT_TAPS
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 
 Doubles = npt.NDArray[np.float64]
 

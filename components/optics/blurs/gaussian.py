@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Floats, Kernel
+from components.optics.blurs.drawn_blur import Effect, Floats, Kernel
 from components.optics.blurs.ranges import between, in_order
 
 Sigma = Annotated[float, Field(ge=0.1, le=50)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 
 Doubles = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Floats, Kernel
+from components.optics.blurs.drawn_blur import Effect, Floats, Kernel
 from components.optics.blurs.ranges import between, in_order
 
 Length = Annotated[float, Field(ge=0, le=500)]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Floats, Kernel, Map
+from components.optics.blurs.drawn_blur import Effect, Floats, Kernel, Map
 from components.optics.blurs.outline import Mask, Outline, Shape, drawn_outline
 from components.optics.blurs.ranges import between, in_order
 

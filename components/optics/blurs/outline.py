@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 
 Doubles = npt.NDArray[np.float64]
 Shape = Literal["blob", "polygon"]

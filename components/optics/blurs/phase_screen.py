@@ -21,7 +21,7 @@ import numpy.typing as npt
 import scipy.fft
 from scipy.special import j1
 
-from components.optics.blurs.effect import Floats
+from components.optics.blurs.drawn_blur import Floats
 
 Doubles = npt.NDArray[np.float64]
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Floats
+from components.optics.blurs.drawn_blur import Effect, Floats
 from components.optics.blurs.linear_motion import line_psf
 from components.optics.blurs.ranges import between, in_order
 

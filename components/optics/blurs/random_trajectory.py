@@ -19,9 +19,9 @@ import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Kernel
+from components.optics.blurs.drawn_blur import Effect, Kernel
 from components.optics.blurs.exact_splat import exact_splat
-from components.optics.blurs.walk import UNIT_BITS, Shake, Whole, walked
+from components.optics.blurs.trajectory_simulation import UNIT_BITS, Shake, Whole, walked
 
 DRAWN = 2048  # trajectories walked at once: bounds memory to some 60 MB
 SPLAT = 64  # of them splatted at once: the fastest of 8 to 256

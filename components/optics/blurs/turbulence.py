@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Effect, Floats, Kernel
+from components.optics.blurs.drawn_blur import Effect, Floats, Kernel
 from components.optics.blurs.ranges import between, in_order
 
 if TYPE_CHECKING:

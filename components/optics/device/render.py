@@ -17,7 +17,7 @@ from torch import Tensor
 from components.core.images import linear_of
 from components.optics.device.jpeg import jpeg
 from components.optics.device.noise import normal_field
-from components.optics.device.order import Layout
+from components.optics.device.render_inputs import Layout
 from components.optics.device.sensor import balanced, demosaicked, in_colours, mosaic_of
 from components.optics.downscale import Downscale
 from components.optics.light import LEVELS_16, srgb_table

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from components.optics.downscale.part import SMALLEST_PX, DownscalePart, Shrinking
-from components.optics.downscale.plain import Downscale
+from components.optics.downscale.resize import Downscale
 from components.optics.downscale.second_order import SecondOrder
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from components.core.parts import Part
-from components.optics.blurs.effect import Floats, Kernel
+from components.optics.blurs.drawn_blur import Floats, Kernel
 from components.optics.blurs.ranges import between, in_order
 
 Profile = Literal["gaussian", "generalised", "plateau", "sinc"]

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from components.core.parts import Part
-from components.train.weights import VggWeights
+from components.train.pretrained_weights import VggWeights
 
 ContentLoss = Callable[[Tensor, Tensor], Tensor]
 

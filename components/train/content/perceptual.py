@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from components.core.errors import nearest
 from components.nets.features import Backbone, Features, layer_names
 from components.train.content.part import ContentLoss, ContentPart
-from components.train.weights import TORCHVISION, VggWeights
+from components.train.pretrained_weights import TORCHVISION, VggWeights
 
 
 class Perceptual(ContentPart):

@@ -1,0 +1,61 @@
+"""The door of MLflow: one run per training, and the model registry. No other module imports mlflow (a registered model's own file aside).
+
+MLflow takes a second to import, so it is imported inside the functions: importing this package costs nothing.
+
+store.py      where the tracking store is; its first use, and what to say when it does not answer
+training.py   one training's run: parameters, losses, pictures, the machine's load
+models.py     a model folder that loads anywhere; trial.py is what tries it
+registry.py   versions, their aliases, tags and files
+"""
+
+from components.services.tracking import registry
+from components.services.tracking.models import Trial, save_pyfunc, try_pyfunc
+from components.services.tracking.registry import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    STATUS,
+    Version,
+    add_model_tags,
+    add_tags,
+    add_version,
+    at_alias,
+    fetch,
+    find_version,
+    get_version,
+    model_tags,
+    newest_versions,
+    set_alias,
+)
+from components.services.tracking.store import prepare, tracking_uri
+from components.services.tracking.training import TRAIN_KEY, TrainingRun, find_training, has_run, log_results, open_training
+
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "PREVIOUS",
+    "STATUS",
+    "TRAIN_KEY",
+    "TrainingRun",
+    "Trial",
+    "Version",
+    "add_model_tags",
+    "add_tags",
+    "add_version",
+    "at_alias",
+    "fetch",
+    "find_training",
+    "find_version",
+    "get_version",
+    "has_run",
+    "log_results",
+    "model_tags",
+    "newest_versions",
+    "open_training",
+    "prepare",
+    "registry",
+    "save_pyfunc",
+    "set_alias",
+    "tracking_uri",
+    "try_pyfunc",
+]

@@ -1,0 +1,218 @@
+"""The door of DVC: read the graph, run one stage in a child process, push, and check that objects are what their hash says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from components.core.errors import InputError, LineageError, ServiceError, StageError, nearest
+from components.core.files import state_folder, write_text
+from components.services.versioning.process import Say, child_environment, run_relayed
+
+GRAPH, LOCK = "dvc.yaml", "dvc.lock"
+How = Literal["ran", "restored", "reused"]
+# DVC's own words that help nobody who ran `refocus`; --debug shows them.
+CHATTER = (
+    *("Running stage ", "> python ", "Updating lock file ", "Generating lock file ", "Verifying data sources"),
+    *("Use `dvc push`", "Data and pipelines are up to date", "ERROR: failed to reproduce", "ERROR: interrupted by the user"),
+    *("To track the changes with git", "To enable auto staging", "\tgit add ", "\tdvc config core.autostage"),
+    "WARNING: Process '",  # locks of a killed run, which DVC clears by itself
+    "refocus: error:",  # the status file has it
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one stage: it ran, its result was restored from DVC's cache, or the result at hand still holds."""
+
+    how: How
+    computing_s: float
+
+
+def recipes_in_graph(root: Path) -> tuple[str, ...]:
+    """The recipes that dvc.yaml has stages for: its first `vars` list."""
+    for entry in _graph(root).get("vars", []):
+        if isinstance(entry, dict) and "recipes" in entry:
+            return tuple(str(name) for name in entry["recipes"])
+    raise InputError(f"{root / GRAPH} has no `vars: - recipes: [...]` list")
+
+
+def stage_order(root: Path) -> tuple[str, ...]:
+    """The stages' names in the order that their dependencies ask for."""
+    stages: dict[str, Any] = _graph(root)["stages"]
+    gives = {str(out if isinstance(out, str) else next(iter(out))): name for name, stage in stages.items() for out in stage["outs"]}
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        for dep in stages[name].get("deps", []):
+            if dep in gives:
+                visit(gives[dep])
+        if name not in order:
+            order.append(name)
+
+    for name in stages:
+        visit(name)
+    return tuple(order)
+
+
+def _graph(root: Path) -> dict[str, Any]:
+    path = root / GRAPH
+    if not path.is_file():
+        raise InputError(f"no {GRAPH} at {root}; run refocus inside a clone of its repository")
+    graph: dict[str, Any] = yaml.safe_load(path.read_text())
+    return graph
+
+
+def need_in_graph(root: Path, recipe: str) -> None:
+    """Refuse a recipe that dvc.yaml has no stages for."""
+    known = recipes_in_graph(root)
+    if recipe not in known:
+        raise InputError(
+            f'no stages for recipe "{recipe}" in {root / GRAPH}; its `recipes` list has {", ".join(known)}: add the name there.{nearest(recipe, known)}'
+        )
+
+
+def status_file(recipe: str, stage: str) -> Path:
+    """Where a stage's process leaves how it ended: DVC hides its exit code and its words."""
+    return state_folder() / "status" / f"{recipe}-{stage}.json"
+
+
+def leave_status(recipe: str, stage: str, **facts: object) -> None:
+    """Called by the stage's process at its end: ok, seconds; or exit_code and message."""
+    write_text(status_file(recipe, stage), json.dumps(facts) + "\n")
+
+
+def reproduce(
+    recipe: str, stage: str, *, root: Path, say: Say, debug: bool = False, extra: Mapping[str, str] | None = None, started: Callable[[int], None] | None = None
+) -> Outcome:
+    """Bring one stage of one recipe up to date: `dvc --wait-for-lock repro --single-item STAGE@RECIPE` in a child process.
+
+    Without --wait-for-lock DVC throws a finished training away when another dvc process holds the lock at its end.
+    Raises StageError with the stage's own last words and its exit code.
+    """
+    note = status_file(recipe, stage)
+    note.unlink(missing_ok=True)
+    words: list[str] = []
+
+    def hear(line: str) -> None:
+        words.append(line)
+        if debug or (line.strip() and not line.startswith(CHATTER) and not _about_reuse(line)):
+            say(line)
+
+    code = run_relayed(
+        _dvc("--wait-for-lock", "repro", "--single-item", f"{stage}@{recipe}"), root=root, environment=child_environment(extra), say=hear, started=started
+    )
+    told: dict[str, Any] = json.loads(note.read_text()) if note.is_file() else {}
+    if code != 0:
+        raise _failure(recipe, stage, told, words, code)
+    if any(line.startswith("Running stage ") for line in words):
+        return Outcome("ran", float(told.get("seconds", 0.0)))
+    return Outcome("restored" if any("is cached - skipping run" in line for line in words) else "reused", 0.0)
+
+
+def _about_reuse(line: str) -> bool:
+    return line.startswith("Stage '") and (line.endswith("didn't change, skipping") or "is cached - skipping run" in line)
+
+
+def _failure(recipe: str, stage: str, told: Mapping[str, Any], words: Sequence[str], code: int) -> StageError:
+    if told.get("message"):
+        error = StageError(f"{stage} of {recipe}: {told['message']}")
+        error.exit_code = int(told["exit_code"])
+        return error
+    last = [line for line in words if line.startswith("ERROR: ")] or [line for line in words if line.strip()][-3:]
+    why = " ".join(line.removeprefix("ERROR: ").strip() for line in last) or f"dvc ended with {code}"
+    killed = " A process that was killed from outside (exit 137, -9) most often ran out of memory." if "137" in why or "-9" in why else ""
+    return StageError(f"{stage} of {recipe} ended without a word of its own: {why}.{killed} Run the same command with --debug to see all of its output")
+
+
+def status(recipe: str, stages: Iterable[str], *, root: Path) -> dict[str, Any]:
+    """What DVC holds to be out of date, by `stage@recipe`; empty when everything is as dvc.lock says."""
+    text = _ask("--wait-for-lock", "status", "--json", *(f"{stage}@{recipe}" for stage in stages), root=root)
+    found: dict[str, Any] = json.loads(text or "{}")
+    return found
+
+
+def push(recipe: str, stages: Iterable[str], *, root: Path) -> None:
+    """Send a recipe's objects and the record of its runs to the default remote."""
+    _ask("--wait-for-lock", "push", "--run-cache", *(f"{stage}@{recipe}" for stage in stages), root=root)
+
+
+def hashes(recipe: str, *, root: Path) -> dict[str, str]:
+    """DVC's md5 of each output of a recipe, by folder name (photos, pairs, checkpoint, report), from dvc.lock."""
+    path = root / LOCK
+    locked: dict[str, Any] = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    return {
+        Path(out["path"]).name: str(out["md5"])
+        for name, stage in locked.get("stages", {}).items()
+        if name.endswith(f"@{recipe}")
+        for out in stage.get("outs", [])
+    }
+
+
+def check_objects(md5: str, *, root: Path) -> list[str]:
+    """Hash an output's objects again, each file of a folder; returns what is wrong, in words, empty when all is well.
+
+    An object absent from the local cache is looked for in the default remote.
+    """
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        stores = [repo.cache.local]
+        try:
+            stores.append(repo.cloud.get_remote_odb())
+        except Exception as error:
+            raise ServiceError(f"the DVC remote of {root} cannot be opened: {error}") from error
+        problems, data = _check_object(stores, md5)
+        if data is not None and md5.endswith(".dir"):
+            for entry in json.loads(data):
+                found, _ = _check_object(stores, entry["md5"], name=entry["relpath"])
+                problems += found
+    return problems
+
+
+def _check_object(stores: Sequence[Any], md5: str, name: str = "") -> tuple[list[str], bytes | None]:
+    what = f"object {md5}" + (f" ({name})" if name else "")
+    for place, store in zip(("local cache", "remote"), stores, strict=False):
+        path = store.oid_to_path(md5)
+        if not store.fs.exists(path):
+            continue
+        with store.fs.open(path, "rb") as stream:
+            data: bytes = stream.read()
+        if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
+            return [f"{what} in DVC's {place} was altered: its MD5 is not its name"], None
+        return [], data
+    return [f"{what} is in neither DVC's local cache nor its remote"], None
+
+
+def share_with(main: Path, worktree: Path) -> None:
+    """Let a worktree use the main checkout's cache and remote, by its .dvc/config.local."""
+    from dvc.repo import Repo
+
+    with Repo(str(main)) as repo:
+        cache = str(repo.cache.local.path).removesuffix("/files/md5")
+        name = repo.config["core"].get("remote")
+        url = str(repo.config["remote"][name]["url"]) if name else ""
+        text = f"[cache]\n    dir = {cache}\n" + (f"['remote \"{name}\"']\n    url = {url}\n" if name else "")
+    private = main / ".dvc" / "config.local"
+    write_text(worktree / ".dvc" / "config.local", text + (private.read_text() if private.is_file() else ""))
+
+
+def _dvc(*words: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", *words]
+
+
+def _ask(*words: str, root: Path) -> str:
+    done = subprocess.run(_dvc(*words), cwd=root, env=child_environment(), check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        why = " ".join(line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")) or done.stderr.strip()[-500:]
+        kind = ServiceError if "push" in words else LineageError
+        raise kind(f"`dvc {' '.join(words)}` failed in {root}: {why}")
+    return done.stdout

@@ -1,0 +1,132 @@
+"""The command line: help answers at once, mistakes get one sentence and an exit code, tracebacks only with --debug."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components import recipes
+from components.console import commands, ui
+from components.core.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = commands._parser()[1]
+
+
+def refocus(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-m", "components.console.cli", *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_help_answers_without_the_heavy_libraries() -> None:
+    script = "import sys; from components import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\nprint(sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    for heavy in ("torch", "mlflow", "ray", "prefect", "dvc", "cv2", "numpy", "pydantic"):
+        assert f"'{heavy}'" not in done.stderr
+
+
+def test_help_takes_less_than_three_tenths_of_a_second() -> None:
+    # Of the processor: it waits for nothing, and what else the machine does must not count. The quickest of three, as a first one fills caches.
+    quickest = float("inf")
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert refocus("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        quickest = min(quickest, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    assert quickest < 0.3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_says_what_it_does_and_gives_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        commands.run([name, "--help"])
+    words = capsys.readouterr().out
+    assert f"Example: refocus {name}" in words
+    assert len([line for line in words.splitlines() if line.endswith(".")]) >= 1
+
+
+def test_a_wrong_command_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r'no command "tarin".*Did you mean "train"'):
+        commands.run(["tarin", "demo"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run"], "the following arguments are required: RECIPE"),
+        (["rollback", "demo"], "the following arguments are required: --reason"),
+        (["promote", "demo", "three"], "invalid int value: 'three'"),
+        (["run", "demo", "--foto", "x"], "unrecognized arguments: --foto"),
+    ],
+)
+def test_wrong_words_are_refused_in_one_sentence(words: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        commands.run(words)
+
+
+def test_every_command_that_our_texts_name_exists() -> None:
+    prose = {"as", "says", "inside", "checkout"}  # "what refocus says it needs" is no command
+    files = [path for folder in ("components", "flows", "docs", "infra") for kind in ("*.py", "*.yaml", "*.md") for path in (ROOT / folder).rglob(kind)]
+    named = {word for path in [*files, ROOT / "README.md"] for word in re.findall(r"\brefocus ([a-z]+(?:-[a-z]+)*)", path.read_text())}
+    assert named - prose == {*NAMES}
+
+
+@pytest.mark.parametrize("port", [0, 65536, None])
+def test_a_port_that_cannot_be_had_is_refused_before_a_server_starts(port: int | None) -> None:
+    with socket.socket() as taken:
+        taken.bind((ui.HOST, 0))
+        taken.listen()
+        with pytest.raises(InputError, match="is no port" if port is not None else r"cannot be had .*name another: --port"):
+            ui.need_port(taken.getsockname()[1] if port is None else port)
+
+
+def test_a_wrong_recipe_gives_one_paragraph_and_exit_code_2() -> None:
+    done = refocus("run", "dmeo", "--dry-run")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith('refocus: error: no recipe "dmeo"')
+    assert 'Did you mean "demo"?' in done.stderr
+
+
+def test_debug_shows_where() -> None:
+    done = refocus("--debug", "run", "dmeo", "--dry-run")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+def test_a_dry_run_prints_the_recipe_with_the_photos_given() -> None:
+    done = refocus("run", "demo", "--dry-run", "--photos", "s3://bucket/photos")
+    assert done.returncode == 0
+    assert "photos: s3://bucket/photos" in done.stdout
+    assert "# digest " in done.stdout
+
+
+def test_outside_a_checkout_the_sentence_says_so(tmp_path: Path) -> None:
+    done = refocus("recipes", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "not inside a refocus checkout" in done.stderr
+
+
+def test_recipes_are_listed_with_what_they_are() -> None:
+    lines = refocus("recipes").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(recipes.names(ROOT))
+
+
+def test_a_photo_that_is_not_there_is_said_before_the_model_is_fetched() -> None:
+    done = refocus("restore", "nowhere.png", "--model", "demo@champion", "--out", "out")
+    assert done.returncode == 2
+    assert "no photo at nowhere.png" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["cli.py", "python_version.py", "__init__.py"])
+def test_what_an_old_python_reads_first_parses_there(name: str) -> None:
+    ast.parse((ROOT / "components" / name).read_text(), feature_version=(3, 8))

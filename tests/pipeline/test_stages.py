@@ -1,0 +1,45 @@
+"""The table of stages: names, folders, and what is refused before a stage begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.core.errors import InputError, LineageError
+from components.core.records import PhotoSet
+from components.pipeline import stages
+
+
+def test_every_stage_has_a_run_of_its_own() -> None:
+    assert all(callable(stage.run) for stage in (*stages.STAGES, stages.REGISTER))
+
+
+def test_a_stage_takes_only_what_stages_before_it_gave() -> None:
+    given: set[type] = set()
+    for stage in (*stages.STAGES, stages.REGISTER):
+        assert set(stage.takes) <= given
+        given.add(stage.gives)
+
+
+def test_an_old_torch_is_refused_with_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"torch 2\.11 or newer is needed, 2\.4\.0 is installed; .*constraints"):
+        stages.need_torch("2.4.0")
+    stages.need_torch("2.11.0")
+
+
+def test_a_stage_without_the_records_it_takes_names_the_one_to_make(tmp_path: Path) -> None:
+    folder = tmp_path / "components" / "recipes"
+    folder.mkdir(parents=True)
+    (folder / "demo.yaml").write_text((stages.project_root() / "components" / "recipes" / "demo.yaml").read_text())
+    with pytest.raises(LineageError, match=r"no PhotoSet at .*photos/photoset\.json; run the stage that makes it first"):
+        stages.run_stage("synthesize", "demo", tmp_path)
+
+
+def test_records_lie_in_the_recipes_own_folder(tmp_path: Path) -> None:
+    assert stages.folder_of(tmp_path, "demo", PhotoSet) == tmp_path / "data" / "demo" / "photos"
+
+
+def test_a_wrong_stage_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r'no stage "evaluat".*Did you mean "evaluate"'):
+        stages.stage_named("evaluat")
