@@ -27,7 +27,7 @@ def refocus(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_answers_without_the_heavy_libraries() -> None:
-    script = "import sys; from components import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\nprint(sorted(sys.modules), file=sys.stderr)"
+    script = "import sys; from components.console import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\nprint(sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     for heavy in ("torch", "mlflow", "ray", "prefect", "dvc", "cv2", "numpy", "pydantic"):
         assert f"'{heavy}'" not in done.stderr
@@ -129,4 +129,4 @@ def test_a_photo_that_is_not_there_is_said_before_the_model_is_fetched() -> None
 
 @pytest.mark.parametrize("name", ["cli.py", "python_version.py", "__init__.py"])
 def test_what_an_old_python_reads_first_parses_there(name: str) -> None:
-    ast.parse((ROOT / "components" / name).read_text(), feature_version=(3, 8))
+    ast.parse((ROOT / "components" / "console" / name).read_text(), feature_version=(3, 8))
