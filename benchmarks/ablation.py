@@ -124,21 +124,21 @@ def train(arm: str, seed: int, images: int, data: Path, out: Path) -> float:
 
 def restored(restorer: Restorer, pair: ScoredPair) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """What a net makes of a pair's blurred photo, as it would be saved; grey stays grey."""
-    photo = to_uint8(np.nan_to_num(restorer.restore(to_float(pair.blurred))))
-    grey = bool((pair.blurred == pair.blurred[:, :, :1]).all())
+    photo = to_uint8(np.nan_to_num(restorer.restore(to_float(pair.input))))
+    grey = bool((pair.input == pair.input[:, :, :1]).all())
     return np.repeat(np.rint(photo.mean(axis=2, keepdims=True)).astype(np.uint8), 3, axis=2) if grey else photo
 
 
-def run_one(arm: str, seed: int, given: argparse.Namespace, tests: list[ScoredPair]) -> Run:
+def run_one(arm: str, seed: int, arguments: argparse.Namespace, tests: list[ScoredPair]) -> Run:
     """Train one arm with one seed and test it, or read back what was found before; other tests than before need no other training."""
-    kept = given.out / "results.json"
+    kept = arguments.out / "results.json"
     known: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
-    name, net = f"{arm} {seed}", given.out / "nets" / f"{arm}-{seed}"
-    key = digest_of([synthesis(arm, seed).identity, training(given.images, seed).key_digest()])
-    photos_key = sha256_of_bytes(b"".join(pair.blurred.tobytes() + pair.sharp.tobytes() for pair in tests))
+    name, net = f"{arm} {seed}", arguments.out / "nets" / f"{arm}-{seed}"
+    key = digest_of([synthesis(arm, seed).identity, training(arguments.images, seed).key_digest()])
+    photos_key = sha256_of_bytes(b"".join(pair.input.tobytes() + pair.target.tobytes() for pair in tests))
     if known.get(name, {}).get("key") != key or not net.is_dir():
         print(f"arm {arm} ({ARMS[arm][0]}), seed {seed}", flush=True)
-        known[name] = {"key": key, "seconds": round(train(arm, seed, given.images, given.data, net), 1)}
+        known[name] = {"key": key, "seconds": round(train(arm, seed, arguments.images, arguments.data, net), 1)}
     if known[name].get("tests") != photos_key:
         restorer = load_restorer(net, device="cpu")
         known[name] |= {"tests": photos_key, "scores": {f"{pair.group}/{pair.name}": pair.scores(restored(restorer, pair)) for pair in tests}}
@@ -155,21 +155,21 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=6400, help="length of each training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="each draws other blurs, crops and a net of its own")
     parser.add_argument("--arms", nargs="+", default=["a", "b", "c", "d"], choices=list(ARMS))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    real = gopro(given.data) + levin(given.data) + levin_srgb(given.data)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    real = gopro(arguments.data) + levin(arguments.data) + levin_srgb(arguments.data)
     refuse_other_protocol(real)
-    tests = real + synthetic(given.data)
-    nothing = {f"{pair.group}/{pair.name}": pair.scores(pair.blurred) for pair in tests}
+    tests = real + synthetic(arguments.data)
+    nothing = {f"{pair.group}/{pair.name}": pair.scores(pair.input) for pair in tests}
     # Seeds outside: a run that is cut has all arms of the seeds it finished.
-    runs = [run_one(arm, seed, given, tests) for seed in given.seeds for arm in given.arms]
-    words = {arm: ARMS[arm][0] for arm in given.arms}
-    head = f"{given.images} images, batch 8, 128 px; {torch.get_num_threads()} threads, torch {torch.__version__}"
+    runs = [run_one(arm, seed, arguments, tests) for seed in arguments.seeds for arm in arguments.arms]
+    words = {arm: ARMS[arm][0] for arm in arguments.arms}
+    head = f"{arguments.images} images, batch 8, 128 px; {torch.get_num_threads()} threads, torch {torch.__version__}"
     text = report(head, words, runs, nothing)
-    write_text(given.out / "report.md", text)
+    write_text(arguments.out / "report.md", text)
     print(text)
-    nets = {arm: load_restorer(given.out / "nets" / f"{arm}-{given.seeds[0]}", device="cpu") for arm in given.arms}
-    crops(given.out / "crops.png", [(pair, [restored(net, pair) for net in nets.values()]) for pair in real], [f"{arm}: {words[arm]}" for arm in given.arms])
+    nets = {arm: load_restorer(arguments.out / "nets" / f"{arm}-{arguments.seeds[0]}", device="cpu") for arm in arguments.arms}
+    crops(arguments.out / "crops.png", [(pair, [restored(net, pair) for net in nets.values()]) for pair in real], [f"{arm}: {words[arm]}" for arm in arguments.arms])
 
 
 if __name__ == "__main__":

@@ -89,11 +89,11 @@ def crops(path: Path, made: Sequence[tuple[ScoredPair, Sequence[Bytes8]]], names
 
     by_name = {f"{pair.group}/{pair.name}": (pair, results) for pair, results in made}
     places = [place for place in (*SHOWN, *SHOWN_GREY) if place[0] in by_name] or [(name, 0, 0) for name in by_name]
-    heads = ["blurred", *names, "sharp"]
+    heads = ["blurred", *names, "target"]
     figure, axes = plt.subplots(len(places), len(heads), figsize=(2.4 * len(heads), 2.55 * len(places)), squeeze=False)
     for number, (row, (name, top, left)) in enumerate(zip(axes, places, strict=True)):
         pair, results = by_name[name]
-        for cell, head, photo in zip(row, heads, (pair.blurred, *results, pair.sharp), strict=True):
+        for cell, head, photo in zip(row, heads, (pair.input, *results, pair.target), strict=True):
             cell.imshow(photo[top : top + CROP_PX, left : left + CROP_PX], interpolation="nearest")
             cell.set_title(head if number == 0 else "", fontsize=8)
             cell.set_xticks([])

@@ -26,16 +26,16 @@ def contenders() -> dict[str, Callable[[], object]]:
     """Name to a call that measures one pair and gives the value."""
     noise = np.random.default_rng(0)
     coarse = noise.random((45, 80, 3)).repeat(16, 0).repeat(16, 1)
-    sharp = np.rint(np.clip(coarse + noise.normal(0, 0.05, coarse.shape), 0, 1) * 255).astype(np.uint8)
-    blurred = ((sharp.astype(np.uint16) + np.roll(sharp, 3, 0) + np.roll(sharp, 5, 1)) // 3).astype(np.uint8)
-    x, y = (torch.from_numpy(photo).permute(2, 0, 1)[None].contiguous().float() / 255 for photo in (blurred, sharp))
+    target = np.rint(np.clip(coarse + noise.normal(0, 0.05, coarse.shape), 0, 1) * 255).astype(np.uint8)
+    blurred = ((target.astype(np.uint16) + np.roll(target, 3, 0) + np.roll(target, 5, 1)) // 3).astype(np.uint8)
+    x, y = (torch.from_numpy(photo).permute(2, 0, 1)[None].contiguous().float() / 255 for photo in (blurred, target))
     gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": -1, "data_range": 255}
     return {
         "psnr ours": lambda: psnr_rgb(x, y).item(),
-        "psnr skimage": lambda: peak_signal_noise_ratio(sharp, blurred),
+        "psnr skimage": lambda: peak_signal_noise_ratio(target, blurred),
         "psnr torchmetrics": lambda: torchmetrics_psnr(x, y, data_range=1.0).item(),
         "ssim ours": lambda: ssim_gauss11_rgb(x, y).item(),
-        "ssim skimage": lambda: structural_similarity(blurred, sharp, **gaussian),
+        "ssim skimage": lambda: structural_similarity(blurred, target, **gaussian),
         "ssim torchmetrics": lambda: torchmetrics_ssim(x, y, data_range=1.0).item(),
     }
 

@@ -73,23 +73,23 @@ def counted(name: str, config: TrainConfig) -> list[Row]:
     part = config.generator
     with torch.device("meta"):
         generator = part.build(config.seed).eval()
-        judges = [judge.build(config.seed, index).eval() for index, judge in enumerate(config.discriminators)]
-        photo, given = torch.empty(1, 3, crop, crop), torch.empty(1, 3, crop // part.scale, crop // part.scale)
+        discriminators = [discriminator.build(config.seed, index).eval() for index, discriminator in enumerate(config.discriminators)]
+        photo, input = torch.empty(1, 3, crop, crop), torch.empty(1, 3, crop // part.scale, crop // part.scale)
     high, wide = (-(-side // (part.scale * part.stride)) * part.stride for side in (HEIGHT_PX, WIDTH_PX))
-    rows = [Row(name, "generator", part.kind, parameters(generator), crop, macs(generator, *given.shape), macs(generator, 1, 3, high, wide))]
-    for index, (judge, net) in enumerate(zip(config.discriminators, judges, strict=True)):
-        rows.append(Row(name, f"discriminator_{index}", judge.kind, parameters(net), crop, macs(net, *judge.view(photo, given).shape)))
+    rows = [Row(name, "generator", part.kind, parameters(generator), crop, macs(generator, *input.shape), macs(generator, 1, 3, high, wide))]
+    for index, (discriminator, net) in enumerate(zip(config.discriminators, discriminators, strict=True)):
+        rows.append(Row(name, f"discriminator_{index}", discriminator.kind, parameters(net), crop, macs(net, *discriminator.view(photo, input).shape)))
     return rows
 
 
-def weights_for(config: TrainConfig, folder: Path, given: list[Path], stand_in: bool) -> dict[int, Path] | None:
+def weights_for(config: TrainConfig, folder: Path, weight_files: list[Path], stand_in: bool) -> dict[int, Path] | None:
     """A file for each content loss that needs one, by its place; None when one is missing."""
     found = {}
     for index, part in enumerate(config.content):
         needed = part.weights()
         if needed is None:
             continue
-        named = [path for path in given if needed.backbone in path.name]
+        named = [path for path in weight_files if needed.backbone in path.name]
         if not named and not stand_in:
             return None
         found[index] = named[0] if named else stand_in_vgg(needed.backbone, folder)
@@ -136,14 +136,14 @@ def median_seconds(call: Callable[[], object], runs: int) -> float:
     return statistics.median(times[1:])
 
 
-def measured(name: str, device: torch.device, given: list[Path], stand_in: bool, runs: int) -> list[Row]:
+def measured(name: str, device: torch.device, weight_files: list[Path], stand_in: bool, runs: int) -> list[Row]:
     """The rows of one recipe."""
     config = recipes.load(name).train
     rows = counted(name, config)
     first = rows[0]
     first.batch = config.phases[-1].batch
     with tempfile.TemporaryDirectory() as folder:
-        weights = weights_for(config, Path(folder), given, stand_in)
+        weights = weights_for(config, Path(folder), weight_files, stand_in)
         if weights is not None:
             first.training_device = device.type
             first.seconds_per_training_image = training_seconds(config, device, weights, runs)

@@ -41,24 +41,24 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="pairs; likewise")
     parser.add_argument("--processes", type=int, default=2, help="loader processes")
     parser.add_argument("--rounds", type=int, default=7)
-    given = parser.parse_args()
-    recipe = recipes.load(given.recipe)
+    arguments = parser.parse_args()
+    recipe = recipes.load(arguments.recipe)
     phase = recipe.train.phases[-1]
-    phase = phase.model_copy(update={"crop_px": given.crop or phase.crop_px, "batch": given.batch or phase.batch})
-    config, device = recipe.train.model_copy(update={"phases": (phase,)}), torch.device(given.device)
+    phase = phase.model_copy(update={"crop_px": arguments.crop or phase.crop_px, "batch": arguments.batch or phase.batch})
+    config, device = recipe.train.model_copy(update={"phases": (phase,)}), torch.device(arguments.device)
     with tempfile.TemporaryDirectory() as folder:
         photoset = ingest(recipe.ingest, out=Path(folder) / "photos")
         settings = recipe.synthesize.model_copy(update={"delivery": "on_the_fly", "pairs_per_photo": 1, "pairs_per_eval_photo": 1})
         pairs = synthesize(settings, photoset, out=Path(folder) / "pairs")
-        ways, close = prepared(config, pairs, device, given.processes, Path(folder))
+        ways, close = prepared(config, pairs, device, arguments.processes, Path(folder))
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for turn in range(given.rounds + 1):
+        for turn in range(arguments.rounds + 1):
             for name, way in ways.items():
                 took = way(turn)
                 if turn:  # the first is a warm-up
                     seconds[name].append(took)
         close()
-    print(f"{recipe.name}: batch {phase.batch}, crop {phase.crop_px} px, {given.rounds} rounds")
+    print(f"{recipe.name}: batch {phase.batch}, crop {phase.crop_px} px, {arguments.rounds} rounds")
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
     print(f"{name}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     middles = {name: statistics.median(values) for name, values in seconds.items()}
@@ -117,9 +117,9 @@ def training_step(config: TrainConfig, device: torch.device, folder: Path) -> tu
     phase = config.phases[-1]
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     sides = (phase.crop_px // config.generator.scale, phase.crop_px)
-    given, sharp = (torch.rand(phase.batch, 3, side, side, device=device).mul(2).sub(1).contiguous(memory_format=layout) for side in sides)
+    input, target = (torch.rand(phase.batch, 3, side, side, device=device).mul(2).sub(1).contiguous(memory_format=layout) for side in sides)
     updates = 1 if config.discriminator_reuse or not phase.adversarial else config.discriminator_updates
-    return GanStep(config, World.alone(device), weights), [(given, sharp)] * updates
+    return GanStep(config, World.alone(device), weights), [(input, target)] * updates
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

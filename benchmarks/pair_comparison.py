@@ -27,12 +27,12 @@ KINDS: tuple[Blur, ...] = (RandomTrajectory(), LinearMotion(), Gaussian(), Defoc
 NOISE = 3.0  # levels
 
 
-def degraded(sharp: Bytes8, kernel: Kernel, moved: tuple[float, float], name: str) -> Bytes8:
+def degraded(target: Bytes8, kernel: Kernel, moved: tuple[float, float], name: str) -> Bytes8:
     """The photo under a blur, moved right and down, with noise."""
     matrix = np.array([[1, 0, moved[0]], [0, 1, moved[1]]], np.float32)
-    size = (sharp.shape[1], sharp.shape[0])
-    light = cv2.warpAffine(kernel.apply(linear_of(sharp)), matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    noise = stream("noise", name).normal(0, NOISE, sharp.shape)
+    size = (target.shape[1], target.shape[0])
+    light = cv2.warpAffine(kernel.apply(linear_of(target)), matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    noise = stream("noise", name).normal(0, NOISE, target.shape)
     return to_uint8((linear_to_srgb(np.clip(light, 0, 1)) * 255 + noise) / 255)
 
 
@@ -46,14 +46,14 @@ def main() -> None:
     rows: dict[str, list[tuple[float, float, float]]] = {kind.kind: [] for kind in KINDS}
     for file in files:
         found = decode(file.read_bytes())
-        sharp = found.pixels if found.bits == 8 else to_uint8(found.pixels.astype(np.float32) / 65535)
+        target = found.pixels if found.bits == 8 else to_uint8(found.pixels.astype(np.float32) / 65535)
         for kind in KINDS:
             for draw in range(chosen.repeats):
                 name = f"{file.name} {kind.kind} {draw}"
                 kernel = kind.draw([stream("blur", name)])[0]
                 assert isinstance(kernel, Kernel), "kinds with one PSF are measured"
                 moved = stream("moved", name).uniform(-4, 4, 2)
-                pair = compared(degraded(sharp, kernel, (float(moved[0]), float(moved[1])), name), sharp)
+                pair = compared(degraded(target, kernel, (float(moved[0]), float(moved[1])), name), target)
                 wrong = np.hypot(*(np.array(pair.shift_px) - moved - kernel.centroid_px))
                 rows[kind.kind].append((float(wrong), pair.severity_px, kernel.severity_px))
     print(f"{len(files)} photos, {chosen.repeats} draws of each kind")

@@ -30,18 +30,18 @@ def main() -> None:
     parser.add_argument("--recipe", default="demo")
     parser.add_argument("--pairs-per-photo", type=int, default=2, help="training pairs from each photo; the demo's own 24 is for ten photos")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="one training each")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         os.environ[STATE_VARIABLE] = str(place / "state")
         (place / "photos").mkdir()
         for split in ("train", "val", "test"):
-            (place / "photos" / split).symlink_to(getattr(given, split).resolve())
-        recipe = recipes.load(given.recipe)
+            (place / "photos" / split).symlink_to(getattr(arguments, split).resolve())
+        recipe = recipes.load(arguments.recipe)
         photoset = ingest(recipe.ingest.model_copy(update={"photos": str(place / "photos"), "split": ByFolder()}), out=place / "photoset")
-        pairset = synthesize(recipe.synthesize.model_copy(update={"pairs_per_photo": given.pairs_per_photo}), photoset, out=place / "pairs")
+        pairset = synthesize(recipe.synthesize.model_copy(update={"pairs_per_photo": arguments.pairs_per_photo}), photoset, out=place / "pairs")
         print(f"photos {photoset.counts}, pairs {pairset.counts}")
-        for seed in given.seeds:
+        for seed in arguments.seeds:
             config = recipe.train.model_copy(update={"seed": seed})
             began = time.monotonic()
             checkpoint = train(config, recipe.record(), pairset, out=place / f"checkpoint{seed}")

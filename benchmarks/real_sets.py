@@ -35,28 +35,28 @@ class ScoredPair:
 
     group: str
     name: str
-    blurred: Bytes8
-    sharp: Bytes8
+    input: Bytes8
+    target: Bytes8
     shifted: bool = False  # scored by the best shift
 
     def scores(self, restored: Bytes8) -> tuple[float, float]:
         """PSNR in dB and SSIM of a photo against the sharp one, as this set is scored."""
-        ours, truth = best_shift(restored, self.sharp) if self.shifted else (restored, self.sharp)
+        ours, truth = best_shift(restored, self.target) if self.shifted else (restored, self.target)
         x, y = (torch.from_numpy(to_float(np.ascontiguousarray(each))).permute(2, 0, 1)[None].contiguous() for each in (ours, truth))
         return psnr_rgb(x, y).item(), ssim_gauss11_rgb(x, y).item()
 
 
-def best_shift(photo: Bytes8, sharp: Bytes8, *, border_px: int = BORDER_PX, shift_px: int = SHIFT_PX) -> tuple[Bytes8, Bytes8]:
+def best_shift(photo: Bytes8, target: Bytes8, *, border_px: int = BORDER_PX, shift_px: int = SHIFT_PX) -> tuple[Bytes8, Bytes8]:
     """The inner part of a photo, and the part of the sharp one that lies nearest to it, squared error over all shifts up to `shift_px`.
 
     Both are (H, W, 3) uint8 of one size, larger than twice the border. Returns two of (H - 2 border, W - 2 border, 3).
     """
-    assert photo.shape == sharp.shape, f"one size is compared, got {photo.shape} and {sharp.shape}"
-    assert shift_px <= border_px < min(sharp.shape[:2]) / 2, f"border {border_px}, shift {shift_px} do not fit {sharp.shape}"
-    height, width = (side - 2 * border_px for side in sharp.shape[:2])
+    assert photo.shape == target.shape, f"one size is compared, got {photo.shape} and {target.shape}"
+    assert shift_px <= border_px < min(target.shape[:2]) / 2, f"border {border_px}, shift {shift_px} do not fit {target.shape}"
+    height, width = (side - 2 * border_px for side in target.shape[:2])
     inner = photo[border_px:-border_px, border_px:-border_px]
     shifts = range(border_px - shift_px, border_px + shift_px + 1)
-    parts = (sharp[top : top + height, left : left + width] for top in shifts for left in shifts)
+    parts = (target[top : top + height, left : left + width] for top in shifts for left in shifts)
     nearest = min(parts, key=lambda part: int(np.sum((part.astype(np.int32) - inner) ** 2, dtype=np.int64)))
     return inner, nearest
 
@@ -81,7 +81,7 @@ def levin_srgb(data: Path) -> list[ScoredPair]:
     def stored(photo: Bytes8) -> Bytes8:
         return to_uint8(linear_to_srgb(to_float(photo)))
 
-    return [replace(pair, group="levin_srgb", blurred=stored(pair.blurred), sharp=stored(pair.sharp)) for pair in levin(data)]
+    return [replace(pair, group="levin_srgb", input=stored(pair.input), target=stored(pair.target)) for pair in levin(data)]
 
 
 def read(file: Path) -> Bytes8:
@@ -93,7 +93,7 @@ def refuse_other_protocol(pairs: list[ScoredPair]) -> None:
     """Stop when doing nothing does not score what the sets' notes say: then metric or photos are others."""
     for pair in pairs:
         wanted = KNOWN_DB.get(f"{pair.group}/{pair.name}")
-        found = pair.scores(pair.blurred)[0]
+        found = pair.scores(pair.input)[0]
         if wanted is not None and abs(found - wanted) > 0.006:
             raise SystemExit(f"doing nothing scores {found:.4f} dB on {pair.group}/{pair.name}, its notes say {wanted:g}: metric or photos are others")
 

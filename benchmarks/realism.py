@@ -40,7 +40,7 @@ class RealSet:
 
     name: str
     blurred: tuple[Bytes8, ...]
-    sharp: tuple[tuple[str, Bytes8], ...]
+    target: tuple[tuple[str, Bytes8], ...]
 
 
 def sets(data: Path) -> list[RealSet]:
@@ -48,20 +48,20 @@ def sets(data: Path) -> list[RealSet]:
     no_sharp = tuple(read(file) for file in sorted((data / "real_blur_no_sharp").glob("*.png")))
     bsds = tuple((file.stem, read(file)) for file in photos(data, "val")[-BSDS_PHOTOS:])
     return [
-        *(_with_sharp(name, pairs) for name, pairs in (("gopro", gopro(data)), ("levin", levin(data)), ("levin_srgb", levin_srgb(data)))),
+        *(_with_target(name, pairs) for name, pairs in (("gopro", gopro(data)), ("levin", levin(data)), ("levin_srgb", levin_srgb(data)))),
         RealSet("no_sharp", no_sharp, bsds),
     ]
 
 
-def _with_sharp(name: str, pairs: Sequence[ScoredPair]) -> RealSet:
-    sharp = {pair.sharp.tobytes(): (pair.name, pair.sharp) for pair in pairs}
-    return RealSet(name, tuple(pair.blurred for pair in pairs), tuple(sharp.values()))
+def _with_target(name: str, pairs: Sequence[ScoredPair]) -> RealSet:
+    target = {pair.target.tobytes(): (pair.name, pair.target) for pair in pairs}
+    return RealSet(name, tuple(pair.input for pair in pairs), tuple(target.values()))
 
 
-def made(degradation: Degradation, sharp: Sequence[tuple[str, Bytes8]], draws: int) -> list[Bytes8]:
+def made(degradation: Degradation, target: Sequence[tuple[str, Bytes8]], draws: int) -> list[Bytes8]:
     """Blurred photos, `draws` of each sharp one; the same draws whatever the camera."""
     found = []
-    for name, photo in sharp:
+    for name, photo in target:
         light = _light(photo, linear=degradation.camera.linear_light)
         found += [plan.blurred(light) for plan in plans(degradation, [seed_of("realism", name, index) for index in range(draws)])]
     return [np.asarray(each, np.uint8) for each in found if min(each.shape[:2]) >= TILE_PX]
@@ -72,7 +72,7 @@ def by_true_kernels(data: Path, pairs: Sequence[ScoredPair], camera: Camera) -> 
     found = []
     for pair in pairs:
         shot = camera.shot(seed_of("realism", pair.name))
-        light = shot.recovered(_light(pair.sharp, linear=shot.linear_light))
+        light = shot.recovered(_light(pair.target, linear=shot.linear_light))
         found.append(np.asarray(shot.picture(true_kernel(data, pair).apply(light)), np.uint8))
     return found
 
@@ -137,14 +137,14 @@ def averaged_in(data: Path) -> list[str]:
     lines = ["## In which values was the blur averaged?", "", "A blur keeps the mean of what it averages, but for what crosses the border.", ""]
     lines += ["| photo | mean of stored values, blurred / sharp | of linear light, by the sRGB curve |", "|---|---:|---:|"]
     for pair in gopro(data):
-        ratios = [of(pair.blurred).mean(dtype=np.float64) / of(pair.sharp).mean(dtype=np.float64) for of in (np.asarray, linear_of)]
+        ratios = [of(pair.input).mean(dtype=np.float64) / of(pair.target).mean(dtype=np.float64) for of in (np.asarray, linear_of)]
         lines.append(f"| {pair.group}/{pair.name} | {ratios[0]:.4f} | {ratios[1]:.4f} |")
     lines += ["", "Levin's sharp photos with the measured kernels, against the blurred ones: PSNR in dB, best shift.", ""]
     lines += ["| photo | kernel applied to stored values | to linear light, by the sRGB curve |", "|---|---:|---:|"]
     cameras = [Camera(linear_light=linear, noise=None, jpeg=None) for linear in (False, True)]
     by_values = [by_true_kernels(data, levin(data), camera) for camera in cameras]
     for place, pair in enumerate(levin(data)):
-        fits = [replace(pair, sharp=pair.blurred).scores(photos[place])[0] for photos in by_values]
+        fits = [replace(pair, target=pair.input).scores(photos[place])[0] for photos in by_values]
         lines.append(f"| {pair.group}/{pair.name} | {fits[0]:.2f} | {fits[1]:.2f} |")
     return [*lines, ""]
 
@@ -180,29 +180,29 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="*", default=["demo", "deblurgan"])
     parser.add_argument("--draws", type=int, default=4, help="blurred photos from each sharp one")
     parser.add_argument("--kinds", action="store_true", help="also every kind of blur at its defaults")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    compared = degradations(given.recipes, kinds=given.kinds)
-    lines, panels = averaged_in(given.data), {}
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    compared = degradations(arguments.recipes, kinds=arguments.kinds)
+    lines, panels = averaged_in(arguments.data), {}
 
     def compare(title: str, real_set: RealSet, make: Callable[[Degradation], list[Bytes8]], names: Sequence[str]) -> None:
         each = [statistics_of(photo) for photo in real_set.blurred]
-        rows = {YARDSTICK: mean_of([statistics_of(photo) for _, photo in real_set.sharp])}
+        rows = {YARDSTICK: mean_of([statistics_of(photo) for _, photo in real_set.target])}
         rows |= {name: mean_of([statistics_of(photo) for photo in make(compared[name])]) for name in names}
         lines.extend(table(title, mean_of(each), (mean_of(each[::2]), mean_of(each[1::2])), rows))
         panels[title] = {REAL: mean_of(each), **{name: found for name, found in rows.items() if name == YARDSTICK or name.startswith("arm")}}
         print(f"{title} done", flush=True)
 
-    true = {"levin": levin(given.data), "levin_srgb": levin_srgb(given.data)}
-    for real_set in sets(given.data):
-        compare(real_set.name, real_set, lambda degradation, sharp=real_set.sharp: made(degradation, sharp, given.draws), list(compared))
+    true = {"levin": levin(arguments.data), "levin_srgb": levin_srgb(arguments.data)}
+    for real_set in sets(arguments.data):
+        compare(real_set.name, real_set, lambda degradation, target=real_set.target: made(degradation, target, arguments.draws), list(compared))
         if real_set.name in true:
             arms = [name for name in compared if name.startswith("arm")]
             pairs = true[real_set.name]
-            compare(f"{real_set.name}, true kernels", real_set, lambda degradation, pairs=pairs: by_true_kernels(given.data, pairs, degradation.camera), arms)
+            compare(f"{real_set.name}, true kernels", real_set, lambda degradation, pairs=pairs: by_true_kernels(arguments.data, pairs, degradation.camera), arms)
     text = "\n".join([*summary(panels), *lines])
-    write_text(given.out / "realism.md", text)
-    draw(given.out / "curves.png", panels)
+    write_text(arguments.out / "realism.md", text)
+    draw(arguments.out / "curves.png", panels)
     print(text)
 
 

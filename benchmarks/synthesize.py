@@ -52,16 +52,16 @@ def main() -> None:
     for name in sections:
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; medians are shown")
-    given = parser.parse_args()
-    chosen = [name for name in sections if getattr(given, name)] or sections
+    arguments = parser.parse_args()
+    chosen = [name for name in sections if getattr(arguments, name)] or sections
     cv2.setNumThreads(1)
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "opencv-python-headless", "scipy", "albumentations", "ray"))
     print(f"{_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}")
     if "kernels" in chosen:
-        kernels(given.rounds)
+        kernels(arguments.rounds)
     if "pairs" in chosen:
         for width, height in SIZES:
-            pair(width, height, given.rounds)
+            pair(width, height, arguments.rounds)
     if "stage" in chosen:
         stage()
     if "memory" in chosen:

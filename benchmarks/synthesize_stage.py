@@ -59,7 +59,7 @@ def throughput(photos: Path, out: Path, workers: int) -> tuple[float, float]:
     config = SynthesizeConfig(workers=workers)
     made = run(config, PhotoSet.load(photos), out=out)
     seconds = time.monotonic() - began
-    written = sorted((Workbench(config).folder / row.blurred).stat().st_mtime for row in made.pairs())
+    written = sorted((Workbench(config).folder / row.input).stat().st_mtime for row in made.pairs())
     return (len(written) - 1 - WARM) / (written[-1] - written[WARM]), seconds
 
 
@@ -81,15 +81,15 @@ def _shares(photoset: PhotoSet) -> None:
             plan = plans(config.degradation, [seed_of(0, photo.id, 0)])[0]
             light = lit(picture.pixels, linear=True)
             blurred = plan.effect.apply(light)
-            given = plan.shot.picture(blurred)
-            target, small = png_bytes(picture.pixels), png_bytes(given)
+            input = plan.shot.picture(blurred)
+            target, small = png_bytes(picture.pixels), png_bytes(input)
             timed("read and hash the photo", lambda source=source: sha256_of_bytes(source.read_bytes()))
             timed("decode", lambda data=bytes_: decode(data))
             timed("draw", lambda photo=photo: plans(config.degradation, [seed_of(0, photo.id, 0)]))
             timed("sRGB to linear light", lambda picture=picture: lit(picture.pixels, linear=True))
             timed("blur", lambda plan=plan, light=light: plan.effect.apply(light))
             timed("camera: noise, sRGB, JPEG", lambda plan=plan, blurred=blurred: plan.shot.picture(blurred))
-            timed("encode two PNG", lambda picture=picture, given=given: (png_bytes(picture.pixels), png_bytes(given)))
+            timed("encode two PNG", lambda picture=picture, input=input: (png_bytes(picture.pixels), png_bytes(input)))
             timed("hash them", lambda target=target, small=small: (sha256_of_bytes(target), sha256_of_bytes(small)))
             timed("write them", lambda target=target, small=small: [write_bytes(Path(folder) / name, each) for name, each in (("a", target), ("b", small))])
     total = sum(seconds.values())

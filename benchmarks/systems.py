@@ -167,17 +167,17 @@ def draw(memory: Memory, config: TrainConfig, name: str, path: Path) -> None:
     plt.close(figure)
 
 
-def train_one(name: str, given: argparse.Namespace, place: Path) -> str:
+def train_one(name: str, arguments: argparse.Namespace, place: Path) -> str:
     """Train one recipe; gives its row of the table."""
     recipe = recipes.load(name)
-    out: Path = given.out / name
+    out: Path = arguments.out / name
     out.mkdir(parents=True, exist_ok=True)
-    pairset = pairs_for(recipe, given.data, place / name)
-    config = shortened(recipe.train, BUDGETS[name], device=given.device)
-    weights = {index: given.vgg or stand_in_vgg(part.backbone, place) for index, part in enumerate(config.content) if part.weights() is not None}
+    pairset = pairs_for(recipe, arguments.data, place / name)
+    config = shortened(recipe.train, BUDGETS[name], device=arguments.device)
+    weights = {index: arguments.vgg or stand_in_vgg(part.backbone, place) for index, part in enumerate(config.content) if part.weights() is not None}
     memory = Memory()
     began = time.monotonic()
-    outcome = Loop(config, Data.of(pairset), World.alone(torch.device(given.device)), memory, memory, weights).run()
+    outcome = Loop(config, Data.of(pairset), World.alone(torch.device(arguments.device)), memory, memory, weights).run()
     seconds = time.monotonic() - began
     draw(memory, config, name, out / "curve.png")
     if memory.sheet is not None:
@@ -193,8 +193,8 @@ def train_one(name: str, given: argparse.Namespace, place: Path) -> str:
     metrics = [metric for metric in report.restored if metric != "psnr_rgb" or "psnr_y_crop4" not in report.restored]
     figures = "; ".join(f"{metric} {report.do_nothing[metric]:.4g} → {report.restored[metric]:.4g}" for metric in metrics)
     accuracy = [memory.series(f"discriminator_0/accuracy_{side}")[1] for side in ("real", "restored")]
-    judged = f"{accuracy[0][0]:.2f}/{accuracy[1][0]:.2f} → {accuracy[0][-1]:.2f}/{accuracy[1][-1]:.2f}" if accuracy[0] else "none"
-    return f"| `{name}` | {outcome.images_seen} | {seconds:.0f} | {figures} | {judged} | {len(memory.warnings)} | {outcome.diverged or 'no'} |"
+    logits_of = f"{accuracy[0][0]:.2f}/{accuracy[1][0]:.2f} → {accuracy[0][-1]:.2f}/{accuracy[1][-1]:.2f}" if accuracy[0] else "none"
+    return f"| `{name}` | {outcome.images_seen} | {seconds:.0f} | {figures} | {logits_of} | {len(memory.warnings)} | {outcome.diverged or 'no'} |"
 
 
 def main() -> None:
@@ -205,21 +205,21 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=list(BUDGETS), choices=list(BUDGETS))
     parser.add_argument("--vgg", type=Path, help="torchvision VGG state dict that fits the recipes given")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given: Any = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    head = f"{given.device}, {torch.get_num_threads()} threads, torch {torch.__version__}; VGG: {given.vgg or 'stand-in drawn from a seed'}"
+    arguments: Any = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    head = f"{arguments.device}, {torch.get_num_threads()} threads, torch {torch.__version__}; VGG: {arguments.vgg or 'stand-in drawn from a seed'}"
     rows = [
         "| recipe | images | s | test: doing nothing → restored | accuracy real/restored, first → last | warnings | diverged |",
         "|---|---:|---:|---|---|---:|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:
         os.environ[STATE_VARIABLE] = str(Path(folder) / "state")
-        for name in given.recipes:
+        for name in arguments.recipes:
             print(name, flush=True)
-            rows.append(train_one(name, given, Path(folder)))
+            rows.append(train_one(name, arguments, Path(folder)))
             print(rows[-1], flush=True)
     text = "\n".join([head, "", *rows])
-    (given.out / "table.md").write_text(text + "\n")
+    (arguments.out / "table.md").write_text(text + "\n")
     print(text)
 
 

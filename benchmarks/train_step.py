@@ -28,8 +28,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="demo")
     parser.add_argument("--rounds", type=int, default=7)
-    given = parser.parse_args()
-    base = recipes.load(given.recipe).train
+    arguments = parser.parse_args()
+    base = recipes.load(arguments.recipe).train
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     phase = base.phases[-1]
     updates = base.discriminator_updates
@@ -41,7 +41,7 @@ def main() -> None:
             for choice in choices
         }
         times: dict[tuple[str, bool, bool], list[float]] = {choice: [] for choice in choices}
-        for turn in range(given.rounds + 2):
+        for turn in range(arguments.rounds + 2):
             for choice, step in steps.items():
                 layout = torch.channels_last if choice[1] else torch.contiguous_format
                 sides = (phase.crop_px // base.generator.scale, phase.crop_px)
@@ -52,9 +52,9 @@ def main() -> None:
                 float(terms["generator/total"])  # waits for the device
                 if turn > 1:  # the first two are warm-ups
                     times[choice].append(time.perf_counter() - began)
-    print(f"{given.recipe}: batch {phase.batch}, {phase.crop_px} px, {updates} discriminator updates")
+    print(f"{arguments.recipe}: batch {phase.batch}, {phase.crop_px} px, {updates} discriminator updates")
     print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {given.rounds} rounds")
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {arguments.rounds} rounds")
     for (precision, last, compiled), seconds in times.items():
         middle = statistics.median(seconds)
         name = f"{precision} {'channels_last' if last else 'contiguous'}{' compiled' if compiled else ''}"

@@ -83,4 +83,4 @@ def _show(finished: Finished) -> None:
     if picture is not None and picture.stat().st_size <= PICTURE_BYTES:
         kind = "png" if picture.suffix == ".png" else "jpeg"
         data = base64.b64encode(picture.read_bytes()).decode()
-        create_image_artifact(f"data:image/{kind};base64,{data}", key=f"{key}-best", description=f"{words.given} | {words.restored} | {words.sharp} | error")
+        create_image_artifact(f"data:image/{kind};base64,{data}", key=f"{key}-best", description=f"{words.input} | {words.restored} | {words.target} | error")

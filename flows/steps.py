@@ -118,7 +118,7 @@ def follow(space: Workspace, do: Do, say: versioning.Say) -> Finished:
     run.step("push", lambda: versioning.push(recipe.name, (first, *rest), root=space.root))
     commit = run.step("commit", lambda: versioning.snapshot(recipe.name, f"refocus run {recipe.name}: data, code and parameters as used", root=space.root))
     version = run.step("register", lambda: _register(space, commit), computes=True)
-    decision = run.step("promote", lambda: judge(recipe, version, space.root), computes=True)
+    decision = run.step("promote", lambda: decide(recipe, version, space.root), computes=True)
     write_text(_stamp_path(recipe.name), json.dumps(_stamp_of(run)) + "\n")
     report = EvalReport.load(stages.folder_of(space.root, recipe.name, EvalReport))
     total_s = time.monotonic() - run.began
@@ -136,7 +136,7 @@ def _register(space: Workspace, commit: str) -> ModelVersion:
     return version
 
 
-def judge(recipe: recipes.Recipe, version: ModelVersion, root: Path) -> promotion.Decision:
+def decide(recipe: recipes.Recipe, version: ModelVersion, root: Path) -> promotion.Decision:
     """Let the gate decide on a version, with the recipe's pairs and report at hand."""
     pairset, report = (kind.load(stages.folder_of(root, recipe.name, kind)) for kind in (PairSet, EvalReport))
     assert isinstance(pairset, PairSet)

@@ -128,11 +128,11 @@ def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:
 
 
 def _column(config: SynthesizeConfig, example: Example, kernels: str, scene: Scene) -> Column:
-    given, scale = pictures.blurred(example, scene), config.scale
+    input, scale = pictures.blurred(example, scene), config.scale
     title = "given" if example.percentile is None else "median" if example.percentile == 50 else f"{example.percentile}th percentile"
-    across = f"{given.shape[1]}×{given.shape[0]} px" if isinstance(example.plan.blur, NoBlur) else f"{example.extent_px} px across"
+    across = f"{input.shape[1]}×{input.shape[0]} px" if isinstance(example.plan.blur, NoBlur) else f"{example.extent_px} px across"
     spread = f"{example.severity_px:.2f} px RMS, {across}" if example.severity_px else across
-    return Column(title, spread, example.severity_class, kernels, pictures.cropped(given, scene.crop, scale), pictures.whole(given, scale))
+    return Column(title, spread, example.severity_class, kernels, pictures.cropped(input, scene.crop, scale), pictures.whole(input, scale))
 
 
 def _instead(config: SynthesizeConfig) -> list[tuple[str, str, tuple[Setting, ...]]]:

@@ -68,10 +68,10 @@ def translated(config: SynthesizeConfig, scene: Scene) -> tuple[Bytes8, Bytes8]:
     why = config.translate.refusal(Photo.model_construct(**known))
     if why is not None:
         raise PhotoError(f"{scene.name} cannot be used for {config.translate.kind}: {why}; give --photo another one")
-    given, wanted = (
+    input, wanted = (
         stored(_middle(light_of(part, linear=True, max_side_px=config.max_side_px)), linear=True) for part in config.translate.parted(scene.picture)
     )
-    return given, wanted
+    return input, wanted
 
 
 def crop_of(pixels: Bytes8, scale: int = 1) -> tuple[int, int, int]:

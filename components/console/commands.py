@@ -32,15 +32,15 @@ def run(words: Sequence[str], *, debug: bool = False) -> int:
     command = next((word for word in words if not word.startswith("-")), None)
     if command is not None and command not in names:
         raise InputError(f'no command "{command}"; there are {", ".join(names)}.{nearest(command, names)}')
-    given = parser.parse_args(list(words))
-    if not hasattr(given, "do"):
+    arguments = parser.parse_args(list(words))
+    if not hasattr(arguments, "do"):
         parser.print_help()
         return 0
-    given.debug = debug
+    arguments.debug = debug
     # SIGTERM becomes an exception, so that every `finally` runs and no child is left behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
-    do: Command = given.do
-    return do(given)
+    do: Command = arguments.do
+    return do(arguments)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
@@ -142,7 +142,7 @@ def _root(*, writes: bool = True) -> Path:
     return root
 
 
-def _stage(given: argparse.Namespace) -> int:
+def _stage(arguments: argparse.Namespace) -> int:
     from components.core.progress import Progress
     from components.pipeline.stages import run_stage
     from components.services import versioning
@@ -150,53 +150,53 @@ def _stage(given: argparse.Namespace) -> int:
     if "DVC_STAGE" in os.environ:
         # A run started in the background has Ctrl-C switched off for its children too; yet that is how we ask a stage to end in order.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    root, name, began = _root(), given.command, time.monotonic()
+    root, name, began = _root(), arguments.command, time.monotonic()
     try:
-        record = run_stage(name, given.recipe, root)
+        record = run_stage(name, arguments.recipe, root)
     except KeyboardInterrupt:
         raise
     except RefocusError as error:
-        versioning.leave_status(given.recipe, name, exit_code=error.exit_code, message=" ".join(str(error).split()))
+        versioning.leave_status(arguments.recipe, name, exit_code=error.exit_code, message=" ".join(str(error).split()))
         raise
     except Exception as error:
         versioning.leave_status(
-            given.recipe, name, exit_code=1, message=f"this should not happen: {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)"
+            arguments.recipe, name, exit_code=1, message=f"this should not happen: {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)"
         )
         raise
-    versioning.leave_status(given.recipe, name, seconds=round(Progress.worked_s, 2))
-    print(f"{name} of {given.recipe}: {type(record).__name__} {record.digest[:12]} in {time.monotonic() - began:.1f} s")
+    versioning.leave_status(arguments.recipe, name, seconds=round(Progress.worked_s, 2))
+    print(f"{name} of {arguments.recipe}: {type(record).__name__} {record.digest[:12]} in {time.monotonic() - began:.1f} s")
     return 0
 
 
-def _send_pairs(given: argparse.Namespace) -> int:
+def _send_pairs(arguments: argparse.Namespace) -> int:
     from components.core.records import PairSet
     from components.pipeline.stages import folder_of
     from components.synthesize.exchange import send
 
-    print(send(PairSet.load(folder_of(_root(), given.recipe, PairSet)), given.place))
+    print(send(PairSet.load(folder_of(_root(), arguments.recipe, PairSet)), arguments.place))
     return 0
 
 
-def _fetch_pairs(given: argparse.Namespace) -> int:
+def _fetch_pairs(arguments: argparse.Namespace) -> int:
     from components.synthesize.exchange import fetch
 
-    print(fetch(given.place, given.out))
+    print(fetch(arguments.place, arguments.out))
     return 0
 
 
-def _run(given: argparse.Namespace) -> int:
-    root = _root(writes=not given.dry_run)
-    photos = given.photos if given.photos is None or "://" in given.photos else str(Path(given.photos).expanduser().resolve())
-    if given.dry_run:
-        return _dry_run(given.recipe, photos, root)
-    if given.no_prefect:
+def _run(arguments: argparse.Namespace) -> int:
+    root = _root(writes=not arguments.dry_run)
+    photos = arguments.photos if arguments.photos is None or "://" in arguments.photos else str(Path(arguments.photos).expanduser().resolve())
+    if arguments.dry_run:
+        return _dry_run(arguments.recipe, photos, root)
+    if arguments.no_prefect:
         from flows.steps import retrain_plainly
 
-        retrain_plainly(given.recipe, root, photos=photos, worktree=given.worktree, debug=given.debug)
+        retrain_plainly(arguments.recipe, root, photos=photos, worktree=arguments.worktree, debug=arguments.debug)
     else:
         from flows.console import retrain_at_console
 
-        retrain_at_console(given.recipe, root, photos=photos, worktree=given.worktree, debug=given.debug)
+        retrain_at_console(arguments.recipe, root, photos=photos, worktree=arguments.worktree, debug=arguments.debug)
     return 0
 
 
@@ -213,49 +213,49 @@ def _dry_run(name: str, photos: str | None, root: Path) -> int:
     return 0
 
 
-def _promote(given: argparse.Namespace) -> int:
+def _promote(arguments: argparse.Namespace) -> int:
     from components.console.registry_commands import promote
 
-    decision = promote(given.name, given.version, _root())
+    decision = promote(arguments.name, arguments.version, _root())
     print(decision.told)
     return 0 if decision.promoted else 1
 
 
-def _rollback(given: argparse.Namespace) -> int:
+def _rollback(arguments: argparse.Namespace) -> int:
     from components.registry import promotion
 
     _root()
-    print(promotion.rollback(given.name, given.reason, given.to).words)
+    print(promotion.rollback(arguments.name, arguments.reason, arguments.to).words)
     return 0
 
 
-def _lineage(given: argparse.Namespace) -> int:
+def _lineage(arguments: argparse.Namespace) -> int:
     from components.registry import lineage
 
     root = _root()
-    print(lineage.trace(given.model))
-    for photo in lineage.photos_of(given.model) if given.photos else ():
+    print(lineage.trace(arguments.model))
+    for photo in lineage.photos_of(arguments.model) if arguments.photos else ():
         print(f"{photo.split:<5}  {photo.id[:16]}  {photo.width}×{photo.height}  {photo.name}" + (f"  ({photo.licence})" if photo.licence else ""))
-    if not given.verify:
+    if not arguments.verify:
         return 0
-    problems = lineage.verify(given.model, root=root)
+    problems = lineage.verify(arguments.model, root=root)
     for problem in problems:
         print(f"!! {problem}")
     print(f"{len(problems)} link{'s' if len(problems) != 1 else ''} broken" if problems else "verified: every object exists and every hash matches")
     return LineageError.exit_code if problems else 0
 
 
-def _restore(given: argparse.Namespace) -> int:
+def _restore(arguments: argparse.Namespace) -> int:
     from components.console.registry_commands import restore
 
-    if "@" in given.model and not Path(given.model).is_dir():
+    if "@" in arguments.model and not Path(arguments.model).is_dir():
         _root()
-    for path in restore(given.images, given.model, given.out):
+    for path in restore(arguments.images, arguments.model, arguments.out):
         print(path)
     return 0
 
 
-def _recipes(given: argparse.Namespace) -> int:
+def _recipes(arguments: argparse.Namespace) -> int:
     from components import recipes
 
     root = _root(writes=False)
@@ -264,28 +264,28 @@ def _recipes(given: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(given: argparse.Namespace) -> int:
+def _describe(arguments: argparse.Namespace) -> int:
     from components.describe.command import describe
 
-    print(f"page with diagrams: {describe(given.recipe, _root(writes=given.out is None), out=given.out, crop_px=given.crop)}")
+    print(f"page with diagrams: {describe(arguments.recipe, _root(writes=arguments.out is None), out=arguments.out, crop_px=arguments.crop)}")
     return 0
 
 
-def _atlas(given: argparse.Namespace) -> int:
+def _atlas(arguments: argparse.Namespace) -> int:
     from components.atlas.command import atlas
 
-    print(f"page with pictures: {atlas(given.recipe, _root(writes=given.out is None), out=given.out, photo=given.photo, others=given.all)}")
+    print(f"page with pictures: {atlas(arguments.recipe, _root(writes=arguments.out is None), out=arguments.out, photo=arguments.photo, others=arguments.all)}")
     return 0
 
 
-def _doctor(given: argparse.Namespace) -> int:
+def _doctor(arguments: argparse.Namespace) -> int:
     from components.console import doctor
 
     return doctor.examine(_root(writes=False))
 
 
-def _ui(given: argparse.Namespace) -> int:
+def _ui(arguments: argparse.Namespace) -> int:
     from components.console import ui
 
     _root()
-    return ui.serve(given.port)
+    return ui.serve(arguments.port)

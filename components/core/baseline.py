@@ -12,7 +12,7 @@ from components.core.records import Baseline, PairSet, Task
 from components.core.resize import bicubic
 
 
-def do_nothing(pairset: PairSet, given: Pixels) -> Pixels:
+def do_nothing(pairset: PairSet, input: Pixels) -> Pixels:
     """The baseline of a PairSet for one of its inputs, as it would be saved.
 
     given: (h, w, 3) uint8 or uint16, what the net is given.
@@ -20,11 +20,11 @@ def do_nothing(pairset: PairSet, given: Pixels) -> Pixels:
     super-resolution; or the mean colour of the training targets everywhere, where the input is no attempt at the target.
     """
     if pairset.baseline == "mean_colour":
-        colour = at_bits(np.array(pairset.mean_colour, np.uint8), bits_of(given))
-        return np.broadcast_to(colour, given.shape).copy()
+        colour = at_bits(np.array(pairset.mean_colour, np.uint8), bits_of(input))
+        return np.broadcast_to(colour, input.shape).copy()
     if pairset.baseline == "bicubic":
-        return enlarged(given, pairset.scale)
-    return given
+        return enlarged(input, pairset.scale)
+    return input
 
 
 def enlarged(small: Pixels, scale: int) -> Pixels:
@@ -38,9 +38,9 @@ class Words:
     """How reports name the pictures of a pair."""
 
     nothing: str  # the baseline: "blurred", "bicubic", "input", "mean colour"
-    given: str  # what a sheet shows at the left: the baseline, or the input where the baseline is one flat colour
+    input: str  # what a sheet shows at the left: the baseline, or the input where the baseline is one flat colour
     restored: str  # what the net made
-    sharp: str  # what it should have made
+    target: str  # what it should have made
     aim: str  # the same of many, in a sentence: nearer to ...
     rival: str  # the baseline of many, in a sentence: ... than ...
 

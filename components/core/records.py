@@ -37,7 +37,7 @@ class RecipeRecord(Record):
         return digest_of(self.sections[stage])
 
 
-class Given(Part):
+class PairedInput(Part):
     """A blurred picture that came with a sharp photo: a camera took it, or frames of a video were averaged. `id` is the SHA-256 of its bytes."""
 
     id: str
@@ -81,7 +81,7 @@ class Photo(Part):
     origin: str | None = Field(default=None, description="where the photo comes from, when known")
     licence: str | None = Field(default=None, description="its terms, when known")
     # Not written where there is none, so that sets without imports keep their digest.
-    given: tuple[Given, ...] = Field(default=(), exclude_if=lambda given: not given, description="blurred pictures that came with it")
+    inputs: tuple[PairedInput, ...] = Field(default=(), exclude_if=lambda inputs: not inputs, description="blurred pictures that came with it")
     # Likewise for sets without maps.
     maps: tuple[PhotoMap, ...] = Field(default=(), exclude_if=lambda maps: not maps, description="its mask and its depth map, where it has them")
 
@@ -99,18 +99,18 @@ class PhotoSet(TableRecord):
 
 
 class Pair(Part):
-    """One pair with everything that was drawn to make it: what a net is given (`blurred`) and what it should make of it (`sharp`).
+    """One pair with everything that was drawn to make it: what a net is given (`input`) and what it should make of it (`target`).
 
-    For super-resolution `blurred` is the small photo, for translation the picture to translate and `sharp` the target.
+    For super-resolution `input` is the small photo, for translation the picture to translate and `target` the target.
     """
 
     id: str
     split: Split
     photo: str = Field(description="id of the sharp photo it comes from")
-    blurred: str = Field(description="file below the PairSet's folder")
-    sharp: str = Field(description="file below the PairSet's folder")
-    blurred_sha256: str
-    sharp_sha256: str
+    input: str = Field(description="file below the PairSet's folder")
+    target: str = Field(description="file below the PairSet's folder")
+    input_sha256: str
+    target_sha256: str
     width: int = Field(description="px of the sharp picture; the blurred one is 1/scale of it")
     height: int = Field(description="px of the sharp picture")
     blur_kind: str = Field(
@@ -124,16 +124,16 @@ class Pair(Part):
     @property
     def files(self) -> dict[str, str]:
         """Its pictures and their SHA-256."""
-        return {self.sharp: self.sharp_sha256, self.blurred: self.blurred_sha256}
+        return {self.target: self.target_sha256, self.input: self.input_sha256}
 
 
-class Target(Part):
+class SourcePhoto(Part):
     """What training makes pairs of by itself: one photo, ready to be blurred, and what a net should make of the result."""
 
     id: str
     photo: str = Field(description="id of the sharp photo it comes from")
-    sharp: str = Field(description="file below the PairSet's folder: the target")
-    sharp_sha256: str
+    target: str = Field(description="file below the PairSet's folder: the target")
+    target_sha256: str
     light: str = Field(description="file below the PairSet's folder: the photo whose light is blurred; the target itself where that holds all of it")
     light_sha256: str
     width: int = Field(description="px of both")
@@ -144,7 +144,7 @@ class Target(Part):
     @property
     def files(self) -> dict[str, str]:
         """Its pictures and their SHA-256."""
-        return {self.sharp: self.sharp_sha256, self.light: self.light_sha256}
+        return {self.target: self.target_sha256, self.light: self.light_sha256}
 
 
 class OnTheFly(Part):
@@ -152,19 +152,19 @@ class OnTheFly(Part):
 
     degradation: dict[str, JsonValue] = Field(description="what is done to a photo, with the ranges to draw from: a `Degradation` of components/optics")
     seed: int = Field(description="that of the recipe's synthesize section")
-    targets: int = Field(ge=0, description="photos to make pairs of")
-    targets_sha256: str = Field(description="SHA-256 of their table")
+    sources: int = Field(ge=0, description="photos to make pairs of")
+    sources_sha256: str = Field(description="SHA-256 of their table")
 
 
 class PairSet(TableRecord):
-    """Pairs for one task: SPLIT/blur/*.png (what is given) and SPLIT/sharp/*.png (what is wanted) below the folder, one row each.
+    """Pairs for one task: SPLIT/input/*.png (what is given) and SPLIT/target/*.png (what is wanted) below the folder, one row each.
 
     With `on_the_fly` there are no training pairs but targets, of which training makes its pairs by itself.
     """
 
     FILE = "pairset.json"
     TABLE = "pairs.jsonl"
-    TARGETS: ClassVar[str] = "targets.jsonl"
+    SOURCES: ClassVar[str] = "sources.jsonl"
     photoset: str = Field(description="digest of the PhotoSet")
     config_digest: str = Field(description="digest of the settings that made it")
     task: Task = "deblurring"
@@ -191,11 +191,11 @@ class PairSet(TableRecord):
     @property
     def tables(self) -> dict[str, str]:
         """Name and SHA-256 of every table beside the record."""
-        return super().tables | ({} if self.on_the_fly is None else {self.TARGETS: self.on_the_fly.targets_sha256})
+        return super().tables | ({} if self.on_the_fly is None else {self.SOURCES: self.on_the_fly.sources_sha256})
 
-    def targets(self) -> tuple[Target, ...]:
+    def source_photos(self) -> tuple[SourcePhoto, ...]:
         """The photos that training makes its pairs of, ordered by id; none where the training pairs are here."""
-        return () if self.on_the_fly is None else self._rows(Target, self.TARGETS)
+        return () if self.on_the_fly is None else self._rows(SourcePhoto, self.SOURCES)
 
 
 class Checkpoint(Record):

@@ -19,7 +19,7 @@ from components.describe.trace import Shape
 TALLEST, LOWEST = 168.0, 9.0  # px of the drawing
 MARGIN, GAP, JOIN, LINE, LANE = 24.0, 32.0, 9.0, 15.0, 15.0
 BEHIND = 4.0  # px that a further slab of a group looks out
-TIPS = {"flow": "tip", "skip": "skiptip", "bypass": "bypasstip", "true": "truetip", "given": "tip"}  # style of a line -> its arrow head
+TIPS = {"flow": "tip", "skip": "skiptip", "bypass": "bypasstip", "true": "truetip", "input": "tip"}  # style of a line -> its arrow head
 KEYS = {
     "input": "input and output",
     "keep": "keeps the size",

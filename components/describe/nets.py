@@ -75,8 +75,8 @@ def nets_of(recipe: Recipe, crop_px: int | None = None) -> tuple[Net, ...]:
     crop = train.phases[-1].crop_px if crop_px is None else crop_px
     _check_crop(train, crop)
     generator = train.generator
-    given = (3, crop // generator.scale, crop // generator.scale)
-    own = Net("generator", "generator", generator.kind, first_line(generator), given, lambda: generator.build(train.seed), stride=generator.stride)
+    input = (3, crop // generator.scale, crop // generator.scale)
+    own = Net("generator", "generator", generator.kind, first_line(generator), input, lambda: generator.build(train.seed), stride=generator.stride)
     return (own, *_discriminators(train, crop), *_features(train, crop))
 
 
@@ -95,11 +95,11 @@ def _check_crop(train: TrainConfig, crop: int) -> None:
     multiple = train.generator.stride * train.generator.scale
     if crop < multiple or crop % multiple:
         raise InputError(f"--crop {crop} must be a multiple of {multiple}, the generator's stride times its scale")
-    for judge in train.discriminators:
-        if judge.fixed_px not in (None, crop):
-            raise InputError(f"--crop {crop} must be {judge.fixed_px}: the dense head of {judge.kind} takes that size alone; leave --crop out")
-        if crop < judge.smallest_px:
-            raise InputError(f"--crop {crop} is too small for {judge.kind}: it needs {judge.smallest_px} px or more")
+    for discriminator in train.discriminators:
+        if discriminator.fixed_px not in (None, crop):
+            raise InputError(f"--crop {crop} must be {discriminator.fixed_px}: the dense head of {discriminator.kind} takes that size alone; leave --crop out")
+        if crop < discriminator.smallest_px:
+            raise InputError(f"--crop {crop} is too small for {discriminator.kind}: it needs {discriminator.smallest_px} px or more")
     for part in train.content:
         if crop < part.smallest_px:
             raise InputError(f"--crop {crop} is too small for {part.kind}: it needs {part.smallest_px} px or more")
@@ -107,21 +107,21 @@ def _check_crop(train: TrainConfig, crop: int) -> None:
 
 def _discriminators(train: TrainConfig, crop: int) -> Iterator[Net]:
     side = crop // train.generator.scale
-    photo, given = (torch.empty(1, 3, length, length, device="meta") for length in (crop, side))
-    for index, judge in enumerate(train.discriminators):
-        shape = tuple(judge.view(photo, given).shape[1:])
-        build = lambda judge=judge, index=index: judge.build(train.seed, index)  # noqa: E731
-        least = -(-judge.smallest_px // judge.shrink)
+    photo, input = (torch.empty(1, 3, length, length, device="meta") for length in (crop, side))
+    for index, discriminator in enumerate(train.discriminators):
+        shape = tuple(discriminator.view(photo, input).shape[1:])
+        build = lambda discriminator=discriminator, index=index: discriminator.build(train.seed, index)  # noqa: E731
+        least = -(-discriminator.smallest_px // discriminator.shrink)
         yield Net(
             f"discriminator_{index}",
             f"discriminator {index}",
-            judge.kind,
-            first_line(judge),
+            discriminator.kind,
+            first_line(discriminator),
             shape,
             build,
-            shrink=judge.shrink,
+            shrink=discriminator.shrink,
             least_px=least,
-            fixed=judge.fixed_px is not None,
+            fixed=discriminator.fixed_px is not None,
         )
 
 

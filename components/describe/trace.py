@@ -137,15 +137,15 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         out = func(*args, **(kwargs or {}))
         takes = tuple(id(tensor) for tensor in _tensors(args) if id(tensor) in self.flowing)
-        given = next(_tensors((out,)), None)
-        if takes and given is not None and self.calls:
-            self.flowing[id(given)] = given
+        input = next(_tensors((out,)), None)
+        if takes and input is not None and self.calls:
+            self.flowing[id(input)] = input
             count = flop_registry.get(func._overloadpacket)
             macs = count(*args, **(kwargs or {}), out_val=out) // 2 if count else 0
             word = func._schema.name.split("::")[-1].strip("_")
             found = _convolution(args) if word == "convolution" else None
             slope = float(args[1]) if word == "leaky_relu" and len(args) > 1 else 0.0
-            self.events.append(Operation(word, self.calls[-1], takes, id(given), tuple(given.shape[1:]), macs, found, slope))
+            self.events.append(Operation(word, self.calls[-1], takes, id(input), tuple(input.shape[1:]), macs, found, slope))
         return out
 
 
@@ -166,13 +166,13 @@ def _hang(module: nn.Module, name: str, watch: _Watch) -> Iterator[RemovableHand
     """Put a hook before and behind every module; what makes a weight (spectral normalisation) stays inside its layer."""
     children = [] if is_parametrized(module) else [(child, inner) for child, inner in module.named_children() if inner is not None]
 
-    def before(module: nn.Module, given: tuple[Any, ...]) -> None:
-        first = next(_tensors(given))
-        call = Call(name, module, not children, tuple(watch.calls), tuple(id(tensor) for tensor in _tensors(given)), shape_in=tuple(first.shape[1:]))
+    def before(module: nn.Module, input: tuple[Any, ...]) -> None:
+        first = next(_tensors(input))
+        call = Call(name, module, not children, tuple(watch.calls), tuple(id(tensor) for tensor in _tensors(input)), shape_in=tuple(first.shape[1:]))
         watch.calls.append(call)
         watch.events.append(Enter(call))
 
-    def behind(module: nn.Module, given: Any, out: Tensor) -> None:
+    def behind(module: nn.Module, input: Any, out: Tensor) -> None:
         call = watch.calls.pop()
         call.gives, call.shape = id(out), tuple(out.shape[1:])
         watch.events.append(Leave(call))

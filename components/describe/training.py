@@ -19,7 +19,7 @@ from components.train.content import Perceptual
 DEBLURRING = words_for("deblurring", "input")
 TOLD = {"generator", "discriminators", "adversarial", "content", "generator_optimizer", "discriminator_optimizer", "phases"}
 HEIGHT, SPACE = 58.0, 18.0  # px of a box, and between two
-SHARP = 26.0  # px between the restored photo and the sharp one
+TARGET = 26.0  # px between the restored photo and the sharp one
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Term:
     weight: float
     settings: str
     about: str
-    judge: str = ""  # which net it comes through
-    given: bool = False  # it looks at the generator's input, too
-    sharp: bool = True  # it looks at the sharp photo
+    discriminator: str = ""  # which net it comes through
+    input: bool = False  # it looks at the generator's input, too
+    target: bool = True  # it looks at the sharp photo
     phases: tuple[str, ...] = ()  # where it counts, when not everywhere
 
 
@@ -40,15 +40,15 @@ def terms(train: TrainConfig) -> list[Term]:
     """The terms of the generator's loss, with the weights they are added with."""
     found = []
     loss = train.adversarial
-    for index, judge in enumerate(train.discriminators if loss else ()):
+    for index, discriminator in enumerate(train.discriminators if loss else ()):
         assert loss is not None
         phases = _phases(train, [phase.adversarial for phase in train.phases])
-        through = f"discriminator {index}: {judge.kind}"
-        found.append(Term(loss.kind, loss.weight * judge.weight, words(loss), first_line(loss), through, judge.conditional, phases=phases))
+        through = f"discriminator {index}: {discriminator.kind}"
+        found.append(Term(loss.kind, loss.weight * discriminator.weight, words(loss), first_line(loss), through, discriminator.conditional, phases=phases))
     for name, part in zip(train.content_names(), train.content, strict=True):
         phases = _phases(train, [phase.content is None or name in phase.content for phase in train.phases])
         through = f"{part.backbone} up to {part.layer}, frozen" if isinstance(part, Perceptual) else ""
-        found.append(Term(name, part.weight, words(part), first_line(part), through, sharp=part.compares_with_sharp, phases=phases))
+        found.append(Term(name, part.weight, words(part), first_line(part), through, target=part.compares_with_target, phases=phases))
     return found
 
 
@@ -112,11 +112,11 @@ def overview(train: TrainConfig, generator: str, task: Words = DEBLURRING) -> Dr
     found = terms(train)
     made = Drawing(
         "Training",
-        f"grey: the {task.restored} photo, green: the {task.sharp} one, dashed: the generator's input; below a weight the phases it is for, when not for all",
+        f"grey: the {task.restored} photo, green: the {task.target} one, dashed: the generator's input; below a weight the phases it is for, when not for all",
     )
-    judged = len(found) * (HEIGHT + SPACE) - SPACE
-    middle = 76 + judged / 2 if judged > 2 * HEIGHT else 76 + HEIGHT
-    lowest = max(76 + judged, middle + HEIGHT * 1.5 + SHARP)
+    terms_height = len(found) * (HEIGHT + SPACE) - SPACE
+    middle = 76 + terms_height / 2 if terms_height > 2 * HEIGHT else 76 + HEIGHT
+    lowest = max(76 + terms_height, middle + HEIGHT * 1.5 + TARGET)
     wide = max(len(text) for term in found for text in _lines(term)) * LETTER + 28
     x = 24.0
     for title, width, style in (("input", 84.0, "input"), (generator, max(120.0, len(generator) * LETTER + 28), "up"), (task.restored, 84.0, "input")):
@@ -126,11 +126,11 @@ def overview(train: TrainConfig, generator: str, task: Words = DEBLURRING) -> Dr
             made.paths.append(Line(f"M{x - 46:.1f} {middle:.1f}h44", "flow"))
     # Three rails behind the restored photo: input, sharp, restored.
     rails, start = (x + 26, x + 12, x - 14), x - 46
-    _box(made, start - 84, middle + HEIGHT / 2 + SHARP, 84, [task.sharp], "sharp")
+    _box(made, start - 84, middle + HEIGHT / 2 + TARGET, 84, [task.target], "target")
     left, ring = x + 54, x + 54 + wide + 130
     for number, term in enumerate(found):
-        top = middle - judged / 2 + number * (HEIGHT + SPACE)
-        _box(made, left, top, wide, _lines(term), "block" if term.judge.startswith("discriminator") else "keep")
+        top = middle - terms_height / 2 + number * (HEIGHT + SPACE)
+        _box(made, left, top, wide, _lines(term), "block" if term.discriminator.startswith("discriminator") else "keep")
         made.paths += _feeds(term, (left, top), rails, (start, middle), lowest)
         at, weight = top + HEIGHT / 2, f"× {term.weight:g}"
         made.paths.append(Line(f"M{left + wide:.1f} {at:.1f}H{ring - 34:.1f}V{middle:.1f}H{ring - 11:.1f}", "flow"))
@@ -144,17 +144,17 @@ def overview(train: TrainConfig, generator: str, task: Words = DEBLURRING) -> Dr
 
 
 def _lines(term: Term) -> list[str]:
-    return [term.judge, f"{term.name} loss"] if term.judge else [f"{term.name} loss"]
+    return [term.discriminator, f"{term.name} loss"] if term.discriminator else [f"{term.name} loss"]
 
 
 def _feeds(term: Term, corner: tuple[float, float], rails: tuple[float, float, float], restored: tuple[float, float], lowest: float) -> Iterator[Line]:
     """The lines into a term's box: what it looks at."""
-    (left, top), (given, sharp, photo), (start, middle) = corner, rails, restored
+    (left, top), (input, target, photo), (start, middle) = corner, rails, restored
     yield Line(f"M{start:.1f} {middle:.1f}H{photo:.1f}V{top + 16:.1f}H{left - 2:.1f}", "flow")
-    if term.sharp:
-        yield Line(f"M{start:.1f} {middle + HEIGHT + SHARP:.1f}H{sharp:.1f}V{top + 29:.1f}H{left - 2:.1f}", "true")
-    if term.given:
-        yield Line(f"M66 {middle + HEIGHT / 2:.1f}V{lowest + 18:.1f}H{given:.1f}V{top + 42:.1f}H{left - 2:.1f}", "given")
+    if term.target:
+        yield Line(f"M{start:.1f} {middle + HEIGHT + TARGET:.1f}H{target:.1f}V{top + 29:.1f}H{left - 2:.1f}", "true")
+    if term.input:
+        yield Line(f"M66 {middle + HEIGHT / 2:.1f}V{lowest + 18:.1f}H{input:.1f}V{top + 42:.1f}H{left - 2:.1f}", "input")
 
 
 def _box(made: Drawing, x: float, y: float, width: float, lines: list[str], style: str) -> None:

@@ -52,7 +52,7 @@ def measure(
 def read_pair(pairset: PairSet, pair: Pair) -> tuple[Pixels, Pixels]:
     """The blurred and the sharp photo, (H, W, 3) uint8 or uint16. Raises LineageError when a file is missing or not the one that was measured."""
     found = []
-    for name, wanted in ((pair.blurred, pair.blurred_sha256), (pair.sharp, pair.sharp_sha256)):
+    for name, wanted in ((pair.input, pair.input_sha256), (pair.target, pair.target_sha256)):
         path = pairset.folder / name
         data = path.read_bytes() if path.is_file() else b""
         if sha256_of_bytes(data) != wanted:
@@ -73,37 +73,37 @@ def as_saved(restored: Floats, bits: Bits = 8) -> Pixels:
 
 
 def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str], see: See | None) -> PhotoScore:
-    blurred, sharp = read_pair(pairset, pair)
-    given = to_float(blurred)
+    input, target = read_pair(pairset, pair)
+    photo = to_float(input)
     began = time.perf_counter()
-    restored = restore(given)
+    restored = restore(photo)
     seconds = time.perf_counter() - began
-    nothing = do_nothing(pairset, blurred)
-    for name, photo in (("restored", restored), ("untouched", nothing)):
-        if photo.shape != sharp.shape:
+    nothing = do_nothing(pairset, input)
+    for name, made in (("restored", restored), ("untouched", nothing)):
+        if made.shape != target.shape:
             raise InputError(
-                f"the {name} photo of pair {pair.id} is {_size(photo)}, the sharp one {_size(sharp)}; is the checkpoint for scale {pairset.scale}?"
+                f"the {name} photo of pair {pair.id} is {_size(made)}, the sharp one {_size(target)}; is the checkpoint for scale {pairset.scale}?"
             )
-    saved, numbers = as_saved(restored, bits_of(sharp)), restored[np.isfinite(restored)]
+    saved, numbers = as_saved(restored, bits_of(target)), restored[np.isfinite(restored)]
     if see is not None:
-        see(at_bits(saved, 8), at_bits(nothing, 8), at_bits(sharp, 8))
+        see(at_bits(saved, 8), at_bits(nothing, 8), at_bits(target, 8))
     return PhotoScore(
         pair=pair.id,
         blur_kind=pair.blur_kind,
         severity=pair.severity,
         severity_class=pair.severity_class,
-        restored=_values(saved, sharp, metrics),
-        do_nothing=_values(nothing, sharp, metrics),
+        restored=_values(saved, target, metrics),
+        do_nothing=_values(nothing, target, metrics),
         output_min=float(numbers.min()) if numbers.size else 0.0,
         output_max=float(numbers.max()) if numbers.size else 0.0,
         finite=numbers.size == restored.size,
         seconds=seconds,
-        megapixels=sharp.shape[0] * sharp.shape[1] / 1e6,
+        megapixels=target.shape[0] * target.shape[1] / 1e6,
     )
 
 
-def _values(photo: Pixels, sharp: Pixels, metrics: Sequence[str]) -> dict[str, float]:
-    x, y = _tensor(photo), _tensor(sharp)
+def _values(photo: Pixels, target: Pixels, metrics: Sequence[str]) -> dict[str, float]:
+    x, y = _tensor(photo), _tensor(target)
     return {name: METRICS[name].stored(METRICS[name].function(x, y).item()) for name in metrics}
 
 

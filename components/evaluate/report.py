@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from components.core.baseline import sentence_for, words_for
 from components.core.records import EvalReport, PhotoScore
 from components.evaluate.charts import HEIGHT, LEFT, RIGHT, WIDTH, gain_by_severity, gain_by_start, gains_in_order
-from components.evaluate.summary import Group, blurred, by_blur_kind, by_severity, gain_of, ranked, whole
+from components.evaluate.summary import Group, by_blur_kind, by_severity, gain_of, has_blur, ranked, whole
 from components.evaluate.tables import MOST_ACROSS
 from components.metrics import METRICS, PRIMARY, SET_METRICS, any_metric
 
@@ -42,10 +42,10 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
         primary=METRICS[PRIMARY],
         total=whole(scores),
         tables=_tables(scores),
-        blurred=blurred(scores),
+        has_blur=has_blur(scores),
         photos=[(score, gain_of(score)) for score in ranked(scores)],
         broken=[score for score in scores if not score.finite],
-        charts=[gains_in_order(scores), gain_by_severity(scores) if blurred(scores) else gain_by_start(scores, words.nothing)],
+        charts=[gains_in_order(scores), gain_by_severity(scores) if has_blur(scores) else gain_by_start(scores, words.nothing)],
         canvas={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
         sheets={name: _data_uri(picture) for name, picture in sheets.items()},
     )
@@ -54,7 +54,7 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
 def _tables(scores: Sequence[PhotoScore]) -> dict[str, tuple[Group, ...]]:
     """The groups worth a table: by blur where there is one, by kind where there are several."""
     kinds = by_blur_kind(scores)
-    if blurred(scores):
+    if has_blur(scores):
         return {"severity": by_severity(scores), "kind of blur": kinds}
     return {"kind": kinds} if len(kinds) > 1 else {}
 

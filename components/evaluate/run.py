@@ -71,10 +71,10 @@ def draw_sheets(config: EvaluateConfig, restore: Restore, pairset: PairSet, scor
     pairs = {pair.id: pair for pair in pairset.pairs("test")}
     sheets: dict[str, npt.NDArray[np.uint8]] = {}
     for name, score in picked(scores, config.sheets).items():
-        small, sharp = read_pair(pairset, pairs[score.pair])
-        restored = as_saved(restore(to_float(small)), bits_of(sharp))
-        given = small if words.given == "input" else do_nothing(pairset, small)
-        shown = {"given": at_bits(given, 8), "restored": at_bits(restored, 8), "sharp": at_bits(sharp, 8)}
+        small, target = read_pair(pairset, pairs[score.pair])
+        restored = as_saved(restore(to_float(small)), bits_of(target))
+        input = small if words.input == "input" else do_nothing(pairset, small)
+        shown = {"input": at_bits(input, 8), "restored": at_bits(restored, 8), "target": at_bits(target, 8)}
         sheets[name] = draw_sheet(f"{name} of {len(scores)}", score, words, **shown, error_gain=config.error_gain)
     return sheets
 

@@ -21,10 +21,10 @@ class WholeSet:
         self.metrics = [SET_METRICS[name] for name in names]
         self._seen: dict[Extract, list[tuple[Features, Features, Features]]] = defaultdict(list)
 
-    def see(self, restored: Bytes8, nothing: Bytes8, sharp: Bytes8) -> None:
+    def see(self, restored: Bytes8, nothing: Bytes8, target: Bytes8) -> None:
         """Keep what each metric's net sees in a photo: (H, W, 3) uint8 each."""
         for extract in dict.fromkeys(metric.features for metric in self.metrics):
-            self._seen[extract].append((extract(restored), extract(nothing), extract(sharp)))
+            self._seen[extract].append((extract(restored), extract(nothing), extract(target)))
 
     def values(self) -> tuple[dict[str, float], dict[str, float]]:
         """By metric name: of the restored photos, and of the baseline."""

@@ -1,4 +1,4 @@
-"""Side-by-side pictures: given | restored | sharp | error, for the photo that gained most, the median one and the one that gained least."""
+"""Side-by-side pictures: input | restored | target | error, for the photo that gained most, the median one and the one that gained least."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ def picked(scores: Sequence[PhotoScore], names: Sequence[SheetName]) -> dict[She
     return {name: order[place[name]] for name in names}
 
 
-def draw_sheet(title: str, score: PhotoScore, words: Words, *, given: Bytes8, restored: Bytes8, sharp: Bytes8, error_gain: float = 4.0) -> Bytes8:
+def draw_sheet(title: str, score: PhotoScore, words: Words, *, input: Bytes8, restored: Bytes8, target: Bytes8, error_gain: float = 4.0) -> Bytes8:
     """One sheet: four panels of the whole photo and, when it is larger than a panel shows well, four of a region at pixel level.
 
     title: what the sheet shows, such as "best of 12". given, restored, sharp: (H, W, 3) uint8 of one size; a small photo comes enlarged.
-    Returns (h, w, 3) uint8. The region is where `given` is farthest from `sharp`, so it is the same one for every checkpoint.
+    Returns (h, w, 3) uint8. The region is where `given` is farthest from `target`, so it is the same one for every checkpoint.
     """
-    error = amplified_error(restored, sharp, error_gain)
-    nothing = () if words.given == words.nothing else (f"{words.nothing}:",)
+    error = amplified_error(restored, target, error_gain)
+    nothing = () if words.input == words.nothing else (f"{words.nothing}:",)
     captions = {
-        words.given: (*nothing, *_numbers(score.do_nothing)),
+        words.input: (*nothing, *_numbers(score.do_nothing)),
         words.restored: _numbers(score.restored),
-        words.sharp: (),
-        f"error ×{error_gain:g}": (f"|{words.restored} − {words.sharp}|",),
+        words.target: (),
+        f"error ×{error_gain:g}": (f"|{words.restored} − {words.target}|",),
     }
-    photos = [given, restored, sharp, error]
-    height, width = sharp.shape[:2]
+    photos = [input, restored, target, error]
+    height, width = target.shape[:2]
     rows = [[_fitted(photo) for photo in photos]]
     if max(height, width) > PANEL_PX * 0.75 and min(height, width) > DETAIL_PX:
-        top, left = where_farthest(given, sharp, DETAIL_PX)
+        top, left = where_farthest(input, target, DETAIL_PX)
         box = (slice(top, top + DETAIL_PX), slice(left, left + DETAIL_PX))
         factor = PANEL_PX // DETAIL_PX
         rows = [[_fitted(_marked(photo, top, left)) for photo in photos]]
@@ -62,15 +62,15 @@ def draw_sheet(title: str, score: PhotoScore, words: Words, *, given: Bytes8, re
     return _composed(f"{title}: {gained}", about, captions, rows)
 
 
-def amplified_error(restored: Bytes8, sharp: Bytes8, gain: float) -> Bytes8:
+def amplified_error(restored: Bytes8, target: Bytes8, gain: float) -> Bytes8:
     """How far each value is off, `gain` times over, cut at white; black where nothing is wrong."""
-    off = np.abs(restored.astype(np.int16) - sharp.astype(np.int16)) * gain
+    off = np.abs(restored.astype(np.int16) - target.astype(np.int16)) * gain
     return np.minimum(off, 255).astype(np.uint8)
 
 
-def where_farthest(given: Bytes8, sharp: Bytes8, size_px: int) -> tuple[int, int]:
+def where_farthest(input: Bytes8, target: Bytes8, size_px: int) -> tuple[int, int]:
     """Top and left of the square region in which the given photo differs most from the sharp one."""
-    off = (given.astype(np.float32) - sharp.astype(np.float32)) ** 2
+    off = (input.astype(np.float32) - target.astype(np.float32)) ** 2
     total = cv2.integral(off.sum(2), sdepth=cv2.CV_64F)
     inside = total[size_px:, size_px:] - total[:-size_px, size_px:] - total[size_px:, :-size_px] + total[:-size_px, :-size_px]
     top, left = np.unravel_index(int(inside.argmax()), inside.shape)

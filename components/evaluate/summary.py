@@ -37,7 +37,7 @@ def whole(scores: Sequence[PhotoScore]) -> Group:
     return _group("all", scores)
 
 
-def blurred(scores: Sequence[PhotoScore]) -> bool:
+def has_blur(scores: Sequence[PhotoScore]) -> bool:
     """Whether there is a blur to sort by; super-resolution and translation mostly have none."""
     return any(score.severity > 0 for score in scores)
 

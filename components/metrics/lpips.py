@@ -22,7 +22,7 @@ ALEXNET_SHA256_START = "7be5be79"
 SMALLEST_PX = 31  # below it AlexNet's second pooling has no whole window
 
 
-def lpips_alex(restored: Tensor, sharp: Tensor) -> Tensor:
+def lpips_alex(restored: Tensor, target: Tensor) -> Tensor:
     """How different two photos look to people, per photo; 0 for identical photos, lower is better.
 
     restored, sharp: (N, 3, H, W) floats in [0, 1], at least 31 px on each side.
@@ -32,14 +32,14 @@ def lpips_alex(restored: Tensor, sharp: Tensor) -> Tensor:
     """
     import torch
 
-    check_photos(restored, sharp, smallest_px=SMALLEST_PX)
+    check_photos(restored, target, smallest_px=SMALLEST_PX)
     reason = lpips_missing()
     if reason is not None:
         raise WeightsError(reason)
-    distance = _distance(alexnet_path()).to(sharp.device)
+    distance = _distance(alexnet_path()).to(target.device)
     with torch.no_grad():
         # One photo at a time: feature maps of a batch of whole photos would not fit, and torchmetrics gives the mean of a batch.
-        each = [distance(restored[i : i + 1].float(), sharp[i : i + 1].float()) for i in range(len(sharp))]
+        each = [distance(restored[i : i + 1].float(), target[i : i + 1].float()) for i in range(len(target))]
     distance.reset()
     return torch.stack(each).double()
 

@@ -20,7 +20,7 @@ WEIGHTS = (65_481, 128_553, 24_966)  # thousandths of a level for R, G and B of 
 BLACK = 16
 
 
-def psnr_y_crop4(restored: Tensor, sharp: Tensor) -> Tensor:
+def psnr_y_crop4(restored: Tensor, target: Tensor) -> Tensor:
     """PSNR of the 8-bit Y channel without its 4 px border, per photo; higher is better, identical photos give infinity.
 
     restored, sharp: (N, 3, H, W) floats in [0, 1], at least 9 px on each side.
@@ -29,12 +29,12 @@ def psnr_y_crop4(restored: Tensor, sharp: Tensor) -> Tensor:
 
     Others: BasicSR's `test_y_channel` leaves Y unrounded and reads up to 0.04 dB more.
     """
-    check_photos(restored, sharp, smallest_px=2 * BORDER_PX + 1, why="a border of 4 px is cut on each side")
-    error = (luma_levels(restored) - luma_levels(sharp))[:, :, BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
+    check_photos(restored, target, smallest_px=2 * BORDER_PX + 1, why="a border of 4 px is cut on each side")
+    error = (luma_levels(restored) - luma_levels(target))[:, :, BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
     return -10.0 * (error / 255.0).flatten(1).square().mean(1).log10()
 
 
-def ssim_y_crop4(restored: Tensor, sharp: Tensor) -> Tensor:
+def ssim_y_crop4(restored: Tensor, target: Tensor) -> Tensor:
     """SSIM of the 8-bit Y channel without its 4 px border, per photo; 1 for identical photos, higher is better.
 
     restored, sharp: (N, 3, H, W) floats in [0, 1], at least 19 px on each side. Window as in ssim_gauss11_rgb, data range 255.
@@ -42,8 +42,8 @@ def ssim_y_crop4(restored: Tensor, sharp: Tensor) -> Tensor:
     Raises InputError for other shapes, ranges or NaN.
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004; the authors' MATLAB code without its later automatic shrinking.
     """
-    check_photos(restored, sharp, smallest_px=2 * BORDER_PX + WINDOW_PX, why="a border of 4 px is cut on each side, and one window of 11 px is needed")
-    ours, theirs = ((luma_levels(photo) / 255.0)[:, :, BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX] for photo in (restored, sharp))
+    check_photos(restored, target, smallest_px=2 * BORDER_PX + WINDOW_PX, why="a border of 4 px is cut on each side, and one window of 11 px is needed")
+    ours, theirs = ((luma_levels(photo) / 255.0)[:, :, BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX] for photo in (restored, target))
     return mean_similarity(ours, theirs)
 
 

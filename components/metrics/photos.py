@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def check_photos(restored: Tensor, sharp: Tensor, *, smallest_px: int = 1, why: str = "one window") -> None:
+def check_photos(restored: Tensor, target: Tensor, *, smallest_px: int = 1, why: str = "one window") -> None:
     """Refuse what cannot be compared.
 
     restored, sharp: (N, 3, H, W) floats in [0, 1], N at least 1, sides at least smallest_px; why: what needs that many.
     Raises InputError, naming what came, for another shape, type, size or range, and for NaN or infinity.
     """
-    if restored.shape != sharp.shape:
-        raise InputError(f"two photos are compared pixel by pixel, so they must have one shape; got {tuple(restored.shape)} and {tuple(sharp.shape)}")
+    if restored.shape != target.shape:
+        raise InputError(f"two photos are compared pixel by pixel, so they must have one shape; got {tuple(restored.shape)} and {tuple(target.shape)}")
     if restored.ndim != 4 or restored.shape[1] != 3 or restored.shape[0] < 1:
         raise InputError(f"a metric takes (N, 3, height, width) with N at least 1, got {tuple(restored.shape)}; repeat a grey photo three times")
     height, width = restored.shape[2:]
     if min(height, width) < smallest_px:
         raise InputError(f"the photos must be at least {smallest_px} px on each side ({why}), got {width} × {height} px")
-    for name, photo in (("first", restored), ("second", sharp)):
+    for name, photo in (("first", restored), ("second", target)):
         if not photo.is_floating_point():
             raise InputError(f"a metric takes floats in [0, 1], the {name} photo is {photo.dtype}; divide 8-bit values by 255")
         low, high = (float(end) for end in photo.detach().aminmax())

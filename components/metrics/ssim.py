@@ -18,7 +18,7 @@ STRIP_VALUES = 1 << 17  # of one of four maps, so that a strip stays in a proces
 STRIP_VALUES_GPU = 1 << 24  # few launches; bounds the memory
 
 
-def ssim_gauss11_rgb(restored: Tensor, sharp: Tensor) -> Tensor:
+def ssim_gauss11_rgb(restored: Tensor, target: Tensor) -> Tensor:
     """How alike two photos are in local brightness, contrast and structure, per photo; 1 for identical photos, higher is better.
 
     restored, sharp: (N, 3, H, W) floats in [0, 1], at least 11 px on each side. 11×11 Gaussian window with sigma 1.5, windows
@@ -31,21 +31,21 @@ def ssim_gauss11_rgb(restored: Tensor, sharp: Tensor) -> Tensor:
     `padding="valid"` to 6e-6. torchmetrics and kornia's default pad the border and average over it: up to 0.002 off at
     1280x720, more on smaller photos. skimage's default is a flat 7×7 window: 0.005 to 0.03 off.
     """
-    check_photos(restored, sharp, smallest_px=WINDOW_PX)
-    return mean_similarity(restored.detach(), sharp.detach())
+    check_photos(restored, target, smallest_px=WINDOW_PX)
+    return mean_similarity(restored.detach(), target.detach())
 
 
-def mean_similarity(restored: Tensor, sharp: Tensor) -> Tensor:
+def mean_similarity(restored: Tensor, target: Tensor) -> Tensor:
     """SSIM averaged over windows and channels: (N, C, H, W) floats for a data range of 1, sides at least 11 px, to (N,) float64."""
     import torch
 
-    count, channels, height, width = sharp.shape
-    budget = STRIP_VALUES_GPU if sharp.is_cuda else STRIP_VALUES
+    count, channels, height, width = target.shape
+    budget = STRIP_VALUES_GPU if target.is_cuda else STRIP_VALUES
     rows = max(WINDOW_PX, budget // (count * channels * width))
-    total = torch.zeros(count, dtype=torch.float64, device=sharp.device)
+    total = torch.zeros(count, dtype=torch.float64, device=target.device)
     for top in range(0, height - WINDOW_PX + 1, rows):
         strip = slice(top, top + rows + WINDOW_PX - 1)
-        total += _similarity(restored[:, :, strip], sharp[:, :, strip])
+        total += _similarity(restored[:, :, strip], target[:, :, strip])
     return total / (channels * (height - WINDOW_PX + 1) * (width - WINDOW_PX + 1))
 
 

@@ -41,7 +41,7 @@ def write_card(
 def _training_pairs(pairset: PairSet) -> str:
     if pairset.on_the_fly is None:
         return f"{pairset.counts['train']} {PAIRS[pairset.task]} pairs"
-    return f"{PAIRS[pairset.task]} pairs made of {pairset.on_the_fly.targets} photos, a new one for each crop"
+    return f"{PAIRS[pairset.task]} pairs made of {pairset.on_the_fly.sources} photos, a new one for each crop"
 
 
 def _kinds(pairset: PairSet) -> list[str]:
@@ -86,10 +86,10 @@ def _figures(pairset: PairSet, report: EvalReport, scores: tuple[PhotoScore, ...
 def _data(photoset: PhotoSet, pairset: PairSet, photos: Iterable[Photo]) -> str:
     counts = ", ".join(f"{count} {split}" for split, count in photoset.counts.items())
     pairs = ", ".join(f"{count} {split}" for split, count in pairset.counts.items())
-    given = sorted({_kind(pair) for pair in pairset.pairs() if pair.blur_kind == "imported"})
+    input = sorted({_kind(pair) for pair in pairset.pairs() if pair.blur_kind == "imported"})
     lines = [
         f"{sum(photoset.counts.values())} photos ({counts}), {sum(pairset.counts.values())} pairs ({pairs}). "
-        "No photo, and no near duplicate of one, stands in two splits." + (f" The blurred pictures were given: {'; '.join(given)}." if given else ""),
+        "No photo, and no near duplicate of one, stands in two splits." + (f" The blurred pictures were given: {'; '.join(input)}." if input else ""),
         "",
     ]
     lines += ["| photos | origin | licence |", "| ---: | --- | --- |"]

@@ -94,7 +94,7 @@ class Difference(Part):
         return f"{self.mean:+.4g} ({self.low:+.4g} to {self.high:+.4g} over {self.photos} photos)"
 
 
-def judge(policy: GatePolicy, candidate: Measured, champion: Measured | None, better: Mapping[str, Better]) -> Verdict:
+def decide(policy: GatePolicy, candidate: Measured, champion: Measured | None, better: Mapping[str, Better]) -> Verdict:
     """Decide whether a version may become champion.
 
     candidate: its rows, which hold the scores of doing nothing too; champion: rows on the same pairs, None when no model serves yet;

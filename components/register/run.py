@@ -156,7 +156,7 @@ def _example(pairset: PairSet) -> export.Photo:
     pairs = pairset.pairs("test") or pairset.pairs()
     if not pairs:
         raise LineageError(f"the pairs at {pairset.folder} are none, so the model has no example; run synthesize again")
-    path = pairset.folder / pairs[0].blurred
+    path = pairset.folder / pairs[0].input
     if not path.is_file():
         raise LineageError(f"{path} is missing, though {pairset.FILE} names it; run synthesize again, or dvc checkout")
     photo = to_float(read_rgb(path))

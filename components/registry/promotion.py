@@ -28,7 +28,7 @@ from components.core.records import EvalReport, ModelVersion, PairSet, PhotoScor
 from components.metrics import METRICS
 from components.register.config import RegisterConfig
 from components.register.export import WEIGHTS_PLACE
-from components.register.gate import Check, Measured, Verdict, judge
+from components.register.gate import Check, Measured, Verdict, decide
 from components.services import tracking
 from components.services.tracking import registry
 
@@ -178,7 +178,7 @@ def _verdict(config: RegisterConfig, pairset: PairSet, report: EvalReport, champ
     if champion is not None:
         names = tuple(sorted(candidate.scores[0].do_nothing)) if candidate.scores else report.metrics
         theirs = Measured(scores=measure(champion, pairset, names), seconds_per_megapixel=0.0)
-    return judge(config.gate, candidate, theirs, {name: metric.better for name, metric in METRICS.items()})
+    return decide(config.gate, candidate, theirs, {name: metric.better for name, metric in METRICS.items()})
 
 
 def _measure_again(tile_px: int) -> Measure:

@@ -20,14 +20,14 @@ SeverityClass = Literal["mild", "medium", "strong"]
 Radius = Annotated[float, Field(gt=0)]
 
 
-def _usual_blurs(given: dict[str, Any]) -> tuple[Blur, ...]:
+def _usual_blurs(input: dict[str, Any]) -> tuple[Blur, ...]:
     """Camera shake for deblurring; the other tasks have none unless the recipe says so."""
-    return (NoBlur(),) if given.get("downscale") or given.get("translate") else (RandomTrajectory(),)
+    return (NoBlur(),) if input.get("downscale") or input.get("translate") else (RandomTrajectory(),)
 
 
-def _usual_camera(given: dict[str, Any]) -> Camera:
+def _usual_camera(input: dict[str, Any]) -> Camera:
     """Noise and JPEG, but for a translation, whose pictures no camera takes, and for a downscale that is a camera itself."""
-    return Camera(noise=None, jpeg=None) if given.get("translate") or getattr(given.get("downscale"), "has_camera", False) else Camera()
+    return Camera(noise=None, jpeg=None) if input.get("translate") or getattr(input.get("downscale"), "has_camera", False) else Camera()
 
 
 class SynthesizeConfig(Part):

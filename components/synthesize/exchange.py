@@ -13,7 +13,7 @@ from pathlib import Path
 from components.core.errors import LineageError
 from components.core.files import sha256_of_file
 from components.core.progress import tracked
-from components.core.records import Pair, PairSet, Target
+from components.core.records import Pair, PairSet, SourcePhoto
 from components.services import storage
 
 AT_ONCE = 8  # files on their way
@@ -47,7 +47,7 @@ def fetch(uri: str, out: Path) -> str:
 
     Raises LineageError when something there is not what the set's record and rows name; ServiceError when no set lies there.
     """
-    for name in (PairSet.FILE, PairSet.TABLE, PairSet.TARGETS):
+    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES):
         (out / name).unlink(missing_ok=True)
     incoming = out / ".incoming"
     storage.download(storage.join(uri, PairSet.FILE), incoming / PairSet.FILE)
@@ -71,7 +71,7 @@ def fetch(uri: str, out: Path) -> str:
 
 def _files(pairset: PairSet) -> dict[str, str]:
     """Every picture of a set and its SHA-256."""
-    rows: tuple[Pair | Target, ...] = (*pairset.pairs(), *pairset.targets())
+    rows: tuple[Pair | SourcePhoto, ...] = (*pairset.pairs(), *pairset.source_photos())
     return {name: sha256 for row in rows for name, sha256 in row.files.items()}
 
 

@@ -14,36 +14,36 @@ from components.synthesize.made_pairs import File, Made, Work, encoded
 KIND = "imported"
 
 
-def given_pairs(work: Work) -> Iterator[File | Made]:
+def imported_pairs(work: Work) -> Iterator[File | Made]:
     """A photo's given pairs as 8-bit PNG, cut into place where ingest said so, and one row each."""
     config, photo = work.config, work.photo
-    sharp, written = _decoded(work.data), dict[str, tuple[str, str]]()
+    target, written = _decoded(work.data), dict[str, tuple[str, str]]()
     rows = []
-    for given, data in zip(photo.given, work.given, strict=True):
-        x, y = given.moved_px
-        cut = placed(sharp, x, y)
+    for input, data in zip(photo.inputs, work.inputs, strict=True):
+        x, y = input.moved_px
+        cut = placed(target, x, y)
         name = photo.id[:16] + (f"{x:+d}{y:+d}" if (x, y) != (0, 0) else "")
         if name not in written:
-            file, digest = encoded(photo.split, "sharp", name, cut)
+            file, digest = encoded(photo.split, "target", name, cut)
             written[name] = file.name, digest
             yield file
-        pair = f"{photo.id[:16]}-{given.id[:12]}"
-        file, digest = encoded(photo.split, "blur", pair, placed(_decoded(data), -x, -y))
+        pair = f"{photo.id[:16]}-{input.id[:12]}"
+        file, digest = encoded(photo.split, "input", pair, placed(_decoded(data), -x, -y))
         rows.append(
             Pair(
                 id=pair,
                 split=photo.split,
                 photo=photo.id,
-                blurred=file.name,
-                sharp=written[name][0],
-                blurred_sha256=digest,
-                sharp_sha256=written[name][1],
+                input=file.name,
+                target=written[name][0],
+                input_sha256=digest,
+                target_sha256=written[name][1],
                 width=cut.shape[1],
                 height=cut.shape[0],
                 blur_kind=KIND,
-                drawn=given.model_dump(mode="json", exclude={"id", "file", "size_bytes", "severity"}),
-                severity=given.severity,
-                severity_class=config.severity_class(given.severity),
+                drawn=input.model_dump(mode="json", exclude={"id", "file", "size_bytes", "severity"}),
+                severity=input.severity,
+                severity_class=config.severity_class(input.severity),
                 seed=0,
             )
         )
@@ -66,7 +66,7 @@ def placed(pixels: Bytes8, x: int, y: int) -> Bytes8:
 def refuse_settings(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
     """Raises InputError when photos came with their blurred pictures and the settings ask for others."""
     asked = config.asks_for_blur
-    if asked and any(photo.given for photo in photos):
+    if asked and any(photo.inputs for photo in photos):
         raise InputError(f"the photos came with blurred pictures of their own, so nothing is made of them: leave synthesize.{asked[0]} out")
 
 

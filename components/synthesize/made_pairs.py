@@ -11,16 +11,16 @@ from pydantic import Field
 from components.core.files import sha256_of_bytes
 from components.core.images import Pixels, png_bytes
 from components.core.parts import Part
-from components.core.records import MapKind, Pair, Photo, Split, Target
+from components.core.records import MapKind, Pair, Photo, SourcePhoto, Split
 from components.synthesize.config import SynthesizeConfig
 
-Kind = Literal["blur", "sharp", "light"]
-KINDS: tuple[Kind, ...] = ("blur", "sharp", "light")  # folders of pictures; light: photos for training to blur, where the targets hold less
+Kind = Literal["input", "target", "light"]
+KINDS: tuple[Kind, ...] = ("input", "target", "light")  # folders of pictures; light: photos for training to blur, where the targets hold less
 
 
 @dataclass(frozen=True)
 class Work:
-    """One photo to make pairs of; `data` is the photo's file as it was ingested, `given` those of the blurred pictures that came with it.
+    """One photo to make pairs of; `data` is the photo's file as it was ingested, `inputs` those of the blurred pictures that came with it.
 
     maps: files of the photo's maps that a blur takes.
     """
@@ -28,7 +28,7 @@ class Work:
     config: SynthesizeConfig
     photo: Photo
     data: bytes
-    given: tuple[bytes, ...] = ()
+    inputs: tuple[bytes, ...] = ()
     maps: Mapping[MapKind, bytes] = field(default_factory=dict)
 
 
@@ -44,7 +44,7 @@ class Made(Part):
     """What became of one photo."""
 
     split: Split
-    rows: tuple[Pair | Target, ...] = Field(min_length=1)
+    rows: tuple[Pair | SourcePhoto, ...] = Field(min_length=1)
     colour_sum: tuple[int, int, int] | None = Field(
         None, description="sum of the target's values per channel, in 8 bits, exact; where the baseline is their mean"
     )

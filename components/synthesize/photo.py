@@ -15,12 +15,12 @@ from pydantic import JsonValue
 from components.core import seeds
 from components.core.images import Picture, Pixels, decode
 from components.core.levels import at_bits, bits_of
-from components.core.records import Pair, Photo, Target
+from components.core.records import Pair, Photo, SourcePhoto
 from components.optics.bands import in_bands, kept
 from components.optics.degradation import plans
 from components.optics.light import coloured, shrunk
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.imported import given_pairs
+from components.synthesize.imported import imported_pairs
 from components.synthesize.made_pairs import File, Made, Work, encoded
 from components.synthesize.maps import decoded
 
@@ -30,8 +30,8 @@ def pairs_of_photo(work: Work) -> Iterator[File | Made]:
 
     Pairs that came with the photo are given as they are; with delivery on_the_fly a training photo has no pairs.
     """
-    if work.given:
-        return given_pairs(work)
+    if work.inputs:
+        return imported_pairs(work)
     picture = decode(work.data, max_megapixels=math.inf)
     return _blurred(work, picture) if work.config.translate is None else _translated(work, picture)
 
@@ -40,7 +40,7 @@ def pairs_of(config: SynthesizeConfig, photo: Photo) -> int:
     """How many pairs a photo gives."""
     if config.delivery == "on_the_fly" and photo.split == "train":
         return 0
-    return len(photo.given) or (config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo)
+    return len(photo.inputs) or (config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo)
 
 
 def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:
@@ -55,33 +55,33 @@ def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:
     if config.downscale is not None:
         pixels = config.downscale.cut(pixels)
         done["cut_from_px"] = [whole[1], whole[0]] if pixels.shape[:2] != whole else None
-    sharp = kept(pixels, config.camera)
-    if config.downscale is not None and photo.split == "train" and (sharpened := config.downscale.train_target(sharp)) is not sharp:
-        sharp, pixels, done["sharpened"] = sharpened, sharpened[:, :, 0] if channels == 1 else sharpened, True
-    target, colour_sum, file = _target_of(work, sharp)
-    del sharp  # 3 bytes a pixel that need not lie there while the photo is blurred
+    target = kept(pixels, config.camera)
+    if config.downscale is not None and photo.split == "train" and (sharpened := config.downscale.train_target(target)) is not target:
+        target, pixels, done["sharpened"] = sharpened, sharpened[:, :, 0] if channels == 1 else sharpened, True
+    target_row, colour_sum, file = _target_of(work, target)
+    del target  # 3 bytes a pixel that need not lie there while the photo is blurred
     yield file
     if config.delivery == "on_the_fly" and photo.split == "train":
-        yield from _to_be_blurred(work, target, pixels, channels, done)
+        yield from _source_photo(work, target_row, pixels, channels, done)
         return
     rows = []
     pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(pairs_of(config, photo))]
     drawn = (plan.with_maps(maps) for plan in plans(config.degradation, pair_seeds))
     for index, (seed, plan) in enumerate(zip(pair_seeds, drawn, strict=True)):
-        row, file = _pair(work, target, index, seed, in_bands(plan, pixels), plan.kind, {**plan.drawn, **done}, plan.severity_px)
+        row, file = _pair(work, target_row, index, seed, in_bands(plan, pixels), plan.kind, {**plan.drawn, **done}, plan.severity_px)
         rows.append(row)
         yield file
     yield Made(split=photo.split, rows=tuple(rows), colour_sum=colour_sum, maps=tuple(each.id for each in config.maps_of(photo)))
 
 
-def _to_be_blurred(work: Work, target: dict[str, Any], pixels: Pixels, channels: Literal[1, 3], done: dict[str, JsonValue]) -> Iterator[File | Made]:
+def _source_photo(work: Work, target_row: dict[str, Any], pixels: Pixels, channels: Literal[1, 3], done: dict[str, JsonValue]) -> Iterator[File | Made]:
     """The photo that training will blur, where its target holds less, and its row."""
-    name, sha256 = target["sharp"], target["sharp_sha256"]
+    name, sha256 = target_row["target"], target_row["target_sha256"]
     if bits_of(pixels) != work.config.camera.bits:
         file, sha256 = encoded(work.photo.split, "light", work.photo.id[:16], coloured(pixels))
         name = file.name
         yield file
-    row = Target(id=work.photo.id[:16], photo=work.photo.id, light=name, light_sha256=sha256, channels=channels, done=done, **target)
+    row = SourcePhoto(id=work.photo.id[:16], photo=work.photo.id, light=name, light_sha256=sha256, channels=channels, done=done, **target_row)
     yield Made(split=work.photo.split, rows=(row,))
 
 
@@ -96,42 +96,42 @@ def _translated(work: Work, picture: Picture) -> Iterator[File | Made]:
         "translate": config.translate.model_dump(mode="json"),
         "shrunk_from_px": [width, height] if small[1].shape[:2] != (height, width) else None,
     }
-    target, colour_sum, file = _target_of(work, kept(small[1], config.camera))
+    target_row, colour_sum, file = _target_of(work, kept(small[1], config.camera))
     yield file
-    row, file = _pair(work, target, 0, seeds.seed_of(config.seed, work.photo.id, 0), kept(small[0], config.camera), config.translate.kind, done, 0.0)
+    row, file = _pair(work, target_row, 0, seeds.seed_of(config.seed, work.photo.id, 0), kept(small[0], config.camera), config.translate.kind, done, 0.0)
     yield file
     yield Made(split=work.photo.split, rows=(row,), colour_sum=colour_sum)
 
 
 def _target_of(work: Work, pixels: Pixels) -> tuple[dict[str, Any], tuple[int, int, int] | None, File]:
     """A photo's target, which its pairs share: what their rows say of it, the sum of its colours, and its file."""
-    file, sha256 = encoded(work.photo.split, "sharp", work.photo.id[:16], pixels)
+    file, sha256 = encoded(work.photo.split, "target", work.photo.id[:16], pixels)
     colours = None
     if work.config.baseline == "mean_colour":
         red, green, blue = (int(total) for total in at_bits(pixels, 8).sum(axis=(0, 1), dtype=np.int64))
         colours = red, green, blue
-    return {"sharp": file.name, "sharp_sha256": sha256, "width": pixels.shape[1], "height": pixels.shape[0]}, colours, file
+    return {"target": file.name, "target_sha256": sha256, "width": pixels.shape[1], "height": pixels.shape[0]}, colours, file
 
 
 def _pair(
-    work: Work, target: dict[str, Any], index: int, seed: int, given: Pixels, kind: str, drawn: dict[str, JsonValue], severity: float
+    work: Work, target_row: dict[str, Any], index: int, seed: int, input: Pixels, kind: str, drawn: dict[str, JsonValue], severity: float
 ) -> tuple[Pair, File]:
     """What a net is given in one pair: the pair's row, and its file."""
     pair = f"{work.photo.id[:16]}-{index:02d}"
-    file, sha256 = encoded(work.photo.split, "blur", pair, given)
+    file, sha256 = encoded(work.photo.split, "input", pair, input)
     return (
         Pair(
             id=pair,
             split=work.photo.split,
             photo=work.photo.id,
-            blurred=file.name,
-            blurred_sha256=sha256,
+            input=file.name,
+            input_sha256=sha256,
             blur_kind=kind,
             drawn=drawn,
             severity=severity,
             severity_class=work.config.severity_class(severity),
             seed=seed,
-            **target,
+            **target_row,
         ),
         file,
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from components.core.errors import LineageError, PhotoError
 from components.core.files import sha256_of_bytes
-from components.core.records import SPLITS, Given, OnTheFly, Pair, PairSet, Photo, PhotoMap, PhotoSet, Target
+from components.core.records import SPLITS, OnTheFly, Pair, PairedInput, PairSet, Photo, PhotoMap, PhotoSet, SourcePhoto
 from components.services.cluster import map_in_order
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import refuse_settings
@@ -31,7 +31,7 @@ SHEET = "examples.png"
 
 
 def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
-    """Write SPLIT/blur/*.png (what a net is given) and SPLIT/sharp/*.png (what it should make of it), one row a pair, and the record last.
+    """Write SPLIT/input/*.png (what a net is given) and SPLIT/target/*.png (what it should make of it), one row a pair, and the record last.
 
     With delivery on_the_fly the training photos get targets and no pairs. Photos that came with blurred pictures (ingest.pairs) become
     pairs as they are.
@@ -47,12 +47,12 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
     _refuse_large(config, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
-    for name in (PairSet.FILE, PairSet.TABLE, PairSet.TARGETS, SHEET):
+    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, SHEET):
         for old in (out / name, *out.glob(f".{name}.*")):
             old.unlink(missing_ok=True)
     made = _all_made(config, photoset, photos, bench)
     every = sorted((row for each in made for row in each.rows), key=lambda row: row.id)
-    rows, targets = tuple(row for row in every if isinstance(row, Pair)), tuple(row for row in every if isinstance(row, Target))
+    rows, sources = tuple(row for row in every if isinstance(row, Pair)), tuple(row for row in every if isinstance(row, SourcePhoto))
     pictures = {name for each in made for name in each.files}
     bench.deliver(sorted(pictures), out)
     _remove_strangers(out, pictures)
@@ -68,19 +68,19 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
         mean_colour=_mean_colour(made) if config.baseline == "mean_colour" else None,
         counts={split: counts[split] for split in SPLITS},
         table_sha256=PairSet.write_table(out, rows),
-        on_the_fly=_on_the_fly(config, targets, out) if config.delivery == "on_the_fly" else None,
+        on_the_fly=_on_the_fly(config, sources, out) if config.delivery == "on_the_fly" else None,
     ).save(out)
     bench.close()
     return record
 
 
-def _on_the_fly(config: SynthesizeConfig, targets: tuple[Target, ...], out: Path) -> OnTheFly:
+def _on_the_fly(config: SynthesizeConfig, sources: tuple[SourcePhoto, ...], out: Path) -> OnTheFly:
     """What training needs to make its pairs: the targets' table, and what is done to them."""
     return OnTheFly(
         degradation=config.degradation.model_dump(mode="json"),
         seed=config.seed,
-        targets=len(targets),
-        targets_sha256=PairSet.write_table(out, targets, PairSet.TARGETS),
+        sources=len(sources),
+        sources_sha256=PairSet.write_table(out, sources, PairSet.SOURCES),
     )
 
 
@@ -122,10 +122,10 @@ def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
 def _work(config: SynthesizeConfig, photoset: PhotoSet, photo: Photo) -> Work:
     """A photo with its bytes, those of the blurred pictures that came with it, and those of the maps that are used."""
     maps = {each.kind: _read(photoset, each) for each in config.maps_of(photo)}
-    return Work(config, photo, _read(photoset, photo), tuple(_read(photoset, given) for given in photo.given), maps)
+    return Work(config, photo, _read(photoset, photo), tuple(_read(photoset, input) for input in photo.inputs), maps)
 
 
-def _read(photoset: PhotoSet, picture: Photo | Given | PhotoMap) -> bytes:
+def _read(photoset: PhotoSet, picture: Photo | PairedInput | PhotoMap) -> bytes:
     """A picture's bytes, which are its identity. Raises LineageError when they are missing or others."""
     source = photoset.folder / picture.file
     data = source.read_bytes() if source.is_file() else b""
@@ -136,8 +136,8 @@ def _read(photoset: PhotoSet, picture: Photo | Given | PhotoMap) -> bytes:
 
 def _megabytes_read(config: SynthesizeConfig, photo: Photo) -> float:
     """Of a photo and what comes with it."""
-    given, maps = sum(each.size_bytes for each in photo.given), sum(each.size_bytes for each in config.maps_of(photo))
-    return (photo.size_bytes + given + maps) / 1e6
+    input, maps = sum(each.size_bytes for each in photo.inputs), sum(each.size_bytes for each in config.maps_of(photo))
+    return (photo.size_bytes + input + maps) / 1e6
 
 
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
@@ -159,7 +159,7 @@ def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> Non
 def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
     """Reflection cannot fill the border of a photo that is smaller than the blur; of a tiny one nothing is left to learn."""
     needed = config.smallest_px
-    small = [photo for photo in photos if not photo.given and min(config.target_size(photo)) < needed]
+    small = [photo for photo in photos if not photo.inputs and min(config.target_size(photo)) < needed]
     if small:
         first = small[0]
         width, height = config.target_size(first)

@@ -31,9 +31,9 @@ def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], fold
     psfs = [[_psf_picture(plan.effect.psf)] if known else [] for plan in plans(config.degradation, [row.seed for row in shown])]
     columns = []
     for row, psf in zip(shown, psfs, strict=True):  # one photo in memory at a time
-        sharp = _crop(at_bits(read_rgb(folder / row.sharp), 8))
-        given = _crop(_enlarged(at_bits(read_rgb(folder / row.blurred), 8), config.scale))
-        columns.append(_stacked([sharp, *psf, given], axis=0))
+        target = _crop(at_bits(read_rgb(folder / row.target), 8))
+        input = _crop(_enlarged(at_bits(read_rgb(folder / row.input), 8), config.scale))
+        columns.append(_stacked([target, *psf, input], axis=0))
     write_png(path, _stacked(columns, axis=1))
 
 

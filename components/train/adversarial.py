@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from components.core.parts import Part
 from components.nets.layers import mean_over_workers
 
-Judge = Callable[[Tensor], Tensor]
+DiscriminatorNet = Callable[[Tensor], Tensor]
 
 
 class AdversarialPart(Part):
@@ -41,7 +41,7 @@ class AdversarialPart(Part):
         """What the generator lowers, unweighted. on_real: logits of the sharp photos, needed when the kind `compares`."""
         raise AssertionError(f"{type(self).__name__} must say what its generator lowers")
 
-    def penalty(self, judge: Judge, real: Tensor, restored: Tensor, mix: Tensor) -> Tensor | None:
+    def penalty(self, discriminator: DiscriminatorNet, real: Tensor, restored: Tensor, mix: Tensor) -> Tensor | None:
         """A regulariser of the discriminator, or None. mix: one number in [0, 1] per sample."""
         return None
 
@@ -183,18 +183,18 @@ class WGANGP(AdversarialPart):
         """-D(restored)."""
         return -on_restored.mean()
 
-    def penalty(self, judge: Judge, real: Tensor, restored: Tensor, mix: Tensor) -> Tensor | None:
+    def penalty(self, discriminator: DiscriminatorNet, real: Tensor, restored: Tensor, mix: Tensor) -> Tensor | None:
         """λ (‖∇D(x̂)‖₂ - 1)², x̂ between real and restored, the norm over the whole of each sample.
 
         In float32 whatever the precision of the rest: the square of a small bfloat16 gradient is mostly rounding.
         """
         if self.penalty_weight == 0:
             return None
-        share = mix.view(-1, *[1] * (real.dim() - 1)).to(real)
+        mixed = mix.view(-1, *[1] * (real.dim() - 1)).to(real)
         with torch.autocast(real.device.type, enabled=False):
-            between = (share * real.float() + (1 - share) * restored.detach().float()).requires_grad_()
+            between = (mixed * real.float() + (1 - mixed) * restored.detach().float()).requires_grad_()
             # Summed logits: each sample's gradient is its own. Averaged over the patches, so that the slope is that of one judgement.
-            logits = judge(between)
+            logits = discriminator(between)
             score = logits.flatten(1).mean(1).sum()
             (slope,) = torch.autograd.grad(score, between, create_graph=True)
             lengths: Tensor = slope.flatten(1).norm(2, dim=1)

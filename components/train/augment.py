@@ -36,31 +36,31 @@ class PairedAugment:
         if config.brightness or config.contrast:
             steps.append(A.RandomBrightnessContrast(config.brightness, config.contrast, p=1.0))
         # The shapes differ by `scale`, which it would refuse.
-        self._transform = A.Compose(steps, additional_targets={"sharp": "image"}, is_check_shapes=False, save_applied_params=True)
+        self._transform = A.Compose(steps, additional_targets={"target": "image"}, is_check_shapes=False, save_applied_params=True)
         self._by_name = {type(step).__name__: step for step in steps}
         self._crop_px, self._scale, self._enlarge = crop_px, scale, config.enlarge
 
-    def __call__(self, given: Pixels, sharp: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
+    def __call__(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
         """(h, w, 3) and (scale h, scale w, 3) uint8 or uint16; out (crop / scale, crop / scale, 3) and (crop, crop, 3)."""
-        height, width = (int(side * self._enlarge) for side in given.shape[:2])
+        height, width = (int(side * self._enlarge) for side in input.shape[:2])
         if self._enlarge > 1:
-            given, sharp = _enlarged(given, height, width), _enlarged(sharp, height * self._scale, width * self._scale)
+            input, target = _enlarged(input, height, width), _enlarged(target, height * self._scale, width * self._scale)
         top, left = self.place(height, width, *keys)
-        given, sharp = _cut(given, top, left, self._crop_px // self._scale), _cut(sharp, top * self._scale, left * self._scale, self._crop_px)
-        return self.changed(given, sharp, *keys)
+        input, target = _cut(input, top, left, self._crop_px // self._scale), _cut(target, top * self._scale, left * self._scale, self._crop_px)
+        return self.changed(input, target, *keys)
 
     def place(self, height: int, width: int, *keys: Key) -> tuple[int, int]:
         """Row and column where the crop begins in a given picture of that size (once enlarged)."""
         side, draws = self._crop_px // self._scale, stream(*keys, "crop")
         return int(draws.integers(height - side + 1)), int(draws.integers(width - side + 1))
 
-    def changed(self, given: Pixels, sharp: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
+    def changed(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
         """Two crops, changed alike."""
         self._transform.set_random_seed(seed_of(*keys) % 2**32)
-        done = self._transform(image=given, sharp=sharp)
-        return done["image"], done["sharp"]
+        done = self._transform(image=input, target=target)
+        return done["image"], done["target"]
 
-    def told(self, sharp: Pixels, *keys: Key) -> tuple[Pixels, dict[str, np.ndarray[Any, Any]]]:
+    def told(self, target: Pixels, *keys: Key) -> tuple[Pixels, dict[str, np.ndarray[Any, Any]]]:
         """One crop, uint8, changed, and what the change is, for whoever makes it elsewhere.
 
         turned: (3,) int64: whether rows and columns are swapped, then whether rows and columns of the source run backwards.
@@ -68,7 +68,7 @@ class PairedAugment:
         """
         self._transform.set_random_seed(seed_of(*keys) % 2**32)
         corners = np.arange(4, dtype=np.uint8).reshape(2, 2)  # a mask is moved and otherwise left alone
-        done = self._transform(image=sharp, sharp=sharp[:1, :1], mask=corners)
+        done = self._transform(image=target, target=target[:1, :1], mask=corners)
         source_rows = done["mask"] // 2
         channels, levels = np.arange(3), np.arange(256, dtype=np.uint8)
         for name, drawn in done["applied_transforms"]:

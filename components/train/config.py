@@ -14,7 +14,7 @@ from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
 from components.train.adversarial import WGANGP, Adversarial, Wasserstein
 from components.train.content import Content
-from components.train.health import OF_JUDGEMENTS, Health, Rollback
+from components.train.health import OF_DISCRIMINATORS, Health, Rollback
 from components.train.schedules import Constant, Schedule
 
 
@@ -155,7 +155,7 @@ class TrainConfig(Part):
             )
         if self.split_updates and self.adversarial is not None and self.adversarial.compares:
             raise ValueError(f"split_updates cannot go with {self.adversarial.kind}: it judges real photos beside restored ones, so there is one step for both")
-        batched = [judge.kind for judge in self.discriminators if judge.norm.kind == "batch"]
+        batched = [discriminator.kind for discriminator in self.discriminators if discriminator.norm.kind == "batch"]
         if batched and isinstance(self.adversarial, WGANGP) and self.adversarial.penalty_weight > 0:
             raise ValueError(
                 f"a gradient penalty is taken per photo, which batch normalisation in {batched[0]} mixes with the others (Gulrajani et al. 2017, sec. 4): "
@@ -166,17 +166,17 @@ class TrainConfig(Part):
         return self
 
     @model_validator(mode="after")
-    def _judges_suit_their_loss(self) -> Self:
+    def _discriminators_suit_their_loss(self) -> Self:
         adversarial = self.adversarial
-        for judge in self.discriminators:
-            if judge.bounded and adversarial is not None and adversarial.unbounded:
+        for discriminator in self.discriminators:
+            if discriminator.bounded and adversarial is not None and adversarial.unbounded:
                 raise ValueError(
-                    f"{adversarial.kind} takes logits, and {judge.kind} ends in a sigmoid, which keeps them in 0 to 1: set its sigmoid to false, "
+                    f"{adversarial.kind} takes logits, and {discriminator.kind} ends in a sigmoid, which keeps them in 0 to 1: set its sigmoid to false, "
                     "or take least_squares"
                 )
-            if judge.spectral_norm and isinstance(adversarial, Wasserstein) and adversarial.clip is not None:
+            if discriminator.spectral_norm and isinstance(adversarial, Wasserstein) and adversarial.clip is not None:
                 raise ValueError(
-                    f"adversarial.clip {adversarial.clip:g} cuts the weights that spectral_norm of {judge.kind} divides afterwards, so it bounds nothing: "
+                    f"adversarial.clip {adversarial.clip:g} cuts the weights that spectral_norm of {discriminator.kind} divides afterwards, so it bounds nothing: "
                     "keep one of the two"
                 )
         return self
@@ -202,13 +202,13 @@ class TrainConfig(Part):
             for name, part in zip(self.content_names(), self.content, strict=True):
                 if phase.counts(name) and phase.crop_px < part.smallest_px:
                     raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} is too small for {part.kind}: it needs {part.smallest_px} px or more")
-            for judge in self.discriminators if phase.adversarial else ():
-                if judge.fixed_px not in (None, phase.crop_px):
+            for discriminator in self.discriminators if phase.adversarial else ():
+                if discriminator.fixed_px not in (None, phase.crop_px):
                     raise ValueError(
-                        f"crop_px {phase.crop_px} of phase {phase.name} must be {judge.fixed_px}: the dense head of {judge.kind} takes that size alone"
+                        f"crop_px {phase.crop_px} of phase {phase.name} must be {discriminator.fixed_px}: the dense head of {discriminator.kind} takes that size alone"
                     )
-                if phase.crop_px < judge.smallest_px:
-                    raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} is too small for {judge.kind}: it needs {judge.smallest_px} px or more")
+                if phase.crop_px < discriminator.smallest_px:
+                    raise ValueError(f"crop_px {phase.crop_px} of phase {phase.name} is too small for {discriminator.kind}: it needs {discriminator.smallest_px} px or more")
         return self
 
     @model_validator(mode="after")
@@ -227,7 +227,7 @@ class TrainConfig(Part):
                 raise ValueError(f"rollback.on names {name}, which health.{name} has switched off: give it a limit, or take it out")
             if name == "discriminator_wins" and self.adversarial is not None and self.adversarial.critic:
                 raise ValueError(f"rollback.on names {name}, which says nothing of a critic such as {self.adversarial.kind}: take it out")
-            if name in OF_JUDGEMENTS and not self.discriminators:
+            if name in OF_DISCRIMINATORS and not self.discriminators:
                 raise ValueError(f"rollback.on names {name}, which tells of discriminators, and there are none: take it out")
         return self
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from components.core.errors import InputError, LineageError
 from components.core.images import read_rgb
-from components.core.records import Pair, PairSet, Target
+from components.core.records import Pair, PairSet, SourcePhoto
 from components.core.seeds import stream
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
@@ -33,13 +33,13 @@ class Data:
     """The pairs to train on, or the photos that training makes them of, and the pairs to validate with."""
 
     pairset: PairSet
-    train: tuple[Pair, ...] | tuple[Target, ...]
+    train: tuple[Pair, ...] | tuple[SourcePhoto, ...]
     val: tuple[Pair, ...]
 
     @classmethod
     def of(cls, pairset: PairSet) -> Data:
         """A pair set's own splits."""
-        return cls(pairset, pairset.pairs("train") if pairset.on_the_fly is None else pairset.targets(), pairset.pairs("val"))
+        return cls(pairset, pairset.pairs("train") if pairset.on_the_fly is None else pairset.source_photos(), pairset.pairs("val"))
 
 
 @lru_cache(maxsize=64)
@@ -85,7 +85,7 @@ class TrainingSet(Dataset[Sample]):
         return default_collate([self[place] for place in places])
 
     def finished(self, loaded: Any) -> list[Tensor]:
-        """A batch that has arrived: [given, sharp]."""
+        """A batch that has arrived: [input, target]."""
         return list(loaded)
 
 
@@ -102,8 +102,8 @@ class PairDataset(TrainingSet):
         pair = self._pairs[pair_at(config.seed, place, len(self._pairs), with_replacement=config.with_replacement)]
         if self._change is None:
             self._change = PairedAugment(config.augment, self._crop_px, config.generator.scale)
-        given, sharp = self._change(self._pictures[pair.blurred], self._pictures[pair.sharp], config.seed, "augment", *place)
-        return to_tensor(given), to_tensor(sharp)
+        input, target = self._change(self._pictures[pair.input], self._pictures[pair.target], config.seed, "augment", *place)
+        return to_tensor(input), to_tensor(target)
 
 
 def to_tensor(picture: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
@@ -124,7 +124,7 @@ def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: 
 
 
 def steps(dataset: TrainingSet, *, start: int, stop: int, batch: int, updates: int, rank: int, size: int, processes: int, pin: bool) -> Iterator[list[Tensor]]:
-    """This worker's share of each step from `start` to `stop` images: [given, sharp], as a TrainingSet gives them, updates × share images."""
+    """This worker's share of each step from `start` to `stop` images: [input, target], as a TrainingSet gives them, updates × share images."""
     # One by one: a list of all would take gigabytes for the millions of images of a published recipe.
     batches = (places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch))
     loader: DataLoader[Any] = DataLoader(
@@ -137,13 +137,13 @@ def _as_it_is(loaded: Any) -> Any:
     return loaded
 
 
-def refuse_small(pairs: Sequence[Pair | Target], config: TrainConfig, share: str) -> None:
+def refuse_small(pairs: Sequence[Pair | SourcePhoto], config: TrainConfig, split_words: str) -> None:
     """Refuse before training what cannot be cropped.
 
     Raises LineageError when there is no pair, InputError when a pair is smaller than a phase's crop.
     """
     if not pairs:
-        raise LineageError(f"the pair set has no {share} pairs, nor photos to make them of; add photos and run synthesize again")
+        raise LineageError(f"the pair set has no {split_words} pairs, nor photos to make them of; add photos and run synthesize again")
     smallest = min(pairs, key=lambda pair: min(pair.width, pair.height))
     side = int(min(smallest.width, smallest.height) * config.augment.enlarge)
     for phase in config.phases:

@@ -15,7 +15,7 @@ from pydantic import Field
 from components.core.parts import Part
 from components.train.picture_health import Picture, PictureHealth
 
-OF_JUDGEMENTS = ("discriminator_wins", "discriminator_lost", "adversarial_share")  # absent without discriminators
+OF_DISCRIMINATORS = ("discriminator_wins", "discriminator_lost", "adversarial_share")  # absent without discriminators
 OF_PICTURES = ("diversity", "colour_shift_levels", "checkerboard")  # absent without validation pairs
 Indicator = Literal["discriminator_wins", "discriminator_lost", "gradient_norm", "adversarial_share", "diversity", "colour_shift_levels", "checkerboard"]
 
@@ -166,12 +166,12 @@ def of_terms(terms: Mapping[str, float]) -> dict[str, float]:
     return values
 
 
-def of_pictures(restored: Sequence[Picture], sharp: Sequence[Picture]) -> dict[str, float]:
+def of_pictures(restored: Sequence[Picture], target: Sequence[Picture]) -> dict[str, float]:
     """The indicators that pictures tell; see `PictureHealth.values`. Both: (H, W, 3) uint8 each, pair by pair of one size."""
     health = PictureHealth()
-    for ours, truth in zip(restored, sharp, strict=True):
+    for ours, truth in zip(restored, target, strict=True):
         health.add(ours, truth)
     return PictureHealth.values(health.sums())
 
 
-__all__ = ["LOOKS", "OF_JUDGEMENTS", "OF_PICTURES", "Complaint", "Health", "Indicator", "PictureHealth", "Rollback", "Watch", "of_pictures", "of_terms"]
+__all__ = ["LOOKS", "OF_DISCRIMINATORS", "OF_PICTURES", "Complaint", "Health", "Indicator", "PictureHealth", "Rollback", "Watch", "of_pictures", "of_terms"]

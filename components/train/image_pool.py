@@ -21,13 +21,13 @@ class Pool:
         self._size, self._seed = config.size, seed
         self._held: list[tuple[Tensor, Tensor]] = []
 
-    def exchange(self, given: Tensor, restored: Tensor, images_seen: int, update: int) -> tuple[Tensor, Tensor]:
+    def exchange(self, input: Tensor, restored: Tensor, images_seen: int, update: int) -> tuple[Tensor, Tensor]:
         """Photos of the whole batch in, as many out: each is kept, and either itself or an earlier one is shown."""
-        if self._held and (self._held[0][0].shape, self._held[0][1].shape) != (given.shape[1:], restored.shape[1:]):
+        if self._held and (self._held[0][0].shape, self._held[0][1].shape) != (input.shape[1:], restored.shape[1:]):
             self._held.clear()  # another crop size: a new phase
         draws = stream(self._seed, "history", images_seen, update)
         shown: list[tuple[Tensor, Tensor]] = []
-        for pair in zip(given, restored, strict=True):
+        for pair in zip(input, restored, strict=True):
             kept = (pair[0].half(), pair[1].half())
             if len(self._held) < self._size:
                 self._held.append(kept)
@@ -35,7 +35,7 @@ class Pool:
             elif draws.random() < 0.5:
                 place = int(draws.integers(self._size))
                 earlier = self._held[place]
-                shown.append((earlier[0].to(given), earlier[1].to(restored)))
+                shown.append((earlier[0].to(input), earlier[1].to(restored)))
                 self._held[place] = kept
             else:
                 shown.append(pair)
@@ -43,8 +43,8 @@ class Pool:
 
     def state(self) -> dict[str, Any]:
         """What is held, as plain tensors."""
-        return {"given": [pair[0] for pair in self._held], "restored": [pair[1] for pair in self._held]}
+        return {"input": [pair[0] for pair in self._held], "restored": [pair[1] for pair in self._held]}
 
     def load_state(self, state: dict[str, Any], device: torch.device) -> None:
         """Hold what a state held."""
-        self._held = [(given.to(device), restored.to(device)) for given, restored in zip(state["given"], state["restored"], strict=True)]
+        self._held = [(input.to(device), restored.to(device)) for input, restored in zip(state["input"], state["restored"], strict=True)]

@@ -114,17 +114,17 @@ class Loop:
             began = time.perf_counter()
             loaded = next(batches)
             waited = time.perf_counter() - began
-            share = (progress.images_seen - start) / (stop - start)
-            rate = phase.schedule.factor(share) * progress.rate_level
-            terms = self.step(self._batches(loaded, phase), phase, progress.images_seen, rate, share=share)
+            done = (progress.images_seen - start) / (stop - start)
+            lr_factor = phase.schedule.factor(done) * progress.lr_factor
+            terms = self.step(self._batches(loaded, phase), phase, progress.images_seen, lr_factor, done=done)
             self.readings.add(terms, phase.batch, waited)
             before, progress.images_seen = progress.images_seen, progress.images_seen + phase.batch
             over = progress.images_seen >= stop
             saves = over or progress.images_seen // self.config.validate_every > before // self.config.validate_every
             if saves or self.step.steps_done % self.config.log_every == 0:
-                values = self.readings.read() | {"rate/generator": self.config.generator_optimizer.lr * rate}
+                values = self.readings.read() | {"learning_rate/generator": self.config.generator_optimizer.lr * lr_factor}
                 if phase.adversarial:
-                    values["rate/discriminator"] = self.config.discriminator_optimizer.lr * rate
+                    values["learning_rate/discriminator"] = self.config.discriminator_optimizer.lr * lr_factor
                 if trouble := self._trouble(values) or self._complaints(values | of_terms(values)):
                     return trouble
             if self.world.leads:
@@ -150,12 +150,12 @@ class Loop:
         )
 
     def _batches(self, loaded: Sequence[torch.Tensor], phase: Phase) -> list[Batch]:
-        """The loader's uint8 images as the step wants them: one (given, sharp) per update."""
-        given, sharp = (to_net(picture, self.world.device) for picture in loaded)
+        """The loader's uint8 images as the step wants them: one (input, target) per update."""
+        input, target = (to_net(picture, self.world.device) for picture in loaded)
         if self.config.channels_last:
-            given, sharp = (picture.contiguous(memory_format=torch.channels_last) for picture in (given, sharp))
-        share = phase.batch // self.world.size
-        return list(zip(torch.split(given, share), torch.split(sharp, share), strict=True))
+            input, target = (picture.contiguous(memory_format=torch.channels_last) for picture in (input, target))
+        done = phase.batch // self.world.size
+        return list(zip(torch.split(input, done), torch.split(target, done), strict=True))
 
     def _trouble(self, values: Mapping[str, float]) -> str | None:
         for name, value in values.items():
@@ -186,8 +186,8 @@ class Loop:
         self.progress.rollbacks = done + 1
         if self.world.leads:
             self.observer.begin(self.progress.images_seen)
-            rate = f"the learning rates times {self.progress.rate_level:.3g}"
-            self.observer.warn(f"at image {at}: {trouble}; back to image {self.progress.images_seen} with {rate} (rollback {done + 1} of {settings.most})")
+            lr_factor = f"the learning rates times {self.progress.lr_factor:.3g}"
+            self.observer.warn(f"at image {at}: {trouble}; back to image {self.progress.images_seen} with {lr_factor} (rollback {done + 1} of {settings.most})")
         return True
 
     def _save(self, over: bool) -> tuple[bool, str | None]:
@@ -199,7 +199,7 @@ class Loop:
             scores, trouble = self._validate()
             if trouble:
                 return over, trouble
-            over = self.progress.judge(scores, self.step.average, over=over)
+            over = self.progress.discriminator(scores, self.step.average, over=over)
         if over:
             self.progress.next_phase()
         self.readings = Readings(self.world)

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from components.core.errors import LineageError
-from components.core.records import OnTheFly, Pair, Target
+from components.core.records import OnTheFly, Pair, SourcePhoto
 from components.core.seeds import seed_of
 from components.optics.degradation import Degradation, Plan, plans
 from components.optics.device.render_inputs import Layout, Order, order_of, stacked, taken
@@ -39,14 +39,14 @@ def training_set(data: Data, config: TrainConfig, crop_px: int, device: torch.de
     folder, way = data.pairset.folder, data.pairset.on_the_fly
     if way is None:
         return PairDataset(folder, [row for row in data.train if isinstance(row, Pair)], config, crop_px)
-    return FreshPairs(folder, [row for row in data.train if isinstance(row, Target)], way, config, crop_px, device)
+    return FreshPairs(folder, [row for row in data.train if isinstance(row, SourcePhoto)], way, config, crop_px, device)
 
 
 class FreshPairs(TrainingSet):
     """Pairs by place, as `PairDataset` gives them, each with a blur of its own."""
 
-    def __init__(self, folder: Path, targets: Sequence[Target], way: OnTheFly, config: TrainConfig, crop_px: int, device: torch.device) -> None:
-        self._folder, self._targets, self._seed, self._config, self._crop_px, self._device = folder, targets, way.seed, config, crop_px, device
+    def __init__(self, folder: Path, sources: Sequence[SourcePhoto], way: OnTheFly, config: TrainConfig, crop_px: int, device: torch.device) -> None:
+        self._folder, self._sources, self._seed, self._config, self._crop_px, self._device = folder, sources, way.seed, config, crop_px, device
         self._degradation = degradation_of(way)
         self._layout = Layout(self._degradation, crop_px // config.generator.scale)
         self._renders = where(config, device) == "device"
@@ -55,22 +55,22 @@ class FreshPairs(TrainingSet):
 
     def __getitem__(self, place: Place) -> Sample:
         """The pair at a place, made on the processor."""
-        (target, plan), *_ = self._drawn([place])
-        given, sharp = self._made(target, plan, place)
-        return to_tensor(given), to_tensor(sharp)
+        (source, plan), *_ = self._drawn([place])
+        input, target = self._made(source, plan, place)
+        return to_tensor(input), to_tensor(target)
 
     def __getitems__(self, places: Sequence[Place]) -> Loaded:
         """The pairs at some places, as one batch, or what the device needs to make them."""
         drawn = zip(places, self._drawn(places), strict=True)
         if not self._renders:
-            samples = [self._made(target, plan, place) for place, (target, plan) in drawn]
-            return {name: torch.stack([to_tensor(sample[side]) for sample in samples]) for side, name in enumerate(("given", "sharp"))}
-        return self._handed_over([self._ordered(target, plan, place) for place, (target, plan) in drawn])
+            samples = [self._made(source, plan, place) for place, (source, plan) in drawn]
+            return {name: torch.stack([to_tensor(sample[side]) for sample in samples]) for side, name in enumerate(("input", "target"))}
+        return self._handed_over([self._ordered(source, plan, place) for place, (source, plan) in drawn])
 
     def finished(self, loaded: Loaded) -> list[Tensor]:
-        """[given, sharp] of a batch, rendered where that is still to be done."""
+        """[input, target] of a batch, rendered where that is still to be done."""
         if not self._renders:
-            return [loaded["given"], loaded["sharp"]]
+            return [loaded["input"], loaded["target"]]
         here = {name: values.to(self._device, non_blocking=True) for name, values in loaded.items()}
         if here["to_render"].numel():
             # torch takes a second to import these; a training from files does without.
@@ -78,48 +78,48 @@ class FreshPairs(TrainingSet):
 
             order = {name.removeprefix(ORDER): values for name, values in here.items() if name.startswith(ORDER)}
             made = changed(rendered(self._layout, order), order["turned"], order["channels"], order["levels"])
-            here["given"].index_copy_(0, here["to_render"], made)
-        return [here["given"], here["sharp"]]
+            here["input"].index_copy_(0, here["to_render"], made)
+        return [here["input"], here["target"]]
 
-    def _drawn(self, places: Sequence[Place]) -> list[tuple[Target, Plan]]:
+    def _drawn(self, places: Sequence[Place]) -> list[tuple[SourcePhoto, Plan]]:
         """Photos and plans, many plans at a time."""
-        config, count = self._config, len(self._targets)
-        targets = [self._targets[pair_at(config.seed, place, count, with_replacement=config.with_replacement)] for place in places]
-        pair_seeds = [seed_of(self._seed, target.photo, *place) for target, place in zip(targets, places, strict=True)]
-        return list(zip(targets, plans(self._degradation, pair_seeds), strict=True))
+        config, count = self._config, len(self._sources)
+        sources = [self._sources[pair_at(config.seed, place, count, with_replacement=config.with_replacement)] for place in places]
+        pair_seeds = [seed_of(self._seed, source.photo, *place) for source, place in zip(sources, places, strict=True)]
+        return list(zip(sources, plans(self._degradation, pair_seeds), strict=True))
 
-    def _made(self, target: Target, plan: Plan, place: Place) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def _made(self, source: SourcePhoto, plan: Plan, place: Place) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The given and the sharp crop, changed alike."""
-        sharp, pixels, keys = self._pictures[target.sharp], self._light(target), self._keys(place)
-        height, width = target.height // plan.scale, target.width // plan.scale
+        target, pixels, keys = self._pictures[source.target], self._light(source), self._keys(place)
+        height, width = source.height // plan.scale, source.width // plan.scale
         if self._config.augment.enlarge > 1:
             # A pixel of an enlarged picture depends on its place to the last bit, so that the whole one is made.
-            return self._changes(part_of(plan, pixels, Box(0, 0, height, width)), sharp, *keys)
+            return self._changes(part_of(plan, pixels, Box(0, 0, height, width)), target, *keys)
         side = self._layout.side
         top, left = self._changes.place(height, width, *keys)
-        return self._changes.changed(part_of(plan, pixels, Box(top, left, side, side)), self._sharp_crop(sharp, top, left), *keys)
+        return self._changes.changed(part_of(plan, pixels, Box(top, left, side, side)), self._target_crop(target, top, left), *keys)
 
-    def _ordered(self, target: Target, plan: Plan, place: Place) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]:
+    def _ordered(self, source: SourcePhoto, plan: Plan, place: Place) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]:
         """The sharp crop, and the given one, or the order to make and change it."""
-        if not taken(self._layout, plan, target.channels):
-            given, sharp = self._made(target, plan, place)
-            return sharp, given
+        if not taken(self._layout, plan, source.channels):
+            input, target = self._made(source, plan, place)
+            return target, input
         keys = self._keys(place)
-        top, left = self._changes.place(target.height // plan.scale, target.width // plan.scale, *keys)
-        sharp, change = self._changes.told(self._sharp_crop(self._pictures[target.sharp], top, left), *keys)
-        return sharp, order_of(self._layout, plan, self._light(target), top, left) | change
+        top, left = self._changes.place(source.height // plan.scale, source.width // plan.scale, *keys)
+        target, change = self._changes.told(self._target_crop(self._pictures[source.target], top, left), *keys)
+        return target, order_of(self._layout, plan, self._light(source), top, left) | change
 
     def _handed_over(self, parts: Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]]) -> Loaded:
         """One batch: the sharp crops, the given ones that are made, and orders for the others, with their numbers."""
         side = self._layout.side
-        given, orders, numbers = np.zeros((len(parts), side, side, 3), np.uint8), [], []
+        input, orders, numbers = np.zeros((len(parts), side, side, 3), np.uint8), [], []
         for number, (_, made) in enumerate(parts):
             if isinstance(made, dict):
                 orders.append(made)
                 numbers.append(number)
             else:
-                given[number] = made
-        batch = {"sharp": _batch(np.stack([sharp for sharp, _ in parts])), "given": _batch(given), "to_render": torch.tensor(numbers, dtype=torch.int64)}
+                input[number] = made
+        batch = {"target": _batch(np.stack([target for target, _ in parts])), "input": _batch(input), "to_render": torch.tensor(numbers, dtype=torch.int64)}
         return batch | ({ORDER + name: torch.from_numpy(values) for name, values in stacked(self._layout, orders).items()} if orders else {})
 
     @property
@@ -132,13 +132,13 @@ class FreshPairs(TrainingSet):
     def _keys(self, place: Place) -> tuple[int, str, str, int]:
         return self._config.seed, "augment", *place
 
-    def _light(self, target: Target) -> np.ndarray[Any, Any]:
-        pixels = self._pictures[target.light]
-        return pixels[:, :, 0] if target.channels == 1 else pixels
+    def _light(self, source: SourcePhoto) -> np.ndarray[Any, Any]:
+        pixels = self._pictures[source.light]
+        return pixels[:, :, 0] if source.channels == 1 else pixels
 
-    def _sharp_crop(self, sharp: np.ndarray[Any, Any], top: int, left: int) -> np.ndarray[Any, Any]:
+    def _target_crop(self, target: np.ndarray[Any, Any], top: int, left: int) -> np.ndarray[Any, Any]:
         scale = self._config.generator.scale
-        return np.ascontiguousarray(sharp[top * scale : top * scale + self._crop_px, left * scale : left * scale + self._crop_px])
+        return np.ascontiguousarray(target[top * scale : top * scale + self._crop_px, left * scale : left * scale + self._crop_px])
 
 
 def where(config: TrainConfig, device: torch.device) -> Where:

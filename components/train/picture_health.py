@@ -38,11 +38,11 @@ class PictureHealth:
     def __init__(self) -> None:
         self._sums = torch.zeros(LENGTH, dtype=torch.float64)
 
-    def add(self, restored: Picture, sharp: Picture) -> None:
+    def add(self, restored: Picture, target: Picture) -> None:
         """Take in one pair: (H, W, 3) uint8, both of one size. Pairs may differ in size."""
-        assert restored.shape == sharp.shape, f"a pair's pictures have one size, got {restored.shape} and {sharp.shape}"
-        assert restored.dtype == sharp.dtype == np.uint8, f"pictures are uint8, got {restored.dtype} and {sharp.dtype}"
-        pair = [torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() for picture in (restored, sharp)]
+        assert restored.shape == target.shape, f"a pair's pictures have one size, got {restored.shape} and {target.shape}"
+        assert restored.dtype == target.dtype == np.uint8, f"pictures are uint8, got {restored.dtype} and {target.dtype}"
+        pair = [torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() for picture in (restored, target)]
         means = [photo.double().mean((1, 2)) for photo in pair]
         thumbs = [F.adaptive_avg_pool2d(photo, THUMB_PX).flatten().double() for photo in pair]
         grids = torch.zeros(3, dtype=torch.float64)

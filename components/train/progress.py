@@ -32,7 +32,7 @@ class TrainingProgress:
         return self._config.phases[self.phase] if self.phase < len(self._config.phases) else None
 
     @property
-    def rate_level(self) -> float:
+    def lr_factor(self) -> float:
         """What rollbacks have left of the learning rates."""
         return float(self._config.rollback.factor**self.rollbacks) if self._config.rollback else 1.0
 
@@ -41,7 +41,7 @@ class TrainingProgress:
         self.phase, self.phase_start = self.phase + 1, self.images_seen
         self._best_of_phase, self._waited = None, 0
 
-    def judge(self, scores: Mapping[str, float], average: nn.Module, *, over: bool = False) -> bool:
+    def discriminator(self, scores: Mapping[str, float], average: nn.Module, *, over: bool = False) -> bool:
         """Take in a validation: remember the best generator. Gives whether the phase is over, by its length (`over`) or as its patience is at its end."""
         if (name := self._config.keep_best) is not None:
             value = scores[f"validation/{name}"]

@@ -16,7 +16,7 @@ class Constant(Part):
     kind: Literal["constant"] = "constant"
     level: float = Field(1.0, gt=0, le=1, description="share of the optimiser's rate, such as 0.1 for a second phase that only refines")
 
-    def factor(self, share: float) -> float:
+    def factor(self, done: float) -> float:
         """The level, whatever share of the phase is done."""
         return self.level
 
@@ -27,9 +27,9 @@ class Linear(Part):
     kind: Literal["linear"] = "linear"
     hold: float = Field(0.5, ge=0, lt=1, description="share of the phase at full rate")
 
-    def factor(self, share: float) -> float:
+    def factor(self, done: float) -> float:
         """Multiplier of the learning rate when `share` (0 to 1) of the phase is done."""
-        return min(1.0, (1.0 - share) / (1.0 - self.hold))
+        return min(1.0, (1.0 - done) / (1.0 - self.hold))
 
 
 class Step(Part):
@@ -41,13 +41,13 @@ class Step(Part):
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        if list(self.at) != sorted(set(self.at)) or not all(0 < share < 1 for share in self.at):
-            raise ValueError(f"at must rise and lie between 0 and 1 (shares of the phase), got {', '.join(f'{share:g}' for share in self.at)}")
+        if list(self.at) != sorted(set(self.at)) or not all(0 < done < 1 for done in self.at):
+            raise ValueError(f"at must rise and lie between 0 and 1 (shares of the phase), got {', '.join(f'{done:g}' for done in self.at)}")
         return self
 
-    def factor(self, share: float) -> float:
+    def factor(self, done: float) -> float:
         """Multiplier of the learning rate when `share` (0 to 1) of the phase is done."""
-        return math.prod(self.gamma for milestone in self.at if share >= milestone)
+        return math.prod(self.gamma for milestone in self.at if done >= milestone)
 
 
 class Cosine(Part):
@@ -56,9 +56,9 @@ class Cosine(Part):
     kind: Literal["cosine"] = "cosine"
     floor: float = Field(0.0, ge=0, lt=1, description="share of the rate that is left at the end")
 
-    def factor(self, share: float) -> float:
+    def factor(self, done: float) -> float:
         """Multiplier of the learning rate when `share` (0 to 1) of the phase is done."""
-        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * share))
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 Schedule = Annotated[Constant | Linear | Step | Cosine, Field(discriminator="kind")]

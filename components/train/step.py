@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from components.core.seeds import seed_of
 from components.nets.discriminators import Discriminator
 from components.train.config import Adam, Phase, TrainConfig
-from components.train.dropout import share_dropout
 from components.train.image_pool import Pool
+from components.train.worker_dropout import draw_dropout_over_workers
 from components.train.worker_group import World
 
 Terms = dict[str, Tensor]
@@ -34,7 +34,7 @@ class GanStep:
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.generator = config.generator.build(config.seed).to(world.device, memory_format=layout)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
-        share_dropout(self.generator, world)
+        draw_dropout_over_workers(self.generator, world)
         self.discriminators = [part.build(config.seed, index).to(world.device) for index, part in enumerate(config.discriminators)]
         self.content = [
             (name, part.weight, part.build(world.device, weights.get(index)))
@@ -46,53 +46,53 @@ class GanStep:
         self._forward: nn.Module = torch.compile(self.generator) if config.compile else self.generator  # type: ignore[assignment]
         self.steps_done = 0
 
-    def __call__(self, batches: Sequence[Batch], phase: Phase, images_seen: int, rate: float, *, share: float = 0.0) -> Terms:
+    def __call__(self, batches: Sequence[Batch], phase: Phase, images_seen: int, lr_factor: float, *, done: float = 0.0) -> Terms:
         """Change the weights once.
 
-        batches: one (given, sharp) per discriminator update on fresh photos, (share, 3, h, w) and (share, 3, crop, crop) in [-1, 1];
+        batches: one (input, target) per discriminator update on fresh photos, (share, 3, h, w) and (share, 3, crop, crop) in [-1, 1];
         the last one is also the generator's. images_seen: position in the training, which names every random draw.
         rate: multiplier of the learning rates. share: how much of the phase is done, 0 to 1.
         """
         # Dropout is drawn per step, so that a resumed step draws what it would have drawn; share_dropout parts it among the workers.
         torch.manual_seed(seed_of(self.config.seed, "dropout", images_seen))
-        self._images_seen, self._phase, self._share = images_seen, phase, share
-        judged = phase.adversarial and self.discriminator_optimizer is not None
+        self._images_seen, self._phase, self._done = images_seen, phase, done
+        adversarial_phase = phase.adversarial and self.discriminator_optimizer is not None
         terms: Terms = {}
-        if judged:
-            _set_rate(self.discriminator_optimizer, self.config.discriminator_optimizer.lr * rate)
+        if adversarial_phase:
+            _set_learning_rate(self.discriminator_optimizer, self.config.discriminator_optimizer.lr * lr_factor)
             for update, batch in enumerate(batches[:-1]):
                 with torch.no_grad():
                     restored = self._restored(batch[0])
                 terms = self._update_discriminators(batch, restored, update)
-        _set_rate(self.generator_optimizer, self.config.generator_optimizer.lr * rate)
-        given, sharp = batches[-1]
+        _set_learning_rate(self.generator_optimizer, self.config.generator_optimizer.lr * lr_factor)
+        input, target = batches[-1]
         # The generator does not change while the discriminators learn, so that one pass serves their last update and its own step.
-        restored = self._restored(given)
-        if judged:
+        restored = self._restored(input)
+        if adversarial_phase:
             updates = self.config.discriminator_updates if self.config.discriminator_reuse else 1
             for update in range(len(batches) - 1, len(batches) - 1 + updates):
-                terms = self._update_discriminators((given, sharp), restored.detach(), update)
-        terms |= self._update_generator(given, sharp, restored, judged=judged)
+                terms = self._update_discriminators((input, target), restored.detach(), update)
+        terms |= self._update_generator(input, target, restored, adversarial_phase=adversarial_phase)
         self.steps_done += 1
         self._update_average()
         return terms
 
-    def _restored(self, given: Tensor) -> Tensor:
+    def _restored(self, input: Tensor) -> Tensor:
         with self._autocast():
-            restored: Tensor = self._forward(given)
+            restored: Tensor = self._forward(input)
         return restored.float()
 
     def _update_discriminators(self, batch: Batch, restored: Tensor, update: int) -> Terms:
-        given, sharp = batch
-        seen_given, seen = given, restored
+        input, target = batch
+        seen_input, seen = input, restored
         if self.pool is not None:
             place = (self.world.rank, self.world.size)
-            whole = self.pool.exchange(self.world.gather(given), self.world.gather(restored), self._images_seen, update)
-            seen_given, seen = (photos[place[0] :: place[1]] for photos in whole)
-        sharp, seen = self._noisy(sharp, update, "real"), self._noisy(seen, update, "restored")
+            whole = self.pool.exchange(self.world.gather(input), self.world.gather(restored), self._images_seen, update)
+            seen_input, seen = (photos[place[0] :: place[1]] for photos in whole)
+        target, seen = self._noisy(target, update, "real"), self._noisy(seen, update, "restored")
         terms: Terms = {}
         for sides in [(side,) for side in SIDES] if self.config.split_updates else [SIDES]:
-            found = self._step_discriminators((given, sharp), (seen_given, seen), update, sides)
+            found = self._step_discriminators((input, target), (seen_input, seen), update, sides)
             found["discriminator/total"] = found["discriminator/total"] + terms.get("discriminator/total", 0.0)
             terms |= found
         return terms
@@ -106,13 +106,13 @@ class GanStep:
         terms: Terms = {}
         totals = []
         for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
-            own, loss = self._judge_terms(part, net, real, restored, self._mix(update, index), sides)
+            own, loss = self._discriminator_terms(part, net, real, restored, self._mix(update, index), sides)
             terms |= {f"discriminator_{index}/{name}": value for name, value in own.items()}
             totals.append(part.weight * loss)
         total = torch.stack(totals).sum()
         total.backward()  # type: ignore[no-untyped-call]
         for index, net in enumerate(self.discriminators):
-            terms[f"discriminator_{index}/gradient_norm"] = self._share_gradients(net)
+            terms[f"discriminator_{index}/gradient_norm"] = self._average_gradients(net)
         terms["discriminator/total"] = total.detach()
         if not self.config.simultaneous:
             self._move_discriminators()
@@ -124,12 +124,12 @@ class GanStep:
         self.discriminator_optimizer.step()
         self.config.adversarial.constrain([parameter for net in self.discriminators for parameter in net.parameters()])
 
-    def _judge_terms(self, part: Discriminator, net: nn.Module, real: Batch, restored: Batch, mix: Tensor, sides: Sequence[str]) -> tuple[Terms, Tensor]:
+    def _discriminator_terms(self, part: Discriminator, net: nn.Module, real: Batch, restored: Batch, mix: Tensor, sides: Sequence[str]) -> tuple[Terms, Tensor]:
         """One discriminator's terms for the log, and their sum with its graph."""
         adversarial = self.config.adversarial
         assert adversarial is not None
         with self._autocast():
-            on_real, on_restored = self._judged(part, net, real[1], real[0]), self._judged(part, net, restored[1], restored[0])
+            on_real, on_restored = self._logits(part, net, real[1], real[0]), self._logits(part, net, restored[1], restored[0])
         losses = {name: adversarial.discriminator_weight * value for name, value in adversarial.discriminator_terms(on_real, on_restored).items()}
         logged = {name: value.detach() for name, value in losses.items()}
         parts = [value for name, value in losses.items() if name in sides or len(sides) == len(SIDES)]
@@ -141,27 +141,27 @@ class GanStep:
         logged["accuracy_real"], logged["accuracy_restored"] = adversarial.accuracy(on_real.detach(), on_restored.detach())
         return logged, torch.stack(parts).sum()
 
-    def _judged(self, part: Discriminator, net: nn.Module, photo: Tensor, given: Tensor) -> Tensor:
-        logits: Tensor = net(part.view(photo, given))
+    def _logits(self, part: Discriminator, net: nn.Module, photo: Tensor, input: Tensor) -> Tensor:
+        logits: Tensor = net(part.view(photo, input))
         return logits.float()
 
-    def _update_generator(self, given: Tensor, sharp: Tensor, restored: Tensor, *, judged: bool) -> Terms:
+    def _update_generator(self, input: Tensor, target: Tensor, restored: Tensor, *, adversarial_phase: bool) -> Terms:
         for net in self.discriminators:
             net.requires_grad_(False)
         terms: Terms = {}
         parts: list[tuple[str, float, Tensor]] = []
         with self._autocast():
-            parts += [(name, weight, loss(restored, sharp).float()) for name, weight, loss in self.content if self._phase.counts(name)]
-            if judged:
-                parts += self._adversarial_parts(given, sharp, restored)
+            parts += [(name, weight, loss(restored, target).float()) for name, weight, loss in self.content if self._phase.counts(name)]
+            if adversarial_phase:
+                parts += self._adversarial_parts(input, target, restored)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
         self.generator_optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         for net in self.discriminators:
             net.requires_grad_(True)
-        if judged and self.config.simultaneous:
+        if adversarial_phase and self.config.simultaneous:
             self._move_discriminators()
-        terms["generator/gradient_norm"] = self._share_gradients(self.generator)
+        terms["generator/gradient_norm"] = self._average_gradients(self.generator)
         self.generator_optimizer.step()
         for name, weight, value in parts:
             terms[f"generator/{name}"] = value.detach()
@@ -169,19 +169,19 @@ class GanStep:
         terms["generator/total"] = total.detach()
         return terms
 
-    def _adversarial_parts(self, given: Tensor, sharp: Tensor, restored: Tensor) -> list[tuple[str, float, Tensor]]:
+    def _adversarial_parts(self, input: Tensor, target: Tensor, restored: Tensor) -> list[tuple[str, float, Tensor]]:
         adversarial = self.config.adversarial
         assert adversarial is not None
-        shown, beside = self._noisy(restored, -1, "restored"), self._noisy(sharp, -1, "real")
+        shown, beside = self._noisy(restored, -1, "restored"), self._noisy(target, -1, "real")
         parts = []
         for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
             with torch.no_grad():
-                on_real = self._judged(part, net, beside, given) if adversarial.compares else None
-            loss = adversarial.generator_loss(self._judged(part, net, shown, given), on_real)
+                on_real = self._logits(part, net, beside, input) if adversarial.compares else None
+            loss = adversarial.generator_loss(self._logits(part, net, shown, input), on_real)
             parts.append((f"adversarial_{index}", adversarial.weight * part.weight, loss))
         return parts
 
-    def _share_gradients(self, net: nn.Module) -> Tensor:
+    def _average_gradients(self, net: nn.Module) -> Tensor:
         """Average one net's gradients over the workers; gives their norm."""
         gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
         self.world.average(gradients)
@@ -203,7 +203,7 @@ class GanStep:
         noise = self.config.instance_noise
         if noise is None or (side == "restored" and not noise.restored):
             return photo
-        level = noise.std * (1.0 - self._share if noise.fade else 1.0)
+        level = noise.std * (1.0 - self._done if noise.fade else 1.0)
         return photo + level * self._drawn(torch.randn, photo.shape[1:], f"instance noise {side}", update)
 
     def _drawn(self, law: Callable[..., Tensor], shape: Sequence[int], name: str, *keys: int) -> Tensor:
@@ -245,6 +245,6 @@ def _adam(config: Adam, nets: Sequence[nn.Module]) -> torch.optim.Adam:
     return torch.optim.Adam(parameters, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
 
 
-def _set_rate(optimizer: torch.optim.Optimizer | None, rate: float) -> None:
+def _set_learning_rate(optimizer: torch.optim.Optimizer | None, lr_factor: float) -> None:
     for group in optimizer.param_groups if optimizer is not None else ():
-        group["lr"] = rate
+        group["lr"] = lr_factor

@@ -34,16 +34,16 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> t
     health = PictureHealth()
     rows: list[list[Picture]] = []
     for place in range(world.rank, len(pairs), world.size):
-        given, sharp = (read_rgb(folder / name) for name in (pairs[place].blurred, pairs[place].sharp))
-        restored = to_pixels(np.nan_to_num(restorer.restore(to_float(given))), bits_of(sharp))
-        untouched = do_nothing(data.pairset, given)
+        input, target = (read_rgb(folder / name) for name in (pairs[place].input, pairs[place].target))
+        restored = to_pixels(np.nan_to_num(restorer.restore(to_float(input))), bits_of(target))
+        untouched = do_nothing(data.pairset, input)
         for side, seen in enumerate((restored, untouched)):
-            ours, truth = _tensor(seen), _tensor(sharp)
+            ours, truth = _tensor(seen), _tensor(target)
             sums[side] += torch.tensor([METRICS[name].stored(METRICS[name].function(ours, truth).item()) for name in names])
-        health.add(at_bits(restored, 8), at_bits(sharp, 8))
+        health.add(at_bits(restored, 8), at_bits(target, 8))
         if world.leads and len(rows) < SHEET_ROWS:
-            left = given if given.shape == sharp.shape else untouched
-            rows.append([_middle(at_bits(picture, 8)) for picture in (left, restored, sharp)])
+            left = input if input.shape == target.shape else untouched
+            rows.append([_middle(at_bits(picture, 8)) for picture in (left, restored, target)])
     restored_means, untouched_means = (world.total(sums.to(world.device)) / len(pairs)).tolist()
     scores = {f"validation/{name}": value for name, value in zip(names, restored_means, strict=True)}
     scores |= {f"validation/{name}_gain": METRICS[name].gain(scores[f"validation/{name}"], base) for name, base in zip(names, untouched_means, strict=True)}

@@ -58,7 +58,7 @@ def test_another_score_of_doing_nothing_than_the_known_one_stops_the_run() -> No
     assert KNOWN_DB["gopro/campus"] == 22.8665
     with pytest.raises(SystemExit, match=r"doing nothing scores .* its notes say 22\.8665"):
         refuse_other_protocol([pair])
-    refuse_other_protocol([ScoredPair("own", "photo", pair.blurred, pair.sharp)])
+    refuse_other_protocol([ScoredPair("own", "photo", pair.input, pair.target)])
 
 
 def test_the_report_counts_gains_and_steps_seed_by_seed() -> None:

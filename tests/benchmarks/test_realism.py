@@ -126,5 +126,5 @@ def test_levin_as_srgb_keeps_black_and_white_and_lifts_the_rest(monkeypatch: pyt
     monkeypatch.setattr(real_sets, "levin", lambda data: [ScoredPair("levin", "ramp", ramp, ramp, shifted=True)])
     pair = real_sets.levin_srgb(Path())[0]
     # Level 26 is 0.102 of the light; 255 (1.055 · 0.102^(1/2.4) − 0.055) = 89.9.
-    assert [int(pair.sharp.reshape(-1, 3)[level, 0]) for level in (0, 26, 255)] == [0, 90, 255]
+    assert [int(pair.target.reshape(-1, 3)[level, 0]) for level in (0, 26, 255)] == [0, 90, 255]
     assert (pair.group, pair.shifted) == ("levin_srgb", True)

@@ -75,6 +75,6 @@ def test_a_baseline_that_does_not_fit_is_refused(settings: dict[str, object], wo
 @pytest.mark.parametrize("baseline", typing.get_args(Baseline))
 def test_every_task_and_baseline_has_its_words(task: Task, baseline: Baseline) -> None:
     words = words_for(task, baseline)
-    assert words.given in (words.nothing, "input")
-    assert len({words.given, words.restored, words.sharp}) == 3
+    assert words.input in (words.nothing, "input")
+    assert len({words.input, words.restored, words.target}) == 3
     assert len(sentence_for(task, baseline, 4)) > 15

@@ -77,7 +77,7 @@ def test_a_section_has_a_digest_of_its_own() -> None:
 
 def test_pairs_are_given_by_split(tmp_path: Path) -> None:
     def pair(number: int, split: str) -> Pair:
-        same = {"blurred": "b", "sharp": "s", "blurred_sha256": "", "sharp_sha256": "", "width": 8, "height": 8, "blur_kind": "none"}
+        same = {"input": "b", "target": "s", "input_sha256": "", "target_sha256": "", "width": 8, "height": 8, "blur_kind": "none"}
         return Pair.model_validate({"id": str(number), "split": split, "photo": "p", "drawn": {}, "severity": 1.0, "severity_class": "mild", "seed": 1, **same})
 
     rows = (pair(0, "train"), pair(1, "test"), pair(2, "train"))

@@ -92,8 +92,8 @@ def test_nets_are_built_with_the_seed_and_place_they_are_trained_with() -> None:
 
 def test_a_term_has_the_weight_it_is_added_with() -> None:
     recipe = recipes.load("demo", root=ROOT)
-    judges = tuple(recipe.train.discriminators[0].model_copy(update={"weight": weight}) for weight in (0.6, 0.4))
-    train = recipe.train.model_copy(update={"discriminators": judges})
+    discriminators = tuple(recipe.train.discriminators[0].model_copy(update={"weight": weight}) for weight in (0.6, 0.4))
+    train = recipe.train.model_copy(update={"discriminators": discriminators})
     assert train.adversarial is not None
     assert [(term.name, term.weight) for term in terms(train)] == [("least_squares", 0.001 * 0.6), ("least_squares", 0.001 * 0.4), ("l1", 1.0)]
 
@@ -103,7 +103,7 @@ def test_the_training_picture_shows_who_sees_what() -> None:
     train = recipes.load("demo", root=ROOT).train
     text = svg(overview(train, "unet"))
     assert len(of_class(text, "path", "true")) == 2
-    assert len(of_class(text, "path", "given")) == 1
+    assert len(of_class(text, "path", "input")) == 1
     assert {each.text for each in of_class(text, "text", "channels")} == {"× 0.001", "× 1"}
 
 

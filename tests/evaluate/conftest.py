@@ -51,14 +51,14 @@ def make_pairs(tmp_path: Path) -> MakePairs:
         baseline = "bicubic" if scale > 1 else "mean_colour" if plain else "input"
         rows = []
         for source in SOURCES:
-            sharp = photo(source, width, height)
+            target = photo(source, width, height)
             for severity, size in WIDTHS.items():
-                blurred = cv2.blur(sharp, (size, size), borderType=cv2.BORDER_REFLECT_101)
+                blurred = cv2.blur(target, (size, size), borderType=cv2.BORDER_REFLECT_101)
                 if scale > 1:
                     blurred = cv2.resize(blurred, (width // scale, height // scale), interpolation=cv2.INTER_AREA)
                 if mean_colour is not None:
                     blurred = 255 - blurred
-                data = {"blur": png_bytes(blurred), "sharp": png_bytes(sharp)}
+                data = {"input": png_bytes(blurred), "target": png_bytes(target)}
                 key = f"{Path(source).stem}-{severity}"
                 for kind, content in data.items():
                     path = folder / split / kind / f"{key}.png"
@@ -69,10 +69,10 @@ def make_pairs(tmp_path: Path) -> MakePairs:
                         id=key,
                         split=split,
                         photo=sha256_of_bytes(source.encode()),
-                        blurred=f"{split}/blur/{key}.png",
-                        sharp=f"{split}/sharp/{key}.png",
-                        blurred_sha256=sha256_of_bytes(data["blur"]),
-                        sharp_sha256=sha256_of_bytes(data["sharp"]),
+                        input=f"{split}/input/{key}.png",
+                        target=f"{split}/target/{key}.png",
+                        input_sha256=sha256_of_bytes(data["input"]),
+                        target_sha256=sha256_of_bytes(data["target"]),
                         width=width,
                         height=height,
                         blur_kind={"super_resolution": "downscale", "translation": "negative"}.get(task, "box" if size < 9 else "wide_box"),

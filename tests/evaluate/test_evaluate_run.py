@@ -176,7 +176,7 @@ def test_pairs_of_another_training_are_measured_and_said(make_pairs, untrained: 
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("input", "words"),
     [
         ({"metrics": ["psnr_rbg"]}, 'Did you mean "psnr_rgb"'),
         ({"metrics": ["ssim_gauss11_rgb"]}, "must hold psnr_rgb"),
@@ -187,6 +187,6 @@ def test_pairs_of_another_training_are_measured_and_said(make_pairs, untrained: 
         ({"tile": 512}, "Extra inputs"),
     ],
 )
-def test_a_wrong_setting_is_refused_in_words(given: dict[str, object], words: str) -> None:
+def test_a_wrong_setting_is_refused_in_words(input: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        EvaluateConfig.model_validate(given)
+        EvaluateConfig.model_validate(input)

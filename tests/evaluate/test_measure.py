@@ -33,18 +33,18 @@ def cheat(pairset: PairSet):
     """A perfect restorer: it looks the answer up."""
     answers = {}
     for pair in pairset.pairs("test"):
-        blurred, sharp = read_pair(pairset, pair)
-        answers[to_float(blurred).tobytes()] = to_float(sharp)
+        blurred, target = read_pair(pairset, pair)
+        answers[to_float(blurred).tobytes()] = to_float(target)
     return lambda photo: answers[photo.tobytes()]
 
 
-def deep_pair(folder: Path, blurred: np.ndarray, sharp: np.ndarray) -> PairSet:
-    files = {"blurred": png_bytes(blurred), "sharp": png_bytes(sharp)}
+def deep_pair(folder: Path, blurred: np.ndarray, target: np.ndarray) -> PairSet:
+    files = {"input": png_bytes(blurred), "target": png_bytes(target)}
     for name, content in files.items():
         (folder / f"{name}.png").write_bytes(content)
     row = Pair(
-        id="deep", split="test", photo="deep", blurred="blurred.png", sharp="sharp.png", width=sharp.shape[1], height=sharp.shape[0], blur_kind="none",
-        blurred_sha256=sha256_of_bytes(files["blurred"]), sharp_sha256=sha256_of_bytes(files["sharp"]), drawn={}, severity=0, severity_class="mild", seed=0,
+        id="deep", split="test", photo="deep", input="input.png", target="target.png", width=target.shape[1], height=target.shape[0], blur_kind="none",
+        input_sha256=sha256_of_bytes(files["input"]), target_sha256=sha256_of_bytes(files["target"]), drawn={}, severity=0, severity_class="mild", seed=0,
     )  # fmt: skip
     counts = {"train": 0, "val": 0, "test": 1}
     return PairSet(photoset="0" * 64, config_digest="1" * 64, counts=counts, table_sha256=PairSet.write_table(folder, (row,))).save(folder)
@@ -68,8 +68,8 @@ def test_the_truth_scores_the_ceiling_on_every_photo(pairset: PairSet) -> None:
 
 def test_pairs_of_sixteen_bits_are_measured_in_sixteen(tmp_path: Path) -> None:
     # One level of 65535 off everywhere is 20 log10(65535) = 96.33 dB; rounded to 8 bit the two would be the same.
-    sharp = np.full((40, 50, 3), 30_000, np.uint16)
-    pairs, seen = deep_pair(tmp_path, sharp + 1, sharp), []
+    target = np.full((40, 50, 3), 30_000, np.uint16)
+    pairs, seen = deep_pair(tmp_path, target + 1, target), []
     (score,) = measure(nothing, pairs, ("psnr_rgb",), see=lambda *photos: seen.extend(photos))
     assert score.restored["psnr_rgb"] == score.do_nothing["psnr_rgb"] == pytest.approx(96.33, abs=0.01)
     assert {photo.dtype for photo in seen} == {np.dtype(np.uint8)}
@@ -86,8 +86,8 @@ def test_a_stronger_blur_is_farther_from_the_sharp_photo(pairset: PairSet) -> No
 def test_values_are_those_of_the_saved_files_measured_by_hand(pairset: PairSet) -> None:
     scores = measure(nothing, pairset, ("psnr_rgb",))
     for pair, score in zip(pairset.pairs("test"), scores, strict=True):
-        blurred, sharp = (photo.astype(float) for photo in read_pair(pairset, pair))
-        by_hand = 10 * np.log10(255**2 / np.mean((blurred - sharp) ** 2))
+        blurred, target = (photo.astype(float) for photo in read_pair(pairset, pair))
+        by_hand = 10 * np.log10(255**2 / np.mean((blurred - target) ** 2))
         assert score.pair == pair.id
         assert score.do_nothing["psnr_rgb"] == pytest.approx(by_hand, abs=1e-5)
         assert score.megapixels == pytest.approx(120 * 96 / 1e6)
@@ -149,14 +149,14 @@ def test_rounding_to_eight_bits_is_part_of_the_measurement() -> None:
 
 
 def test_an_altered_file_is_refused_by_name(pairset: PairSet) -> None:
-    path = pairset.folder / pairset.pairs("test")[4].blurred
+    path = pairset.folder / pairset.pairs("test")[4].input
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(LineageError, match=path.name):
         measure(nothing, pairset, METRIC_NAMES)
 
 
 def test_a_missing_file_is_refused_by_name(pairset: PairSet) -> None:
-    path = pairset.folder / pairset.pairs("test")[8].sharp
+    path = pairset.folder / pairset.pairs("test")[8].target
     path.unlink()
     with pytest.raises(LineageError, match=path.name):
         measure(nothing, pairset, METRIC_NAMES)
@@ -190,11 +190,11 @@ def test_whoever_looks_on_is_shown_each_photo_once_as_saved(make_pairs) -> None:
     pairs, seen = make_pairs("small", scale=2), []
     measure(lambda photo: photo.repeat(2, 0).repeat(2, 1) * 3 - 1, pairs, ("psnr_rgb",), see=lambda *photos: seen.append(photos))
     assert len(seen) == 9
-    for pair, (restored, nothing, sharp) in zip(pairs.pairs("test"), seen, strict=True):
-        given, truth = read_pair(pairs, pair)
-        assert np.array_equal(restored, as_saved(to_float(given).repeat(2, 0).repeat(2, 1) * 3 - 1))
-        assert np.array_equal(nothing, do_nothing(pairs, given))
-        assert np.array_equal(sharp, truth)
+    for pair, (restored, nothing, target) in zip(pairs.pairs("test"), seen, strict=True):
+        input, truth = read_pair(pairs, pair)
+        assert np.array_equal(restored, as_saved(to_float(input).repeat(2, 0).repeat(2, 1) * 3 - 1))
+        assert np.array_equal(nothing, do_nothing(pairs, input))
+        assert np.array_equal(target, truth)
 
 
 def test_a_metric_without_its_weights_is_refused_before_any_photo_is_read(pairset: PairSet, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

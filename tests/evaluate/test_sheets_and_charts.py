@@ -40,24 +40,24 @@ def test_one_photo_is_best_median_and_worst_at_once() -> None:
 
 
 def test_the_magnified_region_is_where_given_and_sharp_differ_most() -> None:
-    sharp = np.full((300, 400, 3), 100, np.uint8)
-    given = sharp.copy()
-    given[200:232, 300:332] = 160
-    top, left = where_farthest(given, sharp, 64)
+    target = np.full((300, 400, 3), 100, np.uint8)
+    input = target.copy()
+    input[200:232, 300:332] = 160
+    top, left = where_farthest(input, target, 64)
     assert top <= 200 <= 232 <= top + 64
     assert left <= 300 <= 332 <= left + 64
 
 
 def test_the_error_is_amplified_and_cut_at_white() -> None:
-    sharp = np.array([[[100, 100, 100]]], np.uint8)
+    target = np.array([[[100, 100, 100]]], np.uint8)
     restored = np.array([[[110, 90, 200]]], np.uint8)
-    assert amplified_error(restored, sharp, 4.0).tolist() == [[[40, 40, 255]]]
+    assert amplified_error(restored, target, 4.0).tolist() == [[[40, 40, 255]]]
 
 
 @pytest.mark.parametrize("size", [(40, 60), (96, 1500), (1200, 300), (900, 1300)])
 def test_photos_of_any_shape_fit_their_panels(size: tuple[int, int]) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    sheet = draw_sheet("best of 1", scored("a", 1.0), DEBLURRING, given=photo, restored=photo, sharp=photo)
+    sheet = draw_sheet("best of 1", scored("a", 1.0), DEBLURRING, input=photo, restored=photo, target=photo)
     assert sheet.shape[1] == 4 * (384 + 12) + 12
     assert sheet.shape[0] <= 66 + 26 + 2 * (384 + 12)
 
@@ -67,7 +67,7 @@ def test_captions_keep_within_their_panel_however_many_metrics_there_are() -> No
     few = scored("a", 1.0)
     values = {"psnr_rgb": 20.0} | dict.fromkeys(("ssim_gauss11_rgb", "psnr_y_crop4", "ssim_y_crop4", "lpips_alex"), 11.1111)
     many = few.model_copy(update={"restored": values, "do_nothing": values})
-    sheets = [draw_sheet("best of 1", score, DEBLURRING, given=photo, restored=photo, sharp=photo) for score in (few, many)]
+    sheets = [draw_sheet("best of 1", score, DEBLURRING, input=photo, restored=photo, target=photo) for score in (few, many)]
     line = [sheet[66:92] for sheet in sheets]
     for left in (12 + 384, 12 + 2 * 384 + 12):  # the gaps behind the first two panels
         assert (line[1][:, left : left + 12] == 255).all()

@@ -21,7 +21,7 @@ from components.evaluate.tables import terminal_table
 from components.metrics import METRICS, SET_METRICS, frechet_distance
 from components.nets.generators import SRResNet, UNet
 from components.nets.restore import save_generator
-from components.register.gate import GatePolicy, Measured, judge
+from components.register.gate import GatePolicy, Measured, decide
 
 FIELD = EvaluateConfig(metrics=("psnr_rgb", "psnr_y_crop4", "ssim_y_crop4"))
 
@@ -72,8 +72,8 @@ def test_super_resolution_is_measured_against_bicubic_by_the_fields_convention(e
     pairs = make_pairs("small", scale=4)
     assert (enlarged.task, enlarged.baseline, enlarged.metrics) == ("super_resolution", "bicubic", FIELD.metrics)
     for pair, score in zip(pairs.pairs("test"), enlarged.scores(), strict=True):
-        given, sharp = read_pair(pairs, pair)
-        off = do_nothing(pairs, given).astype(float) - sharp
+        input, target = read_pair(pairs, pair)
+        off = do_nothing(pairs, input).astype(float) - target
         assert score.do_nothing["psnr_rgb"] == pytest.approx(10 * np.log10(255**2 / np.mean(off**2)), abs=1e-5)
         assert score.do_nothing["psnr_y_crop4"] != score.do_nothing["psnr_rgb"]
 
@@ -114,9 +114,9 @@ def test_super_resolutions_sheet_shows_the_enlargement_at_the_left(enlarged: Eva
     sheet = read_rgb(enlarged.folder / "sheets" / "best.png")
     best = max(enlarged.scores(), key=lambda score: score.restored["psnr_rgb"] - score.do_nothing["psnr_rgb"])
     pairs = make_pairs("small", scale=4)
-    given = read_pair(pairs, next(pair for pair in pairs.pairs("test") if pair.id == best.pair))[0]
+    input = read_pair(pairs, next(pair for pair in pairs.pairs("test") if pair.id == best.pair))[0]
     panel = sheet[92 : 92 + 307, 12 : 12 + 384]  # 120 × 96 px fitted into 384
-    assert np.abs(panel.mean((0, 1)) - do_nothing(pairs, given).mean((0, 1))).max() < 1.0
+    assert np.abs(panel.mean((0, 1)) - do_nothing(pairs, input).mean((0, 1))).max() < 1.0
 
 
 def test_a_checkpoint_of_another_scale_is_refused(make_pairs, tmp_path: Path) -> None:
@@ -152,10 +152,10 @@ def test_a_translations_sheet_shows_the_input_and_not_the_flat_colour(translated
 def test_metrics_of_the_set_are_reported_with_their_weakness(translated: EvalReport, negatives: PairSet) -> None:
     pairs = [read_pair(negatives, pair) for pair in negatives.pairs("test")]
     flat = np.array([120, 110, 100], np.uint8) + np.zeros((96, 120, 3), np.uint8)
-    wanted = np.stack([thumbnail(sharp) for _, sharp in pairs])
+    wanted = np.stack([thumbnail(target) for _, target in pairs])
     assert translated.set_do_nothing["fid_inception"] == pytest.approx(frechet_distance(np.stack([thumbnail(flat)] * 9), wanted))
     # The untrained U-Net changes nothing, so what it "made" are the inputs.
-    assert translated.set_restored["fid_inception"] == pytest.approx(frechet_distance(np.stack([thumbnail(given) for given, _ in pairs]), wanted))
+    assert translated.set_restored["fid_inception"] == pytest.approx(frechet_distance(np.stack([thumbnail(input) for input, _ in pairs]), wanted))
     page, table = (translated.folder / "report.html").read_text(), terminal_table(translated)
     for text in (page, table):
         assert "biased upward" in text
@@ -167,7 +167,7 @@ def test_metrics_of_the_set_are_reported_with_their_weakness(translated: EvalRep
 
 def test_no_gate_rests_on_metrics_of_the_set(translated: EvalReport) -> None:
     measured = Measured(scores=translated.scores(), seconds_per_megapixel=1.0)
-    verdict = judge(GatePolicy(), measured, None, {name: metric.better for name, metric in METRICS.items()})
+    verdict = decide(GatePolicy(), measured, None, {name: metric.better for name, metric in METRICS.items()})
     assert not [check for check in verdict.checks if "inception" in check.name]
 
 
@@ -181,7 +181,7 @@ def test_without_weights_metrics_of_the_set_are_skipped_with_the_remedy(negative
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("input", "words"),
     [
         ({"set_metrics": ["fid"]}, 'no metric of whole sets is called "fid"'),
         ({"set_metrics": ["psnr_rgb"]}, "no metric of whole sets"),
@@ -189,6 +189,6 @@ def test_without_weights_metrics_of_the_set_are_skipped_with_the_remedy(negative
         ({"set_metrics": ["kid_inception", "kid_inception"]}, "set_metrics names something twice"),
     ],
 )
-def test_a_wrong_setting_is_refused_in_words(given: dict[str, object], words: str) -> None:
+def test_a_wrong_setting_is_refused_in_words(input: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        EvaluateConfig.model_validate(given)
+        EvaluateConfig.model_validate(input)

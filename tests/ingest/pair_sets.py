@@ -10,25 +10,25 @@ import numpy as np
 from ingest_photos import picture, write
 
 from components.core.images import Bytes8, linear_of, linear_to_srgb, to_uint8
-from components.core.records import Given, PhotoSet
+from components.core.records import PairedInput, PhotoSet
 from components.ingest.config import IngestConfig
 from components.ingest.quarantine import Quarantine
 
 SIGMA = 1.5
 
 
-def blurred(sharp: Bytes8, *, sigma: float = SIGMA, moved: tuple[float, float] = (0.0, 0.0)) -> Bytes8:
+def blurred(target: Bytes8, *, sigma: float = SIGMA, moved: tuple[float, float] = (0.0, 0.0)) -> Bytes8:
     """The picture under a Gaussian in linear light, then moved right and down by so many px."""
-    soft = cv2.GaussianBlur(linear_of(sharp), (0, 0), sigma)
+    soft = cv2.GaussianBlur(linear_of(target), (0, 0), sigma)
     matrix = np.array([[1, 0, moved[0]], [0, 1, moved[1]]], np.float32)
-    size = (sharp.shape[1], sharp.shape[0])
+    size = (target.shape[1], target.shape[0])
     return to_uint8(linear_to_srgb(np.clip(cv2.warpAffine(soft, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101), 0, 1)))
 
 
-def pair_at(sharp: Path, *others: Path, seed: int, **how: Any) -> None:
+def pair_at(target: Path, *others: Path, seed: int, **how: Any) -> None:
     """One sharp picture, and blurred ones of it, each a little stronger than the one before."""
     pixels = picture(seed)
-    write(sharp, pixels)
+    write(target, pixels)
     for place, other in enumerate(others):
         write(other, blurred(pixels, **{"sigma": SIGMA + 0.2 * place, **how}))
 
@@ -81,9 +81,9 @@ def realblur(root: Path) -> Path:
     lines: dict[str, list[str]] = {"train": [], "test": []}
     for scene, split in ((1, "train"), (2, "train"), (3, "train"), (7, "test")):
         for number in (1, 2):
-            sharp, soft = f"{folder}/scene{scene:03d}/gt/gt_{number}.png", f"{folder}/scene{scene:03d}/blur/blur_{number}.png"
-            pair_at(root / sharp, root / soft, seed=10 * scene + number)
-            lines[split].append(f"{sharp} {soft}")
+            target, soft = f"{folder}/scene{scene:03d}/gt/gt_{number}.png", f"{folder}/scene{scene:03d}/blur/blur_{number}.png"
+            pair_at(root / target, root / soft, seed=10 * scene + number)
+            lines[split].append(f"{target} {soft}")
     for split, said in lines.items():
         (root / f"RealBlur_J_{split}_list.txt").write_text("\n".join(said) + "\n")
     return root
@@ -110,9 +110,9 @@ def config(place: Path | str, kind: str, *, split: dict[str, Any] | None = None,
 TEST_ONLY = {"kind": "one_split", "split": "test"}
 
 
-def given(photoset: PhotoSet) -> dict[str, tuple[str, Given]]:
+def inputs_of(photoset: PhotoSet) -> dict[str, tuple[str, PairedInput]]:
     """Every blurred picture by its name, with its split."""
-    return {row.name: (photo.split, row) for photo in photoset.photos() for row in photo.given}
+    return {row.name: (photo.split, row) for photo in photoset.photos() for row in photo.inputs}
 
 
 def reasons(folder: Path) -> dict[str, str]:

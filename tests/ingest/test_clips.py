@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from ingest_photos import everything_below, picture, write
-from pair_sets import TEST_ONLY, config, given, reasons
+from pair_sets import TEST_ONLY, config, inputs_of, reasons
 
 from components.core.files import sha256_of_file, state_folder
 from components.core.images import Bytes8, decode, read_rgb
@@ -51,7 +51,7 @@ def test_every_video_and_every_folder_of_frames_is_a_scene(tmp_path: Path) -> No
     film = video(source / "film.avi", 3, 6)
     (source / "notes.txt").write_text("x")
     photoset = run(config(source, "frame_average", split=TEST_ONLY, **SETTINGS), out=tmp_path / "out")
-    found = given(photoset)
+    found = inputs_of(photoset)
     # 7 frames hold two groups of three, 12 four, 6 two. Frames are in the order people count: f9 before f10.
     assert sorted(found) == [
         "film.avi/000000-000002.png", "film.avi/000003-000005.png",
@@ -65,11 +65,11 @@ def test_every_video_and_every_folder_of_frames_is_a_scene(tmp_path: Path) -> No
     assert (row.layout, row.variant) == ("frame_average", "blur")
     assert found["film.avi/000000-000002.png"][1].made["clip_sha256"] == sha256_of_file(film)
     frames = list(frames_of(source / "walk/right"))
-    blurred, sharp = averaged(frames[9:12], "linear")
-    photo = next(photo for photo in photoset.photos() if row in photo.given)
+    input, target = averaged(frames[9:12], "linear")
+    photo = next(photo for photo in photoset.photos() if row in photo.inputs)
     assert (photo.name, photo.origin) == ("walk/right/000010.png", "frame 10 of walk/right")
-    assert np.array_equal(read_rgb(photoset.folder / photo.file), sharp)
-    assert np.array_equal(read_rgb(photoset.folder / row.file), blurred)
+    assert np.array_equal(read_rgb(photoset.folder / photo.file), target)
+    assert np.array_equal(read_rgb(photoset.folder / row.file), input)
     assert photoset.about["ignored"] == {".txt": 1}
     # 2 px a frame over 3 frames: places -2, 0, 2 px.
     assert row.severity == pytest.approx(np.sqrt(8 / 3), rel=0.15)
@@ -79,9 +79,9 @@ def test_every_video_and_every_folder_of_frames_is_a_scene(tmp_path: Path) -> No
 def test_folders_or_content_decide_the_split_of_whole_clips(tmp_path: Path) -> None:
     for place, split in enumerate(("train", "val", "test")):
         folder(tmp_path / "in" / split / "walk", place, 6)
-    told = given(run(config(tmp_path / "in", "frame_average", split={"kind": "by_folder"}, **SETTINGS), out=tmp_path / "told"))
+    told = inputs_of(run(config(tmp_path / "in", "frame_average", split={"kind": "by_folder"}, **SETTINGS), out=tmp_path / "told"))
     assert all(name.startswith(f"{split}/walk/") for name, (split, _) in told.items())
-    found = given(run(config(tmp_path / "in", "frame_average", **SETTINGS), out=tmp_path / "out"))
+    found = inputs_of(run(config(tmp_path / "in", "frame_average", **SETTINGS), out=tmp_path / "out"))
     assert sorted({(row.scene, split) for split, row in found.values()}) == [(f"{scene}/walk", split) for scene, split in sorted(sides(found).items())]
 
 
@@ -109,8 +109,8 @@ def counting(monkeypatch: pytest.MonkeyPatch, *, die_after: int | None = None) -
     made: list[int] = []
     real = clips.frame_groups
 
-    def watched(*given: object, **named: object) -> Iterator[FrameGroup]:
-        for group in real(*given, **named):  # type: ignore[arg-type]
+    def watched(*input: object, **named: object) -> Iterator[FrameGroup]:
+        for group in real(*input, **named):  # type: ignore[arg-type]
             if die_after is not None and len(made) == die_after:
                 raise KeyboardInterrupt
             made.append(group.index)
@@ -129,11 +129,11 @@ def test_what_was_made_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert run(asked, out=tmp_path / "out").digest == first.digest
     assert made == []
     # A picture that is gone is made again with those after it, and so is everything with other settings.
-    (tmp_path / "out" / given(first)["walk/000003-000005.png"][1].file).unlink()
+    (tmp_path / "out" / inputs_of(first)["walk/000003-000005.png"][1].file).unlink()
     assert run(asked, out=tmp_path / "out").digest == first.digest
     assert made == [1, 2, 3]
     assert everything_below(tmp_path / "out") == before
-    assert len(given(run(config(tmp_path / "in", "frame_average", split=TEST_ONLY, frames=[5]), out=tmp_path / "out"))) == 2
+    assert len(inputs_of(run(config(tmp_path / "in", "frame_average", split=TEST_ONLY, frames=[5]), out=tmp_path / "out"))) == 2
 
 
 def test_a_killed_run_goes_on_where_it_stopped_and_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_a_killed_run_goes_on_where_it_stopped_and_gives_the_same(tmp_path: Path
     # Killed in the middle of the third group: two are noted and kept, a third is half written.
     journal.write_text("\n".join(lines[:2]) + "\n" + lines[2][:40])
     for row in map(json.loads, lines[:2]):
-        for side in ("blurred", "sharp"):
+        for side in ("input", "target"):
             name = f"originals/{row[side]}.png"
             (tmp_path / "out/originals").mkdir(parents=True, exist_ok=True)
             (tmp_path / "out" / name).write_bytes((tmp_path / "whole" / name).read_bytes())
@@ -174,6 +174,6 @@ def test_a_video_in_a_bucket_gives_the_pairs_of_the_file(tmp_path: Path, s3_endp
     for file in source.rglob("*.*"):
         storage.put(file, f"s3://clips/{file.relative_to(source).as_posix()}")
     one, other = (run(config(place, "frame_average", split=TEST_ONLY, **SETTINGS), out=tmp_path / name) for place, name in ((source, "a"), ("s3://clips", "b")))
-    assert len(given(one)) == 3
+    assert len(inputs_of(one)) == 3
     assert other.digest == one.digest
     assert decode((other.folder / other.photos()[0].file).read_bytes()).format == "PNG"

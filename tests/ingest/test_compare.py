@@ -32,42 +32,42 @@ def noisy(pixels: Bytes8, seed: int) -> Bytes8:
 @pytest.mark.parametrize("moved", [(0.0, 0.0), (0.4, -0.3), (-2.5, 1.25), (6.0, 5.0), (-11.3, 0.0)])
 @pytest.mark.parametrize("sigma", [1.0, 4.0])
 def test_a_known_shift_is_found_to_a_tenth_of_a_pixel_under_blur_and_noise(moved: tuple[float, float], sigma: float) -> None:
-    sharp = scene(3)
-    found = compared(noisy(blurred(sharp, sigma=sigma, moved=moved), 1), sharp)
+    target = scene(3)
+    found = compared(noisy(blurred(target, sigma=sigma, moved=moved), 1), target)
     assert found.shift_px == pytest.approx(moved, abs=0.1)
     assert found.likeness > 0.97
 
 
 def test_the_centroid_of_an_uneven_blur_is_its_shift() -> None:
-    sharp = scene(4)
+    target = scene(4)
     psf = np.zeros((1, 15), np.float32)
     psf[0, 7], psf[0, 13] = 0.75, 0.25
-    soft = to_uint8(linear_to_srgb(convolved(linear_of(sharp), psf)))
-    assert compared(soft, sharp).shift_px == pytest.approx((1.5, 0.0), abs=0.2)
+    soft = to_uint8(linear_to_srgb(convolved(linear_of(target), psf)))
+    assert compared(soft, target).shift_px == pytest.approx((1.5, 0.0), abs=0.2)
 
 
 def test_brightness_and_contrast_do_not_matter() -> None:
-    sharp = scene(5)
-    dim = to_uint8(linear_to_srgb((0.1 + 0.6 * linear_of(blurred(sharp, sigma=3.0, moved=(2.0, 1.0)))).astype(np.float32)))
-    found = compared(dim, sharp)
+    target = scene(5)
+    dim = to_uint8(linear_to_srgb((0.1 + 0.6 * linear_of(blurred(target, sigma=3.0, moved=(2.0, 1.0)))).astype(np.float32)))
+    found = compared(dim, target)
     assert found.shift_px == pytest.approx((2.0, 1.0), abs=0.1)
     assert found.severity_px == pytest.approx(3 * np.sqrt(2), rel=0.1)
 
 
 @pytest.mark.parametrize("moved", [(0.0, 0.0), (0.5, -0.4), (4.4, 3.5)])
 def test_the_radius_of_a_gaussian_is_root_two_sigmas_wherever_it_lies(moved: tuple[float, float]) -> None:
-    sharp = scene(6)
+    target = scene(6)
     for sigma in (1.0, 2.0, 5.0):
-        assert compared(noisy(blurred(sharp, sigma=sigma, moved=moved), 2), sharp).severity_px == pytest.approx(sigma * np.sqrt(2), rel=0.08)
+        assert compared(noisy(blurred(target, sigma=sigma, moved=moved), 2), target).severity_px == pytest.approx(sigma * np.sqrt(2), rel=0.08)
 
 
 def test_lamps_at_night_are_compared_in_light() -> None:
     # In stored values a lamp's glow is nearly as bright as the lamp: the blur would seem a fifth wider, and the shift would be off by 0.1 px.
-    sharp = (scene(12) // 6).astype(np.uint8)
+    target = (scene(12) // 6).astype(np.uint8)
     for row, column in np.random.default_rng(1).integers(20, 300, (40, 2)):
-        sharp[row - 2 : row + 3, column - 2 : column + 3] = 250
-    soft = blurred(sharp, sigma=3.0, moved=(1.5, 0.0))
-    found = compared(soft, sharp)
+        target[row - 2 : row + 3, column - 2 : column + 3] = 250
+    soft = blurred(target, sigma=3.0, moved=(1.5, 0.0))
+    found = compared(soft, target)
     assert found.shift_px == pytest.approx((1.5, 0.0), abs=0.05)
     assert found.severity_px == pytest.approx(3 * np.sqrt(2), rel=0.05)
 
@@ -78,10 +78,10 @@ def test_measured_severity_is_that_of_the_drawn_blur() -> None:
     for seed in range(16):
         effect = kinds[seed % 4].draw([stream("severity", seed)])[0]
         assert isinstance(effect, Kernel)
-        sharp = scene(20 + seed)
-        soft = noisy(to_uint8(linear_to_srgb(np.clip(effect.apply(linear_of(sharp)), 0, 1))), seed)
+        target = scene(20 + seed)
+        soft = noisy(to_uint8(linear_to_srgb(np.clip(effect.apply(linear_of(target)), 0, 1))), seed)
         true.append(effect.severity_px)
-        found.append(compared(soft, sharp).severity_px)
+        found.append(compared(soft, target).severity_px)
     assert np.corrcoef(true, found)[0, 1] > 0.99
     assert np.median(np.array(found) / np.array(true)) == pytest.approx(1.0, abs=0.06)
 

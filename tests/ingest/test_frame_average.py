@@ -45,9 +45,9 @@ def test_a_step_that_moves_a_pixel_a_frame_becomes_a_ramp() -> None:
         frame = plain(0)
         frame[:, 8 + moved :] = 250
         frames.append(frame)
-    blurred, sharp = averaged(frames, "linear")
-    assert blurred[3, 6:14, 1].tolist() == [0, 0, 50, 100, 150, 200, 250, 250]
-    assert np.array_equal(sharp, frames[2])
+    input, target = averaged(frames, "linear")
+    assert input[3, 6:14, 1].tolist() == [0, 0, 50, 100, 150, 200, 250, 250]
+    assert np.array_equal(target, frames[2])
 
 
 def test_the_response_says_in_which_values_the_mean_is_taken() -> None:
@@ -61,15 +61,15 @@ def test_the_response_says_in_which_values_the_mean_is_taken() -> None:
 @pytest.mark.parametrize("interpolate", [0, 2])
 def test_frames_that_are_all_the_same_come_back_as_they_are(response: Response, interpolate: int) -> None:
     every_level = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
-    blurred, sharp = averaged([every_level] * 7, response, interpolate)
-    assert np.array_equal(blurred, every_level)
-    assert np.array_equal(sharp, every_level)
+    input, target = averaged([every_level] * 7, response, interpolate)
+    assert np.array_equal(input, every_level)
+    assert np.array_equal(target, every_level)
 
 
 def test_sixteen_bits_are_averaged_as_they_are() -> None:
     frames = [np.full((4, 5, 3), level, np.uint16) for level in (0, 65535, 65535)]
-    blurred, sharp = averaged(frames, "linear")
-    assert (blurred.max(), sharp.max(), blurred.dtype) == (170, 255, np.uint8)
+    input, target = averaged(frames, "linear")
+    assert (input.max(), target.max(), input.dtype) == (170, 255, np.uint8)
 
 
 def test_frames_between_close_the_gaps_of_fast_motion() -> None:
@@ -112,7 +112,7 @@ def test_groups_follow_each_other_and_use_no_frame_twice(tmp_path: Path) -> None
         assert isinstance(first, int)
         assert isinstance(count, int)
         assert (group.index, first, group.drawn["middle_frame"]) == (index, ends, first + count // 2)
-        assert group.sharp[0, 0, 0] == group.blurred[0, 0, 0] == first + count // 2
+        assert group.target[0, 0, 0] == group.input[0, 0, 0] == first + count // 2
         ends = first + count
     assert 25 < ends <= 30
     assert {group.drawn["frames"] for group in groups} == {3, 5}
@@ -122,7 +122,7 @@ def test_stride_and_step_choose_the_frames(tmp_path: Path) -> None:
     source = folder_of(tmp_path, [plain(number) for number in range(14)])
     for settings, middles in ((FrameAverage(frames=(3,), stride=2), [2, 7]), (FrameAverage(frames=(3,), stride=2, step=3), [2, 5, 8, 11])):
         groups = list(frame_groups(source, settings))
-        assert [int(group.sharp[0, 0, 0]) for group in groups] == middles
+        assert [int(group.target[0, 0, 0]) for group in groups] == middles
         assert [group.drawn["middle_frame"] for group in groups] == middles
         assert [group.drawn["first_frame"] for group in groups] == [middle - 2 for middle in middles]
 
@@ -133,7 +133,7 @@ def test_groups_that_overlap_and_differ_in_length_are_all_there(tmp_path: Path) 
     groups = list(frame_groups(source, settings))
     for group, (start, count) in zip(groups, settings.spans(), strict=False):
         assert group.drawn["first_frame"] == start
-        assert group.sharp[0, 0, 0] == group.blurred[0, 0, 0] == start + count // 2
+        assert group.target[0, 0, 0] == group.input[0, 0, 0] == start + count // 2
     assert len(groups) >= 11
 
 
@@ -143,8 +143,8 @@ def test_going_on_after_an_interruption_gives_what_is_left(tmp_path: Path) -> No
     whole, rest = list(frame_groups(source, settings)), list(frame_groups(source, settings, first_group=2))
     assert [group.index for group in rest] == [group.index for group in whole][2:]
     for one, other in zip(whole[2:], rest, strict=True):
-        assert np.array_equal(one.blurred, other.blurred)
-        assert np.array_equal(one.sharp, other.sharp)
+        assert np.array_equal(one.input, other.input)
+        assert np.array_equal(one.target, other.target)
         assert (one.drawn, one.severity_px) == (other.drawn, other.severity_px)
     assert list(frame_groups(source, settings, first_group=99)) == []
 
@@ -153,7 +153,7 @@ def test_frames_are_read_as_they_are_needed(tmp_path: Path) -> None:
     source = folder_of(tmp_path, [plain(number) for number in range(6)])
     (source / "frame4.png").write_bytes(b"no picture")
     groups = frame_groups(source, FrameAverage(frames=(3,)))
-    assert next(groups).sharp[0, 0, 0] == 1
+    assert next(groups).target[0, 0, 0] == 1
     with pytest.raises(PhotoError, match=r"frame .*frame4\.png cannot be read"):
         next(groups)
 
@@ -170,7 +170,7 @@ def test_a_video_is_read_frame_by_frame(tmp_path: Path) -> None:
     assert frames[5][16, 24].tolist() == pytest.approx([200, 0, 50], abs=6)
     assert all(np.array_equal(one, other) for one, other in zip(frames[4:], frames_of(file, first=4), strict=True))
     groups = list(frame_groups(file, FrameAverage(frames=(5,), response="linear")))
-    assert [int(group.sharp[16, 24, 2]) for group in groups] == pytest.approx([20, 70], abs=6)
+    assert [int(group.target[16, 24, 2]) for group in groups] == pytest.approx([20, 70], abs=6)
 
 
 def test_names_are_in_the_order_people_count() -> None:

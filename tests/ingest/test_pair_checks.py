@@ -10,7 +10,7 @@ import numpy as np
 import pair_sets
 import pytest
 from ingest_photos import everything_below, picture, write
-from pair_sets import TEST_ONLY, blurred, config, given, pair_at, reasons
+from pair_sets import TEST_ONLY, blurred, config, inputs_of, pair_at, reasons
 
 from components.core.errors import InputError, PhotoError
 from components.core.records import PhotoSet
@@ -64,21 +64,21 @@ def test_a_damaged_picture_on_either_side_is_named(tmp_path: Path) -> None:
 def test_a_shift_is_measured_and_beyond_the_limit_the_pair_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = pair_sets.two_folders(tmp_path / "in", 2)
     pair_at(source / "sharp/far.png", source / "blur/far.png", seed=5, moved=(3.0, -2.0))
-    found = given(take(source, tmp_path / "out"))
+    found = inputs_of(take(source, tmp_path / "out"))
     assert all(np.hypot(*row.shift_px) < 0.15 for _, row in found.values())
     said = reasons(tmp_path / "out")["blur/far.png"]
     assert said.startswith("shifted: 3.")
     assert "ingest.pairs.max_shift_px is 2; raise it, and set ingest.pairs.align to shift" in said
     assert "2 pairs in 2 scenes (train 0, val 0, test 2), largest shift 0.0" in capsys.readouterr().err
 
-    wider = given(take(source, tmp_path / "wide", max_shift_px=4))
+    wider = inputs_of(take(source, tmp_path / "wide", max_shift_px=4))
     assert wider["blur/far.png"][1].shift_px == pytest.approx((3.0, -2.0), abs=0.15)
     assert wider["blur/far.png"][1].moved_px == (0, 0)
     said = capsys.readouterr().err
     assert "largest shift 3." in said
     assert "px (blur/far.png); nothing left out" in said
 
-    moved = given(take(source, tmp_path / "moved", max_shift_px=4, align="shift"))
+    moved = inputs_of(take(source, tmp_path / "moved", max_shift_px=4, align="shift"))
     assert {name: row.moved_px for name, (_, row) in moved.items()} == {"blur/far.png": (3, -2), "blur/000.png": (0, 0), "blur/001.png": (0, 0)}
 
 
@@ -133,7 +133,7 @@ def test_a_scene_in_train_and_test_is_refused_by_name_or_left_out_of_train(tmp_p
     pair_at(folder / "sharp/000077.png", folder / "blur/000077.png", seed=999)
     with pytest.raises(PhotoError, match=r"same scene: GOPR0101_11_00, as GOPRO_Large/test/GOPR0101_11_00/blur/00000[12]\.png, which is in test"):
         run(config(source, "gopro", variant="blur"), out=tmp_path / "out")
-    found = given(run(config(source, "gopro", variant="blur", leakage="leave_out"), out=tmp_path / "out"))
+    found = inputs_of(run(config(source, "gopro", variant="blur", leakage="leave_out"), out=tmp_path / "out"))
     assert {row.scene for split, row in found.values() if split != "test"} == {f"GOPR000{number}_11_00" for number in range(3)}
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pair_sets
 import pytest
-from pair_sets import TEST_ONLY, config, given, reasons
+from pair_sets import TEST_ONLY, config, inputs_of, reasons
 from pydantic import ValidationError
 
 from components.core.errors import PhotoError
@@ -70,15 +70,15 @@ def test_every_kind_of_the_union_has_a_set_here_or_frames_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", SETS)
 def test_a_set_comes_in_as_it_lies_on_disk(tmp_path: Path, kind: str) -> None:
-    make, settings, (training, tested), (name, sharp, scene, variant) = SETS[kind]
+    make, settings, (training, tested), (name, target, scene, variant) = SETS[kind]
     photoset = run(config(make(tmp_path / "in"), kind, split=TEST_ONLY if kind == "two_folders" else None, **settings), out=tmp_path / "out")
-    found = given(photoset)
+    found = inputs_of(photoset)
     splits = [split for split, _ in found.values()]
     assert (len(splits) - splits.count("test"), splits.count("test")) == (training, tested)
     assert reasons(tmp_path / "out") == {}
     split, row = found[name]
     assert (split, row.layout, row.scene, row.variant) == ("test", kind, scene, variant)
-    assert next(photo.name for photo in photoset.photos() if row in photo.given) == sharp
+    assert next(photo.name for photo in photoset.photos() if row in photo.inputs) == target
     for _, row in found.values():
         assert (photoset.folder / row.file).read_bytes() == (tmp_path / "in" / row.name).read_bytes()
 
@@ -86,17 +86,17 @@ def test_a_set_comes_in_as_it_lies_on_disk(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["gopro", "reds", "hide", "realblur"])
 def test_val_is_taken_out_of_train_scene_by_scene(tmp_path: Path, kind: str) -> None:
     make, settings, *_ = SETS[kind]
-    found = given(run(config(make(tmp_path / "in"), kind, **settings), out=tmp_path / "out"))
+    found = inputs_of(run(config(make(tmp_path / "in"), kind, **settings), out=tmp_path / "out"))
     scenes = {split: {row.scene for side, row in found.values() if side == split} for split in ("train", "val", "test")}
     assert len(scenes["val"]) == 1
     assert not scenes["val"] & scenes["train"]
-    without = given(run(config(tmp_path / "in", kind, val=0.0, **settings), out=tmp_path / "whole"))
+    without = inputs_of(run(config(tmp_path / "in", kind, val=0.0, **settings), out=tmp_path / "whole"))
     assert {split for split, _ in without.values()} == {"train", "test"}
 
 
 def test_the_variant_of_gopro_chooses_the_folder(tmp_path: Path) -> None:
     source = pair_sets.gopro(tmp_path / "in", trained=1, tested=1)
-    by_variant = {variant: given(run(config(source, "gopro", variant=variant), out=tmp_path / variant)) for variant in ("blur", "blur_gamma")}
+    by_variant = {variant: inputs_of(run(config(source, "gopro", variant=variant), out=tmp_path / variant)) for variant in ("blur", "blur_gamma")}
     assert all(f"/{variant}/" in name and row.variant == variant for variant, found in by_variant.items() for name, (_, row) in found.items())
     assert not {row.id for _, row in by_variant["blur"].values()} & {row.id for _, row in by_variant["blur_gamma"].values()}
 
@@ -117,7 +117,7 @@ def test_the_frame_of_koehler_is_the_one_nearest_or_the_middle(tmp_path: Path, f
     photoset = run(config(pair_sets.koehler(tmp_path / "in"), "koehler", frame=frame, max_shift_px=4), out=tmp_path / "out")
     assert {photo.name.rpartition("_")[2] for photo in photoset.photos()} == {f"{number}.png"}
     # Frames lie 3 px apart, the fourth on the blurred picture.
-    assert {round(row.shift_px[0]) for _, row in given(photoset).values()} == {3 * (4 - number)}
+    assert {round(row.shift_px[0]) for _, row in inputs_of(photoset).values()} == {3 * (4 - number)}
 
 
 def test_several_blurred_pictures_go_with_one_sharp_one_by_a_part_of_the_name(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_several_blurred_pictures_go_with_one_sharp_one_by_a_part_of_the_name(tm
         kernels = [tmp_path / f"in/blur/im{seed}_kernel{kernel}.png" for kernel in range(1, 5)]
         pair_sets.pair_at(tmp_path / f"in/sharp/im{seed}.png", *kernels, seed=seed)
     photoset = run(config(tmp_path / "in", "two_folders", strip=r"_kernel\d+$", split=TEST_ONLY), out=tmp_path / "out")
-    assert {photo.name: [row.name for row in photo.given] for photo in photoset.photos()} == {
+    assert {photo.name: [row.name for row in photo.inputs] for photo in photoset.photos()} == {
         f"sharp/im{seed}.png": [f"blur/im{seed}_kernel{kernel}.png" for kernel in range(1, 5)] for seed in range(3)
     }
 
@@ -134,7 +134,7 @@ def test_folders_below_the_sharp_one_are_scenes_and_stay_together(tmp_path: Path
     for seed in range(12):
         file = f"walk{seed // 2}/{seed % 2}"
         pair_sets.pair_at(tmp_path / f"in/target/{file}.png", tmp_path / f"in/input/{file}.jpg", seed=seed)
-    found = given(run(config(tmp_path / "in", "two_folders", blurred="input", sharp="target"), out=tmp_path / "out"))
+    found = inputs_of(run(config(tmp_path / "in", "two_folders", input="input", target="target"), out=tmp_path / "out"))
     sides = {row.scene: split for split, row in found.values()}
     assert set(sides) == {f"walk{number}" for number in range(6)}
     assert all(sides[row.scene] == split for split, row in found.values())
@@ -144,7 +144,7 @@ def test_folders_below_the_sharp_one_are_scenes_and_stay_together(tmp_path: Path
 def test_a_pattern_names_the_scene(tmp_path: Path) -> None:
     for seed in range(6):
         pair_sets.pair_at(tmp_path / f"in/sharp/cam{seed // 2}-{seed}.png", tmp_path / f"in/blur/cam{seed // 2}-{seed}.png", seed=seed)
-    found = given(run(config(tmp_path / "in", "two_folders", scene=r"^(cam\d+)-"), out=tmp_path / "out"))
+    found = inputs_of(run(config(tmp_path / "in", "two_folders", scene=r"^(cam\d+)-"), out=tmp_path / "out"))
     assert {row.scene for _, row in found.values()} == {"cam0", "cam1", "cam2"}
 
 
@@ -173,7 +173,7 @@ def test_what_a_realblur_list_names_and_is_not_there_is_said_and_what_it_leaves_
     folder = "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene001"
     (source / folder / "blur/blur_2.png").unlink()
     pair_sets.pair_at(source / folder / "gt/gt_9.png", source / folder / "blur/blur_9.png", seed=500)
-    assert len(given(run(config(source, "realblur", subset="J"), out=tmp_path / "out"))) == 7
+    assert len(inputs_of(run(config(source, "realblur", subset="J"), out=tmp_path / "out"))) == 7
     assert reasons(tmp_path / "out") == {f"{folder}/blur/blur_2.png": "unmatched: RealBlur_J_train_list.txt names it, and it is not there"}
     with pytest.raises(PhotoError, match=r"no pairs at .*: realblur needs RealBlur_J_train_list\.txt and"):
         run(config(source, "realblur", subset="R"), out=tmp_path / "none")
@@ -184,7 +184,7 @@ def test_pictures_of_koehler_without_their_path_and_paths_without_a_picture_are_
     (source / "BlurryImages/Blurry1_1.png").unlink()
     for frame in (source / "Image2/Kernel2").iterdir():
         frame.unlink()
-    assert len(given(run(config(source, "koehler"), out=tmp_path / "out"))) == 2
+    assert len(inputs_of(run(config(source, "koehler"), out=tmp_path / "out"))) == 2
     assert reasons(tmp_path / "out") == {
         "BlurryImages/Blurry2_2.png": "unmatched: no sharp picture goes with it",
         "Image1/Kernel1/GroundTruth1_1_1.png": "unmatched: no blurred picture goes with it",
@@ -208,8 +208,8 @@ def test_a_line_of_a_realblur_list_that_names_one_file_is_shown(tmp_path: Path) 
         ({"photos": "x", "pairs": {"kind": "gopro"}}, "variant"),
         ({"photos": "x", "pairs": {"kind": "gopros"}}, "'gopro'"),
         ({"photos": "x", "pairs": {"kind": "two_folders", "strip": "("}}, "no regular expression"),
-        ({"photos": "x", "pairs": {"kind": "two_folders", "blurred": "a", "sharp": "a"}}, "name two folders"),
-        ({"photos": "x", "pairs": {"kind": "two_folders", "blurred": "../a"}}, "a folder below the source"),
+        ({"photos": "x", "pairs": {"kind": "two_folders", "input": "a", "target": "a"}}, "name two folders"),
+        ({"photos": "x", "pairs": {"kind": "two_folders", "input": "../a"}}, "a folder below the source"),
         ({"photos": "x", "pairs": {"kind": "frame_average", "frames": [8]}}, "take 7 or 9"),
     ],
 )

@@ -30,9 +30,9 @@ def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
 
     folder, noise, made = Path(skimage.__file__).parent / "data", np.random.default_rng(3), []
     for name in ("astronaut.png", "coffee.png", "chelsea.png"):
-        sharp = np.asarray(Image.open(folder / name).convert("RGB"))[:181, :157]
-        blurred = (sharp.astype(float) + np.roll(sharp, 2, 1) + np.roll(sharp, 3, 0)) / 3 + noise.normal(0, 5, sharp.shape)
-        made.append((np.clip(np.rint(blurred), 0, 255).astype(np.uint8), sharp))
+        target = np.asarray(Image.open(folder / name).convert("RGB"))[:181, :157]
+        blurred = (target.astype(float) + np.roll(target, 2, 1) + np.roll(target, 3, 0)) / 3 + noise.normal(0, 5, target.shape)
+        made.append((np.clip(np.rint(blurred), 0, 255).astype(np.uint8), target))
     return made
 
 
@@ -62,8 +62,8 @@ def test_both_agree_with_skimage_on_real_photos(pairs: list[tuple[np.ndarray, np
 def test_brightness_agrees_with_skimages_conversion(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
     from skimage.color import rgb2ycbcr
 
-    for _, sharp in pairs:
-        assert np.array_equal(luma_levels(as_tensor(sharp))[0, 0].numpy(), np.floor(rgb2ycbcr(sharp)[:, :, 0] + 0.5 + 1e-9))  # a hair, for halves
+    for _, target in pairs:
+        assert np.array_equal(luma_levels(as_tensor(target))[0, 0].numpy(), np.floor(rgb2ycbcr(target)[:, :, 0] + 0.5 + 1e-9))  # a hair, for halves
 
 
 @FUNCTIONS

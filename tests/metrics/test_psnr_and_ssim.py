@@ -41,15 +41,15 @@ def worsened(photo: np.ndarray) -> np.ndarray:
 
 
 def test_a_tenth_off_everywhere_is_twenty_decibels() -> None:
-    sharp = torch.zeros(1, 3, 8, 8)
-    assert psnr_rgb(sharp + 0.1, sharp).item() == pytest.approx(20.0, abs=1e-5)
+    target = torch.zeros(1, 3, 8, 8)
+    assert psnr_rgb(target + 0.1, target).item() == pytest.approx(20.0, abs=1e-5)
 
 
 def test_one_channel_of_three_off_by_a_tenth_is_four_point_eight_decibels_better() -> None:
-    sharp = torch.zeros(1, 3, 8, 8)
-    off = sharp.clone()
+    target = torch.zeros(1, 3, 8, 8)
+    off = target.clone()
     off[:, 1] = 0.1
-    assert psnr_rgb(off, sharp).item() == pytest.approx(20.0 + 10 * math.log10(3), abs=1e-5)
+    assert psnr_rgb(off, target).item() == pytest.approx(20.0 + 10 * math.log10(3), abs=1e-5)
 
 
 def test_psnr_of_identical_photos_is_infinite_and_is_stored_as_a_hundred() -> None:
@@ -116,10 +116,10 @@ def test_a_batch_gives_each_photo_the_value_it_has_alone(function) -> None:
 def test_ssim_does_not_depend_on_how_a_photo_is_cut_into_strips(monkeypatch: pytest.MonkeyPatch, photos: dict[str, np.ndarray]) -> None:
     import components.metrics.ssim as module
 
-    sharp, off = as_tensor(photos["coffee.png"]), as_tensor(worsened(photos["coffee.png"]))
-    whole = ssim_gauss11_rgb(off, sharp).item()
+    target, off = as_tensor(photos["coffee.png"]), as_tensor(worsened(photos["coffee.png"]))
+    whole = ssim_gauss11_rgb(off, target).item()
     monkeypatch.setattr(module, "STRIP_VALUES", 3 * 277 * 13)
-    assert ssim_gauss11_rgb(off, sharp).item() == pytest.approx(whole, abs=1e-7)
+    assert ssim_gauss11_rgb(off, target).item() == pytest.approx(whole, abs=1e-7)
 
 
 def test_psnr_and_ssim_agree_with_skimage_on_real_photos(photos: dict[str, np.ndarray]) -> None:
@@ -139,17 +139,17 @@ def test_psnr_agrees_with_torchmetrics_on_real_photos(photos: dict[str, np.ndarr
     from torchmetrics.functional.image import peak_signal_noise_ratio
 
     for photo in photos.values():
-        sharp, off = as_tensor(photo), as_tensor(worsened(photo))
-        assert psnr_rgb(off, sharp).item() == pytest.approx(peak_signal_noise_ratio(off, sharp, data_range=1.0).item(), abs=1e-4)
+        target, off = as_tensor(photo), as_tensor(worsened(photo))
+        assert psnr_rgb(off, target).item() == pytest.approx(peak_signal_noise_ratio(off, target, data_range=1.0).item(), abs=1e-4)
 
 
 @pytest.mark.skipif(not GOPRO.is_dir(), reason="the shared GoPro pairs lie beside the checkout only where Refocus is developed")
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_gopro_pairs_have_their_known_values(name: str) -> None:
-    blurred, sharp = (as_tensor(np.asarray(Image.open(GOPRO / kind / f"{name}.png").convert("RGB"))) for kind in ("blur", "sharp"))
+    blurred, target = (as_tensor(np.asarray(Image.open(GOPRO / kind / f"{name}.png").convert("RGB"))) for kind in ("blur", "sharp"))
     psnr, ssim = KNOWN[name]
-    assert psnr_rgb(blurred, sharp).item() == pytest.approx(psnr, abs=1e-4)
-    assert ssim_gauss11_rgb(blurred, sharp).item() == pytest.approx(ssim, abs=1e-6)
+    assert psnr_rgb(blurred, target).item() == pytest.approx(psnr, abs=1e-4)
+    assert ssim_gauss11_rgb(blurred, target).item() == pytest.approx(ssim, abs=1e-6)
 
 
 def test_half_precision_photos_are_measured_in_single_precision() -> None:
@@ -171,8 +171,8 @@ def test_measuring_leaves_its_inputs_alone_and_carries_no_gradient(function) -> 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @FUNCTIONS
 def test_a_gpu_gives_the_values_of_the_processor(function, photos: dict[str, np.ndarray]) -> None:
-    sharp, off = as_tensor(photos["coffee.png"]), as_tensor(worsened(photos["coffee.png"]))
-    assert function(off.cuda(), sharp.cuda()).item() == pytest.approx(function(off, sharp).item(), abs=1e-5)
+    target, off = as_tensor(photos["coffee.png"]), as_tensor(worsened(photos["coffee.png"]))
+    assert function(off.cuda(), target.cuda()).item() == pytest.approx(function(off, target).item(), abs=1e-5)
 
 
 GOOD = torch.full((1, 3, 12, 12), 0.5)
@@ -180,7 +180,7 @@ GOOD = torch.full((1, 3, 12, 12), 0.5)
 
 @FUNCTIONS
 @pytest.mark.parametrize(
-    ("restored", "sharp", "words"),
+    ("restored", "target", "words"),
     [
         (GOOD + 0.6, GOOD, "the first photo spans 1.1 to 1.1"),
         (GOOD, GOOD - 0.6, "the second photo spans -0.1"),
@@ -193,9 +193,9 @@ GOOD = torch.full((1, 3, 12, 12), 0.5)
         ((GOOD * 255).byte(), (GOOD * 255).byte(), "divide 8-bit values by 255"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_words(function, restored: Tensor, sharp: Tensor, words: str) -> None:
+def test_what_cannot_be_compared_is_refused_in_words(function, restored: Tensor, target: Tensor, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        function(restored, sharp)
+        function(restored, target)
 
 
 def test_ssim_refuses_a_photo_smaller_than_its_window() -> None:

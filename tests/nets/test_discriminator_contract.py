@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from judges import ADAPTER, judged, name_of, part_of, photo_of
 from pydantic import ValidationError
 from safetensors.torch import load, save
+from small_discriminators import ADAPTER, logits_of, name_of, part_of, photo_of
 from torch import Tensor, nn
 
 from components.core.errors import InputError
@@ -61,18 +61,18 @@ def test_a_fixed_size_is_the_only_one_and_any_size_is_any(config: dict[str, Any]
     net = part.build(seed=0)
     larger = part.smallest_px + 13 * part.shrink
     if part.fixed_px is None:
-        assert torch.isfinite(judged(part, net, larger)).all()
+        assert torch.isfinite(logits_of(part, net, larger)).all()
     else:
         assert part.fixed_px == part.smallest_px
         assert part.receptive_field_px is None
         with pytest.raises(InputError, match="dense head"):
-            judged(part, net, larger)
+            logits_of(part, net, larger)
 
 
 @pytest.mark.parametrize("config", SMALL, ids=name_of)
 def test_one_logit_map_a_photo(config: dict[str, Any]) -> None:
     part = part_of(config)
-    logits = judged(part, part.build(seed=0), part.fixed_px or 64, batch=3)
+    logits = logits_of(part, part.build(seed=0), part.fixed_px or 64, batch=3)
     assert logits.shape[:2] == (3, 1)
     assert logits.ndim == 4
 
@@ -111,11 +111,11 @@ def test_weights_survive_a_save_and_load_bit_for_bit(config: dict[str, Any]) -> 
     part = part_of(config)
     net, other = part.build(seed=0), part.build(seed=1)
     for _ in range(2):
-        judged(part, net, part.fixed_px or 64, batch=2)  # moves running means and singular vectors
+        logits_of(part, net, part.fixed_px or 64, batch=2)  # moves running means and singular vectors
     other.load_state_dict(load(save(net.state_dict())))
     kept, loaded = net.state_dict(), other.state_dict()
     assert all(torch.equal(kept[name], loaded[name]) for name in kept)
-    assert torch.equal(judged(part, net.eval(), part.fixed_px or 64), judged(part, other.eval(), part.fixed_px or 64))
+    assert torch.equal(logits_of(part, net.eval(), part.fixed_px or 64), logits_of(part, other.eval(), part.fixed_px or 64))
 
 
 @pytest.mark.parametrize("config", [config | {"spectral_norm": True} for config in SMALL if "spectral_norm" not in config], ids=name_of)
@@ -123,7 +123,7 @@ def test_spectral_norm_brings_every_weights_largest_singular_value_to_one(config
     part = part_of(config)
     net = part.build(seed=0)
     for _ in range(30):
-        judged(part, net, part.fixed_px or 48, batch=2)
+        logits_of(part, net, part.fixed_px or 48, batch=2)
     found = [torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     assert len(found) == len(
         [layer for layer in part.model_copy(update={"spectral_norm": False}).build(0).modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
@@ -173,9 +173,9 @@ def test_half_precision_judges_nearly_the_same(config: dict[str, Any]) -> None:
     part = part_of(config)
     nets = [part.build(seed=0) for _ in range(2)]
     with torch.no_grad():
-        exact = judged(part, nets[0], part.fixed_px or 64, batch=2)
+        exact = logits_of(part, nets[0], part.fixed_px or 64, batch=2)
         with torch.autocast("cpu", torch.bfloat16):
-            rough = judged(part, nets[1], part.fixed_px or 64, batch=2)
+            rough = logits_of(part, nets[1], part.fixed_px or 64, batch=2)
     # bfloat16 keeps 8 bits: a few hundredths of the logits' spread after a handful of layers.
     assert (rough.float() - exact).abs().max() < 0.05 * exact.abs().max() + 1e-3
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from judges import name_of, on_paper, part_of, photo_of
 from PIL import Image
 from pydantic import ValidationError
+from small_discriminators import name_of, on_paper, part_of, photo_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -42,9 +42,9 @@ def photos(part: Generator, count: int = 2) -> torch.Tensor:
 
 @each
 def test_every_generator_gives_back_the_shape_times_its_scale(part: Generator) -> None:
-    given = photos(part)
-    restored = part.build(seed=1).eval()(given)
-    assert restored.shape == (2, 3, part.scale * given.shape[2], part.scale * given.shape[3])
+    input = photos(part)
+    restored = part.build(seed=1).eval()(input)
+    assert restored.shape == (2, 3, part.scale * input.shape[2], part.scale * input.shape[3])
 
 
 @each
@@ -130,15 +130,15 @@ def test_the_demos_unet_begins_as_it_always_did() -> None:
 def test_keras_padding_moves_a_resnets_halvings() -> None:
     ours, theirs = (ResNet(width=8, blocks=1, dropout=0, padding=padding).build(seed=0) for padding in ("torch", "keras"))
     theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
-    given = photos(ResNet())
-    assert ours(given).shape == theirs(given).shape
-    assert not torch.allclose(ours(given), theirs(given))
+    input = photos(ResNet())
+    assert ours(input).shape == theirs(input).shape
+    assert not torch.allclose(ours(input), theirs(input))
 
 
 def test_unit_range_is_the_same_net_on_photos_from_0_to_1() -> None:
     unit, signed = (SRResNet(width=8, blocks=1, norm="none", first="he", input_range=name).build(seed=0) for name in ("unit", "signed"))
-    given = photos(SRResNet(), count=1).repeat(1, 1, 4, 4)
-    torch.testing.assert_close(unit(given), signed((given + 1) / 2))
+    input = photos(SRResNet(), count=1).repeat(1, 1, 4, 4)
+    torch.testing.assert_close(unit(input), signed((input + 1) / 2))
 
 
 def test_srgans_halves_of_a_block_are_in_the_guides_order() -> None:
@@ -152,7 +152,7 @@ def test_srgans_halves_of_a_block_are_in_the_guides_order() -> None:
 
 
 def test_blocks_add_to_what_they_are_given_and_srgans_long_skip_goes_around_them() -> None:
-    given = photos(ResNet(), count=1)
+    input = photos(ResNet(), count=1)
     resnet = ResNet(width=8, blocks=2, dropout=0).build(seed=0).body
     assert [type(layer).__name__ for layer in resnet[10].body] == [
         "ReflectionPad2d",
@@ -163,14 +163,14 @@ def test_blocks_add_to_what_they_are_given_and_srgans_long_skip_goes_around_them
         "Conv2d",
         "PhotoNorm2d",
     ]
-    features = resnet[:10](given)
+    features = resnet[:10](input)
     torch.testing.assert_close(resnet[10](features), features + resnet[10].body(features))
     net = SRResNet(width=8, blocks=2).build(seed=0).eval()
     first, second, *after = net.blocks
-    stem = net.stem(given)
+    stem = net.stem(input)
     inner = stem + first.body(stem)
     inner = nn.Sequential(*after)(inner + second.body(inner))
-    torch.testing.assert_close(net(given), torch.tanh(net.head(net.up(stem + inner))))
+    torch.testing.assert_close(net(input), torch.tanh(net.head(net.up(stem + inner))))
 
 
 def moved(part: ConvUNet) -> nn.Module:
@@ -184,36 +184,36 @@ def moved(part: ConvUNet) -> nn.Module:
 
 def test_the_deblurring_guides_unet_is_the_one_it_prints() -> None:
     part = ConvUNet(width=8, depth=2, dropout=0, bottleneck_norm=True, bias=True, decoder_slope=0.2, skip_slope=0.04, bottleneck_slope=0.2, first="he")
-    net, given = moved(part), photos(part)
+    net, input = moved(part), photos(part)
     (down1, down2), (up1, out) = net.body.down, net.body.up
-    e1 = F.leaky_relu(down1(given), 0.2)
+    e1 = F.leaky_relu(down1(input), 0.2)
     e2 = F.leaky_relu(down2(e1), 0.2)
     d1 = F.leaky_relu(torch.cat([up1(e2), e1], dim=1), 0.2)
-    torch.testing.assert_close(net(given), torch.tanh(out(d1)))
+    torch.testing.assert_close(net(input), torch.tanh(out(d1)))
 
 
 def test_the_pix2pix_guides_unet_is_the_one_it_prints() -> None:
     part = ConvUNet(width=8, depth=3, dropout_ups=(1, 2), bottleneck_norm=True, skip_slope=0.2, bottleneck_slope=0.2, first="he")
-    net, given = moved(part), photos(part)
+    net, input = moved(part), photos(part)
     down, up = net.body.down, net.body.up
-    e1 = F.leaky_relu(down[0](given), 0.2)
+    e1 = F.leaky_relu(down[0](input), 0.2)
     e2 = F.leaky_relu(down[1](e1), 0.2)
     y = F.leaky_relu(down[2](e2), 0.2)
     for layers, skip in zip(up[:-1], (e2, e1), strict=True):
         y = torch.cat([F.relu(layers(y)), skip], dim=1)
-    torch.testing.assert_close(net(given), torch.tanh(up[2](y)))
+    torch.testing.assert_close(net(input), torch.tanh(up[2](y)))
     assert [type(layer).__name__ for layer in up[0]] == ["ConvTranspose2d", "SharedBatchNorm2d", "Dropout"]
 
 
 def test_official_pix2pix_rectifies_before_each_doubling() -> None:
     part = ConvUNet(width=8, depth=3, dropout_ups=(1,), first="he")
-    net, given = moved(part), photos(part)
+    net, input = moved(part), photos(part)
     down, up = net.body.down, net.body.up
-    e1 = down[0](given)
+    e1 = down[0](input)
     e2 = down[1](F.leaky_relu(e1, 0.2))
     y = up[0](F.relu(down[2](F.leaky_relu(e2, 0.2))))
     y = up[1](F.relu(torch.cat([y, e2], dim=1)))
-    torch.testing.assert_close(net(given), torch.tanh(up[2](F.relu(torch.cat([y, e1], dim=1)))))
+    torch.testing.assert_close(net(input), torch.tanh(up[2](F.relu(torch.cat([y, e1], dim=1)))))
     assert [type(layer).__name__ for layer in down[2]] == ["Conv2d"]  # no normalisation at the bottleneck
 
 
@@ -228,7 +228,7 @@ def test_a_normalised_bottleneck_of_one_px_tells_nothing_of_the_photo() -> None:
     for part, told in ((ConvUNet(width=8, depth=3, dropout=0, bottleneck_norm=True), False), (ConvUNet(width=8, depth=3, dropout=0), True)):
         net = part.build(seed=0)
         seen: list[torch.Tensor] = []
-        net.body.down[-1].register_forward_hook(lambda layer, given, out, seen=seen: seen.append(out.detach()))
+        net.body.down[-1].register_forward_hook(lambda layer, input, out, seen=seen: seen.append(out.detach()))
         net(torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(4)))
         assert bool(seen[0].any()) is told
 
@@ -237,8 +237,8 @@ def test_a_normalised_bottleneck_of_one_px_tells_nothing_of_the_photo() -> None:
 def test_without_skips_all_goes_through_the_bottleneck(skips: bool) -> None:
     part = ConvUNet(width=8, depth=3, dropout=0, norm="none", skips=skips, first="he")
     net = part.build(seed=0)
-    net.body.down[-1].register_forward_hook(lambda layer, given, out: torch.zeros_like(out))
-    one, other = (net(given[None]) for given in photos(part))
+    net.body.down[-1].register_forward_hook(lambda layer, input, out: torch.zeros_like(out))
+    one, other = (net(input[None]) for input in photos(part))
     assert torch.equal(one, other) is not skips
 
 
@@ -256,6 +256,6 @@ def test_attention_stands_as_many_halvings_deep_as_asked(level: int) -> None:
     net = ConvUNet(width=8, depth=4, attention=Attention(level=level, heads=1, key_channels=4)).build(seed=0)
     sides: list[int] = []
     layer = next(layer for layer in net.modules() if isinstance(layer, SelfAttention))
-    layer.register_forward_hook(lambda layer, given, out: sides.append(out.shape[-1]))
+    layer.register_forward_hook(lambda layer, input, out: sides.append(out.shape[-1]))
     net(torch.zeros(1, 3, 32, 32))
     assert sides == [32 // 2**level]

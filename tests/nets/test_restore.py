@@ -50,9 +50,9 @@ def test_tiles_of_a_local_net_join_without_a_seam() -> None:
     part = UNet(width=4, depth=1)
     net = part.build(seed=0)
     nn.init.normal_(net.body.head.weight, std=0.1, generator=torch.Generator().manual_seed(1))  # type: ignore[union-attr,arg-type]
-    given = photo(400, 520, seed=1)
-    whole, tiled = (Restorer(net, part, tile_px=side).restore(given) for side in (2048, 256))
-    assert np.abs(whole - given).max() > 0.01
+    input = photo(400, 520, seed=1)
+    whole, tiled = (Restorer(net, part, tile_px=side).restore(input) for side in (2048, 256))
+    assert np.abs(whole - input).max() > 0.01
     # Away from each tile's own reflected border the two are the same sums; the ramp hides what is left there.
     assert np.abs(whole - tiled).mean() < 2e-4
 
@@ -64,8 +64,8 @@ def test_tiles_of_a_local_net_join_without_a_seam() -> None:
 )
 def test_a_large_photo_is_the_same_whole_and_in_tiles(part: Generator) -> None:
     net = part.build(seed=0)
-    given = photo(150 if part.scale > 1 else 300, 290, seed=2)
-    whole, tiled = (Restorer(net, part, tile_px=side).restore(given) for side in (4096, 256))
+    input = photo(150 if part.scale > 1 else 300, 290, seed=2)
+    whole, tiled = (Restorer(net, part, tile_px=side).restore(input) for side in (4096, 256))
     assert whole.shape == tiled.shape
     assert whole.std() > 0.01
     assert np.abs(whole - tiled).max() < 1e-4
@@ -103,22 +103,22 @@ def noisy(on: bool) -> tuple[ResNet, nn.Module]:
 
 
 def test_dropout_is_off_when_restoring_unless_asked_for() -> None:
-    given = photo(16, 16, seed=2)
+    input = photo(16, 16, seed=2)
     part, net = noisy(False)
-    off = Restorer(net, part).restore(given)
-    np.testing.assert_array_equal(off, Restorer(net, part).restore(given))
+    off = Restorer(net, part).restore(input)
+    np.testing.assert_array_equal(off, Restorer(net, part).restore(input))
     asked, _ = noisy(True)
-    assert np.abs(Restorer(net, asked).restore(given) - off).max() > 0.01
+    assert np.abs(Restorer(net, asked).restore(input) - off).max() > 0.01
 
 
 @pytest.mark.parametrize("tile_px", [256, 1024])
 def test_dropout_at_test_time_repeats_and_leaves_other_draws_alone(tile_px: int) -> None:
     part, net = noisy(True)
-    restorer, given = Restorer(net, part, tile_px=tile_px), photo(16, 300, seed=2)
+    restorer, input = Restorer(net, part, tile_px=tile_px), photo(16, 300, seed=2)
     torch.manual_seed(5)
-    first = restorer.restore(given)
+    first = restorer.restore(input)
     drawn = torch.rand(3)
-    np.testing.assert_array_equal(restorer.restore(given), first)
+    np.testing.assert_array_equal(restorer.restore(input), first)
     torch.manual_seed(5)
     assert torch.equal(torch.rand(3), drawn)
 
@@ -143,17 +143,17 @@ def with_statistics(choice: str) -> tuple[ConvUNet, nn.Module]:
 
 
 def test_the_photos_own_statistics_are_those_of_a_training_batch_of_one() -> None:
-    given = photo(24, 32, seed=4)
+    input = photo(24, 32, seed=4)
     part, net = with_statistics("photo")
     running = [value.clone() for name, value in net.state_dict().items() if "running" in name]
-    own = Restorer(net, part, device="cpu").restore(given)
+    own = Restorer(net, part, device="cpu").restore(input)
     assert all(torch.equal(before, after) for before, after in zip(running, (v for n, v in net.state_dict().items() if "running" in n), strict=True))
     net.train()
     with torch.no_grad():
-        trained = net(torch.from_numpy(given).permute(2, 0, 1)[None] * 2 - 1)
+        trained = net(torch.from_numpy(input).permute(2, 0, 1)[None] * 2 - 1)
     np.testing.assert_allclose(own, (trained[0].permute(1, 2, 0) + 1) / 2, atol=1e-5)
     other, net = with_statistics("running")
-    assert np.abs(Restorer(net, other, device="cpu").restore(given) - own).max() > 0.01
+    assert np.abs(Restorer(net, other, device="cpu").restore(input) - own).max() > 0.01
 
 
 @pytest.mark.parametrize("part", KINDS.values(), ids=KINDS)

@@ -74,10 +74,10 @@ def _pairs(root: Path, photoset: PhotoSet, settings: dict[str, object]) -> PairS
     rows = []
     for photo in photoset.photos():
         name = f"{photo.id[:16]}-00"
-        sharp = stream(photo.id).integers(0, 256, size=(48, 64, 3)).astype(np.uint8)
-        blurred = ((sharp.astype(np.uint16) + np.roll(sharp, 1, axis=1)) // 2).astype(np.uint8)
-        paths = {"blurred": f"{photo.split}/blur/{name}.png", "sharp": f"{photo.split}/sharp/{name}.png"}
-        for kind, picture in (("blurred", blurred), ("sharp", sharp)):
+        target = stream(photo.id).integers(0, 256, size=(48, 64, 3)).astype(np.uint8)
+        blurred = ((target.astype(np.uint16) + np.roll(target, 1, axis=1)) // 2).astype(np.uint8)
+        paths = {"input": f"{photo.split}/input/{name}.png", "target": f"{photo.split}/target/{name}.png"}
+        for kind, picture in (("input", blurred), ("target", target)):
             (root / paths[kind]).parent.mkdir(parents=True, exist_ok=True)
             write_png(root / paths[kind], picture)
         digests = {f"{kind}_sha256": sha256_of_file(root / path) for kind, path in paths.items()}

@@ -7,7 +7,7 @@ from chain import METRIC, OTHER, score
 
 from components.core.errors import LineageError
 from components.core.records import PhotoScore
-from components.register.gate import Check, GatePolicy, Measured, Verdict, difference, judge
+from components.register.gate import Check, GatePolicy, Measured, Verdict, decide, difference
 
 BETTER: Any = {METRIC: "higher", OTHER: "higher", "lpips_alex": "lower"}
 POLICY = GatePolicy()
@@ -56,23 +56,23 @@ CASES: list[tuple[str, Measured, Measured | None, list[str]]] = [
 
 @pytest.mark.parametrize(("candidate", "champion", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_the_gate_fails_these_checks_and_no_others(candidate: Measured, champion: Measured | None, wanted: list[str]) -> None:
-    verdict = judge(POLICY, candidate, champion, BETTER)
+    verdict = decide(POLICY, candidate, champion, BETTER)
     assert sorted(failed(verdict)) == sorted(wanted)
     assert verdict.passed is (not wanted)
     assert verdict.words.startswith("refused: " if wanted else "promoted: ")
 
 
 def test_a_gain_must_be_greater_than_the_least_one() -> None:
-    assert judge(GatePolicy(min_gain=0.5), measured(*[0.5] * 6), None, BETTER).passed is False
-    assert judge(GatePolicy(min_gain=0.49), measured(*[0.5] * 6), None, BETTER).passed is True
+    assert decide(GatePolicy(min_gain=0.5), measured(*[0.5] * 6), None, BETTER).passed is False
+    assert decide(GatePolicy(min_gain=0.49), measured(*[0.5] * 6), None, BETTER).passed is True
 
 
 def test_too_few_test_photos_are_refused() -> None:
-    assert failed(judge(GatePolicy(min_test_photos=7), measured(*SIX_BETTER), None, BETTER)) == ["enough test photos"]
+    assert failed(decide(GatePolicy(min_test_photos=7), measured(*SIX_BETTER), None, BETTER)) == ["enough test photos"]
 
 
 def test_a_model_over_its_time_is_refused_with_both_figures() -> None:
-    verdict = judge(GatePolicy(max_seconds_per_megapixel=0.9), measured(*SIX_BETTER), None, BETTER)
+    verdict = decide(GatePolicy(max_seconds_per_megapixel=0.9), measured(*SIX_BETTER), None, BETTER)
     assert failed(verdict) == ["time per megapixel"]
     assert "1 s per megapixel, 0.9 allowed" in verdict.words
 
@@ -104,60 +104,60 @@ def test_the_interval_holds_the_mean_and_stays_within_the_photos() -> None:
 
 
 def test_the_same_figures_give_the_same_verdict() -> None:
-    assert judge(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER) == judge(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER)
+    assert decide(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER) == decide(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER)
 
 
 def test_a_loss_on_strong_blur_is_refused_though_the_whole_is_better() -> None:
     kinds = ["mild"] * 9 + ["strong"]
     rows = [score(f"{index:016x}-00", 1.0 if kind == "mild" else 0.0, kind=kind) for index, kind in enumerate(kinds)]
     base = [score(f"{index:016x}-00", 0.3, kind=kind) for index, kind in enumerate(kinds)]
-    verdict = judge(POLICY, Measured(scores=tuple(rows), seconds_per_megapixel=1), Measured(scores=tuple(base), seconds_per_megapixel=1), BETTER)
+    verdict = decide(POLICY, Measured(scores=tuple(rows), seconds_per_megapixel=1), Measured(scores=tuple(base), seconds_per_megapixel=1), BETTER)
     assert failed(verdict) == [f"no worse than the champion on strong blur: {METRIC}"]
     assert named(verdict, f"no worse than the champion on strong blur: {METRIC}").value == pytest.approx(-0.3)
 
 
 def test_other_pairs_than_the_champions_are_refused() -> None:
     with pytest.raises(LineageError, match="other pairs \\(1 differ\\)"):
-        judge(POLICY, measured(1, 1, 1), measured(1, 1), BETTER)
+        decide(POLICY, measured(1, 1, 1), measured(1, 1), BETTER)
 
 
 def test_a_champion_measured_by_other_code_is_refused() -> None:
     with pytest.raises(LineageError, match="were not measured alike"):
-        judge(POLICY, measured(1.0, psnr=24.0), measured(1.0, psnr=24.1), BETTER)
+        decide(POLICY, measured(1.0, psnr=24.0), measured(1.0, psnr=24.1), BETTER)
 
 
 def test_no_rows_are_refused() -> None:
     with pytest.raises(LineageError, match="no test pair"):
-        judge(POLICY, measured(), None, BETTER)
+        decide(POLICY, measured(), None, BETTER)
 
 
 def test_a_primary_metric_nobody_measured_is_refused_with_the_nearest() -> None:
     with pytest.raises(LineageError, match='Did you mean "psnr_rgb"'):
-        judge(GatePolicy(primary="psnr_rgbb"), measured(1.0), None, BETTER)
+        decide(GatePolicy(primary="psnr_rgbb"), measured(1.0), None, BETTER)
 
 
 def test_a_metric_that_no_version_knows_is_refused() -> None:
     with pytest.raises(LineageError, match="which no metric of this version is called"):
-        judge(POLICY, measured(1.0), None, {METRIC: "higher"})
+        decide(POLICY, measured(1.0), None, {METRIC: "higher"})
 
 
 def test_nan_among_the_figures_is_not_finite_output() -> None:
     row = score("a-00", 1.0)
     broken = PhotoScore.model_construct(**{**row.__dict__, "restored": {METRIC: float("nan"), OTHER: 0.8}})
-    verdict = judge(POLICY, Measured.model_construct(scores=(broken,), seconds_per_megapixel=1.0), None, BETTER)
+    verdict = decide(POLICY, Measured.model_construct(scores=(broken,), seconds_per_megapixel=1.0), None, BETTER)
     assert failed(verdict) == ["finite output"]
     assert "1 of 1 test photos came out with NaN or infinity, such as a-00" in verdict.words
 
 
 def test_a_metric_missing_from_one_row_is_not_finite_output() -> None:
     row = score("a-00", 1.0).model_copy(update={"restored": {METRIC: 25.0}})
-    assert failed(judge(POLICY, Measured(scores=(row,), seconds_per_megapixel=1.0), None, BETTER)) == ["finite output"]
+    assert failed(decide(POLICY, Measured(scores=(row,), seconds_per_megapixel=1.0), None, BETTER)) == ["finite output"]
 
 
 def test_the_words_of_a_first_promotion() -> None:
-    words = judge(POLICY, measured(*[1.0] * 6), None, BETTER).words
+    words = decide(POLICY, measured(*[1.0] * 6), None, BETTER).words
     assert words == "promoted: psnr_rgb +1 (+1 to +1 over 6 photos) against doing nothing; no champion serves yet, so the floors alone decide"
 
 
 def test_the_words_say_when_photos_are_too_few_for_an_interval() -> None:
-    assert "psnr_rgb +1 (mean of 2 photos, too few for an interval) against doing nothing" in judge(POLICY, measured(1.0, 1.0), None, BETTER).words
+    assert "psnr_rgb +1 (mean of 2 photos, too few for an interval) against doing nothing" in decide(POLICY, measured(1.0, 1.0), None, BETTER).words

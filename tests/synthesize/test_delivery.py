@@ -38,9 +38,9 @@ def flying(photoset: PhotoSet, tmp_path_factory: pytest.TempPathFactory) -> Pair
 
 def test_only_training_photos_become_targets(photoset: PhotoSet, flying: PairSet) -> None:
     train = {photo.id for photo in photoset.photos() if photo.split == "train"}
-    assert {target.photo for target in flying.targets()} == train
+    assert {source.photo for source in flying.source_photos()} == train
     assert flying.counts == {"train": 0, "val": 2, "test": 2}
-    assert not (flying.folder / "train" / "blur").exists()
+    assert not (flying.folder / "train" / "input").exists()
 
 
 def test_what_is_measured_with_is_as_in_an_offline_set(offline: PairSet, flying: PairSet) -> None:
@@ -48,50 +48,50 @@ def test_what_is_measured_with_is_as_in_an_offline_set(offline: PairSet, flying:
         assert flying.pairs(split) == offline.pairs(split)
     ours, theirs = ({name: digest for name, digest in everything(made.folder).items() if name.startswith(("val", "test"))} for made in (flying, offline))
     assert ours == theirs
-    sharp = {pair.photo: pair.sharp_sha256 for pair in offline.pairs("train")}
-    assert {target.photo: target.sharp_sha256 for target in flying.targets()} == sharp
+    target = {pair.photo: pair.target_sha256 for pair in offline.pairs("train")}
+    assert {source.photo: source.target_sha256 for source in flying.source_photos()} == target
 
 
 def test_the_photo_to_blur_lies_beside_its_target_where_that_holds_less(photoset: PhotoSet, flying: PairSet) -> None:
     """The first photo of 96 px is shrunk to 88, the third has 16 bits: neither's light fits into 8."""
-    assert len(flying.targets()) == 2
-    for target in flying.targets():
-        light, sharp = read_rgb(flying.folder / target.light), read_rgb(flying.folder / target.sharp)
-        assert (light.dtype, sharp.dtype) == (np.uint16, np.uint8)
-        assert light.shape == sharp.shape == (target.height, target.width, 3)
+    assert len(flying.source_photos()) == 2
+    for source in flying.source_photos():
+        light, target = read_rgb(flying.folder / source.light), read_rgb(flying.folder / source.target)
+        assert (light.dtype, target.dtype) == (np.uint16, np.uint8)
+        assert light.shape == target.shape == (source.height, source.width, 3)
         # Both are the photo in sRGB; half a level, and a twentieth for the table between light and levels.
-        assert np.abs(light / 257 - sharp).max() < 0.55
+        assert np.abs(light / 257 - target).max() < 0.55
     photo = next(photo for photo in photoset.photos() if photo.bits == 16)
-    target = next(target for target in flying.targets() if target.photo == photo.id)
-    assert np.array_equal(read_rgb(flying.folder / target.light), decode((photoset.folder / photo.file).read_bytes()).pixels)
+    source = next(source for source in flying.source_photos() if source.photo == photo.id)
+    assert np.array_equal(read_rgb(flying.folder / source.light), decode((photoset.folder / photo.file).read_bytes()).pixels)
 
 
 def test_a_photo_of_eight_bits_is_its_own_target(photoset: PhotoSet, tmp_path: Path) -> None:
     made = run(SynthesizeConfig(delivery="on_the_fly"), photoset, out=tmp_path)
     bits = {photo.id: photo.bits for photo in photoset.photos()}
-    assert {bits[target.photo]: target.light == target.sharp for target in made.targets()} == {8: True, 16: False}
+    assert {bits[source.photo]: source.light == source.target for source in made.source_photos()} == {8: True, 16: False}
 
 
 def test_the_record_says_how_training_makes_its_pairs(flying: PairSet) -> None:
     way = PairSet.load(flying.folder).on_the_fly
     assert way is not None
     assert Degradation.model_validate(way.degradation) == FLYING.degradation
-    assert (way.seed, way.targets) == (0, 2)
+    assert (way.seed, way.sources) == (0, 2)
 
 
 def test_an_offline_set_says_nothing_of_it_and_keeps_its_digest(offline: PairSet) -> None:
     assert "on_the_fly" not in (offline.folder / PairSet.FILE).read_text()
     assert "delivery" not in OFFLINE.model_dump(mode="json")
     assert OFFLINE.identity != FLYING.identity
-    assert offline.targets() == ()
+    assert offline.source_photos() == ()
     assert offline.tables == {PairSet.TABLE: offline.table_sha256}
 
 
 def test_an_altered_table_of_targets_is_refused(photoset: PhotoSet, tmp_path: Path) -> None:
     made = run(FLYING, photoset, out=tmp_path)
-    (tmp_path / PairSet.TARGETS).write_text("")
-    with pytest.raises(LineageError, match=r"targets\.jsonl is missing or was altered"):
-        made.targets()
+    (tmp_path / PairSet.SOURCES).write_text("")
+    with pytest.raises(LineageError, match=r"sources\.jsonl is missing or was altered"):
+        made.source_photos()
 
 
 def test_a_folder_that_was_offline_keeps_no_training_pair(photoset: PhotoSet, flying: PairSet, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_folder_that_was_offline_keeps_no_training_pair(photoset: PhotoSet, fl
     assert everything(tmp_path) == everything(flying.folder)
     run(OFFLINE, photoset, out=tmp_path)
     assert not list(tmp_path.rglob("light/*.png"))
-    assert not (tmp_path / PairSet.TARGETS).exists()
+    assert not (tmp_path / PairSet.SOURCES).exists()
 
 
 def test_what_cannot_be_made_on_the_fly_is_refused_in_words() -> None:

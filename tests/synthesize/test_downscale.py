@@ -47,16 +47,16 @@ def test_large_photos_are_cut_to_a_multiple_of_the_scale_from_the_top_left(photo
         row, whole = rows[photo.id], (photo.width, photo.height)
         assert (row.width, row.height) == (photo.width // 4 * 4, photo.height // 4 * 4)
         assert row.drawn["cut_from_px"] == (None if whole == (row.width, row.height) else list(whole))
-        assert read_rgb(made.folder / row.blurred).shape == (row.height // 4, row.width // 4, 3)
+        assert read_rgb(made.folder / row.input).shape == (row.height // 4, row.width // 4, 3)
         if photo.bits == 8:
-            assert np.array_equal(read_rgb(made.folder / row.sharp), read_rgb(photoset.folder / photo.file)[: row.height, : row.width])
+            assert np.array_equal(read_rgb(made.folder / row.target), read_rgb(photoset.folder / photo.file)[: row.height, : row.width])
 
 
 def test_the_small_photo_is_bicubic_of_the_large_one_rounded(photoset: PhotoSet, made: PairSet) -> None:
     bits = {photo.id: photo.bits for photo in photoset.photos()}
     for row in made.pairs():
-        wanted = to_uint8(bicubic(to_float(read_rgb(made.folder / row.sharp)), row.width // 4, row.height // 4))
-        off = np.abs(read_rgb(made.folder / row.blurred).astype(int) - wanted)
+        wanted = to_uint8(bicubic(to_float(read_rgb(made.folder / row.target)), row.width // 4, row.height // 4))
+        off = np.abs(read_rgb(made.folder / row.input).astype(int) - wanted)
         # A 16-bit photo is shrunk from its 16 bits, not from the 8 that its target keeps.
         assert off.max() <= (0 if bits[row.photo] == 8 else 1)
 
@@ -89,18 +89,18 @@ def test_plain_bilinear_is_opencvs(photoset: PhotoSet, tmp_path: Path) -> None:
     bits = {photo.id: photo.bits for photo in photoset.photos()}
     for row in plain.pairs():
         if bits[row.photo] == 8:
-            large = read_rgb(plain.folder / row.sharp)
+            large = read_rgb(plain.folder / row.target)
             small = cv2.resize(large, (row.width // 4, row.height // 4), interpolation=cv2.INTER_LINEAR)
-            assert np.abs(read_rgb(plain.folder / row.blurred).astype(int) - small).max() <= 1  # OpenCV's 8-bit arithmetic is coarser
+            assert np.abs(read_rgb(plain.folder / row.input).astype(int) - small).max() <= 1  # OpenCV's 8-bit arithmetic is coarser
 
 
 def test_noise_and_jpeg_act_on_the_small_photo(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
     noisy = run(config(camera={"linear_light": False}), photoset, out=tmp_path)
     clean = {row.photo: row for row in made.pairs()}
     for row in noisy.pairs():
-        assert row.sharp_sha256 == clean[row.photo].sharp_sha256
-        assert row.blurred_sha256 != clean[row.photo].blurred_sha256
-        assert read_rgb(noisy.folder / row.blurred).shape == (row.height // 4, row.width // 4, 3)
+        assert row.target_sha256 == clean[row.photo].target_sha256
+        assert row.input_sha256 != clean[row.photo].input_sha256
+        assert read_rgb(noisy.folder / row.input).shape == (row.height // 4, row.width // 4, 3)
 
 
 def test_in_linear_light_fine_black_and_white_keeps_its_light() -> None:

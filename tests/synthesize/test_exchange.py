@@ -60,15 +60,15 @@ def test_from_bucket_to_bucket_gives_the_bytes_that_folders_give(bucket: str, tm
 def test_what_is_there_does_not_travel_again(bucket: str, pairset: PairSet, tmp_path: Path) -> None:
     send(pairset, bucket)
     row = pairset.pairs()[0]
-    address = storage.join(bucket, row.blurred)
-    storage.put(b"put there by another hand, its digest untrue", address, sha256=row.blurred_sha256)
+    address = storage.join(bucket, row.input)
+    storage.put(b"put there by another hand, its digest untrue", address, sha256=row.input_sha256)
     send(pairset, bucket)
     assert storage.read_object(address).startswith(b"put there"), "it was not sent again"
     with pytest.raises(LineageError, match="missing or was altered"):
         fetch(bucket, tmp_path / "back")
     with pytest.raises(LineageError, match="no PairSet"):
         PairSet.load(tmp_path / "back")
-    storage.put(pairset.folder / row.blurred, address)
+    storage.put(pairset.folder / row.input, address)
     fetch(bucket, tmp_path / "back")
     assert PairSet.load(tmp_path / "back").digest == pairset.digest
 
@@ -76,7 +76,7 @@ def test_what_is_there_does_not_travel_again(bucket: str, pairset: PairSet, tmp_
 def test_another_set_in_the_same_place_is_never_half_there(bucket: str, pairset: PairSet, tmp_path: Path) -> None:
     send(pairset, bucket)
     other = run(CONFIG.model_copy(update={"seed": 1}), photoset_of(tmp_path / "other"), out=tmp_path / "other pairs")
-    (other.folder / other.pairs()[-1].blurred).write_bytes(b"broken")
+    (other.folder / other.pairs()[-1].input).write_bytes(b"broken")
     with pytest.raises(LineageError, match="missing or was altered"):
         send(other, bucket)
     with pytest.raises(ServiceError, match=r"no object .*pairset\.json"):

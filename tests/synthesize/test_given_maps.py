@@ -53,8 +53,8 @@ def mapped(folder: Path, *kinds: MapKind, but: str = "") -> PhotoSet:
 
 
 def pictures(pairset: PairSet, row: Pair) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    sharp, blurred = (read_rgb(pairset.folder / name).astype(int) for name in (row.sharp, row.blurred))
-    return sharp, blurred
+    target, blurred = (read_rgb(pairset.folder / name).astype(int) for name in (row.target, row.input))
+    return target, blurred
 
 
 @pytest.mark.parametrize(("blur", "kind", "still"), [(MOTION, "mask", "right"), (FOCUS, "depth", "left")], ids=["mask", "depth map"])
@@ -64,8 +64,8 @@ def test_one_half_of_every_pair_is_blurred_and_the_other_is_not(tmp_path: Path, 
     ids = {photo.id: next(each.id for each in photo.maps if each.kind == kind) for photo in photoset.photos()}
     assert len(pairset.pairs()) == len(SIZES)
     for row in pairset.pairs():
-        sharp, blurred = pictures(pairset, row)
-        off = np.abs(blurred - sharp)
+        target, blurred = pictures(pairset, row)
+        off = np.abs(blurred - target)
         halves = {"left": off[:, : row.width // 2 - 12], "right": off[:, row.width // 2 + 12 :]}
         moving = halves.pop("left" if still == "right" else "right")
         assert halves[still].max() == 0
@@ -88,8 +88,8 @@ def test_maps_shrink_with_the_photo_and_are_cut_as_it_is(tmp_path: Path) -> None
 def test_small_photos_of_a_shrunk_one_keep_their_still_half(tmp_path: Path) -> None:
     pairset = run(config(MOTION, max_side_px=64), mapped(tmp_path / "ingested", "mask"), out=tmp_path / "pairs")
     for row in pairset.pairs():
-        sharp, blurred = pictures(pairset, row)
-        assert np.abs(blurred - sharp)[:, row.width // 2 + 12 :].max() <= 1
+        target, blurred = pictures(pairset, row)
+        assert np.abs(blurred - target)[:, row.width // 2 + 12 :].max() <= 1
 
 
 def test_maps_that_no_blur_takes_change_no_pair(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_another_mask_of_the_same_photo_makes_its_pairs_again(tmp_path: Path) ->
         other.append(photo.model_copy(update={"maps": (mask.model_copy(update={"id": digest, "file": f"{digest}.png"}),)}))
     turned = PhotoSet(counts=photoset.counts, table_sha256=PhotoSet.write_table(photoset.folder, tuple(other))).save(photoset.folder)
     second = run(config(MOTION), turned, out=tmp_path / "others")
-    assert not {row.blurred_sha256 for row in first.pairs()} & {row.blurred_sha256 for row in second.pairs()}
+    assert not {row.input_sha256 for row in first.pairs()} & {row.input_sha256 for row in second.pairs()}
 
 
 def test_a_photo_without_the_map_is_refused_before_work_starts(tmp_path: Path) -> None:

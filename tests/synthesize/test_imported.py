@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from components.core.errors import InputError, LineageError
 from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.images import Bytes8, read_rgb
-from components.core.records import SPLITS, Given, PairSet, Photo, PhotoSet
+from components.core.records import SPLITS, PairedInput, PairSet, Photo, PhotoSet
 from components.core.seeds import stream
 from components.optics.blurs import NoBlur
 from components.synthesize.config import SynthesizeConfig
@@ -47,7 +47,7 @@ def ingested(folder: Path) -> PhotoSet:
             name, at = kept(folder, big[10 - y : 50 - y, 10 - x : 58 - x] ^ (place + 1))
             made: dict[str, JsonValue] = {"frames": 7} if place == 2 else {}
             rows_given.append(
-                Given(
+                PairedInput(
                     id=name, file=at, name=f"blur/{index}-{place}.png", size_bytes=9, layout="two_folders", scene="s", shift_px=(x + 0.1, y), likeness=0.9,
                     severity=SEVERITY[place], moved_px=(x, y), made=made, variant="blur",
                 )
@@ -55,7 +55,7 @@ def ingested(folder: Path) -> PhotoSet:
         rows.append(
             Photo(
                 id=photo, file=file, name=f"{index}.png", size_bytes=9, width=48, height=40, channels=3, bits=bits, split=split, group=photo,
-                given=tuple(rows_given),
+                inputs=tuple(rows_given),
             )
         )  # fmt: skip
     ordered = tuple(sorted(rows, key=lambda row: row.id))
@@ -64,7 +64,7 @@ def ingested(folder: Path) -> PhotoSet:
 
 def difference(pairset: PairSet, row_id: str) -> Bytes8:
     row = next(row for row in pairset.pairs() if row.id == row_id)
-    return read_rgb(pairset.folder / row.blurred) ^ read_rgb(pairset.folder / row.sharp)
+    return read_rgb(pairset.folder / row.input) ^ read_rgb(pairset.folder / row.target)
 
 
 def test_given_pairs_are_written_as_they_came_and_cut_into_place(tmp_path: Path) -> None:
@@ -79,23 +79,23 @@ def test_given_pairs_are_written_as_they_came_and_cut_into_place(tmp_path: Path)
         assert row.severity_class == ("mild", "medium", "strong")[place]
         assert (row.drawn["layout"], row.drawn["scene"], row.drawn["variant"], row.drawn["moved_px"]) == ("two_folders", "s", "blur", [x, y])
         assert row.drawn["made"] == ({"frames": 7} if place == 2 else {})
-        assert sha256_of_file(pairset.folder / row.blurred) == row.blurred_sha256
-        assert sha256_of_file(pairset.folder / row.sharp) == row.sharp_sha256
+        assert sha256_of_file(pairset.folder / row.input) == row.input_sha256
+        assert sha256_of_file(pairset.folder / row.target) == row.target_sha256
         if row.split != "val":  # 16 bits are rounded to 8
             assert set(np.unique(difference(pairset, row.id))) == {place + 1}
     assert len({row.id for row in pairset.pairs()}) == 9
-    named = {file for row in pairset.pairs() for file in (row.blurred, row.sharp)}
+    named = {file for row in pairset.pairs() for file in (row.input, row.target)}
     there = {path.relative_to(pairset.folder).as_posix() for path in pairset.folder.rglob("*.png")}
     assert there == named | {"examples.png"}
 
 
 def test_what_is_seen_at_a_place_lies_at_that_place_plus_the_shift() -> None:
-    sharp = np.zeros((8, 9, 3), np.uint8)
-    sharp[3, 4] = 200
-    blurred = np.roll(sharp, (-1, 2), axis=(0, 1))
-    assert np.array_equal(placed(sharp, 2, -1), placed(blurred, -2, 1))
-    assert placed(sharp, 2, -1).shape == (7, 7, 3)
-    assert placed(sharp, 0, 0).shape == sharp.shape
+    target = np.zeros((8, 9, 3), np.uint8)
+    target[3, 4] = 200
+    blurred = np.roll(target, (-1, 2), axis=(0, 1))
+    assert np.array_equal(placed(target, 2, -1), placed(blurred, -2, 1))
+    assert placed(target, 2, -1).shape == (7, 7, 3)
+    assert placed(target, 0, 0).shape == target.shape
 
 
 @pytest.mark.parametrize("change", [{"blurs": (NoBlur(),)}, {"pairs_per_photo": 2}, {"max_side_px": 100}, {"camera": {"jpeg": None}}])
@@ -105,11 +105,11 @@ def test_settings_of_what_is_made_are_refused_for_pairs_that_are_given(tmp_path:
     assert not (tmp_path / "pairs").exists()
 
 
-@pytest.mark.parametrize("which", ["sharp", "blurred"])
+@pytest.mark.parametrize("which", ["target", "blurred"])
 def test_a_picture_that_is_not_the_one_ingested_is_refused(tmp_path: Path, which: str) -> None:
     photoset = ingested(tmp_path / "photos")
     photo = photoset.photos()[0]
-    (photoset.folder / (photo.file if which == "sharp" else photo.given[1].file)).write_bytes(b"other")
+    (photoset.folder / (photo.file if which == "target" else photo.inputs[1].file)).write_bytes(b"other")
     with pytest.raises(LineageError, match="missing or was altered: it is not the picture"):
         run(SynthesizeConfig(), photoset, out=tmp_path / "pairs")
     assert not (tmp_path / "pairs" / PairSet.FILE).exists()

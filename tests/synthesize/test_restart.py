@@ -31,7 +31,7 @@ from components.core.records import PhotoSet; from components.synthesize.config 
 from components.synthesize.unfinished_pairs import Workbench
 write = Workbench.write
 def killed_in_the_fifth(bench, file):
-    if "/blur/" in file.name and (bench.folder / "finished.jsonl").read_text().count("\\n") == 4:
+    if "/input/" in file.name and (bench.folder / "finished.jsonl").read_text().count("\\n") == 4:
         os.kill(os.getpid(), signal.SIGKILL)
     write(bench, file)
 Workbench.write = killed_in_the_fifth
@@ -89,7 +89,7 @@ def test_a_new_photo_is_the_only_one_that_is_made(tmp_path: Path) -> None:
     before = made_at(Workbench(CONFIG).folder)
     more = run(CONFIG, photoset_of(tmp_path / "more", sizes=((96, 80), (80, 120), (70, 70), (64, 90))), out=tmp_path / "pairs")
     after = made_at(Workbench(CONFIG).folder)
-    new = {name for row in more.pairs("test") for name in (row.sharp, row.blurred)}
+    new = {name for row in more.pairs("test") for name in (row.target, row.input)}
     assert {name for name, when in after.items() if before.get(name) != when} == new
 
 
@@ -99,8 +99,8 @@ def test_a_picture_that_was_altered_is_made_again(tmp_path: Path) -> None:
     files = everything(tmp_path / "pairs")
     bench = Workbench(CONFIG).folder
     row = first.pairs()[0]
-    (bench / row.blurred).unlink()  # not in place: the set's picture is the same file by another name
-    (bench / row.blurred).write_bytes(b"half a pict")
+    (bench / row.input).unlink()  # not in place: the set's picture is the same file by another name
+    (bench / row.input).write_bytes(b"half a pict")
     with (bench / "finished.jsonl").open("a") as journal:
         journal.write('{"rows":[{"id":"cut off by a ki')
     run(CONFIG, photoset, out=tmp_path / "pairs")
@@ -142,7 +142,7 @@ def test_a_photo_that_changed_sides_is_made_again(tmp_path: Path) -> None:
 def test_pictures_take_no_room_twice_on_one_disk_and_are_copied_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photoset = photoset_of(tmp_path / "ingested")
     row = run(CONFIG, photoset, out=tmp_path / "pairs").pairs()[0]
-    assert (tmp_path / "pairs" / row.blurred).samefile(Workbench(CONFIG).folder / row.blurred)
+    assert (tmp_path / "pairs" / row.input).samefile(Workbench(CONFIG).folder / row.input)
 
     def another_disk(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")

@@ -40,12 +40,12 @@ def test_the_record_is_one_of_super_resolution_measured_against_bicubic(made: Pa
 def test_training_targets_are_sharpened_and_the_others_are_the_photos_themselves(photoset: PhotoSet, made: PairSet) -> None:
     photos = {photo.id: photo for photo in photoset.photos()}
     for row in made.pairs():
-        sharp = read_rgb(made.folder / row.sharp)
-        assert read_rgb(made.folder / row.blurred).shape == (row.height // 4, row.width // 4, 3)
+        target = read_rgb(made.folder / row.target)
+        assert read_rgb(made.folder / row.input).shape == (row.height // 4, row.width // 4, 3)
         if photos[row.photo].bits == 8:
             photo = SecondOrder().cut(read_rgb(photoset.folder / photos[row.photo].file))
             assert row.drawn.get("sharpened") == (True if row.split == "train" else None)
-            assert np.array_equal(sharp, SecondOrder().train_target(np.ascontiguousarray(photo)) if row.split == "train" else photo)
+            assert np.array_equal(target, SecondOrder().train_target(np.ascontiguousarray(photo)) if row.split == "train" else photo)
 
 
 def test_without_sharpening_every_target_is_the_photo(photoset: PhotoSet, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_without_sharpening_every_target_is_the_photo(photoset: PhotoSet, tmp_pa
     photos = {photo.id: photo for photo in photoset.photos()}
     for row in plain.pairs():
         if photos[row.photo].bits == 8:
-            assert np.array_equal(read_rgb(plain.folder / row.sharp), SecondOrder().cut(read_rgb(photoset.folder / photos[row.photo].file)))
+            assert np.array_equal(read_rgb(plain.folder / row.target), SecondOrder().cut(read_rgb(photoset.folder / photos[row.photo].file)))
             assert "sharpened" not in row.drawn
 
 
@@ -65,7 +65,7 @@ def test_rows_say_everything_that_was_drawn_and_how_severe_it_is(made: PairSet) 
         assert row.drawn["downscale"] == drawn.drawn
         assert row.severity == pytest.approx(drawn.severity_px)
         assert (row.drawn["noise"], row.drawn["jpeg_quality"]) == (None, None)
-    assert len({row.blurred_sha256 for row in rows}) == len(rows)
+    assert len({row.input_sha256 for row in rows}) == len(rows)
 
 
 def test_a_blur_before_it_counts_too(photoset: PhotoSet, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_without_blur_or_camera_both_pictures_are_the_photo_to_the_last_bit(phot
     photo_of = {photo.id: decode((photoset.folder / photo.file).read_bytes()) for photo in photoset.photos()}
     assert {photo.bits for photo in photo_of.values()} == {8, 16}
     for row in pairs.pairs():
-        for name in (row.blurred, row.sharp):
+        for name in (row.input, row.target):
             seen = read_rgb(pairs.folder / name)
             assert seen.dtype == np.uint16
             assert np.array_equal(seen, at_bits(photo_of[row.photo].pixels, 16))
@@ -57,7 +57,7 @@ def test_a_blur_is_stored_with_more_than_256_levels_and_rounds_to_the_eight_bit_
     deep = made(photoset, tmp_path / "deep", blurs=blur)
     usual = made(photoset, tmp_path / "usual", blurs=blur, camera={**DEEP, "bits": 8})
     for fine, coarse in zip(deep.pairs(), usual.pairs(), strict=True):
-        seen, rounded = (read_rgb(pairs.folder / row.blurred) for pairs, row in ((deep, fine), (usual, coarse)))
+        seen, rounded = (read_rgb(pairs.folder / row.input) for pairs, row in ((deep, fine), (usual, coarse)))
         assert len(np.unique(seen)) > 1000
         assert np.abs(seen / 257 - rounded).max() <= 0.54
 
@@ -66,7 +66,7 @@ def test_shrunk_and_small_photos_have_sixteen_bits_too(photoset: PhotoSet, tmp_p
     for settings in ({"max_side_px": 64}, {"downscale": {"scale": 2}, "camera": {**DEEP, "sensor": {}, "highlights": {}, "noise": {}}}):
         pairs = made(photoset, tmp_path / str(len(settings)), **settings)
         for row in pairs.pairs():
-            pictures = [read_rgb(pairs.folder / name) for name in (row.blurred, row.sharp)]
+            pictures = [read_rgb(pairs.folder / name) for name in (row.input, row.target)]
             assert {picture.dtype for picture in pictures} == {np.dtype(np.uint16)}
             assert pictures[1].shape == (row.height, row.width, 3)
         assert cv2.imread(str(tmp_path / str(len(settings)) / "examples.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint8
@@ -83,4 +83,4 @@ def test_a_translation_keeps_sixteen_bits_and_a_mean_colour_of_eight(photoset: P
     configs = [SynthesizeConfig.model_validate({"translate": settings["translate"], "camera": {**DEEP, "bits": bits}}) for bits in (8, 16)]
     eight, sixteen = (run(config, colour, out=tmp_path / str(config.camera.bits)) for config in configs)
     assert eight.mean_colour == sixteen.mean_colour
-    assert {read_rgb(sixteen.folder / name).dtype for row in sixteen.pairs() for name in (row.blurred, row.sharp)} == {np.dtype(np.uint16)}
+    assert {read_rgb(sixteen.folder / name).dtype for row in sixteen.pairs() for name in (row.input, row.target)} == {np.dtype(np.uint16)}

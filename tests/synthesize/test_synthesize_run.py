@@ -42,33 +42,33 @@ def test_every_photo_gives_the_pairs_asked_for(photoset: PhotoSet, made: PairSet
 
 def test_rows_tell_what_lies_in_the_folder(made: PairSet) -> None:
     for row in made.pairs():
-        assert row.blurred == f"{row.split}/blur/{row.id}.png"
-        assert sha256_of_file(made.folder / row.blurred) == row.blurred_sha256
-        assert sha256_of_file(made.folder / row.sharp) == row.sharp_sha256
-        assert read_rgb(made.folder / row.blurred).shape == read_rgb(made.folder / row.sharp).shape == (row.height, row.width, 3)
+        assert row.input == f"{row.split}/input/{row.id}.png"
+        assert sha256_of_file(made.folder / row.input) == row.input_sha256
+        assert sha256_of_file(made.folder / row.target) == row.target_sha256
+        assert read_rgb(made.folder / row.input).shape == read_rgb(made.folder / row.target).shape == (row.height, row.width, 3)
         assert row.severity_class == CONFIG.severity_class(row.severity)
-    named = {file for row in made.pairs() for file in (row.blurred, row.sharp)}
+    named = {file for row in made.pairs() for file in (row.input, row.target)}
     assert set(everything(made.folder)) == named | {"pairs.jsonl", "pairset.json", "examples.png"}
 
 
 def test_pairs_of_one_photo_share_their_sharp_picture_and_differ_in_blur(made: PairSet) -> None:
     for photo in {row.photo for row in made.pairs()}:
         rows = [row for row in made.pairs() if row.photo == photo]
-        assert len({row.sharp for row in rows}) == 1
-        assert len({row.seed for row in rows}) == len({row.blurred_sha256 for row in rows}) == len(rows)
+        assert len({row.target for row in rows}) == 1
+        assert len({row.seed for row in rows}) == len({row.input_sha256 for row in rows}) == len(rows)
 
 
 def test_the_sharp_picture_is_the_photo(photoset: PhotoSet, made: PairSet) -> None:
-    sharp_of = {row.photo: row.sharp for row in made.pairs()}
+    target_of = {row.photo: row.target for row in made.pairs()}
     for photo in photoset.photos():
         if photo.bits == 8:
-            assert np.array_equal(read_rgb(made.folder / sharp_of[photo.id]), read_rgb(photoset.folder / photo.file))
+            assert np.array_equal(read_rgb(made.folder / target_of[photo.id]), read_rgb(photoset.folder / photo.file))
 
 
 def test_no_path_of_this_machine_enters_the_record(made: PairSet) -> None:
     text = (made.folder / PairSet.TABLE).read_text() + (made.folder / PairSet.FILE).read_text()
     assert str(made.folder) not in text
-    assert "/" not in text.replace("train/", "").replace("val/", "").replace("test/", "").replace("blur/", "").replace("sharp/", "")
+    assert "/" not in text.replace("train/", "").replace("val/", "").replace("test/", "").replace("input/", "").replace("target/", "")
 
 
 def test_the_same_settings_give_the_same_bytes_in_another_folder_and_order(made: PairSet, tmp_path: Path) -> None:
@@ -98,13 +98,13 @@ def test_another_name_draws_the_same_blur(photoset: PhotoSet, made: PairSet, tmp
 
 def test_another_seed_draws_other_blurs(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
     other = run(CONFIG.model_copy(update={"seed": 1}), photoset, out=tmp_path)
-    assert not {row.blurred_sha256 for row in other.pairs()} & {row.blurred_sha256 for row in made.pairs()}
+    assert not {row.input_sha256 for row in other.pairs()} & {row.input_sha256 for row in made.pairs()}
     assert other.digest != made.digest
 
 
 def test_an_interrupted_or_older_run_leaves_no_stranger_behind(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
-    (tmp_path / "train" / "blur").mkdir(parents=True)
-    (tmp_path / "train" / "blur" / "0000.png").write_bytes(b"half a picture")
+    (tmp_path / "train" / "input").mkdir(parents=True)
+    (tmp_path / "train" / "input" / "0000.png").write_bytes(b"half a picture")
     (tmp_path / "notes.txt").write_text("mine")
     run(CONFIG, photoset, out=tmp_path)
     assert everything(tmp_path) == everything(made.folder) | {"notes.txt": sha256_of_bytes(b"mine")}

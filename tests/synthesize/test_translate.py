@@ -65,7 +65,7 @@ def test_every_kind_makes_a_pair_set_with_its_baseline(kind: Translate, photoset
     for row in made.pairs():
         assert (row.blur_kind, row.severity, row.severity_class) == (kind.kind, 0.0, "mild")
         assert row.drawn["translate"] == kind.model_dump(mode="json")
-        assert read_rgb(made.folder / row.blurred).shape == read_rgb(made.folder / row.sharp).shape == (row.height, row.width, 3)
+        assert read_rgb(made.folder / row.input).shape == read_rgb(made.folder / row.target).shape == (row.height, row.width, 3)
     assert (made.folder / "examples.png").is_file()
 
 
@@ -76,9 +76,9 @@ def test_halves_go_either_way(side: str, photoset: PhotoSet, tmp_path: Path) -> 
     for row in made.pairs():
         whole = read_rgb(photoset.folder / file_of[row.photo])
         left, right = whole[:, : row.width], whole[:, row.width :]
-        given, target = (left, right) if side == "left" else (right, left)
-        assert np.array_equal(read_rgb(made.folder / row.blurred), given)
-        assert np.array_equal(read_rgb(made.folder / row.sharp), target)
+        input, target = (left, right) if side == "left" else (right, left)
+        assert np.array_equal(read_rgb(made.folder / row.input), input)
+        assert np.array_equal(read_rgb(made.folder / row.target), target)
 
 
 def test_to_colour_gives_the_luma_and_wants_the_photo(photoset: PhotoSet, tmp_path: Path) -> None:
@@ -86,8 +86,8 @@ def test_to_colour_gives_the_luma_and_wants_the_photo(photoset: PhotoSet, tmp_pa
     file_of = {photo.id: photo.file for photo in photoset.photos()}
     for row in made.pairs():
         whole = read_rgb(photoset.folder / file_of[row.photo])
-        assert np.array_equal(read_rgb(made.folder / row.sharp), whole)
-        assert np.array_equal(read_rgb(made.folder / row.blurred)[:, :, 2], np.asarray(Image.fromarray(whole).convert("L")))
+        assert np.array_equal(read_rgb(made.folder / row.target), whole)
+        assert np.array_equal(read_rgb(made.folder / row.input)[:, :, 2], np.asarray(Image.fromarray(whole).convert("L")))
 
 
 def test_luma_is_pillows_and_keeps_grey() -> None:
@@ -100,7 +100,7 @@ def test_luma_is_pillows_and_keeps_grey() -> None:
 
 def test_the_mean_colour_is_that_of_the_training_targets_alone(photoset: PhotoSet, tmp_path: Path) -> None:
     made = run(config(FACADES), photoset, out=tmp_path)
-    targets = np.concatenate([read_rgb(made.folder / row.sharp).reshape(-1, 3) for row in made.pairs("train")])
+    targets = np.concatenate([read_rgb(made.folder / row.target).reshape(-1, 3) for row in made.pairs("train")])
     assert made.mean_colour == tuple(np.floor(targets.mean(0) + 0.5).astype(int))
 
 
@@ -119,7 +119,7 @@ def test_a_longest_side_shrinks_input_and_target_alike(photoset: PhotoSet, tmp_p
     for row in made.pairs():
         assert max(row.width, row.height) == 32
         assert row.drawn["shrunk_from_px"] == (None if max(sizes[row.photo]) <= 32 else list(sizes[row.photo]))
-        assert read_rgb(made.folder / row.blurred).shape == (row.height, row.width, 3)
+        assert read_rgb(made.folder / row.input).shape == (row.height, row.width, 3)
 
 
 def test_the_same_settings_give_the_same_bytes(photoset: PhotoSet, tmp_path: Path) -> None:

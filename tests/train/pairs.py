@@ -19,13 +19,13 @@ def make_pairs(folder: Path, *, count: int = 6, size_px: int = 48, task: str = "
         for index in range(count if split == "train" else 2):
             name = f"{split}{index}"
             coarse = stream(name).integers(0, 256, (size_px // 4, size_px // 4, 3))
-            sharp = np.kron(coarse, np.ones((4, 4, 1), np.int64)).astype(np.uint8)
+            target = np.kron(coarse, np.ones((4, 4, 1), np.int64)).astype(np.uint8)
             blurred = {
-                "restore": ((sharp.astype(np.uint16) + np.roll(sharp, 1, 1) + np.roll(sharp, -1, 1)) // 3).astype(np.uint8),
+                "restore": ((target.astype(np.uint16) + np.roll(target, 1, 1) + np.roll(target, -1, 1)) // 3).astype(np.uint8),
                 "enlarge": coarse.astype(np.uint8),
-                "translate": np.repeat(sharp.mean(2, keepdims=True).astype(np.uint8), 3, axis=2),
+                "translate": np.repeat(target.mean(2, keepdims=True).astype(np.uint8), 3, axis=2),
             }[task]
-            paths = {"blur": blurred, "sharp": sharp}
+            paths = {"input": blurred, "target": target}
             for kind, picture in paths.items():
                 path = folder / split / kind / f"{name}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +37,10 @@ def make_pairs(folder: Path, *, count: int = 6, size_px: int = 48, task: str = "
                     id=name,
                     split=split,
                     photo=name,
-                    blurred=files["blur"],
-                    sharp=files["sharp"],
-                    blurred_sha256=hashes["blur"],
-                    sharp_sha256=hashes["sharp"],
+                    input=files["input"],
+                    target=files["target"],
+                    input_sha256=hashes["input"],
+                    target_sha256=hashes["target"],
                     width=size_px,
                     height=size_px,
                     blur_kind="average",

@@ -105,5 +105,5 @@ def copy_of(net: torch.nn.Module) -> list[torch.Tensor]:
 def seen_by_the_discriminator(step: GanStep) -> list[torch.Tensor]:
     """Fills with every photo that the first discriminator is shown."""
     seen: list[torch.Tensor] = []
-    step.discriminators[0].register_forward_pre_hook(lambda net, given: seen.append(given[0].detach().clone()))
+    step.discriminators[0].register_forward_pre_hook(lambda net, input: seen.append(input[0].detach().clone()))
     return seen

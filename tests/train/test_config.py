@@ -73,10 +73,10 @@ def test_contradictions_are_refused_at_birth(changes: dict[str, Any], words: str
 
 @pytest.mark.parametrize("kind", ["least_squares", "wasserstein"])
 def test_a_bounded_judge_is_left_to_losses_that_have_targets_or_are_the_guides(kind: str) -> None:
-    judge = {"kind": "patch_dense", "crop_px": 64}
+    discriminator = {"kind": "patch_dense", "crop_px": 64}
     phases = [{"name": "joint", "images": 2, "crop_px": 64, "batch": 2}]
-    assert config(discriminators=[judge], adversarial={"kind": kind}, phases=phases).discriminators[0].bounded
-    logits = config(discriminators=[judge | {"sigmoid": False}], adversarial={"kind": "cross_entropy"}, phases=phases)
+    assert config(discriminators=[discriminator], adversarial={"kind": kind}, phases=phases).discriminators[0].bounded
+    logits = config(discriminators=[discriminator | {"sigmoid": False}], adversarial={"kind": "cross_entropy"}, phases=phases)
     assert not logits.discriminators[0].bounded
 
 

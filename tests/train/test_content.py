@@ -66,9 +66,9 @@ def photo(name: str, side: int = 192) -> Tensor:
     return torch.from_numpy(pixels[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
-def worsened(sharp: Tensor) -> Tensor:
-    blurred = nn.functional.avg_pool2d(sharp, 5, stride=1, padding=2, count_include_pad=False)
-    return (blurred + 0.1 * torch.randn(sharp.shape, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
+def worsened(target: Tensor) -> Tensor:
+    blurred = nn.functional.avg_pool2d(target, 5, stride=1, padding=2, count_include_pad=False)
+    return (blurred + 0.1 * torch.randn(target.shape, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
 
 
 def test_the_contract_covers_every_kind() -> None:
@@ -80,52 +80,52 @@ def test_the_gradient_reaches_the_generators_first_layer_and_scales_with_the_wei
     # A popular SRGAN port re-wrapped its content loss, so that it carried none.
     generator = UNet(width=4, depth=1).build(seed=0)
     nn.init.normal_(generator.body.head.weight, std=0.1)
-    blurred, sharp = noise(part), noise(part, seed=1)
+    blurred, target = noise(part), noise(part, seed=1)
     first = next(generator.parameters())
     slopes = []
     for weight in (1.0, 3.0):
         weighted = part.model_copy(update={"weight": weight})
-        (slope,) = torch.autograd.grad(weighted.weight * weighted.build(CPU, vgg)(generator(blurred), sharp), first)
+        (slope,) = torch.autograd.grad(weighted.weight * weighted.build(CPU, vgg)(generator(blurred), target), first)
         slopes.append(slope)
     assert slopes[0].abs().sum() > 0
     torch.testing.assert_close(slopes[1], 3 * slopes[0])
 
 
-@pytest.mark.parametrize("part", [part for part in KINDS if part.compares_with_sharp], ids=lambda part: part.kind)
+@pytest.mark.parametrize("part", [part for part in KINDS if part.compares_with_target], ids=lambda part: part.kind)
 def test_equal_photos_cost_nothing_and_others_something(part: Content, vgg: Path) -> None:
-    loss, sharp = part.build(CPU, vgg), noise(part)
-    assert loss(sharp, sharp).item() == pytest.approx(0.0, abs=1e-6)
-    assert loss(noise(part, seed=1), sharp).item() > 1e-3
+    loss, target = part.build(CPU, vgg), noise(part)
+    assert loss(target, target).item() == pytest.approx(0.0, abs=1e-6)
+    assert loss(noise(part, seed=1), target).item() > 1e-3
 
 
 @EVERY
 def test_the_loss_of_two_photos_is_the_mean_of_each(part: Content, vgg: Path) -> None:
     # DeblurGANv2's perceptual loss normalises only the first photo of a batch.
     loss = part.build(CPU, vgg)
-    restored, sharp = noise(part), noise(part, seed=1)
-    alone = [loss(restored[index : index + 1], sharp[index : index + 1]) for index in range(2)]
-    torch.testing.assert_close(loss(restored, sharp), torch.stack(alone).mean())
+    restored, target = noise(part), noise(part, seed=1)
+    alone = [loss(restored[index : index + 1], target[index : index + 1]) for index in range(2)]
+    torch.testing.assert_close(loss(restored, target), torch.stack(alone).mean())
 
 
 @EVERY
 def test_under_bfloat16_autocast_the_loss_keeps_its_value(part: Content, vgg: Path) -> None:
-    loss, restored, sharp = part.build(CPU, vgg), noise(part).requires_grad_(), noise(part, seed=1)
+    loss, restored, target = part.build(CPU, vgg), noise(part).requires_grad_(), noise(part, seed=1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = loss(restored, sharp)
+        mixed = loss(restored, target)
     assert mixed.dtype == torch.float32
     # Only the nets of the perceptual loss run in bfloat16.
-    assert mixed.item() == pytest.approx(loss(restored, sharp).item(), rel=0.02 if isinstance(part, Perceptual) else 1e-6)
+    assert mixed.item() == pytest.approx(loss(restored, target).item(), rel=0.02 if isinstance(part, Perceptual) else 1e-6)
     assert torch.autograd.grad(mixed, restored)[0].isfinite().all()
 
 
 @EVERY
 @pytest.mark.parametrize("case", ["equal", "black on black", "black", "white", "far out of range", "negative"])
 def test_value_and_gradient_stay_finite(part: Content, vgg: Path, case: str) -> None:
-    sharp = noise(part)
-    black = -torch.ones_like(sharp)
-    cases = {"equal": sharp, "black on black": black, "black": black, "white": -black, "far out of range": 20 * sharp, "negative": -sharp}
+    target = noise(part)
+    black = -torch.ones_like(target)
+    cases = {"equal": target, "black on black": black, "black": black, "white": -black, "far out of range": 20 * target, "negative": -target}
     restored = cases[case].clone().requires_grad_()
-    value = part.build(CPU, vgg)(restored, black if case == "black on black" else sharp)
+    value = part.build(CPU, vgg)(restored, black if case == "black on black" else target)
     assert value.isfinite()
     assert torch.autograd.grad(value, restored)[0].isfinite().all()
 
@@ -133,8 +133,8 @@ def test_value_and_gradient_stay_finite(part: Content, vgg: Path, case: str) -> 
 @pytest.mark.parametrize("part", [part for part in KINDS if not isinstance(part, Perceptual)], ids=lambda part: part.kind)
 def test_the_smallest_photo_has_a_value(part: Content) -> None:
     side = part.smallest_px
-    restored, sharp = torch.rand(2, 1, 3, side, side).unbind()
-    assert part.build(CPU, None)(restored, sharp).isfinite()
+    restored, target = torch.rand(2, 1, 3, side, side).unbind()
+    assert part.build(CPU, None)(restored, target).isfinite()
 
 
 @pytest.mark.parametrize("part", [SSIM(), MSSSIM()], ids=lambda part: part.kind)
@@ -150,16 +150,16 @@ def test_a_perceptual_layer_needs_a_pixel_left_after_the_halvings_before_it(laye
 
 
 def test_a_tenth_off_everywhere_costs_a_tenth_in_l1_and_a_hundredth_in_l2() -> None:
-    sharp = torch.zeros(1, 3, 4, 4)
-    assert L1().build(CPU, None)(sharp + 0.1, sharp).item() == pytest.approx(0.1)
-    assert L2().build(CPU, None)(sharp + 0.1, sharp).item() == pytest.approx(0.01)
-    assert Charbonnier(epsilon=1e-3).build(CPU, None)(sharp + 0.1, sharp).item() == pytest.approx(0.099005, abs=1e-6)
+    target = torch.zeros(1, 3, 4, 4)
+    assert L1().build(CPU, None)(target + 0.1, target).item() == pytest.approx(0.1)
+    assert L2().build(CPU, None)(target + 0.1, target).item() == pytest.approx(0.01)
+    assert Charbonnier(epsilon=1e-3).build(CPU, None)(target + 0.1, target).item() == pytest.approx(0.099005, abs=1e-6)
 
 
 @pytest.mark.parametrize(("distance", "power"), [("l2", 2), ("l1", 1)])
 def test_the_scale_of_features_enters_as_the_distance_says(distance: str, power: int, vgg: Path) -> None:
-    restored, sharp = torch.rand(2, 1, 3, 16, 16).unbind()
-    plain, scaled = (Perceptual(layer="conv1_1", distance=distance, scale=scale).build(CPU, vgg)(restored, sharp) for scale in (1.0, 0.5))  # type: ignore[arg-type]
+    restored, target = torch.rand(2, 1, 3, 16, 16).unbind()
+    plain, scaled = (Perceptual(layer="conv1_1", distance=distance, scale=scale).build(CPU, vgg)(restored, target) for scale in (1.0, 0.5))  # type: ignore[arg-type]
     torch.testing.assert_close(scaled, plain / 2**power)
 
 
@@ -170,25 +170,25 @@ def test_a_layer_vgg_does_not_have_is_refused_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
 def test_the_ssim_loss_is_one_minus_the_metric(name: str) -> None:
-    sharp = photo(name)
-    restored = worsened(sharp)
-    metric = ssim_gauss11_rgb((restored + 1) / 2, (sharp + 1) / 2).item()
+    target = photo(name)
+    restored = worsened(target)
+    metric = ssim_gauss11_rgb((restored + 1) / 2, (target + 1) / 2).item()
     assert 0.1 < metric < 0.9
-    assert SSIM().build(CPU, None)(restored, sharp).item() == pytest.approx(1 - metric, abs=1e-5)
+    assert SSIM().build(CPU, None)(restored, target).item() == pytest.approx(1 - metric, abs=1e-5)
 
 
-def ms_ssim_by_torchmetrics(restored: Tensor, sharp: Tensor) -> float:
+def ms_ssim_by_torchmetrics(restored: Tensor, target: Tensor) -> float:
     """MS-SSIM from torchmetrics' single scales, with windows wholly inside; its own five-scale function pads the coarsest scale's border."""
     from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
     result = 1.0
     for scale, exponent in enumerate(SCALE_WEIGHTS):
         if scale < 4:
-            part = ssim(restored, sharp, data_range=1.0, return_contrast_sensitivity=True)[1]
+            part = ssim(restored, target, data_range=1.0, return_contrast_sensitivity=True)[1]
         else:
-            part = ssim(restored, sharp, data_range=1.0, return_full_image=True)[1][..., 5:-5, 5:-5].mean()
+            part = ssim(restored, target, data_range=1.0, return_full_image=True)[1][..., 5:-5, 5:-5].mean()
         result *= float(part) ** exponent
-        restored, sharp = nn.functional.avg_pool2d(restored, 2), nn.functional.avg_pool2d(sharp, 2)
+        restored, target = nn.functional.avg_pool2d(restored, 2), nn.functional.avg_pool2d(target, 2)
     return result
 
 
@@ -196,20 +196,20 @@ def ms_ssim_by_torchmetrics(restored: Tensor, sharp: Tensor) -> float:
 def test_the_ms_ssim_loss_agrees_with_torchmetrics(name: str) -> None:
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as whole
 
-    sharp = photo(name, 272)
-    restored = worsened(sharp)
-    ours = 1 - MSSSIM().build(CPU, None)(restored, sharp).item()
-    units = (restored.double() + 1) / 2, (sharp.double() + 1) / 2
+    target = photo(name, 272)
+    restored = worsened(target)
+    ours = 1 - MSSSIM().build(CPU, None)(restored, target).item()
+    units = (restored.double() + 1) / 2, (target.double() + 1) / 2
     assert 0.5 < ours < 0.99
     assert ours == pytest.approx(ms_ssim_by_torchmetrics(*units), abs=1e-5)
     assert ours == pytest.approx(whole(*units, data_range=1.0).item(), abs=0.01)
 
 
 def test_ms_ssim_minds_wide_blur_more_than_narrow() -> None:
-    sharp, loss = photo("astronaut"), MSSSIM().build(CPU, None)
-    wide = nn.functional.avg_pool2d(sharp, 15, stride=1, padding=7, count_include_pad=False)
-    narrow = nn.functional.avg_pool2d(sharp, 3, stride=1, padding=1, count_include_pad=False)
-    assert loss(wide, sharp).item() > 5 * loss(narrow, sharp).item()
+    target, loss = photo("astronaut"), MSSSIM().build(CPU, None)
+    wide = nn.functional.avg_pool2d(target, 15, stride=1, padding=7, count_include_pad=False)
+    narrow = nn.functional.avg_pool2d(target, 3, stride=1, padding=1, count_include_pad=False)
+    assert loss(wide, target).item() > 5 * loss(narrow, target).item()
 
 
 def test_total_variation_of_known_patterns() -> None:
@@ -222,9 +222,9 @@ def test_total_variation_of_known_patterns() -> None:
 
 
 def test_total_variation_does_not_look_at_the_sharp_photo() -> None:
-    restored, sharp = torch.rand(2, 1, 3, 8, 8).unbind()
+    restored, target = torch.rand(2, 1, 3, 8, 8).unbind()
     loss = TotalVariation().build(CPU, None)
-    assert loss(restored, sharp) == loss(restored, restored) > 0
+    assert loss(restored, target) == loss(restored, restored) > 0
 
 
 def test_the_gradient_loss_counts_edges_with_their_direction_and_no_brightness() -> None:
@@ -237,10 +237,10 @@ def test_the_gradient_loss_counts_edges_with_their_direction_and_no_brightness()
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (6, 9), (7, 10)])
 def test_the_fft_loss_is_the_mean_over_the_whole_orthonormal_spectrum(height: int, width: int) -> None:
-    restored, sharp = torch.rand(2, 2, 3, height, width).unbind()
-    spectrum = np.fft.fft2((restored - sharp).double().numpy(), norm="ortho")
+    restored, target = torch.rand(2, 2, 3, height, width).unbind()
+    spectrum = np.fft.fft2((restored - target).double().numpy(), norm="ortho")
     wanted = (np.abs(spectrum.real).mean() + np.abs(spectrum.imag).mean()) / 2
-    assert FFT().build(CPU, None)(restored, sharp).item() == pytest.approx(wanted, rel=1e-5)
+    assert FFT().build(CPU, None)(restored, target).item() == pytest.approx(wanted, rel=1e-5)
 
 
 def test_noise_costs_the_same_fft_loss_at_any_crop_size() -> None:
@@ -252,12 +252,12 @@ def test_noise_costs_the_same_fft_loss_at_any_crop_size() -> None:
 
 
 def test_colour_consistency_sees_a_cast_and_no_fine_texture() -> None:
-    loss, sharp = ColourConsistency().build(CPU, None), photo("coffee")
-    cast = torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1).expand_as(sharp)
-    texture = 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(96, 96).expand_as(sharp)
-    assert loss(sharp + cast, sharp).item() == pytest.approx(0.02 / 3)
-    assert loss(sharp + texture, sharp).item() < 1e-3 * L2().build(CPU, None)(sharp + texture, sharp).item()
-    assert loss(sharp + cast + texture, sharp).item() == pytest.approx(0.02 / 3, rel=1e-2)
+    loss, target = ColourConsistency().build(CPU, None), photo("coffee")
+    cast = torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1).expand_as(target)
+    texture = 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(96, 96).expand_as(target)
+    assert loss(target + cast, target).item() == pytest.approx(0.02 / 3)
+    assert loss(target + texture, target).item() < 1e-3 * L2().build(CPU, None)(target + texture, target).item()
+    assert loss(target + cast + texture, target).item() == pytest.approx(0.02 / 3, rel=1e-2)
 
 
 def test_a_wider_blur_forgives_coarser_texture() -> None:
@@ -288,8 +288,8 @@ def test_black_against_white_costs_one_in_lab_and_nothing_in_its_colours() -> No
 
 
 def test_the_colours_of_lab_see_a_cast() -> None:
-    sharp = photo("coffee")
-    reddish = sharp + torch.tensor([0.1, 0.0, 0.0]).view(1, 3, 1, 1)
-    brighter = sharp + 0.1
+    target = photo("coffee")
+    reddish = target + torch.tensor([0.1, 0.0, 0.0]).view(1, 3, 1, 1)
+    brighter = target + 0.1
     loss = LAB(lightness=0).build(CPU, None)
-    assert loss(reddish, sharp).item() > 2 * loss(brighter, sharp).item() > 0
+    assert loss(reddish, target).item() > 2 * loss(brighter, target).item() > 0

@@ -59,8 +59,8 @@ def a_pair(folder: Path, scale: int = 1) -> tuple[Path, Pair]:
     pair = make_pairs(folder).pairs("train")[0]
     ramp = np.arange(48 * 48, dtype=np.uint32)
     picture = np.stack([ramp % 251, ramp // 48, ramp % 48], axis=1).astype(np.uint8).reshape(48, 48, 3)
-    write_png(folder / pair.sharp, picture)
-    write_png(folder / pair.blurred, np.ascontiguousarray(picture[::scale, ::scale]))
+    write_png(folder / pair.target, picture)
+    write_png(folder / pair.input, np.ascontiguousarray(picture[::scale, ::scale]))
     return folder, pair
 
 
@@ -75,8 +75,8 @@ def test_the_loader_gives_both_pictures_the_same_crop_and_changes(tmp_path: Path
     folder, pair = a_pair(tmp_path)
     dataset = dataset_of(folder, pair, 16, **CHANGING)
     samples = [dataset[("generator", position)] for position in range(8)]
-    assert all(torch.equal(given, sharp) for given, sharp in samples)
-    assert len({bytes(given.numpy().tobytes()) for given, _ in samples}) == 8
+    assert all(torch.equal(input, target) for input, target in samples)
+    assert len({bytes(input.numpy().tobytes()) for input, _ in samples}) == 8
     assert torch.equal(dataset_of(folder, pair, 16, **CHANGING)[("generator", 5)][0], samples[5][0])
 
 
@@ -91,12 +91,12 @@ def test_a_smaller_given_photo_is_cropped_at_the_same_place_and_turned_alike(tmp
     folder, pair = a_pair(tmp_path, scale=4)
     plain = {"generator": {"kind": "srresnet", "width": 4, "blocks": 1}, "augment": {"flip": 0.0}}
     for position in range(6):
-        given, sharp = dataset_of(folder, pair, 16, **plain)[("generator", position)]
-        assert (given.shape, sharp.shape) == ((3, 4, 4), (3, 16, 16))
-        assert torch.equal(sharp[:, ::4, ::4], given)
+        input, target = dataset_of(folder, pair, 16, **plain)[("generator", position)]
+        assert (input.shape, target.shape) == ((3, 4, 4), (3, 16, 16))
+        assert torch.equal(target[:, ::4, ::4], input)
     flipped = plain | {"augment": {"flip": 1.0}}
-    given, sharp = dataset_of(folder, pair, 16, **flipped)[("generator", 0)]
-    assert torch.equal(sharp.flip(2)[:, ::4, ::4], given.flip(2))
+    input, target = dataset_of(folder, pair, 16, **flipped)[("generator", 0)]
+    assert torch.equal(target.flip(2)[:, ::4, ::4], input.flip(2))
 
 
 def test_photos_smaller_than_the_crop_are_refused_with_what_helps(tmp_path: Path) -> None:
@@ -116,8 +116,8 @@ def changed_often(**augment: float) -> tuple[np.ndarray[Any, Any], list[np.ndarr
     picture = np.add.outer(np.arange(90, 122, 2), np.arange(0, 48, 3))[:, :, None] + np.array([0, 2, 5])
     change = PairedAugment(config(augment={"flip": 0.0} | augment).augment, 16)
     pairs = [change(picture.astype(np.uint8), picture.astype(np.uint8), position) for position in range(300)]
-    assert all(np.array_equal(given, sharp) for given, sharp in pairs)
-    return picture, [sharp.astype(int) for _, sharp in pairs]
+    assert all(np.array_equal(input, target) for input, target in pairs)
+    return picture, [target.astype(int) for _, target in pairs]
 
 
 @pytest.mark.parametrize(("field", "mirrored"), [("flip", np.fliplr), ("flip_vertical", np.flipud)])
@@ -158,8 +158,8 @@ def test_enlarging_before_the_crop_lets_a_photo_of_the_crops_size_move(tmp_path:
     crops = {bytes(jittered[("generator", position)][1].numpy().tobytes()) for position in range(6)}
     assert len({bytes(still[("generator", position)][1].numpy().tobytes()) for position in range(6)}) == 1
     assert len(crops) == 6
-    given, sharp = jittered[("generator", 0)]
-    assert torch.equal(given, sharp)
+    input, target = jittered[("generator", 0)]
+    assert torch.equal(input, target)
 
 
 def test_drawing_with_replacement_repeats_and_misses_pairs() -> None:
@@ -173,7 +173,7 @@ def test_drawing_with_replacement_repeats_and_misses_pairs() -> None:
 def test_the_loader_draws_as_the_recipe_says(anew: bool, tmp_path: Path) -> None:
     rows = make_pairs(tmp_path, count=8).pairs("train")
     for index, pair in enumerate(rows):
-        for file in (pair.blurred, pair.sharp):
+        for file in (pair.input, pair.target):
             write_png(tmp_path / file, np.full((48, 48, 3), index, np.uint8))
     dataset = PairDataset(tmp_path, rows, config(with_replacement=anew), 16)
     seen = {int(dataset[("generator", position)][0][0, 0, 0]) for position in range(len(rows))}
@@ -191,11 +191,11 @@ def test_pairs_stay_together_whatever_their_files_are_called(tmp_path: Path) -> 
     renamed = []
     for index, pair in enumerate(rows):
         plain = np.full((48, 48, 3), 50 * (index + 1), np.uint8)
-        files = {"blurred": f"train/blur/{index}.png", "sharp": f"train/sharp/{9 - index}.png"}
+        files = {"input": f"train/input/{index}.png", "target": f"train/target/{9 - index}.png"}
         for file in files.values():
             write_png(tmp_path / file, plain)
         renamed.append(pair.model_copy(update=files))
     dataset = PairDataset(tmp_path, renamed, config(), 16)
     for position in range(9):
-        given, sharp = dataset[("generator", position)]
-        assert torch.equal(given, sharp)
+        input, target = dataset[("generator", position)]
+        assert torch.equal(input, target)

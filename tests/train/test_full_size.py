@@ -36,8 +36,8 @@ def test_a_full_size_recipe_takes_a_step_and_its_model_loads_elsewhere(name: str
     before = [parameter.detach().clone() for parameter in step.generator.parameters()]
     phase, side = config.phases[-1], config.phases[-1].crop_px
     source = torch.Generator().manual_seed(1)
-    given, sharp = (torch.rand(1, 3, px, px, generator=source) * 2 - 1 for px in (side // config.generator.scale, side))
-    terms = step([(given, sharp)], phase, 0, 1.0)
+    input, target = (torch.rand(1, 3, px, px, generator=source) * 2 - 1 for px in (side // config.generator.scale, side))
+    terms = step([(input, target)], phase, 0, 1.0)
     assert all(torch.isfinite(value) for value in terms.values())
     assert any(not torch.equal(old, new) for old, new in zip(before, step.generator.parameters(), strict=True))
     save_generator(tmp_path, config.generator, step.average.state_dict())

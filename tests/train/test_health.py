@@ -43,8 +43,8 @@ def grid(pixels: Picture, period: int, levels: float) -> Picture:
     return rounded(pixels + levels * waves[..., None])
 
 
-def checkerboard(restored: Picture, sharp: Picture) -> float:
-    return of_pictures([restored], [sharp])["health/checkerboard"]
+def checkerboard(restored: Picture, target: Picture) -> float:
+    return of_pictures([restored], [target])["health/checkerboard"]
 
 
 def test_untouched_photos_of_many_sizes_are_healthy() -> None:
@@ -58,14 +58,14 @@ def test_untouched_photos_of_many_sizes_are_healthy() -> None:
 
 
 def test_one_picture_for_every_photo_has_no_diversity() -> None:
-    sharp = [photo(name)[:256, :256] for name in PHOTOS]
-    assert of_pictures([sharp[0]] * len(sharp), sharp)["health/diversity"] == pytest.approx(0.0, abs=1e-4)
+    target = [photo(name)[:256, :256] for name in PHOTOS]
+    assert of_pictures([target[0]] * len(target), target)["health/diversity"] == pytest.approx(0.0, abs=1e-4)
 
 
 def test_photos_pulled_half_way_to_their_mean_have_half_the_diversity() -> None:
-    sharp = [photo(name)[:256, :256] for name in PHOTOS]
-    mean = np.mean(sharp, axis=0)
-    assert of_pictures([rounded((pixels + mean) / 2) for pixels in sharp], sharp)["health/diversity"] == pytest.approx(0.5, abs=0.01)
+    target = [photo(name)[:256, :256] for name in PHOTOS]
+    mean = np.mean(target, axis=0)
+    assert of_pictures([rounded((pixels + mean) / 2) for pixels in target], target)["health/diversity"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_diversity_needs_two_photos_that_differ() -> None:
@@ -76,58 +76,58 @@ def test_diversity_needs_two_photos_that_differ() -> None:
 
 
 def test_a_cast_is_measured_in_levels_of_each_channel() -> None:
-    sharp = [np.clip(photo(name), 10, 240) for name in PHOTOS]
-    values = of_pictures([rounded(pixels + np.array([6.0, -2.0, -4.0])) for pixels in sharp], sharp)
+    target = [np.clip(photo(name), 10, 240) for name in PHOTOS]
+    values = of_pictures([rounded(pixels + np.array([6.0, -2.0, -4.0])) for pixels in target], target)
     assert [values[f"health/shift_{channel}_levels"] for channel in ("red", "green", "blue")] == pytest.approx([6, -2, -4])
     assert values["health/colour_shift_levels"] == pytest.approx(6)
 
 
 def test_casts_that_cancel_over_the_photos_are_no_shift() -> None:
-    sharp = [np.clip(photo("coffee"), 10, 240)] * 2
-    assert of_pictures([sharp[0] + 5, sharp[1] - 5], sharp)["health/colour_shift_levels"] == pytest.approx(0)
+    target = [np.clip(photo("coffee"), 10, 240)] * 2
+    assert of_pictures([target[0] + 5, target[1] - 5], target)["health/colour_shift_levels"] == pytest.approx(0)
 
 
 @NATURAL
 def test_blur_and_noise_are_no_checkerboard(name: str) -> None:
-    sharp, draw = photo(name), np.random.default_rng(5)
-    for restored in (blurred(sharp), blurred(sharp, 5.0), *(rounded(sharp + draw.normal(0, sigma, sharp.shape)) for sigma in (5, 20))):
-        assert 0.5 < checkerboard(restored, sharp) < 1.5
+    target, draw = photo(name), np.random.default_rng(5)
+    for restored in (blurred(target), blurred(target, 5.0), *(rounded(target + draw.normal(0, sigma, target.shape)) for sigma in (5, 20))):
+        assert 0.5 < checkerboard(restored, target) < 1.5
 
 
 @NATURAL
 @pytest.mark.parametrize("period", [2, 4])
 def test_a_grid_on_a_smooth_photo_is_a_checkerboard(name: str, period: int) -> None:
     # ±3 levels are plain to see in a sky.
-    sharp = photo(name)
-    assert checkerboard(grid(blurred(sharp), period, 3.0), sharp) > Health().checkerboard  # type: ignore[operator]
-    assert checkerboard(grid(blurred(sharp), period, 0.2), sharp) < 2.5
+    target = photo(name)
+    assert checkerboard(grid(blurred(target), period, 3.0), target) > Health().checkerboard  # type: ignore[operator]
+    assert checkerboard(grid(blurred(target), period, 0.2), target) < 2.5
 
 
 @pytest.mark.parametrize("period", [3, 8, 16])
 def test_other_periods_are_no_checkerboard(period: int) -> None:
-    sharp = photo("coffee")
-    assert checkerboard(grid(sharp, period, 3.0), sharp) == pytest.approx(1.0, abs=0.3)
+    target = photo("coffee")
+    assert checkerboard(grid(target, period, 3.0), target) == pytest.approx(1.0, abs=0.3)
 
 
 def test_a_grid_that_the_sharp_photo_has_too_is_its_own() -> None:
-    sharp = grid(photo("coffee"), 2, 3.0)
-    assert checkerboard(sharp, sharp) == pytest.approx(1.0)
+    target = grid(photo("coffee"), 2, 3.0)
+    assert checkerboard(target, target) == pytest.approx(1.0)
 
 
 def test_a_grid_of_opposite_colours_is_seen() -> None:
-    sharp = photo("coffee")
-    smooth = blurred(sharp)
+    target = photo("coffee")
+    smooth = blurred(target)
     red, blue = grid(smooth, 2, 3.0)[..., :1], grid(smooth, 2, -3.0)[..., 2:]
-    assert checkerboard(np.concatenate([red, smooth[..., 1:2], blue], axis=2), sharp) > 10
+    assert checkerboard(np.concatenate([red, smooth[..., 1:2], blue], axis=2), target) > 10
 
 
 @pytest.mark.parametrize(("upsampling", "low", "high"), [("transposed", 10, 1000), ("bilinear", 0, 1.5)])
 def test_untrained_nets_show_how_they_enlarge(upsampling: str, low: float, high: float) -> None:
     net = ResNet(width=8, blocks=1, dropout=0.0, upsampling=upsampling, head="direct").build(seed=0).eval()  # type: ignore[arg-type]
-    sharp = photo("coffee")[:256, :256]
+    target = photo("coffee")[:256, :256]
     with torch.no_grad():
-        restored = net(torch.from_numpy(sharp.copy()).permute(2, 0, 1)[None] / 127.5 - 1)[0].permute(1, 2, 0).numpy()
-    assert low < checkerboard(rounded((restored + 1) * 127.5), sharp) < high
+        restored = net(torch.from_numpy(target.copy()).permute(2, 0, 1)[None] / 127.5 - 1)[0].permute(1, 2, 0).numpy()
+    assert low < checkerboard(rounded((restored + 1) * 127.5), target) < high
 
 
 def test_pictures_too_small_for_a_tile_have_no_checkerboard() -> None:
@@ -137,14 +137,14 @@ def test_pictures_too_small_for_a_tile_have_no_checkerboard() -> None:
 
 
 def test_the_sums_of_workers_add_up_to_those_of_one() -> None:
-    sharp = [photo(name) for name in PHOTOS]
-    restored = [blurred(pixels) for pixels in sharp]
+    target = [photo(name) for name in PHOTOS]
+    restored = [blurred(pixels) for pixels in target]
     workers = [PictureHealth() for _ in range(3)]
-    for place, (ours, truth) in enumerate(zip(restored, sharp, strict=True)):
+    for place, (ours, truth) in enumerate(zip(restored, target, strict=True)):
         workers[place % 2].add(ours, truth)  # the third has none
     total = torch.stack([worker.sums() for worker in workers]).sum(0)
     assert total.dtype == torch.float64
-    assert PictureHealth.values(total) == pytest.approx(of_pictures(restored, sharp))
+    assert PictureHealth.values(total) == pytest.approx(of_pictures(restored, target))
 
 
 STEP = {
@@ -277,5 +277,5 @@ def test_real_blurred_photos_are_healthy_but_for_their_blur() -> None:
 
     names = sorted(path.name for path in (GOPRO / "sharp").glob("*.png"))
     assert names
-    blurry, sharp = ([read_rgb(GOPRO / side / name) for name in names] for side in ("blur", "sharp"))
-    assert Watch(Health(readings=1)).look(of_pictures(blurry, sharp)) == ()
+    blurry, target = ([read_rgb(GOPRO / side / name) for name in names] for side in ("blur", "sharp"))
+    assert Watch(Health(readings=1)).look(of_pictures(blurry, target)) == ()

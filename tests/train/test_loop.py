@@ -75,7 +75,7 @@ def test_readings_name_every_term_weighted_and_not(pairset: PairSet) -> None:
         "discriminator_0/accuracy_restored",
     }
     assert wanted <= set(values)
-    assert {"generator/gradient_norm", "discriminator_0/gradient_norm", "rate/generator", "speed/images_per_second", "speed/data_wait_share"} <= set(values)
+    assert {"generator/gradient_norm", "discriminator_0/gradient_norm", "learning_rate/generator", "speed/images_per_second", "speed/data_wait_share"} <= set(values)
 
 
 def test_validation_happens_at_the_start_and_at_every_state(pairset: PairSet) -> None:
@@ -135,7 +135,7 @@ def test_rates_follow_the_schedule(pairset: PairSet) -> None:
     memory = Memory()
     phase = {"name": "joint", "images": 20, "crop_px": 16, "batch": 2, "schedule": {"kind": "linear", "hold": 0.5}}
     run(config(phases=[phase], log_every=1, generator_optimizer={"lr": 0.01}), pairset, memory)
-    rates = [memory.values[images]["rate/generator"] for images in range(2, 22, 2)]
+    rates = [memory.values[images]["learning_rate/generator"] for images in range(2, 22, 2)]
     assert rates == pytest.approx([0.01] * 6 + [0.008, 0.006, 0.004, 0.002])
 
 
@@ -143,13 +143,13 @@ def test_each_phase_follows_its_own_schedule_from_its_own_beginning(pairset: Pai
     memory = Memory()
     phases = [{"name": name, "images": 8, "crop_px": 16, "batch": 2, "schedule": {"kind": "linear", "hold": 0.5}} for name in ("first", "second")]
     run(config(phases=phases, log_every=1, generator_optimizer={"lr": 0.01}), pairset, memory)
-    assert [memory.values[images]["rate/generator"] for images in range(2, 18, 2)] == pytest.approx([0.01, 0.01, 0.01, 0.005] * 2)
+    assert [memory.values[images]["learning_rate/generator"] for images in range(2, 18, 2)] == pytest.approx([0.01, 0.01, 0.01, 0.005] * 2)
 
 
 def test_instance_noise_fades_over_the_phase(pairset: PairSet) -> None:
     loop = Loop(config(**LOGITS, instance_noise={"std": 0.5}), data_of(pairset), CPU, (memory := Memory()), memory, {})
     outside: list[float] = []  # how far photos in [-1, 1] are driven out of their range
-    loop.step.discriminators[0].register_forward_pre_hook(lambda net, given: outside.append((given[0].abs() - 1).clamp_min(0).mean().item()))
+    loop.step.discriminators[0].register_forward_pre_hook(lambda net, input: outside.append((input[0].abs() - 1).clamp_min(0).mean().item()))
     loop.run()
     on_real = outside[::3]
     assert len(on_real) == 10
@@ -160,7 +160,7 @@ def test_a_constant_rate_may_be_a_share_of_the_optimisers(pairset: PairSet) -> N
     memory = Memory()
     phase = {"name": "joint", "images": 4, "crop_px": 16, "batch": 2, "schedule": {"kind": "constant", "level": 0.1}}
     run(config(phases=[phase], log_every=1, generator_optimizer={"lr": 0.01}), pairset, memory)
-    assert [memory.values[images]["rate/generator"] for images in (2, 4)] == pytest.approx([0.001, 0.001])
+    assert [memory.values[images]["learning_rate/generator"] for images in (2, 4)] == pytest.approx([0.001, 0.001])
 
 
 def test_no_training_pairs_are_refused(pairset: PairSet) -> None:
@@ -217,7 +217,7 @@ def test_progressive_crops_follow_their_phases(pairset: PairSet) -> None:
     phases = [{"name": f"{side} px", "images": 4, "crop_px": side, "batch": 2} for side in (16, 32, 48)]
     loop = Loop(config(phases=phases), data_of(pairset), CPU, memory, memory, {})
     sides: list[int] = []
-    loop.step.generator.register_forward_pre_hook(lambda net, given: sides.append(given[0].shape[-1]) if torch.is_grad_enabled() else None)
+    loop.step.generator.register_forward_pre_hook(lambda net, input: sides.append(input[0].shape[-1]) if torch.is_grad_enabled() else None)
     loop.run()
     assert sides == [16, 16, 32, 32, 48, 48]
 

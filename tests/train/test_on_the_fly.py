@@ -50,9 +50,9 @@ def as_a_file(fresh: Fresh, photo: Photo, pair_seed: int, settings: dict[str, An
     light = light_of(decode((fresh[0].folder / photo.file).read_bytes()), linear=linear, max_side_px=made.max_side_px)
     if made.downscale is not None:
         light = made.downscale.cut(light)
-        sharp = stored(light, linear=linear)
-        target = made.downscale.train_target(sharp)
-        light = light if target is sharp else lit(target[:, :, 0] if photo.channels == 1 else target, linear=linear)
+        plain = stored(light, linear=linear)
+        target = made.downscale.train_target(plain)
+        light = light if target is plain else lit(target[:, :, 0] if photo.channels == 1 else target, linear=linear)
     return plans(made.degradation, [pair_seed])[0].blurred(light)
 
 
@@ -76,26 +76,26 @@ def test_the_given_crop_is_cut_from_the_picture_that_would_lie_in_a_file(tmp_pat
     scale = fresh[1].scale
     net = {"generator": {"kind": "srresnet", "width": 4, "blocks": 1}} if scale > 1 else {}
     made = dataset(fresh[1], augment={"flip": 0.0}, **net)
-    photos, targets = {photo.id: photo for photo in fresh[0].photos()}, fresh[1].targets()
-    assert {photos[target.photo].bits for target in targets} == {8, 16}
+    photos, sources = {photo.id: photo for photo in fresh[0].photos()}, fresh[1].source_photos()
+    assert {photos[source.photo].bits for source in sources} == {8, 16}
     for place in [("generator", position) for position in range(8)] + [("discriminator 1", 3)]:
-        target = targets[pair_at(3, place, len(targets))]
-        given, sharp = (side.permute(1, 2, 0).numpy() for side in made[place])
-        whole = as_a_file(fresh, photos[target.photo], seed_of(5, target.photo, *place), SETTINGS | changes)
-        found = offset_in(whole, given)
+        source = sources[pair_at(3, place, len(sources))]
+        input, target = (side.permute(1, 2, 0).numpy() for side in made[place])
+        whole = as_a_file(fresh, photos[source.photo], seed_of(5, source.photo, *place), SETTINGS | changes)
+        found = offset_in(whole, input)
         assert len(found) == 1, "the crop is nowhere in the picture, or the picture is too plain"
         top, left = (scale * first for first in found[0])
-        wanted = decode((fresh[1].folder / target.sharp).read_bytes()).pixels[top : top + CROP, left : left + CROP]
-        assert np.array_equal(sharp, wanted)
+        wanted = decode((fresh[1].folder / source.target).read_bytes()).pixels[top : top + CROP, left : left + CROP]
+        assert np.array_equal(target, wanted)
 
 
 def test_an_enlarged_pair_is_the_enlarged_pair_of_files(fresh: Fresh) -> None:
     """The crop is all of the enlarged pair: 70 px, enlarged 1.5 times, less what is cut off for a square."""
     made = dataset(fresh[1], 96, augment={"flip": 0.0, "enlarge": 1.5})
-    targets = fresh[1].targets()
-    place = next(("generator", position) for position in range(9) if targets[pair_at(3, ("generator", position), 4)].channels == 3)
-    target = targets[pair_at(3, place, len(targets))]
-    photo = next(photo for photo in fresh[0].photos() if photo.id == target.photo)
+    sources = fresh[1].source_photos()
+    place = next(("generator", position) for position in range(9) if sources[pair_at(3, ("generator", position), 4)].channels == 3)
+    source = sources[pair_at(3, place, len(sources))]
+    photo = next(photo for photo in fresh[0].photos() if photo.id == source.photo)
     import cv2
 
     whole = as_a_file(fresh, photo, seed_of(5, photo.id, *place), SETTINGS)
@@ -111,9 +111,9 @@ def test_no_blur_comes_twice_and_every_one_comes_again_after_a_restart(fresh: Fr
     assert len(set(drawn)) == len(places)
     together = batch_of(first, places)
     for number in (31, 0, 17):
-        given, sharp = again[places[number]]
-        assert torch.equal(given, together[0][number])
-        assert torch.equal(sharp, together[1][number])
+        input, target = again[places[number]]
+        assert torch.equal(input, together[0][number])
+        assert torch.equal(target, together[1][number])
 
 
 def test_another_seed_of_the_set_draws_other_blurs_on_the_same_crops(fresh: Fresh, tmp_path: Path) -> None:

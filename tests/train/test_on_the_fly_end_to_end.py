@@ -61,11 +61,11 @@ def test_every_stage_and_the_chain_behind_the_model(root: Path) -> None:
     assert isinstance(report, EvalReport)
     # 20 epochs of 4 photos, in batches of 8.
     assert checkpoint.images_seen == 80
-    assert (len(pairset.targets()), pairset.pairs("train"), len(report.scores())) == (4, (), 2)
+    assert (len(pairset.sources()), pairset.pairs("train"), len(report.scores())) == (4, (), 2)
     recipe = recipes.load("flying", root=root).record()
     check_chain(recipe, photoset, pairset, checkpoint, report)
     kept = _records(photoset, pairset, checkpoint, report)
-    assert kept[PairSet.TARGETS].is_file(), "lineage reads every table from the registry alone"
+    assert kept[PairSet.SOURCES].is_file(), "lineage reads every table from the registry alone"
     card = write_card("flying", recipe, photoset, pairset, checkpoint, report, Provenance(git_commit="0" * 40, dvc={}))
     assert "on blurred/sharp pairs made of 4 photos, a new one for each crop, 80 crops seen" in card
     assert "the blur it was trained on: `gaussian`, `random_trajectory`, up to" in card

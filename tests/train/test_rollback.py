@@ -38,7 +38,7 @@ def test_a_rolled_back_training_ends_well_from_its_last_healthy_state(pairset: P
     assert outcome.diverged is None
     assert outcome.images_seen == 40
     assert read_state(memory.states[-1])["progress"]["rollbacks"] == 1
-    assert memory.values[40]["rate/generator"] == pytest.approx(1e-3)
+    assert memory.values[40]["learning_rate/generator"] == pytest.approx(1e-3)
     # A second process that goes on from the states ends where the first did.
     again.states = [state for state in memory.states if read_state(state)["progress"]["images_seen"] < 40]
     run(settings, pairset, again)
@@ -49,12 +49,12 @@ def average_of(state: bytes) -> list[torch.Tensor]:
     return list(read_state(state)["step"]["average"].values())
 
 
-JUDGED = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1, "discriminator_optimizer": {"lr": 0.01}}
+ADVERSARIAL = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1, "discriminator_optimizer": {"lr": 0.01}}
 
 
 def test_what_stays_beyond_its_limit_is_complained_of_once(pairset: PairSet) -> None:
     memory = Memory()
-    run(config(**JUDGED, health={"gradient_norm": 1e-9, "readings": 2}), pairset, memory)
+    run(config(**ADVERSARIAL, health={"gradient_norm": 1e-9, "readings": 2}), pairset, memory)
     # No gradient is that small: the limit is crossed at images 4 and 8, so it is said at 8, and not again.
     assert [words.split(" for ")[0].rpartition(" ")[0] for words in memory.warnings] == ["at image 8: gradient_norm"]
 
@@ -62,7 +62,7 @@ def test_what_stays_beyond_its_limit_is_complained_of_once(pairset: PairSet) -> 
 def test_a_sign_of_ill_health_may_roll_back_too(pairset: PairSet) -> None:
     memory = Memory()
     settings = {"health": {"gradient_norm": 1e-9, "readings": 1}, "rollback": {"factor": 0.5, "most": 1, "on": ["gradient_norm"]}}
-    outcome = run(config(**JUDGED, **settings), pairset, memory)
+    outcome = run(config(**ADVERSARIAL, **settings), pairset, memory)
     assert outcome.diverged is not None
     assert outcome.diverged.startswith("gradient_norm")
     assert sum("rollback 1 of 1" in words for words in memory.warnings) == 1
@@ -72,7 +72,7 @@ def test_a_state_that_may_already_be_ill_is_not_gone_back_to(pairset: PairSet) -
     # No gradient is that small. Of the three readings in a row the first is at image 6: what is kept at 8, after one of them, would be ill.
     memory = Memory()
     settings = {"health": {"gradient_norm": 1e-9, "readings": 3}, "rollback": {"most": 1, "on": ["gradient_norm"]}, "log_every": 3}
-    outcome = run(config(**JUDGED, **settings), pairset, memory)
+    outcome = run(config(**ADVERSARIAL, **settings), pairset, memory)
     assert outcome.diverged is not None
     assert memory.states == []
     assert [words.split(" with ")[0].rpartition("; ")[2] for words in memory.warnings if "rollback" in words] == ["back to image 0"]
@@ -80,7 +80,7 @@ def test_a_state_that_may_already_be_ill_is_not_gone_back_to(pairset: PairSet) -
 
 def test_an_untrained_net_is_no_sign_of_ill_health(pairset: PairSet) -> None:
     memory, still = Memory(), {"generator_optimizer": {"lr": 1e-12}, "generator": {"kind": "resnet", "width": 4, "blocks": 1, "head": "direct"}}
-    run(config(**JUDGED, **still, health={"diversity": 0.9, "readings": 1}), pairset, memory)
+    run(config(**ADVERSARIAL, **still, health={"diversity": 0.9, "readings": 1}), pairset, memory)
     assert memory.values[0]["health/diversity"] < 0.9
     assert [words.split(":")[0] for words in memory.warnings if "diversity" in words] == ["at image 8"]
 
@@ -88,11 +88,11 @@ def test_an_untrained_net_is_no_sign_of_ill_health(pairset: PairSet) -> None:
 def test_not_a_number_is_rolled_back_out_of_every_state(pairset: PairSet) -> None:
     memory = Memory()
     batched = {"generator": {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch"}, "history": {"size": 4}, "ema": 0.9}
-    loop = Loop(config(**JUDGED, **batched, rollback={}), data_of(pairset), CPU, memory, memory, {})
+    loop = Loop(config(**ADVERSARIAL, **batched, rollback={}), data_of(pairset), CPU, memory, memory, {})
     passes = iter(range(1000))
 
-    def spoil(net: torch.nn.Module, given: tuple[torch.Tensor]) -> tuple[torch.Tensor] | None:
-        return (given[0] * float("nan"),) if next(passes) == 5 else None
+    def spoil(net: torch.nn.Module, input: tuple[torch.Tensor]) -> tuple[torch.Tensor] | None:
+        return (input[0] * float("nan"),) if next(passes) == 5 else None
 
     loop.step.generator.register_forward_pre_hook(spoil)
     assert loop.run().diverged is None
@@ -112,7 +112,7 @@ def tensors_of(state: Any) -> list[torch.Tensor]:
 
 def test_signs_of_health_are_logged_with_every_reading_and_validation(pairset: PairSet) -> None:
     memory = Memory()
-    run(config(**JUDGED), pairset, memory)
+    run(config(**ADVERSARIAL), pairset, memory)
     assert {"health/discriminator_accuracy", "health/adversarial_share"} <= set(memory.values[4])
     assert {"health/diversity", "health/colour_shift_levels"} <= set(memory.values[8])
     # The untrained net changes nothing: its photos differ from each other as the blurred ones do.

@@ -23,9 +23,9 @@ def deepened(pairs: PairSet) -> PairSet:
     """The same pictures, stored in 16 bits."""
     rows = []
     for row in pairs.pairs():
-        for name in (row.blurred, row.sharp):
+        for name in (row.input, row.target):
             write_png(pairs.folder / name, at_bits(read_rgb(pairs.folder / name), 16))
-        hashes = {f"{kind}_sha256": sha256_of_file(pairs.folder / name) for kind, name in (("blurred", row.blurred), ("sharp", row.sharp))}
+        hashes = {f"{kind}_sha256": sha256_of_file(pairs.folder / name) for kind, name in (("input", row.input), ("target", row.target))}
         rows.append(row.model_copy(update=hashes))
     table = PairSet.write_table(pairs.folder, tuple(rows))
     return pairs.model_copy(update={"table_sha256": table}).save(pairs.folder)
@@ -48,10 +48,10 @@ def test_neighbouring_levels_stay_apart_on_their_way_into_the_net(tmp_path: Path
     row = pairs.pairs("train")[0]
     levels = np.arange(48 * 48 * 3, dtype=np.uint16).reshape(48, 48, 3) + 58_000
     levels[0, 0] = (0, 1, 65535)
-    for name in (row.blurred, row.sharp):
+    for name in (row.input, row.target):
         write_png(pairs.folder / name, levels)
-    (given, _) = PairDataset(pairs.folder, (row,), config(augment={"flip": 0}), 48)["generator", 0]
-    seen = to_net(given, torch.device("cpu")).permute(1, 2, 0).numpy()
+    (input, _) = PairDataset(pairs.folder, (row,), config(augment={"flip": 0}), 48)["generator", 0]
+    seen = to_net(input, torch.device("cpu")).permute(1, 2, 0).numpy()
     assert len(np.unique(seen)) == len(np.unique(levels))
     assert np.abs(seen - (levels / 32767.5 - 1)).max() < 2e-7
     assert seen[0, 0].tolist() == [-1.0, pytest.approx(2 / 65535 - 1), 1.0]

@@ -35,8 +35,8 @@ def test_the_generators_update_leaves_no_gradient_in_the_discriminator() -> None
     step = GanStep(config(), CPU, {})
     step([a_batch(), a_batch()], step.config.phases[0], 0, 1.0)
     kept = [None if parameter.grad is None else parameter.grad.clone() for parameter in step.discriminators[0].parameters()]
-    given, sharp = a_batch()
-    step._update_generator(given, sharp, step._restored(given), judged=True)
+    input, target = a_batch()
+    step._update_generator(input, target, step._restored(input), adversarial_phase=True)
     for before, parameter in zip(kept, step.discriminators[0].parameters(), strict=True):
         assert before is not None
         assert parameter.grad is not None
@@ -121,15 +121,15 @@ def test_reused_photos_are_the_same_as_handing_them_in_three_times() -> None:
 def test_split_updates_are_one_adam_step_on_real_then_one_on_restored() -> None:
     # Without normalisation: a bias in front of it has no gradient but rounding, and Adam walks on that.
     step = GanStep(config(**LOGITS | {"split_updates": True, "discriminators": [CRITIC | {"norm": "none"}]}), CPU, {})
-    given, sharp = a_batch()
+    input, target = a_batch()
     critic = copy.deepcopy(step.discriminators[0])
     settings = step.config.discriminator_optimizer
     by_hand = torch.optim.Adam(critic.parameters(), lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.epsilon)
-    for photo, sign in ((sharp, -1), (step.generator(given).detach(), 1)):
+    for photo, sign in ((target, -1), (step.generator(input).detach(), 1)):
         by_hand.zero_grad()
         torch.nn.functional.softplus(sign * critic(photo)).mean().backward()
         by_hand.step()
-    step([(given, sharp)], step.config.phases[0], 0, 1.0)
+    step([(input, target)], step.config.phases[0], 0, 1.0)
     assert steps_of(step.discriminator_optimizer) == 2
     for ours, theirs in zip(step.discriminators[0].parameters(), critic.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -151,11 +151,11 @@ def test_a_penalty_is_counted_once_in_split_updates() -> None:
 @pytest.mark.parametrize("simultaneous", [False, True])
 def test_the_generator_is_judged_by_the_discriminator_after_its_step_or_before(simultaneous: bool) -> None:
     step = GanStep(config(**LOGITS, simultaneous=simultaneous, discriminator_optimizer={"lr": 0.05}), CPU, {})
-    given, sharp = a_batch()
-    restored, before = step.generator(given).detach(), copy.deepcopy(step.discriminators[0])
-    terms = step([(given, sharp)], step.config.phases[0], 0, 1.0)
-    judge = before if simultaneous else step.discriminators[0]
-    wanted = torch.nn.functional.softplus(-judge(restored)).mean()
+    input, target = a_batch()
+    restored, before = step.generator(input).detach(), copy.deepcopy(step.discriminators[0])
+    terms = step([(input, target)], step.config.phases[0], 0, 1.0)
+    discriminator = before if simultaneous else step.discriminators[0]
+    wanted = torch.nn.functional.softplus(-discriminator(restored)).mean()
     torch.testing.assert_close(terms["generator/adversarial_0"], wanted.detach())
     assert steps_of(step.discriminator_optimizer) == 1
     assert not same(copy_of(before), copy_of(step.discriminators[0]))
@@ -235,15 +235,15 @@ def test_dropout_is_drawn_by_position() -> None:
 
 def test_workers_drop_what_one_would_drop() -> None:
     dropping = config(generator={"kind": "resnet", "width": 8, "blocks": 1, "dropout": 0.5})
-    given = a_batch(4)[0]
+    input = a_batch(4)[0]
     restored = []
     for rank, size in ((0, 1), (0, 2), (1, 2)):
         step = GanStep(dropping, World(rank, size, torch.device("cpu")), {})
         torch.manual_seed(7)
-        restored.append(step._restored(given[rank::size]))
+        restored.append(step._restored(input[rank::size]))
     torch.testing.assert_close(restored[0], torch.stack(restored[1:], dim=1).flatten(0, 1))
     torch.manual_seed(8)
-    assert not torch.allclose(step._restored(given[1::2]), restored[2]), "another draw"
+    assert not torch.allclose(step._restored(input[1::2]), restored[2]), "another draw"
 
 
 def test_every_worker_draws_its_share_of_what_one_would_draw() -> None:

@@ -35,7 +35,7 @@ def narrowed(name: str, images: int) -> TrainConfig:
     if generator["norm"]["kind"] == "batch":
         generator |= {"test_time_statistics": "photo"}  # so few steps leave running means behind
     side = CROP_PX.get(name, 32)
-    plain["discriminators"] = [judge | {"width": 8} | ({"crop_px": side} if "crop_px" in judge else {}) for judge in plain["discriminators"]]
+    plain["discriminators"] = [discriminator | {"width": 8} | ({"crop_px": side} if "crop_px" in discriminator else {}) for discriminator in plain["discriminators"]]
     # Deeper layers take long.
     plain["content"] = [part | ({"layer": "relu1_2"} if part["kind"] == "perceptual" else {}) for part in plain["content"]]
     for phase in plain["phases"]:
@@ -61,5 +61,5 @@ def test_two_pairs_are_learned_by_heart_and_the_discriminator_moves(name: str, v
     assert last[f"validation/{main}_gain"] > 2.5
     told = [values["health/discriminator_accuracy"] for values in memory.values.values() if "health/discriminator_accuracy" in values]
     # A critic that is right about all of these few photos from its first step has nowhere to go: then its judgements move.
-    judged = [value for values in memory.values.values() for key, value in values.items() if key.endswith("discriminator/total")]
-    assert max(told) - min(told) > 0.02 or (min(told) == 1.0 and max(judged) - min(judged) > 0.02)
+    logits_of = [value for values in memory.values.values() for key, value in values.items() if key.endswith("discriminator/total")]
+    assert max(told) - min(told) > 0.02 or (min(told) == 1.0 and max(logits_of) - min(logits_of) > 0.02)

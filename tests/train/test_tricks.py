@@ -16,10 +16,10 @@ from components.train.step import GanStep
 def test_instance_noise_falls_on_real_photos_alone_and_fades(share: float, level: float) -> None:
     step = GanStep(config(**LOGITS, instance_noise={"std": 0.1}), CPU, {})
     seen = seen_by_the_discriminator(step)
-    given, sharp = a_batch()
-    restored = step.generator(given).detach()
-    step([(given, sharp)], step.config.phases[0], 0, 1.0, share=share)
-    assert (seen[0] - sharp).std().item() == pytest.approx(level, rel=0.1, abs=1e-9)
+    input, target = a_batch()
+    restored = step.generator(input).detach()
+    step([(input, target)], step.config.phases[0], 0, 1.0, done=share)
+    assert (seen[0] - target).std().item() == pytest.approx(level, rel=0.1, abs=1e-9)
     assert torch.equal(seen[1], restored)
 
 
@@ -34,9 +34,9 @@ def test_every_update_draws_noise_of_its_own() -> None:
 def test_instance_noise_may_fall_on_restored_photos_too_also_in_the_generators_step() -> None:
     step = GanStep(config(**LOGITS, instance_noise={"std": 0.1, "restored": True, "fade": False}), CPU, {})
     seen = seen_by_the_discriminator(step)
-    given, sharp = a_batch()
-    restored = step.generator(given).detach()
-    step([(given, sharp)], step.config.phases[0], 0, 1.0, share=1.0)
+    input, target = a_batch()
+    restored = step.generator(input).detach()
+    step([(input, target)], step.config.phases[0], 0, 1.0, done=1.0)
     assert [round((photo - restored).std().item(), 1) for photo in seen[1:]] == [0.1, 0.1]
     assert not torch.equal(seen[1], seen[2])
 
@@ -44,9 +44,9 @@ def test_instance_noise_may_fall_on_restored_photos_too_also_in_the_generators_s
 def test_what_is_compared_with_is_noisy_too() -> None:
     step = GanStep(config(adversarial={"kind": "relativistic_average"}, discriminator_updates=1, instance_noise={"std": 0.1}), CPU, {})
     seen = seen_by_the_discriminator(step)
-    given, sharp = a_batch()
-    step([(given, sharp)], step.config.phases[0], 0, 1.0)
-    assert [round((photo - sharp).std().item(), 2) for photo in (seen[0], seen[2])] == [0.1, 0.1]
+    input, target = a_batch()
+    step([(input, target)], step.config.phases[0], 0, 1.0)
+    assert [round((photo - target).std().item(), 2) for photo in (seen[0], seen[2])] == [0.1, 0.1]
     assert not torch.equal(seen[0], seen[2])
 
 
@@ -55,8 +55,8 @@ def test_a_pool_shows_earlier_photos_about_half_of_the_time() -> None:
     earlier = 0
     for turn in range(400):
         photo = torch.full((1, 3, 4, 4), float(turn))
-        given, restored = pool.exchange(photo, -photo, turn, 0)
-        assert torch.equal(given, -restored), "a restored photo stays beside its own input"
+        input, restored = pool.exchange(photo, -photo, turn, 0)
+        assert torch.equal(input, -restored), "a restored photo stays beside its own input"
         earlier += int(restored[0, 0, 0, 0] != -turn)
         if turn < 4:
             assert earlier == 0, "while it fills, everybody is shown as is"
@@ -89,9 +89,9 @@ def test_the_discriminator_learns_from_the_pool_and_the_generator_from_its_own_p
     shown_earlier = 0
     for turn in range(12):
         seen.clear()
-        given, sharp = torch.rand(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(turn)) * 2 - 1
-        restored = step.generator(given).detach()
-        step([(given, sharp)], step.config.phases[0], 2 * turn, 1.0)
+        input, target = torch.rand(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(turn)) * 2 - 1
+        restored = step.generator(input).detach()
+        step([(input, target)], step.config.phases[0], 2 * turn, 1.0)
         shown_earlier += int(not torch.equal(seen[1], restored))
         assert torch.equal(seen[2], restored)
     assert 4 <= shown_earlier <= 12
@@ -105,9 +105,9 @@ def test_a_small_given_photo_stays_beside_its_enlargement_in_the_pool() -> None:
     for turn in range(6):
         seen.clear()
         source = torch.Generator().manual_seed(turn)
-        given, sharp = (torch.rand(2, 3, side, side, generator=source) * 2 - 1 for side in (4, 16))
+        input, target = (torch.rand(2, 3, side, side, generator=source) * 2 - 1 for side in (4, 16))
         part = step.config.discriminators[0]
-        made += [part.view(step.generator(given).detach(), given)]
-        step([(given, sharp)], step.config.phases[0], 2 * turn, 1.0)
+        made += [part.view(step.generator(input).detach(), input)]
+        step([(input, target)], step.config.phases[0], 2 * turn, 1.0)
         for photo in seen[1]:  # the pool rounds to half precision
             assert any((photo - earlier).abs().max() < 2e-3 for earlier in torch.cat(made))

@@ -25,20 +25,20 @@ def test_a_sheet_shows_what_was_given_what_was_made_and_what_was_wanted(task: st
     made = config(generator=net)
     scores, sheet = validate(made, made.generator.build(0), data, CPU)
     pair = data.val[0]
-    given, sharp = read_rgb(tmp_path / pair.blurred), read_rgb(tmp_path / pair.sharp)
+    input, target = read_rgb(tmp_path / pair.input), read_rgb(tmp_path / pair.target)
     assert sheet is not None
     assert sheet.shape == (2 * 48, 3 * 48, 3)
-    assert np.array_equal(sheet[:48, :48], enlarged(given, made.generator.scale))
-    assert np.array_equal(sheet[:48, 96:], sharp)
+    assert np.array_equal(sheet[:48, :48], enlarged(input, made.generator.scale))
+    assert np.array_equal(sheet[:48, 96:], target)
     if task == "restore":
-        assert np.array_equal(sheet[:48, 48:96], given), "an untrained residual net changes nothing"
+        assert np.array_equal(sheet[:48, 48:96], input), "an untrained residual net changes nothing"
         assert scores["validation/psnr_rgb_gain"] == pytest.approx(0, abs=1e-9)
 
 
 def test_as_many_pairs_are_looked_at_as_asked_for(tmp_path: Path) -> None:
     data, made = Data.of(make_pairs(tmp_path)), config(validate_pairs=1)
     net, photos = made.generator.build(0), []
-    net.register_forward_pre_hook(lambda layer, given: photos.append(given[0].detach().clone()))
+    net.register_forward_pre_hook(lambda layer, input: photos.append(input[0].detach().clone()))
     scores, sheet = validate(made, net, data, CPU)
     assert len(photos) == 1
     assert sheet is not None

@@ -62,11 +62,11 @@ def from_clips(clips: Sequence[Clip], settings: FrameAverage, out: Path, desk: D
     with Progress("ingest", len(clips), unit="clips") as bar:
         for clip in clips:
             try:
-                for named, blurred, sharp, made in _pairs_of(clip, settings, out):
+                for named, input, target, made in _pairs_of(clip, settings, out):
                     try:
-                        taken.append(desk.take(named, blurred, [sharp], made))
+                        taken.append(desk.examine(named, input, [target], made))
                     except PhotoError as error:
-                        reasons.append((blurred.name, str(error)))
+                        reasons.append((input.name, str(error)))
                     bar.advance(0, f"{len(taken)} pairs")
             except PhotoError as error:
                 reasons.append((clip.name, f"video: {error}" if clip.is_video else f"frames: {error}"))
@@ -83,16 +83,16 @@ def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[N
         for row in journal.rows:
             if "end" in row:
                 return
-            kept = [out / FOLDER / f"{row[side]}.png" for side in ("blurred", "sharp")]
+            kept = [out / FOLDER / f"{row[side]}.png" for side in ("input", "target")]
             if not all(path.is_file() and sha256_of_file(path) == path.stem for path in kept):
                 break
             yield _pair(clip, settings, digest, row, kept[0].read_bytes(), kept[1].read_bytes())
             count += 1
         journal.keep(count)
         for group in frame_groups(source, settings, first_group=count, called=clip.name):
-            blurred, sharp = png_bytes(group.blurred), png_bytes(group.sharp)
-            row = {"blurred": sha256_of_bytes(blurred), "sharp": sha256_of_bytes(sharp), "drawn": group.drawn, "severity_px": round(group.severity_px, 2)}
-            yield _pair(clip, settings, digest, row, blurred, sharp)
+            blurred, middle = png_bytes(group.input), png_bytes(group.target)
+            row = {"input": sha256_of_bytes(blurred), "target": sha256_of_bytes(middle), "drawn": group.drawn, "severity_px": round(group.severity_px, 2)}
+            yield _pair(clip, settings, digest, row, blurred, middle)
             journal.add(row)
         journal.add({"end": True})
 
@@ -101,11 +101,11 @@ def _pair(clip: Clip, settings: FrameAverage, digest: str, row: dict[str, Any], 
     drawn, top = row["drawn"], PurePosixPath(clip.name).parts[0]
     middle, first = drawn["middle_frame"], drawn["first_frame"]
     last = first + (drawn["frames"] - 1) * drawn["stride"]
-    given = Found(f"{clip.name}/{first:06d}-{last:06d}.png", len(blurred), lambda: blurred)
-    clear = Found(f"{clip.name}/{middle:06d}.png", len(sharp), lambda: sharp)
+    input = Found(f"{clip.name}/{first:06d}-{last:06d}.png", len(blurred), lambda: blurred)
+    target = Found(f"{clip.name}/{middle:06d}.png", len(sharp), lambda: sharp)
     split = next((split for split in SPLITS if split == top != clip.name), None)
-    named = Named(given.name, (clear.name,), clip.name, split, settings.variant)
-    return named, given, clear, Made(row["severity_px"], {**drawn, "clip_sha256": digest}, f"frame {middle} of {clip.name}")
+    named = Named(input.name, (target.name,), clip.name, split, settings.variant)
+    return named, input, target, Made(row["severity_px"], {**drawn, "clip_sha256": digest}, f"frame {middle} of {clip.name}")
 
 
 @contextmanager

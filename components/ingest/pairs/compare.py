@@ -31,27 +31,27 @@ class Comparison:
     severity_px: float  # RMS radius of the blur
 
 
-def compared(blurred: Pixels, sharp: Pixels) -> Comparison:
+def compared(input: Pixels, target: Pixels) -> Comparison:
     """Compare two pictures (H, W, 3) of one size, uint8 or uint16 sRGB.
 
     Of pictures that show nothing alike, or nothing at all, likeness is 0 and the rest means nothing.
     """
-    assert blurred.shape == sharp.shape, f"one size is compared, got {blurred.shape} and {sharp.shape}"
-    light, clear = (linear_of(pixels) @ LUMINANCE for pixels in (blurred, sharp))
+    assert input.shape == target.shape, f"one size is compared, got {input.shape} and {target.shape}"
+    light, clear = (linear_of(pixels) @ LUMINANCE for pixels in (input, target))
     shift, likeness = shift_of(light, clear)
     severity = radius_of(light, clear, shift) if likeness > 0 else 0.0
     return Comparison((round(shift[0], 2), round(shift[1], 2)), round(likeness, 4), round(severity, 2))
 
 
-def shift_of(blurred: Floats, sharp: Floats) -> tuple[tuple[float, float], float]:
+def shift_of(input: Floats, target: Floats) -> tuple[tuple[float, float], float]:
     """How far (x, y) px the blurred picture lies to the right of and below the sharp one, and their correlation there. (H, W) linear light.
 
     The centroid of the blur counts as its place: the shift that lays the smoothed pictures on each other best, found by maximising
     their correlation (ECC, Evangelidis and Psarakis, PAMI 2008). Neither brightness nor contrast matters.
     """
-    shrunk = max(1.0, max(sharp.shape) / LONG_SIDE_PX)
-    size = (max(1, round(sharp.shape[1] / shrunk)), max(1, round(sharp.shape[0] / shrunk)))
-    small = [cv2.resize(light, size, interpolation=cv2.INTER_AREA) if shrunk > 1 else light for light in (sharp, blurred)]
+    shrunk = max(1.0, max(target.shape) / LONG_SIDE_PX)
+    size = (max(1, round(target.shape[1] / shrunk)), max(1, round(target.shape[0] / shrunk)))
+    small = [cv2.resize(light, size, interpolation=cv2.INTER_AREA) if shrunk > 1 else light for light in (target, input)]
     if min(float(light.std()) for light in small) < 1e-5:
         return (0.0, 0.0), 0.0
     warp, likeness = np.eye(2, 3, dtype=np.float32), 0.0
@@ -62,13 +62,13 @@ def shift_of(blurred: Floats, sharp: Floats) -> tuple[tuple[float, float], float
             likeness, warp = cv2.findTransformECC(soft[0], soft[1], warp, cv2.MOTION_TRANSLATION, enough, None, 1)
         except cv2.error:  # it gives up on pictures that have nothing in common
             return (0.0, 0.0), 0.0
-    x, y = float(warp[0, 2]) * sharp.shape[1] / size[0], float(warp[1, 2]) * sharp.shape[0] / size[1]
+    x, y = float(warp[0, 2]) * target.shape[1] / size[0], float(warp[1, 2]) * target.shape[0] / size[1]
     if not np.isfinite([x, y, likeness]).all():
         return (0.0, 0.0), 0.0
     return (x, y), max(0.0, float(likeness))
 
 
-def radius_of(blurred: Floats, sharp: Floats, shift_px: tuple[float, float]) -> float:
+def radius_of(input: Floats, target: Floats, shift_px: tuple[float, float]) -> float:
     """RMS radius in px of the blur that lies between two pictures (H, W), whatever its form.
 
     The transfer function H from sharp to blurred falls from 1 at frequency 0 as 1 - 2π² f'Σf, where Σ is the covariance of the PSF
@@ -77,10 +77,10 @@ def radius_of(blurred: Floats, sharp: Floats, shift_px: tuple[float, float]) -> 
     no deconvolution, no PSF to threshold.
     """
     x, y = round(shift_px[0]), round(shift_px[1])
-    blurred, sharp = blurred[max(0, y) :, max(0, x) :], sharp[max(0, -y) :, max(0, -x) :]
-    height, width = min(blurred.shape[0], sharp.shape[0]), min(blurred.shape[1], sharp.shape[1])
-    blurred, sharp = blurred[:height, :width], sharp[:height, :width]
-    cross, power, vertical, horizontal = _spectra(blurred, sharp, min(WINDOW_PX, height, width))
+    input, target = input[max(0, y) :, max(0, x) :], target[max(0, -y) :, max(0, -x) :]
+    height, width = min(input.shape[0], target.shape[0]), min(input.shape[1], target.shape[1])
+    input, target = input[:height, :width], target[:height, :width]
+    cross, power, vertical, horizontal = _spectra(input, target, min(WINDOW_PX, height, width))
     # The rest of the shift, less than a pixel, is a slope of the phase.
     turned = cross * np.exp(2j * np.pi * (horizontal * (shift_px[0] - x) + vertical * (shift_px[1] - y)))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -99,13 +99,13 @@ def radius_of(blurred: Floats, sharp: Floats, shift_px: tuple[float, float]) -> 
     return float(np.sqrt(variance))
 
 
-def _spectra(blurred: Floats, sharp: Floats, side: int) -> tuple[npt.NDArray[Any], ...]:
+def _spectra(input: Floats, target: Floats, side: int) -> tuple[npt.NDArray[Any], ...]:
     """Cross spectrum and the sharp one's power over half-overlapping Hann windows; with the vertical and horizontal frequency of each value, cycles/px."""
     window = np.outer(np.hanning(side), np.hanning(side))
     cross, power = np.zeros((side, side // 2 + 1), np.complex128), np.zeros((side, side // 2 + 1))
-    for top in _starts(sharp.shape[0], side):
-        for left in _starts(sharp.shape[1], side):
-            one, other = (np.fft.rfft2((cut - cut.mean()) * window) for cut in (light[top : top + side, left : left + side] for light in (blurred, sharp)))
+    for top in _starts(target.shape[0], side):
+        for left in _starts(target.shape[1], side):
+            one, other = (np.fft.rfft2((cut - cut.mean()) * window) for cut in (light[top : top + side, left : left + side] for light in (input, target)))
             cross += one * other.conj()
             power += np.abs(other) ** 2
     vertical, horizontal = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij")

@@ -33,8 +33,8 @@ class FrameGroup:
     """One pair out of a video."""
 
     index: int  # of the group in its video; the same whatever was skipped
-    blurred: Bytes8  # (H, W, 3) uint8 sRGB
-    sharp: Bytes8  # (H, W, 3) uint8 sRGB: the middle frame as it is stored
+    input: Bytes8  # (H, W, 3) uint8 sRGB
+    target: Bytes8  # (H, W, 3) uint8 sRGB: the middle frame as it is stored
     drawn: dict[str, JsonValue]  # frames, stride, first and middle frame, response, variant, interpolated frames
     severity_px: float  # estimated from optical flow: RMS distance of a point from its mean place, mean over the photo
 
@@ -118,8 +118,8 @@ def frame_groups(source: Path | Sequence[Frame], settings: FrameAverage, *, firs
                 "variant": settings.variant,
                 "interpolated": settings.interpolate,
             }
-            blurred, sharp = averaged(shown, settings.response, settings.interpolate)
-            yield FrameGroup(index, blurred, sharp, drawn, motion_px(shown))
+            input, target = averaged(shown, settings.response, settings.interpolate)
+            yield FrameGroup(index, input, target, drawn, motion_px(shown))
             index, (start, count) = next(groups)
             while held and held[0][0] < start:
                 held.popleft()

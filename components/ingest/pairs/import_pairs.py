@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from components.core import images
 from components.core.errors import PhotoError
 from components.core.images import Header, Picture, decode, to_float
-from components.core.records import Given, Split
+from components.core.records import PairedInput, Split
 from components.ingest.config import IngestConfig
 from components.ingest.decoded_before import Known, Remembered
 from components.ingest.examine import EXTENSION_OF, Facts, bytes_of, facts_of, fit_picture, refuse_unfit
@@ -45,8 +45,8 @@ class Side:
 class Taken:
     """A pair that can be used; which split it goes to is settled when all are there."""
 
-    sharp: Side
-    given: Given
+    target: Side
+    input: PairedInput
     scene: str | None  # None: the sharp photo is a scene of its own
     split: Split | None  # what its place says
     origin: str | None = None
@@ -85,25 +85,25 @@ class Desk:
     known: Known = field(default_factory=Known)
     measured: Remembered = field(default_factory=lambda: Remembered("compared", FIGURES, *(Path(str(module.__file__)) for module in (images, compare))))
 
-    def take(self, named: Named, blurred: Found, sharps: Sequence[Found], made: Made | None = None) -> Taken:
+    def examine(self, named: Named, input: Found, targets: Sequence[Found], made: Made | None = None) -> Taken:
         """Examine a pair and keep its bytes. Raises PhotoError, "kind: reason", when it cannot be used."""
-        one, facts = self._opened(blurred)
-        with _of_the_sharp(sharps[0].name):
-            other, clear = self._opened(sharps[0] if len(sharps) == 1 else self._nearest(one, sharps))
+        one, facts = self._opened(input)
+        with _of_the_target(targets[0].name):
+            other, clear = self._opened(targets[0] if len(targets) == 1 else self._nearest(one, targets))
         if (facts.width, facts.height) != (clear.width, clear.height):
             raise PhotoError(f"sizes: {facts.width} × {facts.height} px, its sharp picture {other.found.name} {clear.width} × {clear.height}")
         found = self._compared(one, other)
         moved = self._refuse_far(found, other.found.name, clear)
-        sharp, given = self._kept(other, clear), self._kept(one, facts)
+        target, kept = self._kept(other, clear), self._kept(one, facts)
         return Taken(
-            sharp,
-            Given(
-                id=given.id,
-                file=given.file,
-                name=given.name,
-                size_bytes=given.size_bytes,
+            target,
+            PairedInput(
+                id=kept.id,
+                file=kept.file,
+                name=kept.name,
+                size_bytes=kept.size_bytes,
                 layout=self.layout.kind,
-                scene=named.scene or sharp.name,
+                scene=named.scene or target.name,
                 variant=named.variant,
                 shift_px=found.shift_px,
                 likeness=found.likeness,
@@ -132,37 +132,37 @@ class Desk:
             refuse_unfit(Header(facts.format, facts.width, facts.height), found.name, self.config)
         return opened, facts
 
-    def _nearest(self, blurred: Opened, sharps: Sequence[Found]) -> Found:
+    def _nearest(self, input: Opened, targets: Sequence[Found]) -> Found:
         """The sharp picture with the smallest squared difference from the blurred one, the first of equals."""
-        wanted = to_float(blurred.picture.pixels)
+        wanted = to_float(input.picture.pixels)
 
         def distance(found: Found) -> float:
             pixels = to_float(decode(bytes_of(found, self.config)[0]).pixels)
             return float(np.square(pixels - wanted).mean()) if pixels.shape == wanted.shape else math.inf
 
-        return min(sharps, key=distance)
+        return min(targets, key=distance)
 
-    def _compared(self, blurred: Opened, sharp: Opened) -> Comparison:
-        figures = self.measured.get(blurred.id + sharp.id)
+    def _compared(self, input: Opened, target: Opened) -> Comparison:
+        figures = self.measured.get(input.id + target.id)
         if figures is not None:
             x, y, likeness, severity = (float(figure) for figure in figures)
             return Comparison((x, y), likeness, severity)
-        depth = [opened.picture.pixels if opened.picture.bits == 8 else images.to_uint8(to_float(opened.picture.pixels)) for opened in (blurred, sharp)]
+        depth = [opened.picture.pixels if opened.picture.bits == 8 else images.to_uint8(to_float(opened.picture.pixels)) for opened in (input, target)]
         found = compared(*depth)
-        self.measured.add(blurred.id + sharp.id, *found.shift_px, found.likeness, found.severity_px)
+        self.measured.add(input.id + target.id, *found.shift_px, found.likeness, found.severity_px)
         return found
 
-    def _refuse_far(self, found: Comparison, sharp: str, facts: Facts) -> tuple[int, int]:
+    def _refuse_far(self, found: Comparison, target: str, facts: Facts) -> tuple[int, int]:
         """Refuse pictures that do not belong together; gives the whole pixels to be taken back."""
         if found.likeness < self.layout.min_likeness:
             raise PhotoError(
-                f"not alike: correlation {found.likeness:.2f} with its sharp picture {sharp}, ingest.pairs.min_likeness is {self.layout.min_likeness:g};"
+                f"not alike: correlation {found.likeness:.2f} with its sharp picture {target}, ingest.pairs.min_likeness is {self.layout.min_likeness:g};"
                 " is it another picture?"
             )
         x, y = found.shift_px
         if self.layout.max_shift_px is not None and math.hypot(x, y) > self.layout.max_shift_px:
             raise PhotoError(
-                f"shifted: {math.hypot(x, y):.2f} px ({x:+.2f} to the right, {y:+.2f} down) against {sharp}, ingest.pairs.max_shift_px is"
+                f"shifted: {math.hypot(x, y):.2f} px ({x:+.2f} to the right, {y:+.2f} down) against {target}, ingest.pairs.max_shift_px is"
                 f" {self.layout.max_shift_px:g}; raise it, and set ingest.pairs.align to shift to cut both into place"
             )
         moved = (round(x), round(y)) if self.layout.align == "shift" else (0, 0)
@@ -182,14 +182,14 @@ def from_files(listing: Listing, files: Mapping[str, Found], desk: Desk, pairs: 
     reasons: Reasons = list(listing.alone)
     for named in pairs:
         try:
-            taken.append(desk.take(named, files[named.blurred], [files[name] for name in named.sharp]))
+            taken.append(desk.examine(named, files[named.input], [files[name] for name in named.target]))
         except PhotoError as error:
-            reasons.append((named.blurred, str(error)))
+            reasons.append((named.input, str(error)))
     return taken, reasons
 
 
 @contextmanager
-def _of_the_sharp(name: str) -> Iterator[Any]:
+def _of_the_target(name: str) -> Iterator[Any]:
     """Say of a refusal that it is the sharp picture's."""
     try:
         yield

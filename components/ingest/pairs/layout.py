@@ -26,8 +26,8 @@ PICTURE = r"[^/]+\.(?:png|jpe?g|webp|tiff?)"
 class Named:
     """A pair by the names of its files, and what their place says of it."""
 
-    blurred: str
-    sharp: tuple[str, ...]  # one; several where the nearest of them is to be found
+    input: str
+    target: tuple[str, ...]  # one; several where the nearest of them is to be found
     scene: str | None = None  # None: the sharp picture is a scene of its own
     split: Split | None = None  # None: not told by its place
     variant: str | None = None
@@ -63,16 +63,16 @@ class PublishedLayout(Layout):
 
 
 def joined(
-    blurred: Iterable[tuple[Key, str]], sharp: Iterable[tuple[Key, str]], *, several: bool = False
+    input: Iterable[tuple[Key, str]], target: Iterable[tuple[Key, str]], *, several: bool = False
 ) -> tuple[list[tuple[Key, str, str]], list[tuple[str, str]]]:
     """Blurred and sharp names by what they have in common: (key, blurred, sharp) in the order of names, and (name, reason) of those left alone.
 
     several: more than one blurred picture may go with a sharp one.
     """
-    sharps, blurs = _by_key(sharp), _by_key(blurred)
+    targets, blurs = _by_key(target), _by_key(input)
     pairs, alone = [], []
     for key, names in blurs.items():
-        others = sharps.get(key, [])
+        others = targets.get(key, [])
         if not others:
             alone += [(name, "unmatched: no sharp picture goes with it") for name in names]
         elif len(others) > 1:
@@ -81,7 +81,7 @@ def joined(
             alone += [(name, f"ambiguous: {' and '.join(names)} both go with {others[0]}") for name in names]
         else:
             pairs += [(key, name, others[0]) for name in names]
-    alone += [(name, "unmatched: no blurred picture goes with it") for key, names in sharps.items() if key not in blurs for name in names]
+    alone += [(name, "unmatched: no blurred picture goes with it") for key, names in targets.items() if key not in blurs for name in names]
     return sorted(pairs, key=lambda pair: pair[1]), sorted(alone)
 
 

@@ -54,14 +54,14 @@ def settle(taken: Sequence[Taken], config: IngestConfig) -> Settled:
     staying = dict(zip(range(len(taken)), sides, strict=True))
     leaks = _same_scenes(taken, staying) if published is not None else []
     leaks += _same_bytes(taken, staying, order)
-    splits = {taken[place].sharp.id: side for place, side in staying.items()}
+    splits = {taken[place].target.id: side for place, side in staying.items()}
     verdict = decide(_groups([taken[place] for place in staying], config), splits, None, order)
-    names = {pair.sharp.id: pair.sharp.name for pair in reversed(taken)}
+    names = {pair.target.id: pair.target.name for pair in reversed(taken)}
     for place in list(staying):
-        twin = verdict.left_out.get(taken[place].sharp.id)
+        twin = verdict.left_out.get(taken[place].target.id)
         if twin is not None:
             side = verdict.splits[twin]
-            leaks.append(Leak(taken[place].given.name, staying.pop(place), side, f"near duplicate: its sharp picture of {names[twin]}, which is in {side}"))
+            leaks.append(Leak(taken[place].input.name, staying.pop(place), side, f"near duplicate: its sharp picture of {names[twin]}, which is in {side}"))
     if published is not None and published.leakage == "refuse":
         _refuse([leak for leak in leaks if leak.against == "test" != leak.side], config)
     if published is None and isinstance(config.split, ByContent):
@@ -71,7 +71,7 @@ def settle(taken: Sequence[Taken], config: IngestConfig) -> Settled:
 
 def scene_key(pair: Taken) -> str:
     """64 hex digits that decide for a scene as a photo's bytes do for a photo: the hash of its name, or of the sharp photo where it stands alone."""
-    return pair.sharp.id if pair.scene is None else sha256_of_bytes(pair.scene.encode())
+    return pair.target.id if pair.scene is None else sha256_of_bytes(pair.scene.encode())
 
 
 def _by_setting(taken: Sequence[Taken], config: IngestConfig) -> list[Split]:
@@ -84,7 +84,7 @@ def _by_setting(taken: Sequence[Taken], config: IngestConfig) -> list[Split]:
             stray = next((pair for pair in taken if pair.split is None), None)
             if stray is not None:
                 raise PhotoError(
-                    f'ingest.split is by_folder, so pairs lie in the top folders train, val and test; "{stray.given.name}" does not.'
+                    f'ingest.split is by_folder, so pairs lie in the top folders train, val and test; "{stray.input.name}" does not.'
                     " Move it, or set ingest.split to {kind: by_content}, or to {kind: one_split, split: test} to measure on all of them"
                 )
             return [pair.split for pair in taken if pair.split is not None]
@@ -100,7 +100,7 @@ def _fill(taken: Sequence[Taken], staying: dict[int, Split], groups: Mapping[str
     by_group: dict[str, int] = {}
     for place in staying:
         scene = at[scene_key(taken[place])]
-        linked.join(scene, by_group.setdefault(groups[taken[place].sharp.id], scene))
+        linked.join(scene, by_group.setdefault(groups[taken[place].target.id], scene))
     members = first_of_groups([int(root) for root in linked.roots()])
     side_of = {linked.root(at[scene_key(taken[place])]): side for place, side in staying.items()}
     sides = [side_of[root] for root in members]
@@ -123,10 +123,10 @@ def _in_own_splits(taken: Sequence[Taken], val: float) -> list[Split]:
 
 def _same_scenes(taken: Sequence[Taken], staying: dict[int, Split]) -> list[Leak]:
     """Scenes that the set has in train and in test: their training pairs go."""
-    tested = {pair.scene: pair.given.name for place, pair in enumerate(taken) if staying[place] == "test"}
+    tested = {pair.scene: pair.input.name for place, pair in enumerate(taken) if staying[place] == "test"}
     leaks = []
     for place, side in list(staying.items()):
-        scene, name = taken[place].scene, taken[place].given.name
+        scene, name = taken[place].scene, taken[place].input.name
         if side != "test" and scene is not None and scene in tested:
             leaks.append(Leak(name, staying.pop(place), "test", f"same scene: {scene}, as {tested[scene]}, which is in test"))
     return leaks
@@ -135,21 +135,21 @@ def _same_scenes(taken: Sequence[Taken], staying: dict[int, Split]) -> list[Leak
 def _same_bytes(taken: Sequence[Taken], staying: dict[int, Split], order: Sequence[Split]) -> list[Leak]:
     """One picture in several splits stays in the first of them; the same pair twice stays once."""
     first: dict[str, int] = {}
-    for place in sorted(staying, key=lambda place: (order.index(staying[place]), taken[place].given.name)):
-        for picture in (taken[place].sharp.id, taken[place].given.id):
+    for place in sorted(staying, key=lambda place: (order.index(staying[place]), taken[place].input.name)):
+        for picture in (taken[place].target.id, taken[place].input.id):
             first.setdefault(picture, place)
     seen: set[tuple[str, str]] = set()
     leaks = []
-    for place in sorted(staying, key=lambda place: taken[place].given.name):
+    for place in sorted(staying, key=lambda place: taken[place].input.name):
         pair, side = taken[place], staying[place]
-        earlier = next((first[picture] for picture in (pair.sharp.id, pair.given.id) if staying.get(first[picture], side) != side), None)
+        earlier = next((first[picture] for picture in (pair.target.id, pair.input.id) if staying.get(first[picture], side) != side), None)
         if earlier is not None:
             where = staying[earlier]
-            leaks.append((place, Leak(pair.given.name, side, where, f"same bytes: shares a picture with {taken[earlier].given.name}, which is in {where}")))
-        elif (pair.sharp.id, pair.given.id) in seen:
-            leaks.append((place, Leak(pair.given.name, side, side, f"same bytes: the same pair as another, which is in {side} as well")))
+            leaks.append((place, Leak(pair.input.name, side, where, f"same bytes: shares a picture with {taken[earlier].input.name}, which is in {where}")))
+        elif (pair.target.id, pair.input.id) in seen:
+            leaks.append((place, Leak(pair.input.name, side, side, f"same bytes: the same pair as another, which is in {side} as well")))
         else:
-            seen.add((pair.sharp.id, pair.given.id))
+            seen.add((pair.target.id, pair.input.id))
     for place, _ in leaks:
         del staying[place]
     return [leak for _, leak in leaks]
@@ -157,7 +157,7 @@ def _same_bytes(taken: Sequence[Taken], staying: dict[int, Split], order: Sequen
 
 def _groups(pairs: Sequence[Taken], config: IngestConfig) -> list[list[str]]:
     """Sharp photos that are near duplicates, by their ids, ascending."""
-    photos = {pair.sharp.id: pair.sharp.facts for pair in pairs}
+    photos = {pair.target.id: pair.target.facts for pair in pairs}
     ids = sorted(photos)
     thumbnails = np.stack([photos[photo].thumbnail for photo in ids])
     shapes = np.array([photos[photo].width / photos[photo].height for photo in ids])

@@ -73,19 +73,19 @@ class Hide(PublishedLayout):
 
     def listing(self, names: Sequence[str], text: Text) -> Listing:
         """Pairs among the names at the source."""
-        blurred, place = [], {}
+        input, place = [], {}
         for match, name in fitting(rf"(train|test/test-close-ups|test/test-long-shot)/({PICTURE})", names):
-            blurred.append(((match["top"], stem(match[3])), name))
+            input.append(((match["top"], stem(match[3])), name))
             place[name] = match[2].lower()
-        sharp = [((match["top"], stem(match[2])), name) for match, name in fitting(rf"GT/({PICTURE})", names)]
-        pairs, alone = joined(blurred, sharp)
+        target = [((match["top"], stem(match[2])), name) for match, name in fitting(rf"GT/({PICTURE})", names)]
+        pairs, alone = joined(input, target)
         return Listing(tuple(self._named(key[1], name, other, place[name]) for key, name, other in pairs), tuple(alone))
 
     @staticmethod
-    def _named(plain: str, blurred: str, sharp: str, place: str) -> Named:
+    def _named(plain: str, input: str, target: str, place: str) -> Named:
         split: Split = "train" if place == "train" else "test"
         video = re.search(r"from([A-Za-z]+\d+)", plain)
-        return Named(blurred, (sharp,), f"{split}/{video[1] if video else plain}", split, None if split == "train" else place.removeprefix("test/test-"))
+        return Named(input, (target,), f"{split}/{video[1] if video else plain}", split, None if split == "train" else place.removeprefix("test/test-"))
 
 
 class RealBlur(PublishedLayout):
@@ -109,13 +109,13 @@ class RealBlur(PublishedLayout):
                     raise PhotoError(f"line {number} of {name} names one file, {line.strip()}; each line names a sharp and a blurred one")
                 if not words:
                     continue
-                sharp, blurred = (f"{match['top']}{word.removeprefix('./')}" for word in words[:2])
-                gone = [file for file in (sharp, blurred) if file not in there]
+                target, input = (f"{match['top']}{word.removeprefix('./')}" for word in words[:2])
+                gone = [file for file in (target, input) if file not in there]
                 if gone:
                     alone += [(file, f"unmatched: {name} names it, and it is not there") for file in gone]
                     continue
-                scene = next((part for part in PurePosixPath(sharp).parts if part.startswith("scene")), None)
-                pairs.append(Named(blurred, (sharp,), scene, "train" if match[2].lower() == "train" else "test", self.subset))
+                scene = next((part for part in PurePosixPath(target).parts if part.startswith("scene")), None)
+                pairs.append(Named(input, (target,), scene, "train" if match[2].lower() == "train" else "test", self.subset))
         return Listing(tuple(pairs), tuple(alone))
 
 
@@ -139,12 +139,12 @@ class Koehler(PublishedLayout):
         pairs, alone, used = [], [], set()
         for match, name in fitting(r"Blurry(\d+)_(\d+)\.(?:png|jpe?g)", names):
             key = (match[2], match[3])
-            sharp = tuple(frame for _, frame in sorted(frames.get(key, [])))
-            if not sharp:
+            target = tuple(frame for _, frame in sorted(frames.get(key, [])))
+            if not target:
                 alone.append((name, "unmatched: no sharp picture goes with it"))
                 continue
             used.add(key)
-            chosen = sharp if self.frame == "nearest" else (sharp[(len(sharp) - 1) // 2],)
+            chosen = target if self.frame == "nearest" else (target[(len(target) - 1) // 2],)
             pairs.append(Named(name, chosen, f"image{match[2]}", "test"))
         alone += [(found[0][1], "unmatched: no blurred picture goes with it") for key, found in sorted(frames.items()) if key not in used]
         return Listing(tuple(pairs), tuple(alone))
@@ -154,7 +154,7 @@ def _folders(found: Sequence[tuple[tuple[str, str, str, str], str, str]], folder
     """Pairs out of (top, split, scene, name), folder, file: those in `folder` beside those in `sharp`. REDS numbers the videos of each split anew."""
     pairs, alone = joined([(key, name) for key, where, name in found if where == folder], [(key, name) for key, where, name in found if where == "sharp"])
     named = []
-    for (_, side, scene, _), blurred, sharp in pairs:
+    for (_, side, scene, _), input, target in pairs:
         split: Split = "train" if side == "train" else "test"
-        named.append(Named(blurred, (sharp,), f"val/{scene}" if side == "val" else scene, split, variant))
+        named.append(Named(input, (target,), f"val/{scene}" if side == "val" else scene, split, variant))
     return Listing(tuple(named), tuple(alone))

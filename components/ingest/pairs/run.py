@@ -59,7 +59,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             table_sha256=PhotoSet.write_table(out, rows),
             about={"source": kind, "left_out": dict(quarantine.kinds()), "ignored": dict(quarantine.ignored), **facts},
         ).save(out)
-    originals.drop_others({file for row in rows for file in (row.file, *(given.file for given in row.given))})
+    originals.drop_others({file for row in rows for file in (row.file, *(input.file for input in row.inputs))})
     left = f"left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}" if quarantine.left_out else "nothing left out"
     print(f"ingest: {words}; {left}", file=sys.stderr)
     return record
@@ -72,7 +72,7 @@ def _taken(found: Sequence[Found], config: IngestConfig, out: Path, desk: Desk) 
         return from_clips(clips_of(found), config.pairs, out, desk)
     files = {file.name: file for file in found}
     listing = config.pairs.listing(list(files), lambda name: files[name].read().decode("utf-8-sig"))
-    wanted = {name for named in listing.pairs for name in (named.blurred, *named.sharp[:1])}
+    wanted = {name for named in listing.pairs for name in (named.input, *named.target[:1])}
     if not wanted:
         return [], list(listing.alone)
     need_free_space(out, sum(files[name].size_bytes for name in wanted) / 1e6 - desk.originals.megabytes(), "ingest")
@@ -83,19 +83,19 @@ def _rows(settled: Settled) -> tuple[Photo, ...]:
     """One row a sharp photo, ordered by id, with its blurred pictures in the order of names."""
     by_photo: dict[str, list[tuple[Taken, Split]]] = {}
     for pair, split in settled.pairs:
-        by_photo.setdefault(pair.sharp.id, []).append((pair, split))
+        by_photo.setdefault(pair.target.id, []).append((pair, split))
     rows = []
     for photo in sorted(by_photo):
-        pairs = sorted(by_photo[photo], key=lambda item: (item[0].sharp.name, item[0].given.name))
-        (first, split), facts = pairs[0], pairs[0][0].sharp.facts
-        names = list(dict.fromkeys(pair.sharp.name for pair, _ in pairs))
+        pairs = sorted(by_photo[photo], key=lambda item: (item[0].target.name, item[0].input.name))
+        (first, split), facts = pairs[0], pairs[0][0].target.facts
+        names = list(dict.fromkeys(pair.target.name for pair, _ in pairs))
         rows.append(
             Photo(
                 id=photo,
-                file=first.sharp.file,
+                file=first.target.file,
                 name=names[0],
                 also_named=tuple(names[1:]),
-                size_bytes=first.sharp.size_bytes,
+                size_bytes=first.target.size_bytes,
                 width=facts.width,
                 height=facts.height,
                 channels=facts.channels,
@@ -103,7 +103,7 @@ def _rows(settled: Settled) -> tuple[Photo, ...]:
                 split=split,
                 group=settled.groups[photo],
                 origin=first.origin,
-                given=tuple(pair.given for pair, _ in pairs),
+                inputs=tuple(pair.input for pair, _ in pairs),
             )
         )
     return tuple(rows)
@@ -112,8 +112,8 @@ def _rows(settled: Settled) -> tuple[Photo, ...]:
 def _summary(settled: Settled, layout: Layout) -> tuple[str, dict[str, int | float]]:
     """What came in, in words and as facts: pairs, scenes, splits, the largest shift."""
     counts = Counter(split for _, split in settled.pairs)
-    scenes = len({pair.given.scene for pair, _ in settled.pairs})
-    far = max((pair.given for pair, _ in settled.pairs), key=lambda given: math.hypot(*given.shift_px))
+    scenes = len({pair.input.scene for pair, _ in settled.pairs})
+    far = max((pair.input for pair, _ in settled.pairs), key=lambda input: math.hypot(*input.shift_px))
     largest = math.hypot(*far.shift_px)
     moved = " before both were cut into place" if layout.align == "shift" else ""
     splits = ", ".join(f"{split} {counts[split]}" for split in SPLITS)
@@ -137,7 +137,7 @@ def _refuse_empty_split(rows: Sequence[Photo], settled: Settled, config: IngestC
     """Content is asked for three splits; folders, published sets and one_split may have any, and training refuses what it lacks itself."""
     empty = [split for split in SPLITS if not any(row.split == split for row in rows)]
     if empty and isinstance(config.split, ByContent) and config.pairs is not None and not config.pairs.OWN_SPLITS:
-        scenes = len({pair.given.scene for pair, _ in settled.pairs})
+        scenes = len({pair.input.scene for pair, _ in settled.pairs})
         raise PhotoError(
             f"train, val and test need at least 3 different scenes, {config.photos} has {scenes} usable (the pictures of a scene stay together, near duplicates"
             " count as one); add scenes, or set ingest.split to {kind: one_split, split: test} to measure on all of them"

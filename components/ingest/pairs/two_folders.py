@@ -20,11 +20,11 @@ class TwoFolders(Layout):
     """
 
     LIES: ClassVar[str] = (
-        "BLURRED/NAME.png beside SHARP/NAME.png (ingest.pairs.blurred and .sharp name the folders, .strip what names differ by), also below train/, val/, test/"
+        "BLURRED/NAME.png beside SHARP/NAME.png (ingest.pairs.input and .target name the folders, .strip what names differ by), also below train/, val/, test/"
     )
     kind: Literal["two_folders"] = "two_folders"
-    blurred: str = Field("blur", min_length=1, description="folder of the blurred pictures")
-    sharp: str = Field("sharp", min_length=1, description="folder of the sharp pictures")
+    input: str = Field("blur", min_length=1, description="folder of the blurred pictures")
+    target: str = Field("sharp", min_length=1, description="folder of the sharp pictures")
     strip: str | None = Field(None, min_length=1, description="regular expression; what it finds in a name without its extension is taken out before pairing")
     scene: str | None = Field(
         None,
@@ -33,7 +33,7 @@ class TwoFolders(Layout):
     )
     variant: str | None = Field(None, description="what to record as the blurred pictures' variant, such as blur_gamma")
 
-    @field_validator("blurred", "sharp")
+    @field_validator("input", "target")
     @classmethod
     def _plain(cls, folder: str) -> str:
         if folder.startswith("/") or ".." in PurePosixPath(folder).parts:
@@ -51,14 +51,14 @@ class TwoFolders(Layout):
 
     @model_validator(mode="after")
     def _differ(self) -> Self:
-        if self.blurred == self.sharp:
-            raise ValueError(f"blurred and sharp are both {self.blurred}: name two folders")
+        if self.input == self.target:
+            raise ValueError(f"input and target are both {self.input}: name two folders")
         return self
 
     def listing(self, names: Sequence[str], text: Text) -> Listing:
         """Pairs among the names at the source."""
-        pairs, alone = joined(self._keyed(self.blurred, names), self._keyed(self.sharp, names), several=self.strip is not None)
-        return Listing(tuple(Named(blurred, (sharp,), self._scene(key[1], sharp), _split(key), self.variant) for key, blurred, sharp in pairs), tuple(alone))
+        pairs, alone = joined(self._keyed(self.input, names), self._keyed(self.target, names), several=self.strip is not None)
+        return Listing(tuple(Named(input, (target,), self._scene(key[1], target), _split(key), self.variant) for key, input, target in pairs), tuple(alone))
 
     def _keyed(self, folder: str, names: Sequence[str]) -> Iterator[tuple[Key, str]]:
         pattern = re.compile(rf"(?:({'|'.join(SPLITS)})/)?{re.escape(folder)}/((?:.*/)?{PICTURE})", re.IGNORECASE)
@@ -67,7 +67,7 @@ class TwoFolders(Layout):
                 plain = stem(found[2])
                 yield (found[1] or "", plain if self.strip is None else re.sub(self.strip, "", plain)), name
 
-    def _scene(self, plain: str, sharp: str) -> str | None:
+    def _scene(self, plain: str, target: str) -> str | None:
         if self.scene is None:
             folder = str(PurePosixPath(plain).parent)
             return None if folder == "." else folder

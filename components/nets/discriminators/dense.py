@@ -86,7 +86,7 @@ class PatchDense(DiscriminatorPart):
         channels = [self.width * min(2**level, 8) for level in range(self.layers + 1)]
         # The port's loop begins at 2**0, so there is one halving more than in the official code.
         halvings = [Step(width, 4, 2) for width in channels[: self.layers]]
-        return (Step(self.width, 4, 2, normed=False), *halvings, Step(channels[-1], 4), Step(1, 4, judges=True))
+        return (Step(self.width, 4, 2, normed=False), *halvings, Step(channels[-1], 4), Step(1, 4, gives_logits=True))
 
     def _net(self, channels: int) -> nn.Module:
         side_px = self.crop_px // self.shrink

@@ -57,12 +57,12 @@ class DiscriminatorPart(Part):
             _normalise_spectrally(net, seed_of(seed, "spectral norm", index))
         return net
 
-    def view(self, photo_NCHW: Tensor, given_NCHW: Tensor) -> Tensor:
+    def view(self, photo_NCHW: Tensor, input_NCHW: Tensor) -> Tensor:
         """What the net is shown: the photo, behind its input when conditional, smaller when told so.
 
         given_NCHW: the generator's input; a smaller one (super-resolution) is enlarged bicubically (a = -0.5) to the photo's size.
         """
-        shown = torch.cat([_enlarged(given_NCHW, photo_NCHW), photo_NCHW], dim=1) if self.conditional else photo_NCHW
+        shown = torch.cat([_enlarged(input_NCHW, photo_NCHW), photo_NCHW], dim=1) if self.conditional else photo_NCHW
         return F.avg_pool2d(shown, self.shrink) if self.shrink > 1 else shown
 
     def _steps(self) -> tuple[Step, ...]:
@@ -74,11 +74,11 @@ class DiscriminatorPart(Part):
         raise AssertionError(f"{type(self).__name__} must lay out its net")
 
 
-def _enlarged(given_NCHW: Tensor, photo_NCHW: Tensor) -> Tensor:
-    if given_NCHW.shape[2:] == photo_NCHW.shape[2:]:
-        return given_NCHW
+def _enlarged(input_NCHW: Tensor, photo_NCHW: Tensor) -> Tensor:
+    if input_NCHW.shape[2:] == photo_NCHW.shape[2:]:
+        return input_NCHW
     # antialias changes nothing when enlarging, but for the kernel: a = -0.5, as MATLAB and Pillow have it, instead of -0.75.
-    return F.interpolate(given_NCHW, size=photo_NCHW.shape[2:], mode="bicubic", antialias=True)
+    return F.interpolate(input_NCHW, size=photo_NCHW.shape[2:], mode="bicubic", antialias=True)
 
 
 def _normalise_spectrally(net: nn.Module, seed: int) -> None:

@@ -26,7 +26,7 @@ class PatchGAN(DiscriminatorPart):
         channels = [self.width * min(2**level, 8) for level in range(self.layers + 1)]
         inner = [Step(width, 4, 2) for width in channels[1 : self.layers]]
         behind = [Step(channels[-1], 4)] if self.penultimate else []
-        return (Step(channels[0], 4, 2, normed=False), *inner, *behind, Step(1, 4, judges=True))
+        return (Step(channels[0], 4, 2, normed=False), *inner, *behind, Step(1, 4, gives_logits=True))
 
     def _net(self, channels: int) -> nn.Module:
         return convolutions(self._steps(), channels, self.norm, self.bias, self.padding)
@@ -39,7 +39,7 @@ class Pixel(DiscriminatorPart):
     width: int = Field(64, ge=4, le=512, description="channels of the first layer; the second has twice as many")
 
     def _steps(self) -> tuple[Step, ...]:
-        return (Step(self.width, 1, normed=False), Step(2 * self.width, 1), Step(1, 1, judges=True))
+        return (Step(self.width, 1, normed=False), Step(2 * self.width, 1), Step(1, 1, gives_logits=True))
 
     def _net(self, channels: int) -> nn.Module:
         return convolutions(self._steps(), channels, self.norm, self.bias, self.padding)

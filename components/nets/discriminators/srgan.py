@@ -52,7 +52,7 @@ class SRGANDiscriminator(DiscriminatorPart):
 
     def _steps(self) -> tuple[Step, ...]:
         eight = [Step(self.width * times, 3, stride, normed=(times, stride) != (1, 1)) for times in (1, 2, 4, 8) for stride in (1, 2)]
-        return (*eight, Step(16 * self.width, 1, normed=False), Step(1, 1, judges=True)) if self.head == "map" else tuple(eight)
+        return (*eight, Step(16 * self.width, 1, normed=False), Step(1, 1, gives_logits=True)) if self.head == "map" else tuple(eight)
 
     def _net(self, channels: int) -> nn.Module:
         found = convolutions(self._steps(), channels, self.norm, self.bias, self.padding, norm_first=self.norm_first)

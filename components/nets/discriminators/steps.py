@@ -24,16 +24,16 @@ class Step:
     size: int
     stride: int = 1
     normed: bool = True
-    judges: bool = False
+    gives_logits: bool = False
 
 
 def convolutions(steps: Sequence[Step], channels_in: int, norm: Norm, bias: Bias, padding: Padding, *, norm_first: bool = True) -> nn.Sequential:
     """The layers of a table. norm_first: normalise before the rectifier, as the papers do, or behind it (the SRGAN guide)."""
     layers: list[nn.Module] = []
     for step in steps:
-        biased = bias == "all" or step.judges or (bias == "ends" and not step.normed)
+        biased = bias == "all" or step.gives_logits or (bias == "ends" and not step.normed)
         layers += conv(channels_in, step.channels, step.size, stride=step.stride, padding=padding, bias=biased)
-        if not step.judges:
+        if not step.gives_logits:
             normed = norm.layers(step.channels) if step.normed else []
             rectified = nn.LeakyReLU(SLOPE, inplace=True)
             layers += [*normed, rectified] if norm_first else [rectified, *normed]
@@ -69,7 +69,7 @@ def sides_px(steps: Sequence[Step], side_px: int, padding: Padding) -> list[int]
 
 def works(steps: Sequence[Step], side_px: int, norm: Norm, padding: Padding) -> bool:
     """Whether a photo of this side gives a map, and every norm more than one value a channel to work on, even in a batch of one."""
-    least = [2 if step.normed and not step.judges and not isinstance(norm, NoNorm) else 1 for step in steps]
+    least = [2 if step.normed and not step.gives_logits and not isinstance(norm, NoNorm) else 1 for step in steps]
     return all(side >= needed for side, needed in zip(sides_px(steps, side_px, padding), least, strict=True))
 
 

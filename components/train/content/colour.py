@@ -35,7 +35,7 @@ class ColourConsistency(ContentPart):
         bell = torch.tensor([math.exp(-0.5 * (place / self.sigma_px) ** 2) for place in range(-radius, radius + 1)], device=device)
         bell = bell / bell.sum()
         # The blur is linear: one of the difference does for both.
-        return in_float32(lambda restored, sharp: _blurred(restored - sharp, bell).square().mean())
+        return in_float32(lambda restored, target: _blurred(restored - target, bell).square().mean())
 
 
 class LAB(ContentPart):
@@ -48,7 +48,7 @@ class LAB(ContentPart):
         """mean over px of (lightness · |ΔL*| + |Δa*| + |Δb*|) / 100: black against white costs 1."""
         scales = torch.tensor([self.lightness, 1.0, 1.0], device=device).view(1, 3, 1, 1) / 100
         matrix = xyz_matrix(device)
-        return in_float32(lambda restored, sharp: ((lab(restored, matrix) - lab(sharp, matrix)).abs() * scales).sum(1).mean())
+        return in_float32(lambda restored, target: ((lab(restored, matrix) - lab(target, matrix)).abs() * scales).sum(1).mean())
 
 
 def lab(photo_NCHW: Tensor, matrix: Tensor) -> Tensor:

@@ -51,9 +51,9 @@ class Perceptual(ContentPart):
         features = Features(self.backbone, self.layer, self.imagenet).load(weights).to(device)
         apart = F.mse_loss if self.distance == "l2" else F.l1_loss
 
-        def loss(restored: Tensor, sharp: Tensor) -> Tensor:
+        def loss(restored: Tensor, target: Tensor) -> Tensor:
             with torch.no_grad():
-                wanted = features(sharp)
+                wanted = features(target)
             return apart(features(restored) * self.scale, wanted * self.scale)
 
         return loss

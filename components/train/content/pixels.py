@@ -19,7 +19,7 @@ class L1(ContentPart):
     kind: Literal["l1"] = "l1"
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean |restored - sharp|."""
+        """mean |restored - target|."""
         return F.l1_loss
 
 
@@ -29,7 +29,7 @@ class L2(ContentPart):
     kind: Literal["l2"] = "l2"
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean (restored - sharp)²."""
+        """mean (restored - target)²."""
         return F.mse_loss
 
 
@@ -40,8 +40,8 @@ class Charbonnier(ContentPart):
     epsilon: float = Field(1e-3, gt=0, description="half width of the rounding, in units of the photo's range")
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean sqrt((restored - sharp)² + ε²) - ε, so that equal photos cost nothing."""
-        return lambda restored, sharp: ((restored - sharp).square() + self.epsilon**2).sqrt().mean() - self.epsilon
+        """mean sqrt((restored - target)² + ε²) - ε, so that equal photos cost nothing."""
+        return lambda restored, target: ((restored - target).square() + self.epsilon**2).sqrt().mean() - self.epsilon
 
 
 class TotalVariation(ContentPart):
@@ -51,7 +51,7 @@ class TotalVariation(ContentPart):
     corner in the gradient of flat areas.
     """
 
-    compares_with_sharp: ClassVar[bool] = False
+    compares_with_target: ClassVar[bool] = False
 
     kind: Literal["total_variation"] = "total_variation"
 
@@ -62,7 +62,7 @@ class TotalVariation(ContentPart):
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """mean |right - left| + mean |below - above| over the restored photo; the sharp one is not looked at."""
-        return lambda restored, sharp: _variation(restored)
+        return lambda restored, target: _variation(restored)
 
 
 class Gradient(ContentPart):
@@ -81,7 +81,7 @@ class Gradient(ContentPart):
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """mean |∂x restored - ∂x sharp| + mean |∂y restored - ∂y sharp|."""
-        return lambda restored, sharp: _variation(restored - sharp)
+        return lambda restored, target: _variation(restored - target)
 
 
 class FFT(ContentPart):
@@ -102,11 +102,11 @@ def _variation(photo_NCHW: Tensor) -> Tensor:
     return photo_NCHW.diff(dim=-1).abs().mean() + photo_NCHW.diff(dim=-2).abs().mean()
 
 
-def _spectral_distance(restored: Tensor, sharp: Tensor) -> Tensor:
+def _spectral_distance(restored: Tensor, target: Tensor) -> Tensor:
     # Linear, so one transform of the difference does. A real photo's spectrum is mirrored: half of it is computed, and all columns
     # but those that are their own mirror image count twice.
     height, width = restored.shape[-2:]
-    half = torch.view_as_real(torch.fft.rfft2(restored - sharp, norm="ortho")).abs().sum(-1)
+    half = torch.view_as_real(torch.fft.rfft2(restored - target, norm="ortho")).abs().sum(-1)
     columns = half.mean(dim=(0, 1)).sum(dim=0)
     own = columns[0] + columns[-1] if width % 2 == 0 else columns[0]
     return (2 * columns.sum() - own) / (2 * height * width)

@@ -30,7 +30,7 @@ class SSIM(ContentPart):
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """1 - mean SSIM over windows wholly inside and channels: 0 for equal photos, at most 2."""
         column = _column(device)
-        return in_float32(lambda restored, sharp: 1 - _similarity((restored + 1) / 2, (sharp + 1) / 2, column)[0].mean())
+        return in_float32(lambda restored, target: 1 - _similarity((restored + 1) / 2, (target + 1) / 2, column)[0].mean())
 
 
 class MSSSIM(ContentPart):
@@ -50,28 +50,28 @@ class MSSSIM(ContentPart):
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """1 - MS-SSIM per photo over its three channels, 0 for equal photos, at most 1; the mean over the batch."""
         column = _column(device)
-        return in_float32(lambda restored, sharp: 1 - _multiscale((restored + 1) / 2, (sharp + 1) / 2, column).mean())
+        return in_float32(lambda restored, target: 1 - _multiscale((restored + 1) / 2, (target + 1) / 2, column).mean())
 
 
-def _multiscale(restored: Tensor, sharp: Tensor, column: Tensor) -> Tensor:
+def _multiscale(restored: Tensor, target: Tensor, column: Tensor) -> Tensor:
     """MS-SSIM per photo, (N,); photos in [0, 1]."""
-    result = torch.ones(len(sharp), device=sharp.device)
+    result = torch.ones(len(target), device=target.device)
     last = len(SCALE_WEIGHTS) - 1
     for scale, exponent in enumerate(SCALE_WEIGHTS):
-        whole, structure = _similarity(restored, sharp, column)
+        whole, structure = _similarity(restored, target, column)
         part = whole if scale == last else structure
         result = result * part.flatten(1).mean(1).clamp_min(LEAST_SIMILARITY).pow(exponent)
         if scale < last:
-            restored, sharp = F.avg_pool2d(restored, 2, ceil_mode=True), F.avg_pool2d(sharp, 2, ceil_mode=True)
+            restored, target = F.avg_pool2d(restored, 2, ceil_mode=True), F.avg_pool2d(target, 2, ceil_mode=True)
     return result
 
 
-def _similarity(restored: Tensor, sharp: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+def _similarity(restored: Tensor, target: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
     """SSIM and its contrast-and-structure factor for each window, (N, 3, H - 10, W - 10) each; photos in [0, 1].
 
     In sum and difference, as the metric is written: four filtered maps instead of five, and equal photos give exactly 1.
     """
-    s, d = restored + sharp - 1.0, restored - sharp
+    s, d = restored + target - 1.0, restored - target
     mean_s, mean_d, square_s, square_d = _window_mean(torch.cat((s, d, s.square(), d.square()), 1), column).chunk(4, 1)
     # Rounding may leave a variance below zero where values are far out of range.
     variance_s, variance_d = (square_s - mean_s.square()).clamp_min(0), (square_d - mean_d.square()).clamp_min(0)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from components.train.worker_group import World
 
 
-class SharedDropout(nn.Dropout):
+class WorkerDropout(nn.Dropout):
     """Dropout of this worker's photos, every `size`-th of the batch. All workers must draw from the same seed."""
 
     def __init__(self, p: float, world: World) -> None:
@@ -27,11 +27,11 @@ class SharedDropout(nn.Dropout):
         return x_NCHW * F.dropout(whole, self.p)[self.rank :: self.size]
 
 
-def share_dropout(net: nn.Module, world: World) -> None:
+def draw_dropout_over_workers(net: nn.Module, world: World) -> None:
     """Put the shared kind in the place of every dropout layer; alone nothing changes."""
     if world.size == 1:
         return
     for module in net.modules():
         for name, layer in module.named_children():
             if type(layer) is nn.Dropout:
-                setattr(module, name, SharedDropout(layer.p, world))
+                setattr(module, name, WorkerDropout(layer.p, world))

@@ -34,7 +34,7 @@ def photo_of(side: int, batch: int = 1) -> Tensor:
     return torch.rand(batch, 3, side, side, generator=torch.Generator().manual_seed(side)) * 2 - 1
 
 
-def judged(part: DiscriminatorPart, net: nn.Module, side: int, batch: int = 1) -> Tensor:
+def logits_of(part: DiscriminatorPart, net: nn.Module, side: int, batch: int = 1) -> Tensor:
     photo = photo_of(side, batch)
     logits: Tensor = net(part.view(photo, -photo))
     return logits
