@@ -1,10 +1,13 @@
-"""Which part of blur synthesis pays on real photos: python benchmarks/ablation.py --data DIR --out DIR [--images N] [--seeds 1 2 3] [--arms a b c d].
+"""Which part of blur synthesis pays on real photos: python benchmarks/ablation.py --data DIR --out
+DIR [--images N] [--seeds 1 2 3] [--arms a b c d].
 
-The ablation of RSBlur (Rim et al. 2022, "Realistic blur synthesis for learning image deblurring", table 3) on this project's data: one small
-training, its pairs made in several ways, each tested on real pairs against doing nothing. DIR holds bsds500/{train,val}, gopro_pairs
-and levin09_part. All arms of one seed have the same photos, blurs, net, crops and order; only what ARMS says differs. No arm has JPEG.
-A finished (arm, seed) is read back from OUT/results.json, so the run can be cut and goes on; its net lies in OUT/nets. Writes OUT/results.json,
-OUT/report.md and OUT/crops.png. Mind what the real sets can show: see real_sets.py.
+The ablation of RSBlur (Rim et al. 2022, "Realistic blur synthesis for learning image deblurring",
+table 3) on this project's data: one small training, its pairs made in several ways, each tested on
+real pairs against doing nothing. DIR holds bsds500/{train,val}, gopro_pairs and levin09_part. All
+arms of one seed have the same photos, blurs, net, crops and order; only what ARMS says differs. No
+arm has JPEG. A finished (arm, seed) is read back from OUT/results.json, so the run can be cut and
+goes on; its net lies in OUT/nets. Writes OUT/results.json, OUT/report.md and OUT/crops.png. Mind
+what the real sets can show: see real_sets.py.
 """
 
 from __future__ import annotations
@@ -46,12 +49,14 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "b": ("linear light", {"noise": None}),
     "c": ("linear light + noise", {}),
     "d": ("full camera", {"highlights": {}, "sensor": {}}),
-    # Not RSBlur's: the first parts the light from the noise, the second has the noise of the real sets (benchmarks/realism.py: a third of a level).
+    # Not RSBlur's: the first parts the light from the noise, the second has the noise of the real
+    # sets (benchmarks/realism.py: a third of a level).
     "e": ("sRGB blur + noise", {"linear_light": False}),
     "f": ("linear light + faint noise", {"noise": {"shot": [1e-6, 3e-5], "read": [1e-8, 3e-7]}}),
 }
-# Chosen once, by the severity of the real sets: RMS radius 2.3 to 6.8 px on the GoPro pairs (median of 160 px tiles, by photo),
-# 2.5 to 9.4 px of Levin's kernels; of this mix 2 to 8 px (tenth and ninetieth percentile), median 4.
+# Chosen once, by the severity of the real sets: RMS radius 2.3 to 6.8 px on the GoPro pairs (median
+# of 160 px tiles, by photo), 2.5 to 9.4 px of Levin's kernels; of this mix 2 to 8 px (tenth and
+# ninetieth percentile), median 4.
 BLURS = (
     {"kind": "random_trajectory", "weight": 2},
     {"kind": "camera_shake_6dof", "weight": 2, "exposure_s": [0.06, 0.4], "turn_deg_per_s": [1.5, 6.0]},
@@ -64,7 +69,12 @@ VAL_PHOTOS, TEST_PHOTOS = 8, 24
 
 def synthesis(arm: str, seed: int) -> SynthesizeConfig:
     """How the pairs of one arm are made."""
-    plain = {"seed": seed, "blurs": BLURS, "camera": {"jpeg": None} | ARMS[arm][1], "pairs_per_photo": PAIRS_PER_PHOTO}
+    plain = {
+        "seed": seed,
+        "blurs": BLURS,
+        "camera": {"jpeg": None} | ARMS[arm][1],
+        "pairs_per_photo": PAIRS_PER_PHOTO,
+    }
     return SynthesizeConfig.model_validate(plain)
 
 
@@ -75,9 +85,25 @@ def training(images: int, seed: int) -> TrainConfig:
         "generator": {"kind": "unet", "width": 32, "depth": 3, "widest": 192, "fold": 2},
         "content": [{"kind": "l1"}],
         "generator_optimizer": {"kind": "adam", "lr": 0.001, "beta1": 0.9},
-        "phases": [{"name": "content", "images": images, "crop_px": 128, "batch": 8, "adversarial": False, "schedule": {"kind": "cosine", "floor": 0.05}}],
+        "phases": [
+            {
+                "name": "content",
+                "images": images,
+                "crop_px": 128,
+                "batch": 8,
+                "adversarial": False,
+                "schedule": {"kind": "cosine", "floor": 0.05},
+            }
+        ],
         "augment": {"flip": 0.5, "flip_vertical": 0.5, "quarter_turns": 0.5},
-        **{"ema": 0.99, "precision": "bf16", "channels_last": True, "workers": 0, "gpu": "never", "validate_every": max(8, images // 4)},
+        **{
+            "ema": 0.99,
+            "precision": "bf16",
+            "channels_last": True,
+            "workers": 0,
+            "gpu": "never",
+            "validate_every": max(8, images // 4),
+        },
     }
     return TrainConfig.model_validate(plain)
 
@@ -126,11 +152,15 @@ def restored(restorer: Restorer, pair: ScoredPair) -> np.ndarray[Any, np.dtype[n
     """What a net makes of a pair's blurred photo, as it would be saved; grey stays grey."""
     photo = to_uint8(np.nan_to_num(restorer.restore(to_float(pair.input))))
     grey = bool((pair.input == pair.input[:, :, :1]).all())
-    return np.repeat(np.rint(photo.mean(axis=2, keepdims=True)).astype(np.uint8), 3, axis=2) if grey else photo
+    return (
+        np.repeat(np.rint(photo.mean(axis=2, keepdims=True)).astype(np.uint8), 3, axis=2) if grey else photo
+    )
 
 
 def run_one(arm: str, seed: int, arguments: argparse.Namespace, tests: list[ScoredPair]) -> Run:
-    """Train one arm with one seed and test it, or read back what was found before; other tests than before need no other training."""
+    """Train one arm with one seed and test it, or read back what was found before; other tests than
+    before need no other training.
+    """
     kept = arguments.out / "results.json"
     known: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
     name, net = f"{arm} {seed}", arguments.out / "nets" / f"{arm}-{seed}"
@@ -138,22 +168,41 @@ def run_one(arm: str, seed: int, arguments: argparse.Namespace, tests: list[Scor
     photos_key = sha256_of_bytes(b"".join(pair.input.tobytes() + pair.target.tobytes() for pair in tests))
     if known.get(name, {}).get("key") != key or not net.is_dir():
         print(f"arm {arm} ({ARMS[arm][0]}), seed {seed}", flush=True)
-        known[name] = {"key": key, "seconds": round(train(arm, seed, arguments.images, arguments.data, net), 1)}
+        known[name] = {
+            "key": key,
+            "seconds": round(train(arm, seed, arguments.images, arguments.data, net), 1),
+        }
     if known[name].get("tests") != photos_key:
         restorer = load_restorer(net, device="cpu")
-        known[name] |= {"tests": photos_key, "scores": {f"{pair.group}/{pair.name}": pair.scores(restored(restorer, pair)) for pair in tests}}
+        known[name] |= {
+            "tests": photos_key,
+            "scores": {f"{pair.group}/{pair.name}": pair.scores(restored(restorer, pair)) for pair in tests},
+        }
         write_text(kept, json.dumps(known, indent=1) + "\n")
         print(f"  trained in {known[name]['seconds']:.0f} s, tested", flush=True)
-    return Run(arm, seed, known[name]["seconds"], {photo: (psnr, ssim) for photo, (psnr, ssim) in known[name]["scores"].items()})
+    return Run(
+        arm,
+        seed,
+        known[name]["seconds"],
+        {photo: (psnr, ssim) for photo, (psnr, ssim) in known[name]["scores"].items()},
+    )
 
 
 def main() -> None:
     """Train what is missing, print and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--images", type=int, default=6400, help="length of each training")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="each draws other blurs, crops and a net of its own")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[1, 2, 3],
+        help="each draws other blurs, crops and a net of its own",
+    )
     parser.add_argument("--arms", nargs="+", default=["a", "b", "c", "d"], choices=list(ARMS))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -164,12 +213,22 @@ def main() -> None:
     # Seeds outside: a run that is cut has all arms of the seeds it finished.
     runs = [run_one(arm, seed, arguments, tests) for seed in arguments.seeds for arm in arguments.arms]
     words = {arm: ARMS[arm][0] for arm in arguments.arms}
-    head = f"{arguments.images} images, batch 8, 128 px; {torch.get_num_threads()} threads, torch {torch.__version__}"
+    head = (
+        f"{arguments.images} images, batch 8, 128 px; {torch.get_num_threads()} threads, torch"
+        f" {torch.__version__}"
+    )
     text = report(head, words, runs, nothing)
     write_text(arguments.out / "report.md", text)
     print(text)
-    nets = {arm: load_restorer(arguments.out / "nets" / f"{arm}-{arguments.seeds[0]}", device="cpu") for arm in arguments.arms}
-    crops(arguments.out / "crops.png", [(pair, [restored(net, pair) for net in nets.values()]) for pair in real], [f"{arm}: {words[arm]}" for arm in arguments.arms])
+    nets = {
+        arm: load_restorer(arguments.out / "nets" / f"{arm}-{arguments.seeds[0]}", device="cpu")
+        for arm in arguments.arms
+    }
+    crops(
+        arguments.out / "crops.png",
+        [(pair, [restored(net, pair) for net in nets.values()]) for pair in real],
+        [f"{arm}: {words[arm]}" for arm in arguments.arms],
+    )
 
 
 if __name__ == "__main__":

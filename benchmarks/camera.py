@@ -1,7 +1,8 @@
 """What each step of the camera costs, on one thread: `python benchmarks/camera.py [--rounds 30]`.
 
-Whole cameras and single steps are measured in turns, A B A B in one run; the photo is light already and results stay in memory.
-Below, demosaicing against ground truth beside OpenCV's three ways, on skimage's photos.
+Whole cameras and single steps are measured in turns, A B A B in one run; the photo is light already
+and results stay in memory. Below, demosaicing against ground truth beside OpenCV's three ways, on
+skimage's photos.
 """
 
 from __future__ import annotations
@@ -49,13 +50,20 @@ def main() -> None:
 
 def steps(width: int, height: int, rounds: int) -> None:
     """Whole cameras, then each step by itself."""
-    picture = Picture(np.asarray(cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_AREA), np.uint8), 3, 8, "PNG")
+    picture = Picture(
+        np.asarray(cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_AREA), np.uint8),
+        3,
+        8,
+        "PNG",
+    )
     light = light_of(picture, linear=True)
     full = Camera.model_validate(CAMERAS["all: highlights, sensor, noise, JPEG"]).shot(1)
     sensor = full.sensor
     assert sensor is not None, "the full camera has a sensor"
     mosaic, red = raw_of(light, sensor, None, 1, None, top=0, left=0), sensor.red_site()
-    ways: dict[str, Callable[[], object]] = {name: _whole(Camera.model_validate(settings).shot(1), light) for name, settings in CAMERAS.items()}
+    ways: dict[str, Callable[[], object]] = {
+        name: _whole(Camera.model_validate(settings).shot(1), light) for name, settings in CAMERAS.items()
+    }
     ways |= {
         "  highlights before the blur": lambda: full.recovered(light),
         "  clip after it": lambda: full.clipped(light),
@@ -79,20 +87,38 @@ def steps(width: int, height: int, rounds: int) -> None:
     print(f"\n{f'one picture at {width}x{height}':<42}{'ms median':>10}{'fastest':>10}{'slowest':>10}")
     for name, measured in seconds.items():
         ordered = sorted(measured[1:])  # the first one makes tables
-        print(f"{name:<42}{1e3 * statistics.median(ordered):>10.2f}{1e3 * ordered[0]:>10.2f}{1e3 * ordered[-1]:>10.2f}")
+        print(
+            f"{name:<42}{1e3 * statistics.median(ordered):>10.2f}"
+            f"{1e3 * ordered[0]:>10.2f}{1e3 * ordered[-1]:>10.2f}"
+        )
 
 
 def demosaics() -> None:
     """PSNR in dB away from the border, sRGB values, RGGB."""
-    codes = {"OpenCV bilinear": cv2.COLOR_BayerRGGB2RGB, "OpenCV edge-aware": cv2.COLOR_BayerRGGB2RGB_EA, "OpenCV VNG": cv2.COLOR_BayerRGGB2RGB_VNG}
-    print(f"\n{'demosaic, PSNR dB':<20}{'bilinear':>12}{'malvar':>12}" + "".join(f"{name:>20}" for name in codes))
+    codes = {
+        "OpenCV bilinear": cv2.COLOR_BayerRGGB2RGB,
+        "OpenCV edge-aware": cv2.COLOR_BayerRGGB2RGB_EA,
+        "OpenCV VNG": cv2.COLOR_BayerRGGB2RGB_VNG,
+    }
+    print(
+        f"\n{'demosaic, PSNR dB':<20}{'bilinear':>12}{'malvar':>12}"
+        + "".join(f"{name:>20}" for name in codes)
+    )
     for name in ("astronaut", "coffee", "chelsea"):
         truth = to_float(getattr(data, name)())
         mosaic = mosaicked(truth, (0, 0))
         found = [demosaicked(mosaic, (0, 0), "bilinear"), demosaicked(mosaic, (0, 0), "malvar")]
-        theirs = [to_float(np.asarray(cv2.cvtColor(to_uint8(mosaic), code), np.uint8)) for code in codes.values()]
-        values = [-10 * np.log10(np.mean((np.clip(each, 0, 1) - truth)[4:-4, 4:-4] ** 2)) for each in (*found, *theirs)]
-        print(f"{name:<20}{values[0]:>12.2f}{values[1]:>12.2f}" + "".join(f"{value:>20.2f}" for value in values[2:]))
+        theirs = [
+            to_float(np.asarray(cv2.cvtColor(to_uint8(mosaic), code), np.uint8)) for code in codes.values()
+        ]
+        values = [
+            -10 * np.log10(np.mean((np.clip(each, 0, 1) - truth)[4:-4, 4:-4] ** 2))
+            for each in (*found, *theirs)
+        ]
+        print(
+            f"{name:<20}{values[0]:>12.2f}{values[1]:>12.2f}"
+            + "".join(f"{value:>20.2f}" for value in values[2:])
+        )
 
 
 def _whole(shot: Shot, light: Floats) -> Callable[[], object]:

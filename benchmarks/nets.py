@@ -1,11 +1,15 @@
-"""What every net of every recipe costs: parameters, multiplications, seconds: python benchmarks/nets.py --stand-in [--recipes NAME ...].
+"""What every net of every recipe costs: parameters, multiplications, seconds: python
+benchmarks/nets.py --stand-in [--recipes NAME ...].
 
-MACs are multiply-adds of convolutions, dense layers and attention (half of torch's FlopCounterMode), for one photo, counted without
-computing: at the crop of the recipe's last phase, and for generators at a restored photo of 1280×720, given padded to the net's stride.
-A training image is one whole step of the last phase, all its discriminator updates included, divided by its batch; the batch is in memory.
-A restored megapixel is a photo of 512×512 px through the Restorer, with what it takes to bring it to the device and back.
-Medians of --runs after one warm-up. Recipes with a perceptual loss need VGG weights for their training time: --vgg FILES, or --stand-in,
-which draws as many from a seed; speed does not depend on them. --device cpu --json OUT writes the rows with full digits.
+MACs are multiply-adds of convolutions, dense layers and attention (half of torch's
+FlopCounterMode), for one photo, counted without
+computing: at the crop of the recipe's last phase, and for generators at a restored photo of
+1280×720, given padded to the net's stride. A training image is one whole step of the last phase,
+all its discriminator updates included, divided by its batch; the batch is in memory. A restored
+megapixel is a photo of 512×512 px through the Restorer, with what it takes to bring it to the
+device and back. Medians of --runs after one warm-up. Recipes with a perceptual loss need VGG
+weights for their training time: --vgg FILES, or --stand-in, which draws as many from a seed; speed
+does not depend on them. --device cpu --json OUT writes the rows with full digits.
 """
 
 from __future__ import annotations
@@ -56,7 +60,9 @@ class Row:
 
 
 def macs(net: nn.Module, *shape: int) -> int:
-    """Multiply-adds of one pass over a batch of this shape; the net is on the meta device, where nothing is computed."""
+    """Multiply-adds of one pass over a batch of this shape; the net is on the meta device, where
+    nothing is computed.
+    """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.empty(*shape, device="meta"))
     return int(counter.get_total_flops()) // 2
@@ -73,16 +79,43 @@ def counted(name: str, config: TrainConfig) -> list[Row]:
     part = config.generator
     with torch.device("meta"):
         generator = part.build(config.seed).eval()
-        discriminators = [discriminator.build(config.seed, index).eval() for index, discriminator in enumerate(config.discriminators)]
-        photo, input = torch.empty(1, 3, crop, crop), torch.empty(1, 3, crop // part.scale, crop // part.scale)
+        discriminators = [
+            discriminator.build(config.seed, index).eval()
+            for index, discriminator in enumerate(config.discriminators)
+        ]
+        photo, input = (
+            torch.empty(1, 3, crop, crop),
+            torch.empty(1, 3, crop // part.scale, crop // part.scale),
+        )
     high, wide = (-(-side // (part.scale * part.stride)) * part.stride for side in (HEIGHT_PX, WIDTH_PX))
-    rows = [Row(name, "generator", part.kind, parameters(generator), crop, macs(generator, *input.shape), macs(generator, 1, 3, high, wide))]
+    rows = [
+        Row(
+            name,
+            "generator",
+            part.kind,
+            parameters(generator),
+            crop,
+            macs(generator, *input.shape),
+            macs(generator, 1, 3, high, wide),
+        )
+    ]
     for index, (discriminator, net) in enumerate(zip(config.discriminators, discriminators, strict=True)):
-        rows.append(Row(name, f"discriminator_{index}", discriminator.kind, parameters(net), crop, macs(net, *discriminator.view(photo, input).shape)))
+        rows.append(
+            Row(
+                name,
+                f"discriminator_{index}",
+                discriminator.kind,
+                parameters(net),
+                crop,
+                macs(net, *discriminator.view(photo, input).shape),
+            )
+        )
     return rows
 
 
-def weights_for(config: TrainConfig, folder: Path, weight_files: list[Path], stand_in: bool) -> dict[int, Path] | None:
+def weights_for(
+    config: TrainConfig, folder: Path, weight_files: list[Path], stand_in: bool
+) -> dict[int, Path] | None:
     """A file for each content loss that needs one, by its place; None when one is missing."""
     found = {}
     for index, part in enumerate(config.content):
@@ -105,7 +138,12 @@ def training_seconds(config: TrainConfig, device: torch.device, weights: dict[in
     source = torch.Generator().manual_seed(0)
 
     def photos(side: int) -> torch.Tensor:
-        return torch.rand(phase.batch, 3, side, side, generator=source).mul(2).sub(1).to(device, memory_format=layout)
+        return (
+            torch.rand(phase.batch, 3, side, side, generator=source)
+            .mul(2)
+            .sub(1)
+            .to(device, memory_format=layout)
+        )
 
     batches = [(photos(phase.crop_px // scale), photos(phase.crop_px)) for _ in range(updates)]
     turns = iter(range(runs + 1))
@@ -136,7 +174,9 @@ def median_seconds(call: Callable[[], object], runs: int) -> float:
     return statistics.median(times[1:])
 
 
-def measured(name: str, device: torch.device, weight_files: list[Path], stand_in: bool, runs: int) -> list[Row]:
+def measured(
+    name: str, device: torch.device, weight_files: list[Path], stand_in: bool, runs: int
+) -> list[Row]:
     """The rows of one recipe."""
     config = recipes.load(name).train
     rows = counted(name, config)
@@ -154,7 +194,19 @@ def measured(name: str, device: torch.device, weight_files: list[Path], stand_in
     return rows
 
 
-HEAD = ("recipe", "net", "kind", "parameters", "crop", "GMACs", "GMACs 720p", "batch", "s/train image", "s/MP cpu", "s/MP gpu")
+HEAD = (
+    "recipe",
+    "net",
+    "kind",
+    "parameters",
+    "crop",
+    "GMACs",
+    "GMACs 720p",
+    "batch",
+    "s/train image",
+    "s/MP cpu",
+    "s/MP gpu",
+)
 FORM = "{:<20}{:<17}{:<12}{:>12}{:>6}{:>9}{:>12}{:>7}{:>15}{:>10}{:>10}"
 
 
@@ -182,20 +234,45 @@ def line(row: Row) -> str:
 
 def main() -> None:
     """Count and time recipe after recipe; print a line a net as it is known."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", nargs="+", default=list(recipes.names()), help="names or YAML files; all when left out")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where training steps are timed; auto takes a GPU if there is one")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--recipes", nargs="+", default=list(recipes.names()), help="names or YAML files; all when left out"
+    )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where training steps are timed; auto takes a GPU if there is one",
+    )
     parser.add_argument("--runs", type=int, default=3, help="timed runs; medians are shown")
-    parser.add_argument("--vgg", nargs="+", type=Path, default=[], help="torchvision state dicts, vgg16 or vgg19 in their names")
-    parser.add_argument("--stand-in", action="store_true", help="draw VGG weights from a seed where --vgg names no file")
+    parser.add_argument(
+        "--vgg",
+        nargs="+",
+        type=Path,
+        default=[],
+        help="torchvision state dicts, vgg16 or vgg19 in their names",
+    )
+    parser.add_argument(
+        "--stand-in", action="store_true", help="draw VGG weights from a seed where --vgg names no file"
+    )
     parser.add_argument("--json", type=Path, help="write the rows here too")
     chosen = parser.parse_args()
-    device = torch.device("cuda" if chosen.device == "auto" and torch.cuda.is_available() else chosen.device.replace("auto", "cpu"))
+    device = torch.device(
+        "cuda"
+        if chosen.device == "auto" and torch.cuda.is_available()
+        else chosen.device.replace("auto", "cpu")
+    )
     gpu = f", {torch.cuda.get_device_name()}" if device.type == "cuda" else ""
     where = (
-        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}, Python {platform.python_version()}"
+        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads{gpu}, torch"
+        f" {torch.__version__}, Python {platform.python_version()}"
     )
-    print(f"{where}\ntraining on {device.type}, median of {chosen.runs}; VGG weights: {_vgg(chosen.vgg, chosen.stand_in)}\n")
+    print(
+        f"{where}\ntraining on {device.type}, median of {chosen.runs}; VGG weights:"
+        f" {_vgg(chosen.vgg, chosen.stand_in)}\n"
+    )
     print(FORM.format(*HEAD))
     rows = []
     for name in chosen.recipes:
@@ -203,13 +280,24 @@ def main() -> None:
         print("\n".join(line(row) for row in found), flush=True)
         rows += found
     if chosen.json:
-        plain = {"machine": where, "runs": chosen.runs, "vgg": _vgg(chosen.vgg, chosen.stand_in), "rows": [dataclasses.asdict(row) for row in rows]}
+        plain = {
+            "machine": where,
+            "runs": chosen.runs,
+            "vgg": _vgg(chosen.vgg, chosen.stand_in),
+            "rows": [dataclasses.asdict(row) for row in rows],
+        }
         chosen.json.write_text(json.dumps(plain, indent=2) + "\n")
 
 
 def _vgg(files: list[Path], stand_in: bool) -> str:
-    said = [*(str(path) for path in files), *(["drawn from a seed (stand-in: features mean nothing, time is the same)"] if stand_in else [])]
-    return ", else ".join(said) or "none, so recipes with a perceptual loss have no training time (give --vgg FILES or --stand-in)"
+    said = [
+        *(str(path) for path in files),
+        *(["drawn from a seed (stand-in: features mean nothing, time is the same)"] if stand_in else []),
+    ]
+    return (
+        ", else ".join(said)
+        or "none, so recipes with a perceptual loss have no training time (give --vgg FILES or --stand-in)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Statistics that tell blurred photos from sharp ones, and real blur from made blur: gradients, spectrum, noise, clipping, direction.
+"""Statistics that tell blurred photos from sharp ones, and real blur from made blur: gradients,
+spectrum, noise, clipping, direction.
 
 All are taken of the luma of a stored photo, (H, W, 3) uint8 sRGB, in levels of 255.
 """
@@ -31,7 +32,9 @@ class Statistics:
     """Of one photo, or the mean of many."""
 
     gradients: Doubles  # (512,) shares of log2(1 + |difference of neighbours|) in BINS
-    spectrum: Doubles  # (63,) log10 of the radial power at 1/128, 2/128, ... cycles a pixel, relative to the sum over all
+    # (63,) log10 of the radial power at 1/128, 2/128, ... cycles a pixel, relative to the sum over
+    # all
+    spectrum: Doubles
     kurtosis: float  # of the differences; 3 for a normal distribution, more for heavy tails
     steep: float  # share of differences beyond STEEP
     slope: float  # of log power over log frequency
@@ -70,11 +73,18 @@ def statistics_of(photo: Bytes8) -> Statistics:
 
 def mean_of(found: Sequence[Statistics]) -> Statistics:
     """Each photo counts the same."""
-    return Statistics(**{name: np.mean([getattr(each, name) for each in found], axis=0) for name in Statistics.__dataclass_fields__})
+    return Statistics(
+        **{
+            name: np.mean([getattr(each, name) for each in found], axis=0)
+            for name in Statistics.__dataclass_fields__
+        }
+    )
 
 
 def gradient_distance(one: Statistics, other: Statistics) -> float:
-    """Wasserstein distance of the two distributions of log2(1 + |gradient|): 1 is as if every gradient were about doubled."""
+    """Wasserstein distance of the two distributions of log2(1 + |gradient|): 1 is as if every
+    gradient were about doubled.
+    """
     apart = np.abs(np.cumsum(one.gradients) - np.cumsum(other.gradients))
     return float(apart.sum() * (BINS[1] - BINS[0]))
 
@@ -88,11 +98,17 @@ def tiles(luma: Doubles) -> list[Doubles]:
     """Squares of TILE_PX, overlapping by half."""
     height, width = luma.shape
     step = TILE_PX // 2
-    return [luma[top : top + TILE_PX, left : left + TILE_PX] for top in range(0, height - TILE_PX + 1, step) for left in range(0, width - TILE_PX + 1, step)]
+    return [
+        luma[top : top + TILE_PX, left : left + TILE_PX]
+        for top in range(0, height - TILE_PX + 1, step)
+        for left in range(0, width - TILE_PX + 1, step)
+    ]
 
 
 def radial_power(luma: Doubles) -> Doubles:
-    """Mean power at each distance from frequency 0, over all tiles: (63,) for 1 to 63 of 128 cycles a pixel."""
+    """Mean power at each distance from frequency 0, over all tiles: (63,) for 1 to 63 of 128 cycles
+    a pixel.
+    """
     window = np.hanning(TILE_PX + 1)[:-1]
     window = np.outer(window, window)
     total = sum(np.abs(np.fft.fft2((tile - tile.mean()) * window)) ** 2 for tile in tiles(luma))
@@ -103,9 +119,11 @@ def radial_power(luma: Doubles) -> Doubles:
 
 
 def noise_of(luma: Doubles) -> float:
-    """Standard deviation in the flattest blocks, in levels, by Immerkær's mask, which straight edges and slopes do not move.
+    """Standard deviation in the flattest blocks, in levels, by Immerkær's mask, which straight
+    edges and slopes do not move.
 
-    Flat is told from the picture smoothed, so that blocks of little noise are not preferred; blocks near black or white are left out.
+    Flat is told from the picture smoothed, so that blocks of little noise are not preferred; blocks
+    near black or white are left out.
     Source: Immerkær, "Fast noise variance estimation", CVIU 1996.
     """
     mask = np.array([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]])
@@ -114,7 +132,10 @@ def noise_of(luma: Doubles) -> float:
     slope = np.hypot(*np.gradient(smooth))
     height, width = (side // BLOCK_PX * BLOCK_PX for side in luma.shape)
     blocks = [
-        np.asarray(each[:height, :width]).reshape(height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX).mean(axis=(1, 3)).ravel()
+        np.asarray(each[:height, :width])
+        .reshape(height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX)
+        .mean(axis=(1, 3))
+        .ravel()
         for each in (response, slope, smooth)
     ]
     usable = (blocks[2] > 16) & (blocks[2] < 235)
@@ -125,7 +146,9 @@ def noise_of(luma: Doubles) -> float:
 
 
 def coherence(tile: Doubles) -> float:
-    """How much one direction prevails among a tile's gradients: 1 for stripes, 0 for none, also where there are no gradients."""
+    """How much one direction prevails among a tile's gradients: 1 for stripes, 0 for none, also
+    where there are no gradients.
+    """
     down, across = np.gradient(tile)
     xx, yy, xy = float((across**2).sum()), float((down**2).sum()), float((across * down).sum())
     return float(np.hypot(xx - yy, 2 * xy) / (xx + yy)) if xx + yy > 0 else 0.0

@@ -1,7 +1,8 @@
 """DeblurGAN's blur in plain Python and scipy, fault by fault: a peer of `synthesize.py`.
 
-Follows the authors' published script (Kupyn et al. 2018), in own words: 8 bits, sRGB values taken for light, the kernel and the result
-each stretched from their least to their greatest value, black beyond the borders.
+Follows the authors' published script (Kupyn et al. 2018), in own words: 8 bits, sRGB values taken
+for light, the kernel and the result each stretched from their least to their greatest value, black
+beyond the borders.
 """
 
 from __future__ import annotations
@@ -23,4 +24,6 @@ def blurred(photo: Bytes8, rng: np.random.Generator) -> Bytes8:
     stretched = cv2.normalize(wide, None, 0.0, 1.0, cv2.NORM_MINMAX, cv2.CV_32F)
     values = cv2.normalize(photo, None, 0.0, 1.0, cv2.NORM_MINMAX, cv2.CV_32F)
     spread = np.stack([fftconvolve(values[:, :, channel], stretched, "same") for channel in range(3)], axis=2)
-    return np.asarray(255 * cv2.normalize(spread, None, 0.0, 1.0, cv2.NORM_MINMAX, cv2.CV_32F), dtype=np.uint8)
+    return np.asarray(
+        255 * cv2.normalize(spread, None, 0.0, 1.0, cv2.NORM_MINMAX, cv2.CV_32F), dtype=np.uint8
+    )

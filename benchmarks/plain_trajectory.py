@@ -1,7 +1,8 @@
-"""DeblurGAN's camera shake in plain Python, step by step: the baseline of `synthesize.py` and the yardstick of the statistics test.
+"""DeblurGAN's camera shake in plain Python, step by step: the baseline of `synthesize.py` and the
+yardstick of the statistics test.
 
-Follows Kupyn et al. 2018 ("DeblurGAN"), section 4.1, and its authors' published parameters; own words and names. Nothing here
-is meant to be fast.
+Follows Kupyn et al. 2018 ("DeblurGAN"), section 4.1, and its authors' published parameters; own
+words and names. Nothing here is meant to be fast.
 """
 
 from __future__ import annotations
@@ -52,14 +53,20 @@ def trajectory(rng: np.random.Generator) -> Trajectory:
 
 
 def _in_the_middle(places: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
-    """Non-negative, started on a whole pixel, one pixel of margin, then moved by whole pixels to the middle of the canvas."""
+    """Non-negative, started on a whole pixel, one pixel of margin, then moved by whole pixels to
+    the middle of the canvas.
+    """
     places = places - complex(places.real.min(), places.imag.min())
     places = places - complex(places[0].real % 1, places[0].imag % 1) + complex(1, 1)
-    return places + complex(math.ceil((CANVAS_PX - places.real.max()) / 2), math.ceil((CANVAS_PX - places.imag.max()) / 2))
+    return places + complex(
+        math.ceil((CANVAS_PX - places.real.max()) / 2), math.ceil((CANVAS_PX - places.imag.max()) / 2)
+    )
 
 
 def psfs(walk: Trajectory, exposures: Sequence[float] = EXPOSURES) -> list[npt.NDArray[np.float64]]:
-    """What a point of light leaves on the canvas after each part of the exposure; the parts add up, the last sums to about 1."""
+    """What a point of light leaves on the canvas after each part of the exposure; the parts add up,
+    the last sums to about 1.
+    """
     canvas = np.zeros((CANVAS_PX, CANVAS_PX))
     made = []
     before = 0.0
@@ -69,9 +76,15 @@ def psfs(walk: Trajectory, exposures: Sequence[float] = EXPOSURES) -> list[npt.N
             column = min(CANVAS_PX - 2, max(1, math.floor(walk.places[t].real)))
             row = min(CANVAS_PX - 2, max(1, math.floor(walk.places[t].imag)))
             canvas[row, column] += share * _tent(walk.places[t].real - column, walk.places[t].imag - row)
-            canvas[row, column + 1] += share * _tent(walk.places[t].real - column - 1, walk.places[t].imag - row)
-            canvas[row + 1, column] += share * _tent(walk.places[t].real - column, walk.places[t].imag - row - 1)
-            canvas[row + 1, column + 1] += share * _tent(walk.places[t].real - column - 1, walk.places[t].imag - row - 1)
+            canvas[row, column + 1] += share * _tent(
+                walk.places[t].real - column - 1, walk.places[t].imag - row
+            )
+            canvas[row + 1, column] += share * _tent(
+                walk.places[t].real - column, walk.places[t].imag - row - 1
+            )
+            canvas[row + 1, column + 1] += share * _tent(
+                walk.places[t].real - column - 1, walk.places[t].imag - row - 1
+            )
         made.append(canvas / STEPS)
         before = exposure
     return made

@@ -1,7 +1,9 @@
-"""How much a recipe gains over doing nothing on photos of your own: python benchmarks/quality.py --train DIR --val DIR --test DIR [--recipe demo].
+"""How much a recipe gains over doing nothing on photos of your own: python benchmarks/quality.py
+--train DIR --val DIR --test DIR [--recipe demo].
 
-Runs the recipe's own stages (ingest, synthesize, train, evaluate) in a temporary folder, with the split given by the three folders.
-README's figure: --train and --val from BSDS500 (train 199, val 100 photos), --test Set14 (13 photos), each pair blurred by the synthesizer.
+Runs the recipe's own stages (ingest, synthesize, train, evaluate) in a temporary folder, with the
+split given by the three folders. README's figure: --train and --val from BSDS500 (train 199, val
+100 photos), --test Set14 (13 photos), each pair blurred by the synthesizer.
 """
 
 from __future__ import annotations
@@ -24,11 +26,18 @@ from components.train.run import run as train
 
 def main() -> None:
     """Train, measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for split in ("train", "val", "test"):
         parser.add_argument(f"--{split}", required=True, type=Path, help=f"folder of {split} photos")
     parser.add_argument("--recipe", default="demo")
-    parser.add_argument("--pairs-per-photo", type=int, default=2, help="training pairs from each photo; the demo's own 24 is for ten photos")
+    parser.add_argument(
+        "--pairs-per-photo",
+        type=int,
+        default=2,
+        help="training pairs from each photo; the demo's own 24 is for ten photos",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="one training each")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -38,8 +47,15 @@ def main() -> None:
         for split in ("train", "val", "test"):
             (place / "photos" / split).symlink_to(getattr(arguments, split).resolve())
         recipe = recipes.load(arguments.recipe)
-        photoset = ingest(recipe.ingest.model_copy(update={"photos": str(place / "photos"), "split": ByFolder()}), out=place / "photoset")
-        pairset = synthesize(recipe.synthesize.model_copy(update={"pairs_per_photo": arguments.pairs_per_photo}), photoset, out=place / "pairs")
+        photoset = ingest(
+            recipe.ingest.model_copy(update={"photos": str(place / "photos"), "split": ByFolder()}),
+            out=place / "photoset",
+        )
+        pairset = synthesize(
+            recipe.synthesize.model_copy(update={"pairs_per_photo": arguments.pairs_per_photo}),
+            photoset,
+            out=place / "pairs",
+        )
         print(f"photos {photoset.counts}, pairs {pairset.counts}")
         for seed in arguments.seeds:
             config = recipe.train.model_copy(update={"seed": seed})

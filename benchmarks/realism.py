@@ -1,10 +1,13 @@
-"""How near made blur comes to real blur, by its statistics: python benchmarks/realism.py --data DIR --out DIR [--recipes NAME ...] [--draws 4] [--kinds].
+"""How near made blur comes to real blur, by its statistics: python benchmarks/realism.py --data DIR
+--out DIR [--recipes NAME ...] [--draws 4] [--kinds].
 
-DIR holds gopro_pairs, levin09_part, real_blur_no_sharp and bsds500. From the sharp photos of each set (of BSDS500 for the set that has none) blurred
-ones are made by every arm of the ablation, by the recipes named and, with --kinds, by every kind of blur at its defaults, and compared with the
-set's real blurred photos. Yardstick: the sharp photos as they are. Floor: the real photos, one half against the other, scenes and all.
-Levin's kernels are known: there the true blur is taken too, and then only what the camera does is left to differ.
-Writes OUT/realism.md and OUT/curves.png; a minute or two on a quiet core, twice that with --kinds.
+DIR holds gopro_pairs, levin09_part, real_blur_no_sharp and bsds500. From the sharp photos of each
+set (of BSDS500 for the set that has none) blurred ones are made by every arm of the ablation, by
+the recipes named and, with --kinds, by every kind of blur at its defaults, and compared with the
+set's real blurred photos. Yardstick: the sharp photos as they are. Floor: the real photos, one half
+against the other, scenes and all. Levin's kernels are known: there the true blur is taken too, and
+then only what the camera does is left to differ. Writes OUT/realism.md and OUT/curves.png; a minute
+or two on a quiet core, twice that with --kinds.
 """
 
 from __future__ import annotations
@@ -16,7 +19,14 @@ from pathlib import Path
 
 import numpy as np
 from ablation import ARMS, photos, synthesis
-from picture_statistics import TILE_PX, Statistics, gradient_distance, mean_of, spectrum_distance, statistics_of
+from picture_statistics import (
+    TILE_PX,
+    Statistics,
+    gradient_distance,
+    mean_of,
+    spectrum_distance,
+    statistics_of,
+)
 from real_sets import ScoredPair, gopro, levin, levin_srgb, read
 
 from components import recipes
@@ -48,7 +58,14 @@ def sets(data: Path) -> list[RealSet]:
     no_sharp = tuple(read(file) for file in sorted((data / "real_blur_no_sharp").glob("*.png")))
     bsds = tuple((file.stem, read(file)) for file in photos(data, "val")[-BSDS_PHOTOS:])
     return [
-        *(_with_target(name, pairs) for name, pairs in (("gopro", gopro(data)), ("levin", levin(data)), ("levin_srgb", levin_srgb(data)))),
+        *(
+            _with_target(name, pairs)
+            for name, pairs in (
+                ("gopro", gopro(data)),
+                ("levin", levin(data)),
+                ("levin_srgb", levin_srgb(data)),
+            )
+        ),
         RealSet("no_sharp", no_sharp, bsds),
     ]
 
@@ -63,7 +80,10 @@ def made(degradation: Degradation, target: Sequence[tuple[str, Bytes8]], draws: 
     found = []
     for name, photo in target:
         light = _light(photo, linear=degradation.camera.linear_light)
-        found += [plan.blurred(light) for plan in plans(degradation, [seed_of("realism", name, index) for index in range(draws)])]
+        found += [
+            plan.blurred(light)
+            for plan in plans(degradation, [seed_of("realism", name, index) for index in range(draws)])
+        ]
     return [np.asarray(each, np.uint8) for each in found if min(each.shape[:2]) >= TILE_PX]
 
 
@@ -79,7 +99,9 @@ def by_true_kernels(data: Path, pairs: Sequence[ScoredPair], camera: Camera) -> 
 
 def true_kernel(data: Path, pair: ScoredPair) -> Kernel:
     """The kernel of one of Levin's photos."""
-    taps = read(data / "levin09_part" / "kernel" / f"{pair.name.split('_')[1]}.png")[:, :, 0].astype(np.float32)
+    taps = read(data / "levin09_part" / "kernel" / f"{pair.name.split('_')[1]}.png")[:, :, 0].astype(
+        np.float32
+    )
     taps = np.pad(taps, [(0, 1 - side % 2) for side in taps.shape])
     return Kernel(taps / taps.sum())
 
@@ -91,56 +113,109 @@ def _light(photo: Bytes8, *, linear: bool) -> np.ndarray[tuple[int, ...], np.dty
 
 
 def degradations(names: Sequence[str], *, kinds: bool) -> dict[str, Degradation]:
-    """Everything that is compared: the ablation's arms, recipes, and each kind of blur with the camera of arm c."""
+    """Everything that is compared: the ablation's arms, recipes, and each kind of blur with the
+    camera of arm c.
+    """
     found = {f"arm {arm}: {words}": synthesis(arm, 1).degradation for arm, (words, _) in ARMS.items()}
     found |= {f"recipe {name}": recipes.load(name).synthesize.degradation for name in names}
     for kind in kinds_of_blur() if kinds else ():
         if kind is not NoBlur:
-            found[f"kind {kind().kind}"] = SynthesizeConfig.model_validate({"blurs": [{"kind": kind().kind}], "camera": {"jpeg": None}}).degradation
+            found[f"kind {kind().kind}"] = SynthesizeConfig.model_validate(
+                {"blurs": [{"kind": kind().kind}], "camera": {"jpeg": None}}
+            ).degradation
     return found
 
 
-def table(title: str, real: Statistics, floor: tuple[Statistics, Statistics], rows: Mapping[str, Statistics]) -> list[str]:
+def table(
+    title: str, real: Statistics, floor: tuple[Statistics, Statistics], rows: Mapping[str, Statistics]
+) -> list[str]:
     """A set's rows: how far each is from the real photos, and what it is like."""
-    head = "| | gradients apart | spectrum apart | kurtosis | steep % | slope | fine % | noise | clipped % | anisotropy |"
+    head = (
+        "| | gradients apart | spectrum apart | kurtosis | steep % | slope | fine % | noise | clipped % |"
+        " anisotropy |"
+    )
     lines = [f"## {title}", "", head, "|---|" + "---:|" * 9]
 
     def row(name: str, one: Statistics, apart: tuple[Statistics, Statistics] | None) -> str:
-        distances = ["", ""] if apart is None else [f"{distance(*apart):.3f}" for distance in (gradient_distance, spectrum_distance)]
-        values = [f"{one.kurtosis:.1f}", f"{100 * one.steep:.2f}", f"{one.slope:.2f}", f"{100 * one.fine:.2f}"]
+        distances = (
+            ["", ""]
+            if apart is None
+            else [f"{distance(*apart):.3f}" for distance in (gradient_distance, spectrum_distance)]
+        )
+        values = [
+            f"{one.kurtosis:.1f}",
+            f"{100 * one.steep:.2f}",
+            f"{one.slope:.2f}",
+            f"{100 * one.fine:.2f}",
+        ]
         values += [f"{one.noise:.2f}", f"{100 * one.clipped:.2f}", f"{one.anisotropy:.2f}"]
         return f"| {name} | {' | '.join([*distances, *values])} |"
 
     lines += [row(REAL, real, None), row(FLOOR, mean_of(floor), floor)]
     lines += [row(name, found, (found, real)) for name, found in rows.items()]
     arms = {name: found for name, found in rows.items() if name.startswith("arm")}
-    near = [min(arms, key=lambda name: distance(arms[name], real)) for distance in (gradient_distance, spectrum_distance)]
+    near = [
+        min(arms, key=lambda name: distance(arms[name], real))
+        for distance in (gradient_distance, spectrum_distance)
+    ]
     return [*lines, "", f"Nearest arm by gradients: {near[0]}; by spectrum: {near[1]}.", ""]
 
 
 def summary(sets_of_arms: Mapping[str, Mapping[str, Statistics]]) -> list[str]:
-    """Every arm's distance from the real photos as a share of the sharp photos' own: 1 is doing nothing, 0 the same statistics."""
-    names = list(dict.fromkeys(name for found in sets_of_arms.values() for name in found if name not in (REAL, YARDSTICK)))
-    lines = ["## Distance from the real photos, by gradients / by spectrum, the sharp photos' own being 1", ""]
+    """Every arm's distance from the real photos as a share of the sharp photos' own: 1 is doing
+    nothing, 0 the same statistics.
+    """
+    names = list(
+        dict.fromkeys(
+            name for found in sets_of_arms.values() for name in found if name not in (REAL, YARDSTICK)
+        )
+    )
+    lines = [
+        "## Distance from the real photos, by gradients / by spectrum, the sharp photos' own being 1",
+        "",
+    ]
     lines += [f"| | {' | '.join(sets_of_arms)} |", f"|---|{'---:|' * len(sets_of_arms)}"]
     for name in names:
         cells = []
         for found in sets_of_arms.values():
-            shares = [distance(found[name], found[REAL]) / distance(found[YARDSTICK], found[REAL]) for distance in (gradient_distance, spectrum_distance)]
+            shares = [
+                distance(found[name], found[REAL]) / distance(found[YARDSTICK], found[REAL])
+                for distance in (gradient_distance, spectrum_distance)
+            ]
             cells.append(" / ".join(f"{share:.2f}" for share in shares))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
 def averaged_in(data: Path) -> list[str]:
-    """In which values the blur of the real sets was averaged: those keep their mean, and in those the true kernels fit."""
-    lines = ["## In which values was the blur averaged?", "", "A blur keeps the mean of what it averages, but for what crosses the border.", ""]
-    lines += ["| photo | mean of stored values, blurred / sharp | of linear light, by the sRGB curve |", "|---|---:|---:|"]
+    """In which values the blur of the real sets was averaged: those keep their mean, and in those
+    the true kernels fit.
+    """
+    lines = [
+        "## In which values was the blur averaged?",
+        "",
+        "A blur keeps the mean of what it averages, but for what crosses the border.",
+        "",
+    ]
+    lines += [
+        "| photo | mean of stored values, blurred / sharp | of linear light, by the sRGB curve |",
+        "|---|---:|---:|",
+    ]
     for pair in gopro(data):
-        ratios = [of(pair.input).mean(dtype=np.float64) / of(pair.target).mean(dtype=np.float64) for of in (np.asarray, linear_of)]
+        ratios = [
+            of(pair.input).mean(dtype=np.float64) / of(pair.target).mean(dtype=np.float64)
+            for of in (np.asarray, linear_of)
+        ]
         lines.append(f"| {pair.group}/{pair.name} | {ratios[0]:.4f} | {ratios[1]:.4f} |")
-    lines += ["", "Levin's sharp photos with the measured kernels, against the blurred ones: PSNR in dB, best shift.", ""]
-    lines += ["| photo | kernel applied to stored values | to linear light, by the sRGB curve |", "|---|---:|---:|"]
+    lines += [
+        "",
+        "Levin's sharp photos with the measured kernels, against the blurred ones: PSNR in dB, best shift.",
+        "",
+    ]
+    lines += [
+        "| photo | kernel applied to stored values | to linear light, by the sRGB curve |",
+        "|---|---:|---:|",
+    ]
     cameras = [Camera(linear_light=linear, noise=None, jpeg=None) for linear in (False, True)]
     by_values = [by_true_kernels(data, levin(data), camera) for camera in cameras]
     for place, pair in enumerate(levin(data)):
@@ -161,11 +236,26 @@ def draw(path: Path, panels: Mapping[str, Mapping[str, Statistics]]) -> None:
     coarse = BINS[:-1].reshape(-1, 16).mean(axis=1)
     for column, (title, curves) in enumerate(panels.items()):
         for name, found in curves.items():
-            style = {"color": "black", "linewidth": 2.5} if name == REAL else {"color": "grey", "linestyle": "--"} if name == YARDSTICK else {"linewidth": 1.2}
+            style = (
+                {"color": "black", "linewidth": 2.5}
+                if name == REAL
+                else {"color": "grey", "linestyle": "--"}
+                if name == YARDSTICK
+                else {"linewidth": 1.2}
+            )
             axes[0][column].plot(coarse, found.gradients.reshape(-1, 16).sum(axis=1), label=name, **style)
-            axes[1][column].plot(np.arange(1, found.spectrum.size + 1) / TILE_PX, found.spectrum, label=name, **style)
-        axes[0][column].set(title=title, yscale="log", xlabel="log2(1 + |difference of neighbours|)", ylabel="share" if column == 0 else "")
-        axes[1][column].set(xscale="log", xlabel="cycles a pixel", ylabel="log10 of relative power" if column == 0 else "")
+            axes[1][column].plot(
+                np.arange(1, found.spectrum.size + 1) / TILE_PX, found.spectrum, label=name, **style
+            )
+        axes[0][column].set(
+            title=title,
+            yscale="log",
+            xlabel="log2(1 + |difference of neighbours|)",
+            ylabel="share" if column == 0 else "",
+        )
+        axes[1][column].set(
+            xscale="log", xlabel="cycles a pixel", ylabel="log10 of relative power" if column == 0 else ""
+        )
     axes[1][0].legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=90)
@@ -174,7 +264,9 @@ def draw(path: Path, panels: Mapping[str, Mapping[str, Statistics]]) -> None:
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--recipes", nargs="*", default=["demo", "deblurgan"])
@@ -185,21 +277,36 @@ def main() -> None:
     compared = degradations(arguments.recipes, kinds=arguments.kinds)
     lines, panels = averaged_in(arguments.data), {}
 
-    def compare(title: str, real_set: RealSet, make: Callable[[Degradation], list[Bytes8]], names: Sequence[str]) -> None:
+    def compare(
+        title: str, real_set: RealSet, make: Callable[[Degradation], list[Bytes8]], names: Sequence[str]
+    ) -> None:
         each = [statistics_of(photo) for photo in real_set.blurred]
         rows = {YARDSTICK: mean_of([statistics_of(photo) for _, photo in real_set.target])}
         rows |= {name: mean_of([statistics_of(photo) for photo in make(compared[name])]) for name in names}
         lines.extend(table(title, mean_of(each), (mean_of(each[::2]), mean_of(each[1::2])), rows))
-        panels[title] = {REAL: mean_of(each), **{name: found for name, found in rows.items() if name == YARDSTICK or name.startswith("arm")}}
+        panels[title] = {
+            REAL: mean_of(each),
+            **{name: found for name, found in rows.items() if name == YARDSTICK or name.startswith("arm")},
+        }
         print(f"{title} done", flush=True)
 
     true = {"levin": levin(arguments.data), "levin_srgb": levin_srgb(arguments.data)}
     for real_set in sets(arguments.data):
-        compare(real_set.name, real_set, lambda degradation, target=real_set.target: made(degradation, target, arguments.draws), list(compared))
+        compare(
+            real_set.name,
+            real_set,
+            lambda degradation, target=real_set.target: made(degradation, target, arguments.draws),
+            list(compared),
+        )
         if real_set.name in true:
             arms = [name for name in compared if name.startswith("arm")]
             pairs = true[real_set.name]
-            compare(f"{real_set.name}, true kernels", real_set, lambda degradation, pairs=pairs: by_true_kernels(arguments.data, pairs, degradation.camera), arms)
+            compare(
+                f"{real_set.name}, true kernels",
+                real_set,
+                lambda degradation, pairs=pairs: by_true_kernels(arguments.data, pairs, degradation.camera),
+                arms,
+            )
     text = "\n".join([*summary(panels), *lines])
     write_text(arguments.out / "realism.md", text)
     draw(arguments.out / "curves.png", panels)

@@ -1,4 +1,6 @@
-"""VGG weights drawn from a seed, for benchmarks without a download: their speed is the real ones', their sense of likeness is not."""
+"""VGG weights drawn from a seed, for benchmarks without a download: their speed is the real ones',
+their sense of likeness is not.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from components.nets.features import Backbone, Features, layer_names
 
 
 def stand_in_vgg(backbone: Backbone, folder: Path) -> Path:
-    """Write FOLDER/BACKBONE-stand-in.pt, a state dict with torchvision's names for all convolutions; gives its path."""
+    """Write FOLDER/BACKBONE-stand-in.pt, a state dict with torchvision's names for all
+    convolutions; gives its path.
+    """
     path = folder / f"{backbone}-stand-in.pt"
     if not path.is_file():
         layers = Features(backbone, layer_names(backbone)[-1], imagenet=False).layers
@@ -19,7 +23,8 @@ def stand_in_vgg(backbone: Backbone, folder: Path) -> Path:
         with torch.no_grad():
             for layer in layers:
                 if isinstance(layer, nn.Conv2d):
-                    # As large as the signal stays through rectifiers (He et al. 2015), so that no depth is drowned out.
+                    # As large as the signal stays through rectifiers (He et al. 2015), so that no
+                    # depth is drowned out.
                     layer.weight.normal_(0.0, (2.0 / layer.weight[0].numel()) ** 0.5, generator=source)
                     assert layer.bias is not None
                     layer.bias.zero_()

@@ -1,8 +1,10 @@
-"""How fast pairs are made: `python benchmarks/synthesize.py [--kernels] [--pairs] [--stage] [--memory] [--rounds 5]`; without a flag, all of it.
+"""How fast pairs are made: `python benchmarks/synthesize.py [--kernels] [--pairs] [--stage]
+[--memory] [--rounds 5]`; without a flag, all of it.
 
-Kernels and pairs are on one thread, in turns with their peers, A B A B in one run, medians: a plain-Python port of DeblurGAN's script
-(plain_trajectory.py, plain_blur.py) and albumentations' MotionBlur. Photos are decoded beforehand and results stay in memory.
-The stage and its memory are in synthesize_stage.py.
+Kernels and pairs are on one thread, in turns with their peers, A B A B in one run, medians: a
+plain-Python port of DeblurGAN's script (plain_trajectory.py, plain_blur.py) and albumentations'
+MotionBlur. Photos are decoded beforehand and results stay in memory. The stage and its memory are
+in synthesize_stage.py.
 """
 
 from __future__ import annotations
@@ -55,7 +57,10 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = [name for name in sections if getattr(arguments, name)] or sections
     cv2.setNumThreads(1)
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "opencv-python-headless", "scipy", "albumentations", "ray"))
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("numpy", "opencv-python-headless", "scipy", "albumentations", "ray")
+    )
     print(f"{_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}")
     if "kernels" in chosen:
         kernels(arguments.rounds)
@@ -72,11 +77,26 @@ def kernels(rounds: int) -> None:
     """Trajectory and PSF: the port, one at a time and many at a time, in turns."""
     full = RandomTrajectory(exposures=(1.0,))
     ways: dict[str, tuple[int, Way]] = {
-        "plain-Python port, 4 exposures": (8, lambda turn: [psfs(trajectory(stream(turn, i))) for i in range(8)]),
-        "plain-Python port, full exposure only": (8, lambda turn: [psfs(trajectory(stream(turn, i)), (1.0,)) for i in range(8)]),
-        "RandomTrajectory, one at a time": (100, lambda turn: [BLUR.kernel(stream(turn, i)) for i in range(100)]),
-        "RandomTrajectory, 1024 together": (1024, lambda turn: BLUR.kernels([stream(turn, i) for i in range(1024)])),
-        "the same, full exposure only": (1024, lambda turn: full.kernels([stream(turn, i) for i in range(1024)])),
+        "plain-Python port, 4 exposures": (
+            8,
+            lambda turn: [psfs(trajectory(stream(turn, i))) for i in range(8)],
+        ),
+        "plain-Python port, full exposure only": (
+            8,
+            lambda turn: [psfs(trajectory(stream(turn, i)), (1.0,)) for i in range(8)],
+        ),
+        "RandomTrajectory, one at a time": (
+            100,
+            lambda turn: [BLUR.kernel(stream(turn, i)) for i in range(100)],
+        ),
+        "RandomTrajectory, 1024 together": (
+            1024,
+            lambda turn: BLUR.kernels([stream(turn, i) for i in range(1024)]),
+        ),
+        "the same, full exposure only": (
+            1024,
+            lambda turn: full.kernels([stream(turn, i) for i in range(1024)]),
+        ),
     }
     seconds = _in_turns({name: way for name, (_, way) in ways.items()}, rounds)
     each = {name: statistics.median(measured) / ways[name][0] for name, measured in seconds.items()}
@@ -92,7 +112,11 @@ def pair(width: int, height: int, rounds: int) -> None:
     motion = albumentations.MotionBlur(blur_limit=(3, 63), p=1.0)
     bare, usual, whole = (
         Degradation(blurs=(BLUR,), downscale=None, camera=camera)
-        for camera in (Camera(noise=None, jpeg=None), Camera(), Camera(highlights=Highlights(), sensor=Sensor()))
+        for camera in (
+            Camera(noise=None, jpeg=None),
+            Camera(),
+            Camera(highlights=Highlights(), sensor=Sensor()),
+        )
     )
     second = Degradation(blurs=(NoBlur(),), downscale=SecondOrder(), camera=Camera(noise=None, jpeg=None))
     light, kernel, noise = lit(photo, linear=True), BLUR.kernel(stream(0)), NoiseLevel(1e-4, 1e-5)
@@ -112,25 +136,37 @@ def pair(width: int, height: int, rounds: int) -> None:
         "  light of clipped pixels": lambda turn: recovered.recovered(light),
         f"  blur ({np.count_nonzero(kernel.psf)} taps)": lambda turn: kernel.apply(light),
         "  noise": lambda turn: noisy(light, noise, turn, None, top=0, left=0),
-        "  sensor: colours, mosaic, demosaic": lambda turn: developed(light, sensor, None, turn, None, top=0, left=0),
+        "  sensor: colours, mosaic, demosaic": lambda turn: developed(
+            light, sensor, None, turn, None, top=0, left=0
+        ),
         "  linear light to sRGB": lambda turn: stored(light, linear=True),
         "  JPEG and back": lambda turn: jpeg_roundtrip(photo, 90),
         "  PNG (once written, not in the above)": lambda turn: png_bytes(photo),
     }
     seconds = _in_turns(ways, 4 * rounds)
     port = statistics.median(seconds["peer: port of DeblurGAN, 8 bits, black borders"])
-    print(f"\n{f'one pair at {width}x{height}':<50}{'ms median':>10}{'fastest':>10}{'slowest':>10}{'port over it':>14}")
+    print(
+        f"\n{f'one pair at {width}x{height}':<50}"
+        f"{'ms median':>10}{'fastest':>10}{'slowest':>10}{'port over it':>14}"
+    )
     for name, measured in seconds.items():
         times = "" if name.startswith(" ") else f"{port / statistics.median(measured):>14.1f}"
-        print(f"{name:<50}{1e3 * statistics.median(measured):>10.2f}{1e3 * min(measured):>10.2f}{1e3 * max(measured):>10.2f}{times}")
+        print(
+            f"{name:<50}{1e3 * statistics.median(measured):>10.2f}"
+            f"{1e3 * min(measured):>10.2f}{1e3 * max(measured):>10.2f}{times}"
+        )
 
 
 def _photo(width: int, height: int) -> Bytes8:
-    return np.asarray(cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(
+        cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
 
 
 def _in_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
-    """Seconds of processor time of each way, one after the other, again and again; the first round warms up and does not count."""
+    """Seconds of processor time of each way, one after the other, again and again; the first round
+    warms up and does not count.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
@@ -144,7 +180,10 @@ def _processor() -> str:
     """The processor's name, where the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor() or platform.machine())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""The whole stage, from photo files to a set of pairs: photos a second, where the time goes, and how much memory a large photo takes.
+"""The whole stage, from photo files to a set of pairs: photos a second, where the time goes, and
+how much memory a large photo takes.
 
-Called by `python benchmarks/synthesize.py --stage --memory`; measures in processes of their own, with a state folder of their own.
+Called by `python benchmarks/synthesize.py --stage --memory`; measures in processes of their own,
+with a state folder of their own.
 """
 
 from __future__ import annotations
@@ -40,7 +42,10 @@ def stage() -> None:
     """Photos a second with no worker process, one and two, and the share of each part."""
     with tempfile.TemporaryDirectory() as folder:
         photoset = _photoset(Path(folder) / "photos", [_photo(1280, 720, index) for index in range(PHOTOS)])
-        print(f"\n{f'stage: {PHOTOS} JPEG photos of 1280x720 to PNG pairs':<50}{'photos/s':>10}{'of one':>10}{'whole, s':>10}")
+        print(
+            f"\n{f'stage: {PHOTOS} JPEG photos of 1280x720 to PNG pairs':<50}"
+            f"{'photos/s':>10}{'of one':>10}{'whole, s':>10}"
+        )
         rates: dict[int, list[tuple[float, float]]] = {0: [], 1: [], 2: []}
         for turn in range(2):
             for workers in rates:
@@ -48,7 +53,11 @@ def stage() -> None:
                 rates[workers].append(_in_process("throughput", photoset.folder, out, workers))
         best = {workers: max(measured) for workers, measured in rates.items()}
         for workers, (rate, seconds) in best.items():
-            name = f"{workers} Ray worker{'s' if workers > 1 else ''}" if workers else "in the stage's own process"
+            name = (
+                f"{workers} Ray worker{'s' if workers > 1 else ''}"
+                if workers
+                else "in the stage's own process"
+            )
             print(f"{name:<50}{rate:>10.2f}{rate / best[1][0]:>9.2f}x{seconds:>10.1f}")
         _shares(photoset)
 
@@ -89,9 +98,20 @@ def _shares(photoset: PhotoSet) -> None:
             timed("sRGB to linear light", lambda picture=picture: lit(picture.pixels, linear=True))
             timed("blur", lambda plan=plan, light=light: plan.effect.apply(light))
             timed("camera: noise, sRGB, JPEG", lambda plan=plan, blurred=blurred: plan.shot.picture(blurred))
-            timed("encode two PNG", lambda picture=picture, input=input: (png_bytes(picture.pixels), png_bytes(input)))
-            timed("hash them", lambda target=target, small=small: (sha256_of_bytes(target), sha256_of_bytes(small)))
-            timed("write them", lambda target=target, small=small: [write_bytes(Path(folder) / name, each) for name, each in (("a", target), ("b", small))])
+            timed(
+                "encode two PNG",
+                lambda picture=picture, input=input: (png_bytes(picture.pixels), png_bytes(input)),
+            )
+            timed(
+                "hash them",
+                lambda target=target, small=small: (sha256_of_bytes(target), sha256_of_bytes(small)),
+            )
+            timed(
+                "write them",
+                lambda target=target, small=small: [
+                    write_bytes(Path(folder) / name, each) for name, each in (("a", target), ("b", small))
+                ],
+            )
     total = sum(seconds.values())
     print(f"\n{'where the time of a photo goes':<50}{'ms':>10}{'share':>10}")
     for part, spent in seconds.items():
@@ -99,11 +119,16 @@ def _shares(photoset: PhotoSet) -> None:
 
 
 def memory() -> None:
-    """Peak memory above what the libraries take, of the stage on one 100-megapixel photo and of making pictures whole."""
+    """Peak memory above what the libraries take, of the stage on one 100-megapixel photo and of
+    making pictures whole.
+    """
     with tempfile.TemporaryDirectory() as folder:
         photos = _photoset(Path(folder) / "photos", [_photo(*LARGE, 0)]).folder
         small = _photoset(Path(folder) / "small", [_photo(4000, WHOLE_MEGAPIXELS * 250, 0)]).folder
-        print(f"\n{'peak memory above that of the libraries':<50}{'megapixels':>12}{'MB':>10}{'MB a megapixel':>16}")
+        print(
+            f"\n{'peak memory above that of the libraries':<50}"
+            f"{'megapixels':>12}{'MB':>10}{'MB a megapixel':>16}"
+        )
         for name, way, where in (
             ("decode", "decoded", photos),
             ("whole stage", "in_stage", photos),
@@ -127,7 +152,10 @@ def peak(photos: Path, out: Path, way: str) -> tuple[float, float]:
     picture = None if way in ("decoded", "in_stage", "shrunk_in_stage") else decode(bytes_)
     kinds = {"varying": [{"kind": "camera_shake_6dof"}]}
     config = SynthesizeConfig.model_validate(
-        {"blurs": kinds.get(way, [{"kind": "random_trajectory"}]), "max_side_px": 2000 if way == "shrunk_in_stage" else None}
+        {
+            "blurs": kinds.get(way, [{"kind": "random_trajectory"}]),
+            "max_side_px": 2000 if way == "shrunk_in_stage" else None,
+        }
     )
     plan = plans(config.degradation, [1])[0]
     tiny = np.zeros((256, 256, 3), np.uint8)
@@ -140,7 +168,9 @@ def peak(photos: Path, out: Path, way: str) -> tuple[float, float]:
     if picture is not None:
         ways |= {
             "in_shrink": lambda: shrunk(picture, 2000),
-            "whole_shrink": lambda: cv2.resize(lit(picture.pixels, linear=True), (2000, 1500), interpolation=cv2.INTER_AREA),
+            "whole_shrink": lambda: cv2.resize(
+                lit(picture.pixels, linear=True), (2000, 1500), interpolation=cv2.INTER_AREA
+            ),
             "banded": lambda: in_bands(plan, picture.pixels),
             "whole": lambda: plan.blurred(lit(picture.pixels, linear=True)),
             "varying": lambda: in_bands(plan, picture.pixels),
@@ -156,7 +186,9 @@ def _resident_mb() -> float:
 
 
 def _peak_mb() -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    line = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) * 1024 / 1e6
 
 
@@ -164,7 +196,13 @@ def _in_process(what: str, photos: Path, out: Path, argument: object) -> tuple[f
     """Call a function of this module in a fresh process, with an empty state folder."""
     with tempfile.TemporaryDirectory() as state:
         words = [sys.executable, __file__, what, str(photos), str(out), json.dumps(argument)]
-        done = subprocess.run(words, env={**os.environ, STATE_VARIABLE: state}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+        done = subprocess.run(
+            words,
+            env={**os.environ, STATE_VARIABLE: state},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
     first, second = json.loads(done.stdout)
     return float(first), float(second)
 
@@ -178,10 +216,18 @@ def _photoset(folder: Path, pictures: list[Bytes8]) -> PhotoSet:
         write_bytes(folder / f"{name}.jpg", encoded.tobytes())
         rows.append(
             Photo(
-                id=name, file=f"{name}.jpg", name=f"{name}.jpg", size_bytes=encoded.size, width=picture.shape[1], height=picture.shape[0],
-                channels=3, bits=8, split="train", group=name,
+                id=name,
+                file=f"{name}.jpg",
+                name=f"{name}.jpg",
+                size_bytes=encoded.size,
+                width=picture.shape[1],
+                height=picture.shape[0],
+                channels=3,
+                bits=8,
+                split="train",
+                group=name,
             )
-        )  # fmt: skip
+        )
     table = PhotoSet.write_table(folder, tuple(sorted(rows, key=lambda row: row.id)))
     return PhotoSet(counts={"train": len(rows), "val": 0, "test": 0}, table_sha256=table).save(folder)
 

@@ -1,10 +1,13 @@
-"""A short training of every published system on real photos, against doing nothing: python benchmarks/systems.py --data DIR --out DIR [--recipes NAME ...].
+"""A short training of every published system on real photos, against doing nothing: python
+benchmarks/systems.py --data DIR --out DIR [--recipes NAME ...].
 
-DIR holds bsds500/{train,val}, set14, set5 and facades/{train,test}. Deblurring and super-resolution learn from BSDS500 and are tested on four of Set14
-(deblurring) or Set5 (super-resolution); pix2pix learns label map to photo from facades. Nets, losses and optimisers are the recipe's own;
-crops, batches and lengths are those of BUDGETS, so that a processor is done in minutes: the figures show that each system learns, not how
-far it gets. Without --vgg, perceptual losses run on VGG weights drawn from a seed, and the table says so.
-Writes OUT/NAME/{curve.png,sheet.png,report/} and OUT/table.md.
+DIR holds bsds500/{train,val}, set14, set5 and facades/{train,test}. Deblurring and super-resolution
+learn from BSDS500 and are tested on four of Set14 (deblurring) or Set5 (super-resolution); pix2pix
+learns label map to photo from facades. Nets, losses and optimisers are the recipe's own; crops,
+batches and lengths are those of BUDGETS, so that a processor is done in minutes: the figures show
+that each system learns, not how far it gets. Without --vgg, perceptual losses run on VGG weights
+drawn from a seed, and the table says so. Writes OUT/NAME/{curve.png,sheet.png,report/} and
+OUT/table.md.
 """
 
 from __future__ import annotations
@@ -101,7 +104,12 @@ def shortened(config: TrainConfig, budget: tuple[tuple[int, int, int], ...], *, 
         phase |= {"images": images, "epochs": None, "crop_px": crop_px, "batch": batch}
     plain["augment"]["enlarge"] = config.augment.enlarge
     total = sum(images for images, _, _ in budget)
-    plain |= {"workers": 0, "validate_every": max(1, total // VALIDATIONS), "log_every": 5, "gpu": "auto" if device == "cuda" else "never"}
+    plain |= {
+        "workers": 0,
+        "validate_every": max(1, total // VALIDATIONS),
+        "log_every": 5,
+        "gpu": "auto" if device == "cuda" else "never",
+    }
     if config.ema:
         plain["ema"] = 0.99  # so short a training would lag behind an average over a thousand steps
     for part in plain["discriminators"]:
@@ -125,7 +133,9 @@ def pairs_for(recipe: recipes.Recipe, data: Path, place: Path) -> PairSet:
     def photos(folder: str) -> list[Path]:
         return sorted(path for path in (data / folder).iterdir() if path.suffix in (".jpg", ".png"))
 
-    synthesis = recipe.synthesize.model_copy(update={"pairs_per_photo": 1, "pairs_per_eval_photo": 1, "workers": 0})
+    synthesis = recipe.synthesize.model_copy(
+        update={"pairs_per_photo": 1, "pairs_per_eval_photo": 1, "workers": 0}
+    )
     if recipe.synthesize.translate is not None:
         train = photos("facades/train")
         groups = {"train": train[:-16], "val": train[-16:], "test": photos("facades/test")}
@@ -133,7 +143,11 @@ def pairs_for(recipe: recipes.Recipe, data: Path, place: Path) -> PairSet:
         synthesis = type(synthesis).model_validate(plain)
     else:
         train, val = photos("bsds500/train"), photos("bsds500/val")[:16]
-        groups = {"train": train, "val": val, "test": photos("set5") if recipe.train.generator.scale > 1 else photos("set14")[:4]}
+        groups = {
+            "train": train,
+            "val": val,
+            "test": photos("set5") if recipe.train.generator.scale > 1 else photos("set14")[:4],
+        }
     source = link(place / "photos", groups)
     settings = recipe.ingest.model_copy(update={"photos": str(source), "split": ByFolder(), "min_px": 200})
     return synthesize(synthesis, ingest(settings, out=place / "photoset"), out=place / "pairs")
@@ -148,7 +162,9 @@ def draw(memory: Memory, config: TrainConfig, name: str, path: Path) -> None:
 
     figure, (losses, metric) = plt.subplots(2, 1, figsize=(8, 7), sharex=True)
     for series in sorted({key for values in memory.values.values() for key in values}):
-        if (series.startswith("generator/") and series.endswith("_weighted")) or series == "discriminator/total":
+        if (
+            series.startswith("generator/") and series.endswith("_weighted")
+        ) or series == "discriminator/total":
             losses.plot(*memory.series(series), label=series, linewidth=1)
     losses.set_yscale("symlog", linthresh=0.01)
     losses.set_ylabel("loss (weighted)")
@@ -174,32 +190,55 @@ def train_one(name: str, arguments: argparse.Namespace, place: Path) -> str:
     out.mkdir(parents=True, exist_ok=True)
     pairset = pairs_for(recipe, arguments.data, place / name)
     config = shortened(recipe.train, BUDGETS[name], device=arguments.device)
-    weights = {index: arguments.vgg or stand_in_vgg(part.backbone, place) for index, part in enumerate(config.content) if part.weights() is not None}
+    weights = {
+        index: arguments.vgg or stand_in_vgg(part.backbone, place)
+        for index, part in enumerate(config.content)
+        if part.weights() is not None
+    }
     memory = Memory()
     began = time.monotonic()
-    outcome = Loop(config, Data.of(pairset), World.alone(torch.device(arguments.device)), memory, memory, weights).run()
+    outcome = Loop(
+        config, Data.of(pairset), World.alone(torch.device(arguments.device)), memory, memory, weights
+    ).run()
     seconds = time.monotonic() - began
     draw(memory, config, name, out / "curve.png")
     if memory.sheet is not None:
         write_png(out / "sheet.png", memory.sheet)
     plain = read_state(memory.last)
     best = plain["progress"]["best"]
-    digests = save_generator(place / name / "checkpoint", config.generator, plain["step"]["average"] if best is None else best["weights"])
-    identity = {"pairset": pairset.digest, "config_digest": digest_of(config), "code_digest": "0" * 64}
-    checkpoint = Checkpoint(**identity, weights_sha256=digests[0], generator_sha256=digests[1], images_seen=outcome.images_seen).save(
-        place / name / "checkpoint"
+    digests = save_generator(
+        place / name / "checkpoint",
+        config.generator,
+        plain["step"]["average"] if best is None else best["weights"],
     )
+    identity = {"pairset": pairset.digest, "config_digest": digest_of(config), "code_digest": "0" * 64}
+    checkpoint = Checkpoint(
+        **identity, weights_sha256=digests[0], generator_sha256=digests[1], images_seen=outcome.images_seen
+    ).save(place / name / "checkpoint")
     report = evaluate(recipe.evaluate, pairset, checkpoint, out=out / "report")
-    metrics = [metric for metric in report.restored if metric != "psnr_rgb" or "psnr_y_crop4" not in report.restored]
-    figures = "; ".join(f"{metric} {report.do_nothing[metric]:.4g} → {report.restored[metric]:.4g}" for metric in metrics)
+    metrics = [
+        metric for metric in report.restored if metric != "psnr_rgb" or "psnr_y_crop4" not in report.restored
+    ]
+    figures = "; ".join(
+        f"{metric} {report.do_nothing[metric]:.4g} → {report.restored[metric]:.4g}" for metric in metrics
+    )
     accuracy = [memory.series(f"discriminator_0/accuracy_{side}")[1] for side in ("real", "restored")]
-    logits_of = f"{accuracy[0][0]:.2f}/{accuracy[1][0]:.2f} → {accuracy[0][-1]:.2f}/{accuracy[1][-1]:.2f}" if accuracy[0] else "none"
-    return f"| `{name}` | {outcome.images_seen} | {seconds:.0f} | {figures} | {logits_of} | {len(memory.warnings)} | {outcome.diverged or 'no'} |"
+    logits_of = (
+        f"{accuracy[0][0]:.2f}/{accuracy[1][0]:.2f} → {accuracy[0][-1]:.2f}/{accuracy[1][-1]:.2f}"
+        if accuracy[0]
+        else "none"
+    )
+    return (
+        f"| `{name}` | {outcome.images_seen} | {seconds:.0f} | {figures} | {logits_of} |"
+        f" {len(memory.warnings)} | {outcome.diverged or 'no'} |"
+    )
 
 
 def main() -> None:
     """Train each, print and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--recipes", nargs="+", default=list(BUDGETS), choices=list(BUDGETS))
@@ -207,9 +246,15 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments: Any = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    head = f"{arguments.device}, {torch.get_num_threads()} threads, torch {torch.__version__}; VGG: {arguments.vgg or 'stand-in drawn from a seed'}"
+    head = (
+        f"{arguments.device}, {torch.get_num_threads()} threads, torch {torch.__version__}; VGG:"
+        f" {arguments.vgg or 'stand-in drawn from a seed'}"
+    )
     rows = [
-        "| recipe | images | s | test: doing nothing → restored | accuracy real/restored, first → last | warnings | diverged |",
+        (
+            "| recipe | images | s | test: doing nothing → restored | accuracy real/restored, first → last |"
+            " warnings | diverged |"
+        ),
         "|---|---:|---:|---|---|---:|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,1 +1,3 @@
-"""When things happen: the whole run in order (steps.py), under Prefect (retrain.py, promote.py), and where it happens (workspace.py)."""
+"""When things happen: the whole run in order (steps.py), under Prefect (retrain.py, promote.py),
+and where it happens (workspace.py).
+"""

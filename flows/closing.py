@@ -1,4 +1,6 @@
-"""What a person is told at the end of a run: the figures, the verdict, where to look, what changed in git, how long it took."""
+"""What a person is told at the end of a run: the figures, the verdict, where to look, what changed
+in git, how long it took.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ PICTURES = (".png", ".jpg")
 
 
 def closing_lines(
-    root: Path, commit: str, version: ModelVersion, report: EvalReport, decision: Decision, steps: Sequence[Step], total_s: float
+    root: Path,
+    commit: str,
+    version: ModelVersion,
+    report: EvalReport,
+    decision: Decision,
+    steps: Sequence[Step],
+    total_s: float,
 ) -> tuple[str, ...]:
     """The last words of a run.
 
@@ -47,9 +55,14 @@ def best_sheet(report: EvalReport) -> Path | None:
 def _git_words(root: Path, commit: str) -> str:
     lines = versioning.changes(root)
     edited = [line[3:] for line in lines if not line.endswith("dvc.lock")]
-    locked = "dvc.lock names the data and artifacts of this run; commit it to share them" if len(edited) < len(lines) else "dvc.lock is as committed"
+    locked = (
+        "dvc.lock names the data and artifacts of this run; commit it to share them"
+        if len(edited) < len(lines)
+        else "dvc.lock is as committed"
+    )
     others = (
-        f"; {len(edited)} other file{'s' if len(edited) > 1 else ''} not committed ({', '.join(edited[:3])}{', …' if len(edited) > 3 else ''})"
+        f"; {len(edited)} other file{'s' if len(edited) > 1 else ''} not committed"
+        f" ({', '.join(edited[:3])}{', …' if len(edited) > 3 else ''})"
         if edited
         else ""
     )

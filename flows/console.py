@@ -1,4 +1,6 @@
-"""A run with Prefect from the command line: its home in our state folder, its page's words not doubled here, its server never orphaned."""
+"""A run with Prefect from the command line: its home in our state folder, its page's words not
+doubled here, its server never orphaned.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,12 @@ PATIENCE_S = 5.0
 START_S = 90  # the first start builds its database; on two cores that took 12 s
 
 
-def retrain_at_console(recipe: str, root: Path, *, photos: str | None = None, worktree: bool = False, debug: bool = False) -> None:
-    """Run a recipe as a Prefect flow; on the server at PREFECT_API_URL, else on one that lives as long as the run."""
+def retrain_at_console(
+    recipe: str, root: Path, *, photos: str | None = None, worktree: bool = False, debug: bool = False
+) -> None:
+    """Run a recipe as a Prefect flow; on the server at PREFECT_API_URL, else on one that lives as
+    long as the run.
+    """
     prepare_prefect(root)
     _quiet(debug)
     wait = _own_server()
@@ -34,7 +40,8 @@ def retrain_at_console(recipe: str, root: Path, *, photos: str | None = None, wo
 
 
 def prepare_prefect(root: Path) -> None:
-    """Set what Prefect reads at import: where its files go, small JSON results, nothing sent home. Call before importing prefect.
+    """Set what Prefect reads at import: where its files go, small JSON results, nothing sent home.
+    Call before importing prefect.
 
     Raises ServiceError within 5 s when PREFECT_API_URL is set and does not answer.
     """
@@ -48,7 +55,10 @@ def prepare_prefect(root: Path) -> None:
     if api:
         _need_answer(api)
     else:
-        wanted |= {"PREFECT_SERVER_EPHEMERAL_ENABLED": "true", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(START_S)}
+        wanted |= {
+            "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(START_S),
+        }
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
 
@@ -61,7 +71,8 @@ def _need_answer(api: str) -> None:
         if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403):
             return  # it is there and wants credentials, which Prefect itself will bring
         raise ServiceError(
-            f"{API_VARIABLE} is {api}, which does not answer ({error}); start that server, correct the address, or unset it to run without one"
+            f"{API_VARIABLE} is {api}, which does not answer ({error}); start that server, correct the"
+            " address, or unset it to run without one"
         ) from error
 
 
@@ -83,9 +94,11 @@ class ForPeople(logging.Filter):
 
 
 def _own_server() -> Callable[[], None]:
-    """Begin to start the short-lived server; gives what waits until it answers. It lives where Ctrl-C does not reach it, to be told how the run ended.
+    """Begin to start the short-lived server; gives what waits until it answers. It lives where
+    Ctrl-C does not reach it, to be told how the run ended.
 
-    It ends with this process, after Prefect has sent its last words; ended before them, their sender waits a minute for nobody.
+    It ends with this process, after Prefect has sent its last words; ended before them, their
+    sender waits a minute for nobody.
     """
     from prefect.server.api.server import SubprocessASGIServer
     from prefect.settings import PREFECT_API_URL
@@ -96,14 +109,17 @@ def _own_server() -> Callable[[], None]:
     failed: list[Exception] = []
 
     def start() -> None:
-        # The child inherits this thread's mask: a terminal's Ctrl-C goes past it; Prefect ends it by SIGTERM.
+        # The child inherits this thread's mask: a terminal's Ctrl-C goes past it; Prefect ends it
+        # by SIGTERM.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             server.start(timeout=START_S)
         except Exception as error:
             failed.append(error)
 
-    atexit.register(server.stop)  # as Prefect itself does once the server runs; here for a start that was interrupted
+    atexit.register(
+        server.stop
+    )  # as Prefect itself does once the server runs; here for a start that was interrupted
     thread = threading.Thread(target=start, daemon=True)
     thread.start()
 
@@ -112,7 +128,8 @@ def _own_server() -> Callable[[], None]:
             thread.join(0.2)  # in slices, so that Ctrl-C is heard
         if failed:
             raise ServiceError(
-                f"Prefect's own server did not start within {START_S} s: {failed[0]}; run with --no-prefect, or set {API_VARIABLE} to a running server"
+                f"Prefect's own server did not start within {START_S} s: {failed[0]}; run with --no-prefect,"
+                f" or set {API_VARIABLE} to a running server"
             ) from failed[0]
 
     return wait

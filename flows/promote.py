@@ -1,4 +1,6 @@
-"""Promotion and rollback as Prefect flows, for a person who says yes on Prefect's page or a deployment that is triggered by hand."""
+"""Promotion and rollback as Prefect flows, for a person who says yes on Prefect's page or a
+deployment that is triggered by hand.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The run as a Prefect flow: one task a step, logs and pictures on Prefect's page. Deployed by infra/prefect.yaml, run by hand with `refocus run`.
+"""The run as a Prefect flow: one task a step, logs and pictures on Prefect's page. Deployed by
+infra/prefect.yaml, run by hand with `refocus run`.
 
-Steps are called directly, never submitted: a task in another thread does not see a termination and its child lives on.
-Prefect caches nothing here (NO_CACHE): what has to run again is DVC's to say.
+Steps are called directly, never submitted: a task in another thread does not see a termination and
+its child lives on. Prefect caches nothing here (NO_CACHE): what has to run again is DVC's to say.
 """
 
 from __future__ import annotations
@@ -29,11 +30,19 @@ PICTURE_BYTES = 2_000_000  # an artifact is a row in Prefect's database; larger 
 
 
 @flow(name="retrain", flow_run_name="retrain-{recipe}", persist_result=False, validate_parameters=True)
-def retrain(recipe: str, photos: str | None = None, worktree: bool = False, root: str | None = None, aloud: bool = False) -> dict[str, Any]:
+def retrain(
+    recipe: str,
+    photos: str | None = None,
+    worktree: bool = False,
+    root: str | None = None,
+    aloud: bool = False,
+) -> dict[str, Any]:
     """Run a recipe from photos to a verdict.
 
-    photos: folder or s3:// prefix instead of the recipe's own; worktree: run the last commit in a folder of its own;
-    root: the checkout, found from the working directory when left out; aloud: print the stages' words here too.
+    photos: folder or s3:// prefix instead of the recipe's own; worktree: run the last commit in a
+    folder of its own;
+    root: the checkout, found from the working directory when left out; aloud: print the stages'
+    words here too.
     Gives small JSON: the closing lines, and the version when one was made.
     """
     for name in ("prefect.flow_runs", "prefect.task_runs"):
@@ -47,7 +56,12 @@ def retrain(recipe: str, photos: str | None = None, worktree: bool = False, root
     for line in finished.lines:
         logger.info(line)
     version = finished.version
-    return {"recipe": recipe, "changed": finished.changed, "lines": list(finished.lines), "version": version.version if version else None}
+    return {
+        "recipe": recipe,
+        "changed": finished.changed,
+        "lines": list(finished.lines),
+        "version": version.version if version else None,
+    }
 
 
 def _as_task(name: str, work: Callable[[], Result]) -> Result:
@@ -73,14 +87,27 @@ def _show(finished: Finished) -> None:
     key, report = finished.recipe.replace("_", "-").lower(), finished.report
     title = f"# {finished.version.name} version {finished.version.version}\n\n"
     create_markdown_artifact(
-        title + finished.decision.words + "\n\n```text\n" + "\n".join(finished.lines) + "\n```\n", key=f"{key}-verdict", description="the gate's verdict"
+        title + finished.decision.words + "\n\n```text\n" + "\n".join(finished.lines) + "\n```\n",
+        key=f"{key}-verdict",
+        description="the gate's verdict",
     )
     words = words_for(report.task, report.baseline)
     restored, nothing = report.restored | report.set_restored, report.do_nothing | report.set_do_nothing
-    rows = [{"metric": name, words.restored: round(restored[name], 4), words.nothing: round(nothing[name], 4)} for name in restored]
-    create_table_artifact(rows, key=f"{key}-metrics", description="means over the test photos; FID and KID over all of them together")
+    rows = [
+        {"metric": name, words.restored: round(restored[name], 4), words.nothing: round(nothing[name], 4)}
+        for name in restored
+    ]
+    create_table_artifact(
+        rows,
+        key=f"{key}-metrics",
+        description="means over the test photos; FID and KID over all of them together",
+    )
     picture = best_sheet(report)
     if picture is not None and picture.stat().st_size <= PICTURE_BYTES:
         kind = "png" if picture.suffix == ".png" else "jpeg"
         data = base64.b64encode(picture.read_bytes()).decode()
-        create_image_artifact(f"data:image/{kind};base64,{data}", key=f"{key}-best", description=f"{words.input} | {words.restored} | {words.target} | error")
+        create_image_artifact(
+            f"data:image/{kind};base64,{data}",
+            key=f"{key}-best",
+            description=f"{words.input} | {words.restored} | {words.target} | error",
+        )

@@ -1,4 +1,5 @@
-"""The whole run in its one order, with or without Prefect: stages as dvc.yaml orders them, then push, commit, register, promote.
+"""The whole run in its one order, with or without Prefect: stages as dvc.yaml orders them, then
+push, commit, register, promote.
 
     refocus run demo --no-prefect
 
@@ -57,7 +58,13 @@ class Run:
         outcome = self.do(
             name,
             lambda: versioning.reproduce(
-                space.recipe, name, root=space.root, say=self.say, debug=space.debug, extra=space.environment, started=space.note_child
+                space.recipe,
+                name,
+                root=space.root,
+                say=self.say,
+                debug=space.debug,
+                extra=space.environment,
+                started=space.note_child,
             ),
         )
         self.steps.append(Step(name, outcome.how, time.monotonic() - began, outcome.computing_s))
@@ -85,7 +92,13 @@ class Finished:
 
 
 def retrain_plainly(
-    recipe: str, root: Path, *, photos: str | None = None, worktree: bool = False, debug: bool = False, say: versioning.Say = print
+    recipe: str,
+    root: Path,
+    *,
+    photos: str | None = None,
+    worktree: bool = False,
+    debug: bool = False,
+    say: versioning.Say = print,
 ) -> Finished:
     """Run a recipe from photos to a verdict, without Prefect; says at the end what came of it."""
     with workspace(recipe, root, photos=photos, worktree=worktree, debug=debug) as space:
@@ -96,7 +109,9 @@ def retrain_plainly(
 
 
 def follow(space: Workspace, do: Do, say: versioning.Say) -> Finished:
-    """Take every step of a run, in order; stops at once when nothing has changed since the last one."""
+    """Take every step of a run, in order; stops at once when nothing has changed since the last
+    one.
+    """
     stages.need_torch()
     run = Run(space, do, say)
     recipe = recipes.load(space.recipe, root=space.root)
@@ -114,9 +129,17 @@ def follow(space: Workspace, do: Do, say: versioning.Say) -> Finished:
         else:
             run.steps.append(Step(name, "reused", 0.0, 0.0))
     if stale and (left := versioning.status(recipe.name, rest, root=space.root)):
-        raise StageError(f"after the run DVC still holds {', '.join(left)} to be out of date; was a file edited meanwhile? Run the same command again")
+        raise StageError(
+            f"after the run DVC still holds {', '.join(left)} to be out of date; was a file edited meanwhile?"
+            " Run the same command again"
+        )
     run.step("push", lambda: versioning.push(recipe.name, (first, *rest), root=space.root))
-    commit = run.step("commit", lambda: versioning.snapshot(recipe.name, f"refocus run {recipe.name}: data, code and parameters as used", root=space.root))
+    commit = run.step(
+        "commit",
+        lambda: versioning.snapshot(
+            recipe.name, f"refocus run {recipe.name}: data, code and parameters as used", root=space.root
+        ),
+    )
     version = run.step("register", lambda: _register(space, commit), computes=True)
     decision = run.step("promote", lambda: decide(recipe, version, space.root), computes=True)
     write_text(_stamp_path(recipe.name), json.dumps(_stamp_of(run)) + "\n")
@@ -152,10 +175,19 @@ def _stamp_of(run: Run) -> dict[str, str | None]:
     kinds = (PhotoSet, PairSet, Checkpoint, EvalReport)
     return {
         # Where the photos lay is left out: what they are stands in the PhotoSet.
-        "recipe": digest_of({name: section for name, section in recipe.record().sections.items() if name != "ingest"}),
-        "code": code_digest(*(space.root / "components" / name for name in ("core", "metrics", "nets", "evaluate", "register", "registry"))),
+        "recipe": digest_of(
+            {name: section for name, section in recipe.record().sections.items() if name != "ingest"}
+        ),
+        "code": code_digest(
+            *(
+                space.root / "components" / name
+                for name in ("core", "metrics", "nets", "evaluate", "register", "registry")
+            )
+        ),
         "champion": str(champion.number) if champion else None,
-        **{kind.__name__: kind.load(stages.folder_of(space.root, recipe.name, kind)).digest for kind in kinds},
+        **{
+            kind.__name__: kind.load(stages.folder_of(space.root, recipe.name, kind)).digest for kind in kinds
+        },
     }
 
 
@@ -175,4 +207,13 @@ def _nothing_to_do(run: Run, name: str, champion: str | None) -> Finished:
     seconds = time.monotonic() - run.began
     keep_times(name, run.steps, seconds)
     serving = f"the champion is still version {champion}" if champion else "there is still no champion"
-    return Finished(name, (f"nothing to do for {name}: photos, code and parameters are those of the last run, and {serving} ({seconds:.1f} s)",), False)
+    return Finished(
+        name,
+        (
+            (
+                f"nothing to do for {name}: photos, code and parameters are those of the last run, and"
+                f" {serving} ({seconds:.1f} s)"
+            ),
+        ),
+        False,
+    )

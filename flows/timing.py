@@ -1,4 +1,6 @@
-"""How long each step of a run took, and how much of it was orchestration: everything that is not computing."""
+"""How long each step of a run took, and how much of it was orchestration: everything that is not
+computing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from components.core.files import state_folder
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what became of it (ran, restored, reused), how long it took, and how much of that was its own work."""
+    """One step: what became of it (ran, restored, reused), how long it took, and how much of that
+    was its own work.
+    """
 
     name: str
     how: str
@@ -36,7 +40,15 @@ def keep_times(recipe: str, steps: Sequence[Step], total_s: float) -> None:
         "recipe": recipe,
         "total_s": round(total_s, 2),
         "orchestration_share": orchestration_share(steps, total_s),
-        "steps": [{"name": step.name, "how": step.how, "seconds": round(step.seconds, 2), "computing_s": round(step.computing_s, 2)} for step in steps],
+        "steps": [
+            {
+                "name": step.name,
+                "how": step.how,
+                "seconds": round(step.seconds, 2),
+                "computing_s": round(step.computing_s, 2),
+            }
+            for step in steps
+        ],
     }
     path = state_folder() / "timings" / f"{recipe}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,5 +58,11 @@ def keep_times(recipe: str, steps: Sequence[Step], total_s: float) -> None:
 
 def times_line(steps: Sequence[Step], total_s: float) -> str:
     """The times in one line: every step, the whole, and the share that was orchestration."""
-    parts = [f"{step.name} {step.seconds:.1f} s" if step.how == "ran" else f"{step.name} {step.how}" for step in steps]
-    return f"{', '.join(parts)}; {total_s:.1f} s in all, {orchestration_share(steps, total_s):.0%} of it orchestration"
+    parts = [
+        f"{step.name} {step.seconds:.1f} s" if step.how == "ran" else f"{step.name} {step.how}"
+        for step in steps
+    ]
+    return (
+        f"{', '.join(parts)}; {total_s:.1f} s in all, {orchestration_share(steps, total_s):.0%} of it"
+        " orchestration"
+    )

@@ -1,4 +1,6 @@
-"""Where a run happens: in the checkout by hand, in a git worktree of its own when scheduled; never twice at once for a recipe."""
+"""Where a run happens: in the checkout by hand, in a git worktree of its own when scheduled; never
+twice at once for a recipe.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +35,22 @@ class Workspace:
         """Remember the child now at work, so that a run killed outright can be cleaned up after."""
         if self.holder is not None:
             told = json.loads(self.holder.read_text())
-            write_text(self.holder, json.dumps({**told, "child": pid, "child_since": psutil.Process(pid).create_time()}))
+            write_text(
+                self.holder,
+                json.dumps({**told, "child": pid, "child_since": psutil.Process(pid).create_time()}),
+            )
 
 
 @contextmanager
-def workspace(recipe: str, root: Path, *, photos: str | None = None, worktree: bool = False, debug: bool = False) -> Iterator[Workspace]:
+def workspace(
+    recipe: str, root: Path, *, photos: str | None = None, worktree: bool = False, debug: bool = False
+) -> Iterator[Workspace]:
     """Hold a recipe's lock for as long as the block lasts, and give the place to run in.
 
-    photos: takes the place of the recipe's ingest.photos; worktree: HEAD in a folder of its own, with this checkout's cache and state.
-    Raises BusyError, naming the holder's process and since when, if another run of the recipe is at work.
+    photos: takes the place of the recipe's ingest.photos; worktree: HEAD in a folder of its own,
+    with this checkout's cache and state.
+    Raises BusyError, naming the holder's process and since when, if another run of the recipe is at
+    work.
     """
     versioning.need_clone(root)
     versioning.need_in_graph(root, recipe)
@@ -75,10 +84,15 @@ def _held(recipe: str, state: Path) -> Iterator[Path]:
     except Timeout:
         told = json.loads(holder.read_text()) if holder.is_file() else {}
         pid, since = told.get("pid", "unknown"), told.get("since", "unknown")
-        raise BusyError(f"another run of {recipe} is at work: process {pid} since {since}; wait for it, or end it with `kill {pid}`") from None
+        raise BusyError(
+            f"another run of {recipe} is at work: process {pid} since {since}; wait for it, or end it with"
+            f" `kill {pid}`"
+        ) from None
     try:
         _clear_leftovers(holder)
-        write_text(holder, json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}))
+        write_text(
+            holder, json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"})
+        )
         yield holder
     finally:
         holder.unlink(missing_ok=True)
@@ -86,7 +100,9 @@ def _held(recipe: str, state: Path) -> Iterator[Path]:
 
 
 def _clear_leftovers(holder: Path) -> None:
-    """End what a run that was killed outright (kill -9) left at work: two trainings in one folder would spoil each other."""
+    """End what a run that was killed outright (kill -9) left at work: two trainings in one folder
+    would spoil each other.
+    """
     if not holder.is_file():
         return
     told = json.loads(holder.read_text())

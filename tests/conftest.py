@@ -11,8 +11,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# How long an example takes says more about what else the machine does than about the code. The same examples every time: a rare
-# failure is to be looked for (pytest --hypothesis-profile=explore), not to meet somebody whose change has no part in it.
+# How long an example takes says more about what else the machine does than about the code. The same
+# examples every time: a rare failure is to be looked for (pytest --hypothesis-profile=explore), not
+# to meet somebody whose change has no part in it.
 hypothesis.settings.register_profile("refocus", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("refocus")
@@ -23,7 +24,9 @@ WITHOUT_GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_state_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Fixtures that outlive a test keep their state here; and no git setting of this machine or of a hook that runs the tests counts."""
+    """Fixtures that outlive a test keep their state here; and no git setting of this machine or of
+    a hook that runs the tests counts.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REFOCUS_HOME", str(tmp_path_factory.mktemp("shared-state")))
         for name in [name for name in os.environ if name.startswith("GIT_")]:
@@ -56,7 +59,9 @@ def _s3_server() -> Iterator[str]:
 
 @pytest.fixture
 def s3_endpoint(_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Point every tool at the S3 store on this machine, by the variables a person would set. Buckets outlive the test: use names of your own."""
+    """Point every tool at the S3 store on this machine, by the variables a person would set.
+    Buckets outlive the test: use names of your own.
+    """
     for name, value in s3_variables(_s3_server).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
@@ -86,7 +91,9 @@ def s3_variables(endpoint: str) -> dict[str, str]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port of this machine at which nothing listens; held as long as the test runs, or another process could begin to."""
+    """A port of this machine at which nothing listens; held as long as the test runs, or another
+    process could begin to.
+    """
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield int(held.getsockname()[1])

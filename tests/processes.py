@@ -1,4 +1,6 @@
-"""Whether processes have ended: one that only waits to be read by its parent has, and one may end while it is being asked."""
+"""Whether processes have ended: one that only waits to be read by its parent has, and one may end
+while it is being asked.
+"""
 
 from __future__ import annotations
 

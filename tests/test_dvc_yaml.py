@@ -1,4 +1,6 @@
-"""dvc.yaml against the code: every stage lists the code it imports, its own section of the recipe, and the results of the stages before."""
+"""dvc.yaml against the code: every stage lists the code it imports, its own section of the recipe,
+and the results of the stages before.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def file_of(module: str) -> Path | None:
 
 
 def code_of(module: str) -> set[str]:
-    """The parts of components/ that a module needs, through all it imports: rooms, and of the services each door by itself."""
+    """The parts of components/ that a module needs, through all it imports: rooms, and of the
+    services each door by itself.
+    """
     seen: set[Path] = set()
     waiting = [file_of(module)]
     while waiting:
@@ -37,7 +41,10 @@ def code_of(module: str) -> set[str]:
                 waiting += [file_of(each) for each in packages if each != "components"]
     parts = {tuple(module_of(path).split(".")[1:]) for path in seen}
     places = {"/".join(part[:2] if part[0] == "services" else part[:1]) for part in parts} - {"services"}
-    return {f"components/{place}" if (ROOT / "components" / place).is_dir() else f"components/{place}.py" for place in places}
+    return {
+        f"components/{place}" if (ROOT / "components" / place).is_dir() else f"components/{place}.py"
+        for place in places
+    }
 
 
 def outs_of(stage: str) -> list[str]:

@@ -1,4 +1,6 @@
-"""The architecture as a test: imports go down only, each outside tool has one door, files and functions fit their size."""
+"""The architecture as a test: imports go down only, each outside tool has one door, files and
+functions fit their size.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def within(module: str, package: str) -> bool:
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, int]]:
-    """Every module that a file imports, wherever in the file, with its line; nothing is left to TYPE_CHECKING."""
+    """Every module that a file imports, wherever in the file, with its line; nothing is left to
+    TYPE_CHECKING.
+    """
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
@@ -76,7 +80,9 @@ def test_imports_go_down_and_stages_do_not_know_each_other(path: Path) -> None:
 def test_each_outside_tool_has_one_door(path: Path) -> None:
     for name, line in imports_of(path):
         allowed = DOORS.get(name.split(".")[0])
-        assert allowed is None or any(within(module_of(path), door) for door in allowed), f"{path}:{line} imports {name}; its door is {allowed}"
+        assert allowed is None or any(within(module_of(path), door) for door in allowed), (
+            f"{path}:{line} imports {name}; its door is {allowed}"
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
@@ -86,10 +92,16 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is for"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < 60, f"{path}:{node.lineno} {node.name} does not fit a screen"
+            assert (node.end_lineno or 0) - node.lineno < 60, (
+                f"{path}:{node.lineno} {node.name} does not fit a screen"
+            )
 
 
 def test_every_name_in_the_tables_is_there() -> None:
     modules = {module_of(path) for path in FILES}
-    gone = [part for part in (*FLOORS, *(door for doors in DOORS.values() for door in doors)) if part not in modules]
+    gone = [
+        part
+        for part in (*FLOORS, *(door for doors in DOORS.values() for door in doors))
+        if part not in modules
+    ]
     assert gone == []

@@ -1,4 +1,6 @@
-"""The camera's part of the atlas: each step with its settings, and one pair's patch as every step leaves it."""
+"""The camera's part of the atlas: each step with its settings, and one pair's patch as every step
+leaves it.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +43,26 @@ class Stage:
 
 
 def steps_of(camera: Camera) -> tuple[tuple[Setting, ...], tuple[Step, ...]]:
-    """The camera's own settings, with the names of steps that are off; and the steps that are on, in their order."""
+    """The camera's own settings, with the names of steps that are off; and the steps that are on,
+    in their order.
+    """
     steps = [(name, getattr(camera, name)) for name in camera.steps]
-    plain = tuple(setting for setting in settings_of(camera) if not isinstance(getattr(camera, setting.name), Part))
-    return plain, tuple(Step("JPEG" if name == "jpeg" else "WebP" if name == "webp" else name, first_line(part), settings_of(part)) for name, part in steps)
+    plain = tuple(
+        setting for setting in settings_of(camera) if not isinstance(getattr(camera, setting.name), Part)
+    )
+    return plain, tuple(
+        Step(
+            "JPEG" if name == "jpeg" else "WebP" if name == "webp" else name,
+            first_line(part),
+            settings_of(part),
+        )
+        for name, part in steps
+    )
 
 
 def stages_of(kind: Kind, scene: Scene, scale: int) -> tuple[Stage, ...]:
-    """The kind's median pair, step by step: the patch with the most detail, and where clipped lights make the most of a difference, if they do anywhere.
+    """The kind's median pair, step by step: the patch with the most detail, and where clipped
+    lights make the most of a difference, if they do anywhere.
 
     Empty where the camera does nothing.
     """
@@ -57,9 +71,15 @@ def stages_of(kind: Kind, scene: Scene, scale: int) -> tuple[Stage, ...]:
     if len(found) == 1:
         return ()
     crops = [scene.crop]
-    if plan.shot.highlights is not None and (bright := _brightened(found[0][2], found[1][2], scene.crop[2] // scale)) is not None:
+    if (
+        plan.shot.highlights is not None
+        and (bright := _brightened(found[0][2], found[1][2], scene.crop[2] // scale)) is not None
+    ):
         crops.append((bright[0] * scale, bright[1] * scale, scene.crop[2]))
-    return tuple(Stage(title, words, tuple(pictures.cropped(pixels, crop, scale) for crop in crops)) for title, words, pixels in found)
+    return tuple(
+        Stage(title, words, tuple(pictures.cropped(pixels, crop, scale) for crop in crops))
+        for title, words, pixels in found
+    )
 
 
 def _pictures(plan: Plan, scene: Scene) -> list[tuple[str, str, Bytes8]]:
@@ -68,15 +88,29 @@ def _pictures(plan: Plan, scene: Scene) -> list[tuple[str, str, Bytes8]]:
     found = [("blurred", "linear light, nothing else", _seen(plan, done, scene))]
     if shot.highlights is not None:
         done = replace(done, highlights=shot.highlights)
-        found.append(("highlights", f"clipped light plus {shot.highlights.extra:.2f} of white", _seen(plan, done, scene)))
+        found.append(
+            (
+                "highlights",
+                f"clipped light plus {shot.highlights.extra:.2f} of white",
+                _seen(plan, done, scene),
+            )
+        )
     if shot.sensor is not None and colour:
         red, _, blue = shot.sensor.gains
         gains = f"red ÷ {red:.2f}, blue ÷ {blue:.2f}"
         if shot.sensor.pattern is not None:
-            found.append(("on the sensor", f"{shot.sensor.pattern}, {gains}{', with noise' if shot.noise else ''}", _on_sensor(plan, scene)))
+            found.append(
+                (
+                    "on the sensor",
+                    f"{shot.sensor.pattern}, {gains}{', with noise' if shot.noise else ''}",
+                    _on_sensor(plan, scene),
+                )
+            )
         done = replace(done, sensor=shot.sensor, noise=shot.noise)
         how = shot.sensor.demosaic if shot.sensor.pattern is not None else gains
-        found.append(("developed", f"{how}{', ' + _noise_words(shot) if shot.noise else ''}", _seen(plan, done, scene)))
+        found.append(
+            ("developed", f"{how}{', ' + _noise_words(shot) if shot.noise else ''}", _seen(plan, done, scene))
+        )
     elif shot.noise is not None:
         done = replace(done, noise=shot.noise)
         found.append(("noise", _noise_words(shot), _seen(plan, done, scene)))
@@ -111,7 +145,9 @@ def _brightened(before: Bytes8, after: Bytes8, side: int) -> tuple[int, int] | N
     risen = (after.astype(np.float32) - before).sum(axis=2)
     if risen.max() < 1:
         return None
-    sums = cv2.boxFilter(risen, -1, (side, side), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    sums = cv2.boxFilter(
+        risen, -1, (side, side), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
     inside = sums[: risen.shape[0] - side + 1, : risen.shape[1] - side + 1]
     top, left = np.unravel_index(int(inside.argmax()), inside.shape)
     return int(top), int(left)

@@ -1,4 +1,6 @@
-"""What `refocus blur-atlas RECIPE` does: draws, one line a kind on the terminal, and one HTML page in a folder."""
+"""What `refocus blur-atlas RECIPE` does: draws, one line a kind on the terminal, and one HTML page
+in a folder.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,23 @@ from components.core.files import state_folder, write_text
 from components.synthesize.config import SynthesizeConfig
 
 
-def atlas(name: str, root: Path, *, out: Path | None = None, photo: Path | None = None, others: bool = False) -> Path:
+def atlas(
+    name: str, root: Path, *, out: Path | None = None, photo: Path | None = None, others: bool = False
+) -> Path:
     """Print every kind of a recipe and write its page; gives the page's path.
 
     out: folder for index.html; .refocus/blur-atlas/RECIPE when left out.
     photo: the photo that is blurred; a bundled one when left out.
     others: also the kinds that the recipe leaves out, at their defaults.
-    Raises RecipeError for a recipe that cannot be read or takes its blur from real pairs, PhotoError for a photo that cannot be used.
+    Raises RecipeError for a recipe that cannot be read or takes its blur from real pairs,
+    PhotoError for a photo that cannot be used.
     """
     recipe = recipes.load(name, root=root)
     if recipe.ingest.pairs is not None:
         raise RecipeError(
-            f"recipe {recipe.name} takes in blurred pictures as they are (ingest.pairs {recipe.ingest.pairs.kind}), so no blur is drawn and there is none"
-            f" to show; run ingest and synthesize, and look at data/{recipe.name}/pairs/examples.png"
+            f"recipe {recipe.name} takes in blurred pictures as they are (ingest.pairs"
+            f" {recipe.ingest.pairs.kind}), so no blur is drawn and there is none to show; run ingest and"
+            f" synthesize, and look at data/{recipe.name}/pairs/examples.png"
         )
     config = recipe.synthesize
     folder = out or state_folder(root) / "blur-atlas" / recipe.name
@@ -44,9 +50,16 @@ def lines(config: SynthesizeConfig, kinds: Sequence[Kind]) -> list[str]:
     if config.translate is not None:
         found.append(f"no blur: a translation, {config.translate.kind}")
     if config.downscale is not None:
-        found.append(f"{'after the blur' if config.blurred else 'no blur'}: ×{config.scale} smaller, {config.downscale.words}")
+        found.append(
+            f"{'after the blur' if config.blurred else 'no blur'}: ×{config.scale} smaller,"
+            f" {config.downscale.words}"
+        )
     for kind in kinds:
         share = "left out" if kind.share is None else f"{100 * kind.share:.0f} %"
         middle = kind.severity_px[len(kind.severity_px) // 2]
         found.append(f"{kind.title:<20} {share:>8}   {middle:6.2f} px RMS   {kind.extent_px:3.0f} px across")
-    return [*found, "(medians; px across: of the kernel at the photo's centre)"] if any(kind.varied for kind in kinds) else found
+    return (
+        [*found, "(medians; px across: of the kernel at the photo's centre)"]
+        if any(kind.varied for kind in kinds)
+        else found
+    )

@@ -1,6 +1,8 @@
-"""What the atlas shows, drawn as a run of the recipe would draw it: the recipe's mix of blurs and shots, and each kind by itself.
+"""What the atlas shows, drawn as a run of the recipe would draw it: the recipe's mix of blurs and
+shots, and each kind by itself.
 
-Every pair seed is (recipe seed, "blur atlas", number): the same page each time, and no photo has a say in it.
+Every pair seed is (recipe seed, "blur atlas", number): the same page each time, and no photo has a
+say in it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SeverityClass, SynthesizeConfig
 
 DRAWS = 400
-OF_EACH_KIND = 101  # with these, the tenth from below, the middle one and the tenth from above are exact percentiles
+OF_EACH_KIND = (
+    101  # with these, the tenth from below, the middle one and the tenth from above are exact percentiles
+)
 SHOWN = (10, 50, 90)  # percentiles by severity
 CLASSES: tuple[SeverityClass, ...] = ("mild", "medium", "strong")
 FAINT = 0.01  # of a kernel's brightest pixel; less is not seen as part of the blur
@@ -34,7 +38,9 @@ GREY_PX = 40  # side of a grey square: its 4800 values tell the noise within 2 %
 
 @dataclass(frozen=True)
 class Mix:
-    """Pairs drawn from the whole recipe; all lists have one value a pair, but for steps of the camera that are off."""
+    """Pairs drawn from the whole recipe; all lists have one value a pair, but for steps of the
+    camera that are off.
+    """
 
     blurs: tuple[int, ...]  # which of the recipe's blurs
     severity_px: tuple[float, ...]
@@ -89,8 +95,14 @@ class Kind:
 
     @cached_property
     def shown(self) -> tuple[Example, ...]:
-        """The draws that the page has pictures of: three percentiles, or one where all are the same."""
-        return tuple(example for example in self.examples if example.percentile is not None) if self.varied else self.examples[:1]
+        """The draws that the page has pictures of: three percentiles, or one where all are the
+        same.
+        """
+        return (
+            tuple(example for example in self.examples if example.percentile is not None)
+            if self.varied
+            else self.examples[:1]
+        )
 
     @property
     def severity_px(self) -> tuple[float, ...]:
@@ -128,10 +140,18 @@ def drawn_mix(config: SynthesizeConfig) -> Mix:
 def drawn_kinds(config: SynthesizeConfig, *, others: bool = False) -> tuple[Kind, ...]:
     """Every blur of the recipe; with `others` also the kinds it leaves out, at their defaults."""
     total = sum(blur.weight for blur in config.blurs)
-    found = [] if config.translate is not None else [_drawn_kind(config, blur, blur.weight / total) for blur in config.blurs]
+    found = (
+        []
+        if config.translate is not None
+        else [_drawn_kind(config, blur, blur.weight / total) for blur in config.blurs]
+    )
     names = {kind.blur.kind for kind in found}
     if others:
-        found += [_drawn_kind(config, kind(), None) for kind in kinds_of_blur() if kind is not NoBlur and kind.model_fields["kind"].default not in names]
+        found += [
+            _drawn_kind(config, kind(), None)
+            for kind in kinds_of_blur()
+            if kind is not NoBlur and kind.model_fields["kind"].default not in names
+        ]
     return tuple(found)
 
 
@@ -143,9 +163,17 @@ def kinds_of_blur() -> tuple[type[Blur], ...]:
 
 def _drawn_kind(config: SynthesizeConfig, blur: Blur, share: float | None) -> Kind:
     alone = config.model_copy(update={"blurs": (blur,), "translate": None})
-    made = sorted(plans(alone.degradation, pair_seeds(config, OF_EACH_KIND)), key=lambda plan: plan.severity_px)
+    made = sorted(
+        plans(alone.degradation, pair_seeds(config, OF_EACH_KIND)), key=lambda plan: plan.severity_px
+    )
     examples = [
-        Example(plan, place if place in SHOWN else None, severity, extent_px(plan.effect.psf), config.severity_class(severity))
+        Example(
+            plan,
+            place if place in SHOWN else None,
+            severity,
+            extent_px(plan.effect.psf),
+            config.severity_class(severity),
+        )
         for place, plan in enumerate(made)
         for severity in (plan.severity_px,)
     ]
@@ -153,7 +181,8 @@ def _drawn_kind(config: SynthesizeConfig, blur: Blur, share: float | None) -> Ki
 
 
 def extent_px(psf: Floats) -> int:
-    """Longer side of the upright box around the pixels that have a hundredth of the brightest one's light, or more.
+    """Longer side of the upright box around the pixels that have a hundredth of the brightest one's
+    light, or more.
 
     >>> extent_px(np.array([[0.001, 0.5, 0.499]], np.float32))
     2
@@ -164,7 +193,9 @@ def extent_px(psf: Floats) -> int:
 
 
 def shot_levels(shot: Shot) -> float:
-    """Noise of a shot at mid grey, in levels: as its formula says; through a sensor, which mixes pixels and colours, as a grey square shows it."""
+    """Noise of a shot at mid grey, in levels: as its formula says; through a sensor, which mixes
+    pixels and colours, as a grey square shows it.
+    """
     assert shot.noise is not None, "no noise was drawn"
     if shot.sensor is None:
         return noise_levels(shot.noise, linear=shot.linear_light)
@@ -176,7 +207,8 @@ def shot_levels(shot: Shot) -> float:
 def noise_levels(noise: NoiseLevel, *, linear: bool) -> float:
     """Standard deviation of the noise on a mid-grey surface, in levels of the stored picture's 255.
 
-    linear: noise was added to linear light, whose sRGB curve is as steep at mid grey as its derivative says (IEC 61966-2-1).
+    linear: noise was added to linear light, whose sRGB curve is as steep at mid grey as its
+    derivative says (IEC 61966-2-1).
     """
     light = ((MID_GREY + 0.055) / 1.055) ** 2.4 if linear else MID_GREY
     slope = 1.055 / 2.4 * light ** (1 / 2.4 - 1) if linear else 1.0

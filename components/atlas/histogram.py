@@ -1,4 +1,6 @@
-"""A histogram as geometry: bars at round steps, stacked by class where there are classes, and lines at values that matter. A template makes it SVG."""
+"""A histogram as geometry: bars at round steps, stacked by class where there are classes, and lines
+at values that matter. A template makes it SVG.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,8 @@ def histogram(
 ) -> Histogram:
     """Count values in steps of a round size.
 
-    values: at least one. classes: one a value, each in `order`, which is the order in which they are stacked.
+    values: at least one. classes: one a value, each in `order`, which is the order in which they
+    are stacked.
     rules: (value, label, style); the axis reaches to every one of style "bound".
     whole: the values are whole numbers, and steps have them in their middle.
     from_zero: the axis begins at 0.
@@ -88,10 +91,17 @@ def histogram(
     step, first, last = _steps([*values, *bounds, *([0.0] if from_zero else [])], whole=whole)
     shift = 0.5 if whole else 0.0
     x = Axis(first * step - shift, (last + 1) * step - shift, LEFT, size[0] - RIGHT)
-    counts = Counter((_bin(value, step, shift), style) for value, style in zip(values, classes or (PLAIN,) * len(values), strict=True))
+    counts = Counter(
+        (_bin(value, step, shift), style)
+        for value, style in zip(values, classes or (PLAIN,) * len(values), strict=True)
+    )
     highest = max(sum(counts[place, style] for style in order) for place in range(first, last + 1))
     y = Axis(0.0, 100 * highest / len(values) * 1.04, size[1] - BOTTOM, TOP)
-    bars = [bar for place in range(first, last + 1) for bar in _stacked(place, counts, order, len(values), (x, y), (step, shift))]
+    bars = [
+        bar
+        for place in range(first, last + 1)
+        for bar in _stacked(place, counts, order, len(values), (x, y), (step, shift))
+    ]
     return Histogram(
         title,
         x_title,
@@ -103,7 +113,14 @@ def histogram(
     )
 
 
-def _stacked(place: int, counts: Counter[tuple[int, str]], order: Sequence[str], total: int, axes: tuple[Axis, Axis], bins: tuple[float, float]) -> list[Bar]:
+def _stacked(
+    place: int,
+    counts: Counter[tuple[int, str]],
+    order: Sequence[str],
+    total: int,
+    axes: tuple[Axis, Axis],
+    bins: tuple[float, float],
+) -> list[Bar]:
     """The bars of one step, one on the other."""
     (x, y), (step, shift) = axes, bins
     left, right = (x.at(edge * step - shift) for edge in (place, place + 1))
@@ -115,7 +132,9 @@ def _stacked(place: int, counts: Counter[tuple[int, str]], order: Sequence[str],
             continue
         foot, top = y.at(100 * below / total), y.at(100 * (below + count) / total)
         said = f"{room}: {count} of {total}" + ("" if style == PLAIN else f", {style}")
-        made.append(Bar(left, top, round(max(right - left - 1, 0.5), 2), round(foot - top, 2), style, count, said))
+        made.append(
+            Bar(left, top, round(max(right - left - 1, 0.5), 2), round(foot - top, 2), style, count, said)
+        )
         below += count
     return made
 

@@ -1,4 +1,6 @@
-"""The atlas as one HTML page that needs nothing else: pictures inside, no script, readable in light and dark."""
+"""The atlas as one HTML page that needs nothing else: pictures inside, no script, readable in light
+and dark.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,13 @@ class Chapter:
 
 def render_page(recipe: Recipe, mix: Mix, kinds: Sequence[Kind], scene: Scene) -> str:
     """The whole page as text."""
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     config = recipe.synthesize
     return environment.get_template("page.html.j2").render(
         recipe=recipe,
@@ -66,8 +74,15 @@ def render_page(recipe: Recipe, mix: Mix, kinds: Sequence[Kind], scene: Scene) -
         percentiles=percentiles,
         chapters=[_chapter(config, kind, mix, scene) for kind in kinds],
         scene=scene,
-        sharp={"crop": pictures.cropped(scene.sharp, scene.crop), "whole": pictures.whole(scene.sharp, crop=scene.crop)},
-        translated=None if config.translate is None else [pictures.whole(each, width_px=2 * pictures.PHOTO_PX) for each in translated(config, scene)],
+        sharp={
+            "crop": pictures.cropped(scene.sharp, scene.crop),
+            "whole": pictures.whole(scene.sharp, crop=scene.crop),
+        },
+        translated=(
+            None
+            if config.translate is None
+            else [pictures.whole(each, width_px=2 * pictures.PHOTO_PX) for each in translated(config, scene)]
+        ),
         instead=_instead(config),
         camera=steps_of(config.camera),
         stages=stages_of(kinds[0], scene, config.scale) if kinds else (),
@@ -81,14 +96,45 @@ def charts_of(config: SynthesizeConfig, mix: Mix) -> list[Histogram]:
     if mix.blurred:
         bounds = ((mild, f"{mild:g} px", "bound"), (strong, f"{strong:g} px", "bound"))
         found.append(
-            histogram(mix.severity_px, title="Severity", x_title="RMS radius of the blur, px", classes=mix.classes, order=CLASSES, rules=bounds, from_zero=True)
+            histogram(
+                mix.severity_px,
+                title="Severity",
+                x_title="RMS radius of the blur, px",
+                classes=mix.classes,
+                order=CLASSES,
+                rules=bounds,
+                from_zero=True,
+            )
         )
     if config.blurred:
-        found.append(histogram(mix.extent_px, title="Extent", x_title="longer side of the kernel, px", classes=mix.classes, order=CLASSES, whole=True))
+        found.append(
+            histogram(
+                mix.extent_px,
+                title="Extent",
+                x_title="longer side of the kernel, px",
+                classes=mix.classes,
+                order=CLASSES,
+                whole=True,
+            )
+        )
     if mix.noise_levels:
-        found.append(histogram(mix.noise_levels, title="Noise", x_title="standard deviation at mid grey, 8-bit levels", from_zero=True))
+        found.append(
+            histogram(
+                mix.noise_levels,
+                title="Noise",
+                x_title="standard deviation at mid grey, 8-bit levels",
+                from_zero=True,
+            )
+        )
     if mix.extra_light:
-        found.append(histogram(mix.extra_light, title="Highlights", x_title="light added to a clipped pixel, in units of white", from_zero=True))
+        found.append(
+            histogram(
+                mix.extra_light,
+                title="Highlights",
+                x_title="light added to a clipped pixel, in units of white",
+                from_zero=True,
+            )
+        )
     found += [
         histogram(qualities, title=title, x_title="quality", whole=True)
         for title, qualities in (("JPEG", mix.jpeg_quality), ("WebP", mix.webp_quality))
@@ -101,14 +147,31 @@ def _chapter(config: SynthesizeConfig, kind: Kind, mix: Mix, scene: Scene) -> Ch
     kernels, side = pictures.kernels_of(kind, scene)
     place = next((place for place, blur in enumerate(config.blurs) if blur is kind.blur), None)
     mine = [found for blur, found in zip(mix.blurs, mix.classes, strict=True) if blur == place]
-    columns = tuple(_column(config, example, picture, scene) for example, picture in zip(kind.shown, kernels, strict=True))
+    columns = tuple(
+        _column(config, example, picture, scene) for example, picture in zip(kind.shown, kernels, strict=True)
+    )
     counts = {name: mine.count(name) for name in CLASSES}
     uniform = all(isinstance(example.plan.effect, Kernel) for example in kind.shown)
     asked = map_of(kind.blur)
     about = first_line(kind.blur) + (
-        "" if asked is None else f" It takes each photo's own {asked}; the photo of this page has none, so what is drawn stands in."
+        ""
+        if asked is None
+        else (
+            f" It takes each photo's own {asked}; the photo of this page has none, so what is drawn"
+            " stands in."
+        )
     )
-    return Chapter(kind, about, settings_of(kind.blur), counts, _own_chart(config, kind), side, uniform, isinstance(kind.blur, NoBlur), columns)
+    return Chapter(
+        kind,
+        about,
+        settings_of(kind.blur),
+        counts,
+        _own_chart(config, kind),
+        side,
+        uniform,
+        isinstance(kind.blur, NoBlur),
+        columns,
+    )
 
 
 def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:
@@ -129,17 +192,42 @@ def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:
 
 def _column(config: SynthesizeConfig, example: Example, kernels: str, scene: Scene) -> Column:
     input, scale = pictures.blurred(example, scene), config.scale
-    title = "given" if example.percentile is None else "median" if example.percentile == 50 else f"{example.percentile}th percentile"
-    across = f"{input.shape[1]}×{input.shape[0]} px" if isinstance(example.plan.blur, NoBlur) else f"{example.extent_px} px across"
+    title = (
+        "given"
+        if example.percentile is None
+        else "median"
+        if example.percentile == 50
+        else f"{example.percentile}th percentile"
+    )
+    across = (
+        f"{input.shape[1]}×{input.shape[0]} px"
+        if isinstance(example.plan.blur, NoBlur)
+        else f"{example.extent_px} px across"
+    )
     spread = f"{example.severity_px:.2f} px RMS, {across}" if example.severity_px else across
-    return Column(title, spread, example.severity_class, kernels, pictures.cropped(input, scene.crop, scale), pictures.whole(input, scale))
+    return Column(
+        title,
+        spread,
+        example.severity_class,
+        kernels,
+        pictures.cropped(input, scene.crop, scale),
+        pictures.whole(input, scale),
+    )
 
 
 def _instead(config: SynthesizeConfig) -> list[tuple[str, str, tuple[Setting, ...]]]:
     """Title, first line and settings of what a recipe does instead of a blur, or after it."""
     found = []
     if config.downscale is not None:
-        found.append((f"×{config.scale} smaller", first_line(config.downscale), settings_of(config.downscale)))
+        found.append(
+            (f"×{config.scale} smaller", first_line(config.downscale), settings_of(config.downscale))
+        )
     if config.translate is not None:
-        found.append((config.translate.kind.replace("_", " "), first_line(config.translate), settings_of(config.translate)))
+        found.append(
+            (
+                config.translate.kind.replace("_", " "),
+                first_line(config.translate),
+                settings_of(config.translate),
+            )
+        )
     return found

@@ -1,4 +1,6 @@
-"""The photo that every blur of the atlas is shown on: one of the bundled ones, or a person's own, as the recipe would take it."""
+"""The photo that every blur of the atlas is shown on: one of the bundled ones, or a person's own,
+as the recipe would take it.
+"""
 
 from __future__ import annotations
 
@@ -51,33 +53,57 @@ def scene_of(config: SynthesizeConfig, path: Path | None, smallest_px: int) -> S
     height, width = light.shape[:2]
     if min(height, width) < smallest_px:
         raise PhotoError(
-            f"{place.name} is too small for the atlas: {width} × {height} px as the recipe takes it, and the largest blur shown needs {smallest_px} px a side;"
-            " give --photo a larger one"
+            f"{place.name} is too small for the atlas: {width} × {height} px as the recipe takes it, and the"
+            f" largest blur shown needs {smallest_px} px a side; give --photo a larger one"
         )
     sharp = stored(light, linear=config.camera.linear_light)
     if config.downscale is not None and (sharpened := config.downscale.train_target(sharp)) is not sharp:
-        sharp, light = sharpened, light_of(Picture(sharpened, picture.channels, 8, picture.format), linear=config.camera.linear_light)
-    return Scene(place.name, f"{bundled.origin}; {bundled.licence}" if path is None else "", picture, light, sharp, crop_of(sharp, config.scale))
+        sharp, light = (
+            sharpened,
+            light_of(
+                Picture(sharpened, picture.channels, 8, picture.format), linear=config.camera.linear_light
+            ),
+        )
+    return Scene(
+        place.name,
+        f"{bundled.origin}; {bundled.licence}" if path is None else "",
+        picture,
+        light,
+        sharp,
+        crop_of(sharp, config.scale),
+    )
 
 
 def translated(config: SynthesizeConfig, scene: Scene) -> tuple[Bytes8, Bytes8]:
-    """What a translation is given and what it should make of it, 8-bit sRGB. Raises PhotoError when the photo cannot be used for it."""
+    """What a translation is given and what it should make of it, 8-bit sRGB. Raises PhotoError when
+    the photo cannot be used for it.
+    """
     assert config.translate is not None
     height, width = scene.picture.pixels.shape[:2]
-    known: dict[str, Any] = {"name": scene.name, "width": width, "height": height, "channels": scene.picture.channels}
+    known: dict[str, Any] = {
+        "name": scene.name,
+        "width": width,
+        "height": height,
+        "channels": scene.picture.channels,
+    }
     why = config.translate.refusal(Photo.model_construct(**known))
     if why is not None:
-        raise PhotoError(f"{scene.name} cannot be used for {config.translate.kind}: {why}; give --photo another one")
+        raise PhotoError(
+            f"{scene.name} cannot be used for {config.translate.kind}: {why}; give --photo another one"
+        )
     input, wanted = (
-        stored(_middle(light_of(part, linear=True, max_side_px=config.max_side_px)), linear=True) for part in config.translate.parted(scene.picture)
+        stored(_middle(light_of(part, linear=True, max_side_px=config.max_side_px)), linear=True)
+        for part in config.translate.parted(scene.picture)
     )
     return input, wanted
 
 
 def crop_of(pixels: Bytes8, scale: int = 1) -> tuple[int, int, int]:
-    """Top, left and side of the square with the most detail (sum of the luma's gradient) of those around the photo's middle.
+    """Top, left and side of the square with the most detail (sum of the luma's gradient) of those
+    around the photo's middle.
 
-    All three are multiples of `scale`. The middle is in it because there is what moves, where something does.
+    All three are multiples of `scale`. The middle is in it because there is what moves, where
+    something does.
     """
     height, width = pixels.shape[:2]
     side = min(CROP_PX, height, width) // scale * scale
@@ -88,7 +114,10 @@ def crop_of(pixels: Bytes8, scale: int = 1) -> tuple[int, int, int]:
     inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     tops, lefts = (np.arange(0, length - side + 1, scale) for length in (height, width))
     # The middle keeps a quarter of the square away from its edges.
-    tops, lefts = (starts[np.abs(starts + side / 2 - length / 2) <= max(side / 4, scale)] for starts, length in ((tops, height), (lefts, width)))
+    tops, lefts = (
+        starts[np.abs(starts + side / 2 - length / 2) <= max(side / 4, scale)]
+        for starts, length in ((tops, height), (lefts, width))
+    )
     choice = inside[np.ix_(tops, lefts)]
     top, left = np.unravel_index(int(choice.argmax()), choice.shape)
     return int(tops[top]), int(lefts[left]), side

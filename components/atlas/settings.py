@@ -1,4 +1,6 @@
-"""Settings as the atlas shows them: name, value as a recipe would have it, what it is, and whether it is the recipe's own."""
+"""Settings as the atlas shows them: name, value as a recipe would have it, what it is, and whether
+it is the recipe's own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ def settings_of(part: Part) -> tuple[Setting, ...]:
     """A part's fields but `kind` and `weight`, with their values as a recipe would have them."""
     usual = type(part)()
     return tuple(
-        Setting(name, _value_words(getattr(part, name)), field.description or "", getattr(part, name) != getattr(usual, name))
+        Setting(
+            name,
+            _value_words(getattr(part, name)),
+            field.description or "",
+            getattr(part, name) != getattr(usual, name),
+        )
         for name, field in type(part).model_fields.items()
         if name not in ("kind", "weight")
     )
@@ -46,5 +53,7 @@ def _value_words(value: object) -> str:
         case tuple():
             return f"[{', '.join(_value_words(each) for each in value)}]"
         case BaseModel():
-            return ", ".join(f"{name} {_value_words(getattr(value, name))}" for name in type(value).model_fields)
+            return ", ".join(
+                f"{name} {_value_words(getattr(value, name))}" for name in type(value).model_fields
+            )
     return str(value)

@@ -1,4 +1,5 @@
-"""The command `refocus` (also `python -m components.console.cli`): one sentence on stderr when something is wrong, an exit code that says what.
+"""The command `refocus` (also `python -m components.console.cli`): one sentence on stderr when
+something is wrong, an exit code that says what.
 
 This file must parse on Python 3.8, or the check of the version could not speak.
 """
@@ -13,7 +14,9 @@ DEBUG_VARIABLE = "REFOCUS_DEBUG"  # children read it too
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; gives the process's exit code. What the codes mean stands in core/errors.py; 130 is Ctrl-C, 143 SIGTERM."""
+    """Run one command; gives the process's exit code. What the codes mean stands in core/errors.py;
+    130 is Ctrl-C, 143 SIGTERM.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     if "--debug" in words:
         words = [word for word in words if word != "--debug"]
@@ -36,7 +39,9 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except SystemExit as ended:
         if ended.code == 143:
-            _say("ended from outside (SIGTERM); what was finished is kept, run the same command again to go on")
+            _say(
+                "ended from outside (SIGTERM); what was finished is kept, run the same command again to go on"
+            )
         raise
     except BrokenPipeError:  # the reader of our words has gone (refocus recipes | head -1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -44,12 +49,19 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if debug:
             raise
-        _say(f"error: the package {error.name} is not installed for {sys.executable}; activate the environment (. .venv/bin/activate), or make it: make venv")
+        _say(
+            f"error: the package {error.name} is not installed for {sys.executable}; activate the environment"
+            " (. .venv/bin/activate), or make it: make venv"
+        )
         return 2
     except Exception as error:
         if debug:
             raise
-        _say("error: this should not happen: {}: {} (--debug shows where)".format(type(error).__name__, " ".join(str(error).split())))
+        _say(
+            "error: this should not happen: {}: {} (--debug shows where)".format(
+                type(error).__name__, " ".join(str(error).split())
+            )
+        )
         return 1
 
 

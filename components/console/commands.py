@@ -1,4 +1,6 @@
-"""What each command of `refocus` does. Everything heavy is imported by the command that needs it, so that --help answers at once."""
+"""What each command of `refocus` does. Everything heavy is imported by the command that needs it,
+so that --help answers at once.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Command = Callable[[argparse.Namespace], int]
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that fails in the house's way (one sentence, exit code 2) and leaves an example's line whole."""
+    """A parser that fails in the house's way (one sentence, exit code 2) and leaves an example's
+    line whole.
+    """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
@@ -47,13 +51,18 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     parser = _Parser(
         prog="refocus",
         description="From a folder of sharp photos to a promoted image-restoration model.",
-        epilog="Example: refocus run demo\nEach command has its own: refocus COMMAND --help. Every command takes --debug: all output, and tracebacks.",
+        epilog=(
+            "Example: refocus run demo\nEach command has its own: refocus COMMAND --help. Every command takes"
+            " --debug: all output, and tracebacks."
+        ),
     )
     parser.add_argument("--version", action="version", version="refocus 0.1.0")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def add(name: str, about: str, example: str, do: Command) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=f"Example: {example}")
+        made = commands.add_parser(
+            name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=f"Example: {example}"
+        )
         made.set_defaults(do=do, command=name)
         return made
 
@@ -64,73 +73,183 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
 
 
 def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
-    made = add("run", "run a whole recipe: its stages, registering, the gate, promotion", "refocus run deblurgan --photos ~/photos", _run)
+    made = add(
+        "run",
+        "run a whole recipe: its stages, registering, the gate, promotion",
+        "refocus run deblurgan --photos ~/photos",
+        _run,
+    )
     made.add_argument("recipe", metavar="RECIPE")
     made.add_argument(
         "--photos",
         metavar="PLACE",
-        help="folder or s3://bucket/prefix of sharp photos (of the pairs, with ingest.pairs), instead of the recipe's ingest.photos",
+        help=(
+            "folder or s3://bucket/prefix of sharp photos (of the pairs, with ingest.pairs), instead of the"
+            " recipe's ingest.photos"
+        ),
     )
-    made.add_argument("--no-prefect", action="store_true", help="the same steps without Prefect's server and page (starts 10 s faster)")
-    made.add_argument("--dry-run", action="store_true", help="print the recipe with every default filled in, and stop")
-    made.add_argument("--worktree", action="store_true", help="run the last commit in a folder of its own, as scheduled runs do")
+    made.add_argument(
+        "--no-prefect",
+        action="store_true",
+        help="the same steps without Prefect's server and page (starts 10 s faster)",
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="print the recipe with every default filled in, and stop"
+    )
+    made.add_argument(
+        "--worktree",
+        action="store_true",
+        help="run the last commit in a folder of its own, as scheduled runs do",
+    )
     abouts = {
-        "ingest": "read sharp photos, or real pairs, from a folder or bucket, sort out the unusable, split by content",
-        "synthesize": "make pairs: photos blurred as cameras do, made small, parted, or as they came, beside their sharp ones",
+        "ingest": (
+            "read sharp photos, or real pairs, from a folder or bucket, sort out the unusable, split by"
+            " content"
+        ),
+        "synthesize": (
+            "make pairs: photos blurred as cameras do, made small, parted, or as they came, beside their"
+            " sharp ones"
+        ),
         "train": "train the restoration GAN on the pairs; run it again to resume",
         "evaluate": "measure the checkpoint and doing nothing on the test pairs",
     }
     for name, about in abouts.items():
-        add(name, f"one stage: {about}", f"refocus {name} demo", _stage).add_argument("recipe", metavar="RECIPE")
-    made = add("send-pairs", "copy a recipe's pairs to a bucket", "refocus send-pairs deblurgan s3://sets/deblurgan", _send_pairs)
+        add(name, f"one stage: {about}", f"refocus {name} demo", _stage).add_argument(
+            "recipe", metavar="RECIPE"
+        )
+    made = add(
+        "send-pairs",
+        "copy a recipe's pairs to a bucket",
+        "refocus send-pairs deblurgan s3://sets/deblurgan",
+        _send_pairs,
+    )
     made.add_argument("recipe", metavar="RECIPE")
     made.add_argument("place", metavar="PLACE", help="s3://bucket/prefix")
-    made = add("fetch-pairs", "bring pairs back from a bucket, every byte checked", "refocus fetch-pairs s3://sets/deblurgan --out pairs", _fetch_pairs)
+    made = add(
+        "fetch-pairs",
+        "bring pairs back from a bucket, every byte checked",
+        "refocus fetch-pairs s3://sets/deblurgan --out pairs",
+        _fetch_pairs,
+    )
     made.add_argument("place", metavar="PLACE", help="s3://bucket/prefix")
     made.add_argument("--out", required=True, metavar="DIR", type=Path)
 
 
 def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
-    made = add("promote", "make a registered version the champion, if the gate says yes", "refocus promote demo 3", _promote)
+    made = add(
+        "promote",
+        "make a registered version the champion, if the gate says yes",
+        "refocus promote demo 3",
+        _promote,
+    )
     made.add_argument("name", metavar="NAME")
-    made.add_argument("version", metavar="VERSION", nargs="?", type=int, help="a version's number; the challenger when left out")
-    made = add("rollback", "give the champion's place back to the version before it", 'refocus rollback demo --reason "halos at night"', _rollback)
+    made.add_argument(
+        "version",
+        metavar="VERSION",
+        nargs="?",
+        type=int,
+        help="a version's number; the challenger when left out",
+    )
+    made = add(
+        "rollback",
+        "give the champion's place back to the version before it",
+        'refocus rollback demo --reason "halos at night"',
+        _rollback,
+    )
     made.add_argument("name", metavar="NAME")
     made.add_argument("--reason", required=True, help="why; it goes into the record")
-    made.add_argument("--to", type=int, metavar="VERSION", help="a version that once passed the gate, instead of the previous champion")
+    made.add_argument(
+        "--to",
+        type=int,
+        metavar="VERSION",
+        help="a version that once passed the gate, instead of the previous champion",
+    )
     made = add(
         "restore",
         "restore photos with a registered model or a checkpoint's folder",
         "refocus restore blurred.jpg --model demo@champion --out restored",
         _restore,
     )
-    made.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="JPEG, PNG, WebP or TIFF, 8 or 16 bit; RGB comes out, transparency is dropped")
-    made.add_argument("--model", required=True, metavar="MODEL", help="NAME@champion, NAME@challenger, or a folder with a checkpoint")
-    made.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for the restored PNG files")
-    made = add("lineage", "walk a model back to its photos, code and parameters", "refocus lineage demo@champion --verify", _lineage)
+    made.add_argument(
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        type=Path,
+        help="JPEG, PNG, WebP or TIFF, 8 or 16 bit; RGB comes out, transparency is dropped",
+    )
+    made.add_argument(
+        "--model",
+        required=True,
+        metavar="MODEL",
+        help="NAME@champion, NAME@challenger, or a folder with a checkpoint",
+    )
+    made.add_argument(
+        "--out", required=True, metavar="DIR", type=Path, help="folder for the restored PNG files"
+    )
+    made = add(
+        "lineage",
+        "walk a model back to its photos, code and parameters",
+        "refocus lineage demo@champion --verify",
+        _lineage,
+    )
     made.add_argument("model", metavar="NAME@ALIAS")
     made.add_argument("--photos", action="store_true", help="list the photos it was trained and tested on")
-    made.add_argument("--verify", action="store_true", help="hash every object again and check that every link holds")
+    made.add_argument(
+        "--verify", action="store_true", help="hash every object again and check that every link holds"
+    )
 
 
 def _add_about(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("recipes", "list the recipes and what each is", "refocus recipes", _recipes)
-    made = add("describe", "show the nets of a recipe: layer tables, structure diagrams", "refocus describe deblurgan", _describe)
+    made = add(
+        "describe",
+        "show the nets of a recipe: layer tables, structure diagrams",
+        "refocus describe deblurgan",
+        _describe,
+    )
     made.add_argument("recipe", metavar="RECIPE")
-    made.add_argument("--out", metavar="DIR", type=Path, help="folder for index.html and the SVG files; .refocus/describe/RECIPE when left out")
-    made.add_argument("--crop", metavar="PX", type=int, help="side of the photo that shapes and MACs are for; the last phase's crop when left out")
-    made = add("blur-atlas", "show the blur, noise and JPEG that a recipe's model will learn from", "refocus blur-atlas deblurgan", _atlas)
+    made.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder for index.html and the SVG files; .refocus/describe/RECIPE when left out",
+    )
+    made.add_argument(
+        "--crop",
+        metavar="PX",
+        type=int,
+        help="side of the photo that shapes and MACs are for; the last phase's crop when left out",
+    )
+    made = add(
+        "blur-atlas",
+        "show the blur, noise and JPEG that a recipe's model will learn from",
+        "refocus blur-atlas deblurgan",
+        _atlas,
+    )
     made.add_argument("recipe", metavar="RECIPE")
-    made.add_argument("--out", metavar="DIR", type=Path, help="folder for index.html; .refocus/blur-atlas/RECIPE when left out")
-    made.add_argument("--photo", metavar="FILE", type=Path, help="the photo that is blurred; a bundled one when left out")
-    made.add_argument("--all", action="store_true", help="also the kinds of blur that the recipe leaves out, at their defaults")
+    made.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder for index.html; .refocus/blur-atlas/RECIPE when left out",
+    )
+    made.add_argument(
+        "--photo", metavar="FILE", type=Path, help="the photo that is blurred; a bundled one when left out"
+    )
+    made.add_argument(
+        "--all",
+        action="store_true",
+        help="also the kinds of blur that the recipe leaves out, at their defaults",
+    )
     add("doctor", "check this machine: versions, disk, addresses, locks", "refocus doctor", _doctor)
     made = add("ui", "open MLflow's page on this machine", "refocus ui", _ui)
     made.add_argument("--port", type=int, default=5000)
 
 
 def _root(*, writes: bool = True) -> Path:
-    """The checkout we are in; its state folder is then everybody's, whatever folder they work in, and writable where the command `writes` in it."""
+    """The checkout we are in; its state folder is then everybody's, whatever folder they work in,
+    and writable where the command `writes` in it.
+    """
     from components.core.files import STATE_VARIABLE, need_writable, state_folder
     from components.pipeline.stages import project_root
 
@@ -148,7 +267,8 @@ def _stage(arguments: argparse.Namespace) -> int:
     from components.services import versioning
 
     if "DVC_STAGE" in os.environ:
-        # A run started in the background has Ctrl-C switched off for its children too; yet that is how we ask a stage to end in order.
+        # A run started in the background has Ctrl-C switched off for its children too; yet that is
+        # how we ask a stage to end in order.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     root, name, began = _root(), arguments.command, time.monotonic()
     try:
@@ -156,15 +276,26 @@ def _stage(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         raise
     except RefocusError as error:
-        versioning.leave_status(arguments.recipe, name, exit_code=error.exit_code, message=" ".join(str(error).split()))
+        versioning.leave_status(
+            arguments.recipe, name, exit_code=error.exit_code, message=" ".join(str(error).split())
+        )
         raise
     except Exception as error:
         versioning.leave_status(
-            arguments.recipe, name, exit_code=1, message=f"this should not happen: {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)"
+            arguments.recipe,
+            name,
+            exit_code=1,
+            message=(
+                f"this should not happen: {type(error).__name__}: {' '.join(str(error).split())} (--debug"
+                " shows where)"
+            ),
         )
         raise
     versioning.leave_status(arguments.recipe, name, seconds=round(Progress.worked_s, 2))
-    print(f"{name} of {arguments.recipe}: {type(record).__name__} {record.digest[:12]} in {time.monotonic() - began:.1f} s")
+    print(
+        f"{name} of {arguments.recipe}: {type(record).__name__} {record.digest[:12]} in"
+        f" {time.monotonic() - began:.1f} s"
+    )
     return 0
 
 
@@ -186,17 +317,25 @@ def _fetch_pairs(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     root = _root(writes=not arguments.dry_run)
-    photos = arguments.photos if arguments.photos is None or "://" in arguments.photos else str(Path(arguments.photos).expanduser().resolve())
+    photos = (
+        arguments.photos
+        if arguments.photos is None or "://" in arguments.photos
+        else str(Path(arguments.photos).expanduser().resolve())
+    )
     if arguments.dry_run:
         return _dry_run(arguments.recipe, photos, root)
     if arguments.no_prefect:
         from flows.steps import retrain_plainly
 
-        retrain_plainly(arguments.recipe, root, photos=photos, worktree=arguments.worktree, debug=arguments.debug)
+        retrain_plainly(
+            arguments.recipe, root, photos=photos, worktree=arguments.worktree, debug=arguments.debug
+        )
     else:
         from flows.console import retrain_at_console
 
-        retrain_at_console(arguments.recipe, root, photos=photos, worktree=arguments.worktree, debug=arguments.debug)
+        retrain_at_console(
+            arguments.recipe, root, photos=photos, worktree=arguments.worktree, debug=arguments.debug
+        )
     return 0
 
 
@@ -235,13 +374,20 @@ def _lineage(arguments: argparse.Namespace) -> int:
     root = _root()
     print(lineage.trace(arguments.model))
     for photo in lineage.photos_of(arguments.model) if arguments.photos else ():
-        print(f"{photo.split:<5}  {photo.id[:16]}  {photo.width}×{photo.height}  {photo.name}" + (f"  ({photo.licence})" if photo.licence else ""))
+        print(
+            f"{photo.split:<5}  {photo.id[:16]}  {photo.width}×{photo.height}  {photo.name}"
+            + (f"  ({photo.licence})" if photo.licence else "")
+        )
     if not arguments.verify:
         return 0
     problems = lineage.verify(arguments.model, root=root)
     for problem in problems:
         print(f"!! {problem}")
-    print(f"{len(problems)} link{'s' if len(problems) != 1 else ''} broken" if problems else "verified: every object exists and every hash matches")
+    print(
+        f"{len(problems)} link{'s' if len(problems) != 1 else ''} broken"
+        if problems
+        else "verified: every object exists and every hash matches"
+    )
     return LineageError.exit_code if problems else 0
 
 
@@ -267,14 +413,18 @@ def _recipes(arguments: argparse.Namespace) -> int:
 def _describe(arguments: argparse.Namespace) -> int:
     from components.describe.command import describe
 
-    print(f"page with diagrams: {describe(arguments.recipe, _root(writes=arguments.out is None), out=arguments.out, crop_px=arguments.crop)}")
+    root = _root(writes=arguments.out is None)
+    page = describe(arguments.recipe, root, out=arguments.out, crop_px=arguments.crop)
+    print(f"page with diagrams: {page}")
     return 0
 
 
 def _atlas(arguments: argparse.Namespace) -> int:
     from components.atlas.command import atlas
 
-    print(f"page with pictures: {atlas(arguments.recipe, _root(writes=arguments.out is None), out=arguments.out, photo=arguments.photo, others=arguments.all)}")
+    root = _root(writes=arguments.out is None)
+    page = atlas(arguments.recipe, root, out=arguments.out, photo=arguments.photo, others=arguments.all)
+    print(f"page with pictures: {page}")
     return 0
 
 

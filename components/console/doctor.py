@@ -1,4 +1,6 @@
-"""`refocus doctor`: look at everything a run will need and say what to do about what is missing. Changes nothing."""
+"""`refocus doctor`: look at everything a run will need and say what to do about what is missing.
+Changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,12 @@ NEED_SHM_MB = 256
 PATIENCE_S = 5.0
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 INSIDE = "unset: the part inside this machine is used"
-ADDRESSES = {"PREFECT_API_URL": INSIDE, "MLFLOW_TRACKING_URI": INSIDE, "AWS_ENDPOINT_URL": "unset: s3:// means Amazon's", "RAY_ADDRESS": INSIDE}
+ADDRESSES = {
+    "PREFECT_API_URL": INSIDE,
+    "MLFLOW_TRACKING_URI": INSIDE,
+    "AWS_ENDPOINT_URL": "unset: s3:// means Amazon's",
+    "RAY_ADDRESS": INSIDE,
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,11 @@ def examine(root: Path) -> int:
 def _python(root: Path) -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} at {sys.executable}")
     inside = sys.prefix != sys.base_prefix
-    yield Finding("environment", sys.prefix if inside else "none", "" if inside else "make a virtual environment: make venv, then . .venv/bin/activate")
+    yield Finding(
+        "environment",
+        sys.prefix if inside else "none",
+        "" if inside else "make a virtual environment: make venv, then . .venv/bin/activate",
+    )
 
 
 def _versions(root: Path) -> Iterator[Finding]:
@@ -63,7 +74,9 @@ def _versions(root: Path) -> Iterator[Finding]:
     try:
         needs = [Requirement(line) for line in importlib.metadata.requires("refocus") or []]
     except importlib.metadata.PackageNotFoundError:
-        yield Finding("refocus", "not installed", "install it: make venv, or pip install -c constraints.txt -e .")
+        yield Finding(
+            "refocus", "not installed", "install it: make venv, or pip install -c constraints.txt -e ."
+        )
         return
     wrong = []
     for need in (need for need in needs if need.marker is None or need.marker.evaluate()):
@@ -73,10 +86,14 @@ def _versions(root: Path) -> Iterator[Finding]:
             wrong.append(Finding(need.name, "not installed", "make venv installs the tested set"))
             continue
         if not need.specifier.contains(version, prereleases=True):
-            wrong.append(Finding(need.name, version, f"{need.specifier} is needed; make venv installs the tested set"))
+            wrong.append(
+                Finding(need.name, version, f"{need.specifier} is needed; make venv installs the tested set")
+            )
     yield from wrong
     if not wrong:
-        yield Finding("packages", f"{len(needs)} as pyproject.toml asks; torch {importlib.metadata.version('torch')}")
+        yield Finding(
+            "packages", f"{len(needs)} as pyproject.toml asks; torch {importlib.metadata.version('torch')}"
+        )
 
 
 def _git(root: Path) -> Iterator[Finding]:
@@ -89,8 +106,14 @@ def _git(root: Path) -> Iterator[Finding]:
 
 
 def _dvc(root: Path) -> Iterator[Finding]:
-    done = subprocess.run([sys.executable, "-m", "dvc", "--version"], cwd=root, capture_output=True, text=True, check=False)
-    yield Finding("dvc", done.stdout.strip() or "does not start", "" if done.returncode == 0 else f"{done.stderr.strip()[-200:]}; make venv installs it again")
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "--version"], cwd=root, capture_output=True, text=True, check=False
+    )
+    yield Finding(
+        "dvc",
+        done.stdout.strip() or "does not start",
+        "" if done.returncode == 0 else f"{done.stderr.strip()[-200:]}; make venv installs it again",
+    )
 
 
 def _recipes(root: Path) -> Iterator[Finding]:
@@ -107,16 +130,31 @@ def _disk(root: Path) -> Iterator[Finding]:
     folder = state_folder(root)
     for name, place in (("checkout", root), ("state folder", folder)):
         free_gb = shutil.disk_usage(place).free / 1e9
-        remedy = "" if free_gb >= NEED_DISK_GB else f"{NEED_DISK_GB:.0f} GB make a run comfortable: free some, or set REFOCUS_HOME to a larger disk"
+        remedy = (
+            ""
+            if free_gb >= NEED_DISK_GB
+            else (
+                f"{NEED_DISK_GB:.0f} GB make a run comfortable: free some, or set REFOCUS_HOME to a larger"
+                " disk"
+            )
+        )
         writable = os.access(place, os.W_OK)
-        yield Finding(f"disk, {name}", f"{free_gb:.0f} GB free at {place}", remedy if writable else f"not writable: chown it, or set REFOCUS_HOME ({place})")
+        yield Finding(
+            f"disk, {name}",
+            f"{free_gb:.0f} GB free at {place}",
+            remedy if writable else f"not writable: chown it, or set REFOCUS_HOME ({place})",
+        )
 
 
 def _shared_memory(root: Path) -> Iterator[Finding]:
     place = Path("/dev/shm")
     if place.is_dir():
         free_mb = shutil.disk_usage(place).free / 1e6
-        remedy = "" if free_mb >= NEED_SHM_MB else f"Ray wants {NEED_SHM_MB} MB there; in a container give it --shm-size=1g"
+        remedy = (
+            ""
+            if free_mb >= NEED_SHM_MB
+            else f"Ray wants {NEED_SHM_MB} MB there; in a container give it --shm-size=1g"
+        )
         yield Finding("/dev/shm", f"{free_mb:.0f} MB free", remedy)
 
 
@@ -133,7 +171,9 @@ def _addresses(root: Path) -> Iterator[Finding]:
             socket.create_connection((parts.hostname, port), timeout=PATIENCE_S).close()
             yield Finding(name, f"{shown} answers")
         except OSError as error:
-            yield Finding(name, f"{shown} does not answer ({error})", f"start that service, correct {name}, or unset it")
+            yield Finding(
+                name, f"{shown} does not answer ({error})", f"start that service, correct {name}, or unset it"
+            )
 
 
 def _locks(root: Path) -> Iterator[Finding]:
@@ -148,4 +188,14 @@ def _locks(root: Path) -> Iterator[Finding]:
     yield Finding("locks", f"held now: {', '.join(busy)}" if busy else "free")
 
 
-CHECKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (_python, _versions, _git, _dvc, _recipes, _disk, _shared_memory, _addresses, _locks)
+CHECKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
+    _python,
+    _versions,
+    _git,
+    _dvc,
+    _recipes,
+    _disk,
+    _shared_memory,
+    _addresses,
+    _locks,
+)

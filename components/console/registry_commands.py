@@ -18,14 +18,20 @@ from components.services.tracking import registry
 
 
 def promote(name: str, number: int | None, root: Path) -> promotion.Decision:
-    """Let the gate decide on a version of a model (the challenger when none is named), with the pairs and report of its recipe here.
+    """Let the gate decide on a version of a model (the challenger when none is named), with the
+    pairs and report of its recipe here.
 
-    name: the model's name in the registry. Raises LineageError when there is no such version, or the report here is for another.
+    name: the model's name in the registry. Raises LineageError when there is no such version, or
+    the report here is for another.
     """
     recipe = recipe_of(name, root)
-    found = tracking.at_alias(name, tracking.CHALLENGER) if number is None else tracking.get_version(name, number)
+    found = (
+        tracking.at_alias(name, tracking.CHALLENGER) if number is None else tracking.get_version(name, number)
+    )
     if found is None:
-        raise LineageError(f"{name} has no challenger; run `refocus run {recipe.name}` to make one, or name a version")
+        raise LineageError(
+            f"{name} has no challenger; run `refocus run {recipe.name}` to make one, or name a version"
+        )
     version = ModelVersion(
         name=name,
         version=found.number,
@@ -39,18 +45,26 @@ def promote(name: str, number: int | None, root: Path) -> promotion.Decision:
 
 
 def recipe_of(name: str, root: Path) -> recipes.Recipe:
-    """The recipe whose models have that name in the registry. Raises InputError with the nearest right one."""
-    known = {recipe.register_.name: recipe for recipe in (recipes.load(each, root=root) for each in recipes.names(root))}
+    """The recipe whose models have that name in the registry. Raises InputError with the nearest
+    right one.
+    """
+    known = {
+        recipe.register_.name: recipe
+        for recipe in (recipes.load(each, root=root) for each in recipes.names(root))
+    }
     if name not in known:
-        raise InputError(f'no recipe registers a model "{name}"; there are {", ".join(known)}.{nearest(name, known)}')
+        raise InputError(
+            f'no recipe registers a model "{name}"; there are {", ".join(known)}.{nearest(name, known)}'
+        )
     return known[name]
 
 
 def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
-    """Restore photos with NAME@ALIAS from the registry or with a checkpoint's folder; gives the written PNG files.
+    """Restore photos with NAME@ALIAS from the registry or with a checkpoint's folder; gives the
+    written PNG files.
 
-    A super-resolution model writes pictures as many times larger as its scale.
-    Every input is looked at before the model is fetched; a file that would be written twice is refused.
+    A super-resolution model writes pictures as many times larger as its scale. Every input is
+    looked at before the model is fetched; a file that would be written twice is refused.
     Raises InputError, for a file that is no whole photo PhotoError, with its path.
     """
     from components.core.images import decode, header, to_float, write_png
@@ -66,8 +80,14 @@ def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
     targets = [out / f"{path.stem}.png" for path in images]
     twice = sorted({str(target) for target in targets if targets.count(target) > 1})
     if twice:
-        raise InputError(f"two of the photos would both become {twice[0]}; restore them into different folders")
-    over = [str(target) for target, path in zip(targets, images, strict=True) if target.resolve() == path.resolve()]
+        raise InputError(
+            f"two of the photos would both become {twice[0]}; restore them into different folders"
+        )
+    over = [
+        str(target)
+        for target, path in zip(targets, images, strict=True)
+        if target.resolve() == path.resolve()
+    ]
     if over:
         raise InputError(f"{over[0]} would be overwritten by its own restored version; choose another --out")
     for path in images:

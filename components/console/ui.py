@@ -14,7 +14,8 @@ HOST = "127.0.0.1"
 
 
 def serve(port: int) -> int:
-    """Serve the page until Ctrl-C, or say where it is when the runs are on a server; gives the exit code. Ends every process it started.
+    """Serve the page until Ctrl-C, or say where it is when the runs are on a server; gives the exit
+    code. Ends every process it started.
 
     Raises InputError when the port is none, or taken.
     """
@@ -26,9 +27,12 @@ def serve(port: int) -> int:
     need_port(port)
     print(f"MLflow's page: http://{HOST}:{port} in some seconds (Ctrl-C ends it)", flush=True)
     words = ["server", "--backend-store-uri", address, "--host", HOST, "--port", str(port), "--workers", "1"]
-    # One page for one person: MLflow's job runners (its judges and schedulers) are eight processes that nobody here needs.
+    # One page for one person: MLflow's job runners (its judges and schedulers) are eight processes
+    # that nobody here needs.
     server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", *words], env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, start_new_session=True
+        [sys.executable, "-m", "mlflow", *words],
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        start_new_session=True,
     )
     try:
         return server.wait()
@@ -39,12 +43,19 @@ def serve(port: int) -> int:
 
 
 def need_port(port: int) -> None:
-    """Raises InputError when nothing can listen on that port of this machine: before a server is started, which says so in forty lines."""
+    """Raises InputError when nothing can listen on that port of this machine: before a server is
+    started, which says so in forty lines.
+    """
     if not 1 <= port <= 65535:
         raise InputError(f"--port {port} is no port; they go from 1 to 65535")
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as place:
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: a page just closed does not hold its port
+        place.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as the server does: a page just closed does not hold its port
         try:
             place.bind((HOST, port))
         except OSError as error:
-            raise InputError(f"port {port} of this machine cannot be had ({error.strerror}); close what listens there, or name another: --port") from error
+            raise InputError(
+                f"port {port} of this machine cannot be had ({error.strerror}); close what listens there, or"
+                " name another: --port"
+            ) from error

@@ -1,1 +1,3 @@
-"""What flows between stages: records, errors, pictures, seeds, files. Needs pydantic, numpy and the picture codecs, nothing of ours."""
+"""What flows between stages: records, errors, pictures, seeds, files. Needs pydantic, numpy and the
+picture codecs, nothing of ours.
+"""

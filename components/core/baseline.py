@@ -1,4 +1,6 @@
-"""Doing nothing: what a person has without any net, and what a net must therefore beat; and the words for it, by task."""
+"""Doing nothing: what a person has without any net, and what a net must therefore beat; and the
+words for it, by task.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ def do_nothing(pairset: PairSet, input: Pixels) -> Pixels:
     """The baseline of a PairSet for one of its inputs, as it would be saved.
 
     given: (h, w, 3) uint8 or uint16, what the net is given.
-    Returns (scale h, scale w, 3), as many bits: the input itself; enlarged as MATLAB's imresize does, and rounded, for
-    super-resolution; or the mean colour of the training targets everywhere, where the input is no attempt at the target.
+    Returns (scale h, scale w, 3), as many bits: the input itself; enlarged as MATLAB's imresize
+    does, and rounded, for super-resolution; or the mean colour of the training targets everywhere,
+    where the input is no attempt at the target.
     """
     if pairset.baseline == "mean_colour":
         colour = at_bits(np.array(pairset.mean_colour, np.uint8), bits_of(input))
@@ -28,9 +31,15 @@ def do_nothing(pairset: PairSet, input: Pixels) -> Pixels:
 
 
 def enlarged(small: Pixels, scale: int) -> Pixels:
-    """(h, w, 3) uint8 or uint16 to (scale h, scale w, 3) of as many bits: bicubic as MATLAB's imresize, clipped, rounded."""
+    """(h, w, 3) uint8 or uint16 to (scale h, scale w, 3) of as many bits: bicubic as MATLAB's
+    imresize, clipped, rounded.
+    """
     height, width = small.shape[:2]
-    return small if scale == 1 else to_pixels(bicubic(to_float(small), width * scale, height * scale), bits_of(small))
+    return (
+        small
+        if scale == 1
+        else to_pixels(bicubic(to_float(small), width * scale, height * scale), bits_of(small))
+    )
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,9 @@ class Words:
     """How reports name the pictures of a pair."""
 
     nothing: str  # the baseline: "blurred", "bicubic", "input", "mean colour"
-    input: str  # what a sheet shows at the left: the baseline, or the input where the baseline is one flat colour
+    # what a sheet shows at the left: the baseline, or the input where the baseline is one flat
+    # colour
+    input: str
     restored: str  # what the net made
     target: str  # what it should have made
     aim: str  # the same of many, in a sentence: nearer to ...
@@ -52,7 +63,9 @@ def words_for(task: Task, baseline: Baseline) -> Words:
     ('bicubic', 'input')
     """
     if task == "translation" or baseline == "mean_colour":
-        nothing, rival = ("mean colour", "the mean colour") if baseline == "mean_colour" else ("input", "the inputs")
+        nothing, rival = (
+            ("mean colour", "the mean colour") if baseline == "mean_colour" else ("input", "the inputs")
+        )
         return Words(nothing, "input", "translated", "target", "their targets", rival)
     if baseline == "bicubic":
         return Words("bicubic", "bicubic", "restored", "original", "the originals", "bicubic enlargements")
@@ -62,7 +75,13 @@ def words_for(task: Task, baseline: Baseline) -> Words:
 def sentence_for(task: Task, baseline: Baseline, scale: int = 1) -> str:
     """What doing nothing is, as a report's note says it."""
     if baseline == "bicubic":
-        return f"the small photo enlarged {scale} times by bicubic interpolation (as MATLAB's imresize), rounded as it would be saved"
+        return (
+            f"the small photo enlarged {scale} times by bicubic interpolation (as MATLAB's imresize), rounded"
+            " as it would be saved"
+        )
     if baseline == "mean_colour":
-        return "one colour everywhere, the mean of the training targets: here the input itself is no attempt at the target"
+        return (
+            "one colour everywhere, the mean of the training targets: here the input itself is no attempt at"
+            " the target"
+        )
     return "the input as it is" if task == "translation" else "the blurred photo as it is"

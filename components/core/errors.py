@@ -1,4 +1,5 @@
-"""Every error a person can meet, as one small tree. `refocus` prints the message alone; `--debug` adds the traceback.
+"""Every error a person can meet, as one small tree. `refocus` prints the message alone; `--debug`
+adds the traceback.
 
 RefocusError
 ├── InputError (also ValueError)   what was given cannot be used; nothing was started    exit 2

@@ -18,7 +18,8 @@ STATE_VARIABLE = "REFOCUS_HOME"
 
 
 def state_folder(root: Path | None = None) -> Path:
-    """Where runs keep what is not an artifact (tracking database, resumable training, locks): $REFOCUS_HOME, or ROOT/.refocus.
+    """Where runs keep what is not an artifact (tracking database, resumable training, locks):
+    $REFOCUS_HOME, or ROOT/.refocus.
 
     Raises InputError when the folder is not there and cannot be made.
     """
@@ -27,14 +28,22 @@ def state_folder(root: Path | None = None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"the state folder {folder} cannot be made ({error.strerror}); set {STATE_VARIABLE} to a folder that can be") from error
+        raise InputError(
+            f"the state folder {folder} cannot be made ({error.strerror}); set {STATE_VARIABLE} to a folder"
+            " that can be"
+        ) from error
     return folder.resolve()
 
 
 def need_writable(folder: Path) -> None:
-    """Raises InputError when this user may not write in the state folder: before work starts, and not from whoever writes there first."""
+    """Raises InputError when this user may not write in the state folder: before work starts, and
+    not from whoever writes there first.
+    """
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"the state folder {folder} may not be written; give this user the right, or set {STATE_VARIABLE} to a folder of your own")
+        raise InputError(
+            f"the state folder {folder} may not be written; give this user the right, or set {STATE_VARIABLE}"
+            " to a folder of your own"
+        )
 
 
 def sha256_of_file(path: Path) -> str:
@@ -59,16 +68,19 @@ def code_digest(*folders: Path) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block ends well it takes its place in one step, else it is gone.
+    """Give a temporary path beside `path`; when the block ends well it takes its place in one step,
+    else it is gone.
 
-    Raises InputError when the disk is full, naming the folder and what is free, and when the folder cannot be made or written to.
+    Raises InputError when the disk is full, naming the folder and what is free, and when the folder
+    cannot be made or written to.
     """
     make_folder(path.parent)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=path.suffix, dir=path.parent)
     except PermissionError as error:
         raise InputError(
-            f"nothing can be written to the folder {path.parent}: {error.strerror}; let this user write there, or choose another folder"
+            f"nothing can be written to the folder {path.parent}: {error.strerror}; let this user write"
+            " there, or choose another folder"
         ) from error
     os.close(handle)
     temporary = Path(name)
@@ -80,7 +92,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free_mb = shutil.disk_usage(path.parent).free / 1e6
             raise InputError(
-                f"the disk is full: {free_mb:.0f} MB are free at {path.parent}, more are needed for {path.name}; free some and run the same command again"
+                f"the disk is full: {free_mb:.0f} MB are free at {path.parent}, more are needed for"
+                f" {path.name}; free some and run the same command again"
             ) from error
         raise
     finally:
@@ -88,13 +101,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """A folder and those above it, if they are not there. Raises InputError when a file stands in the way or this user may not make it."""
+    """A folder and those above it, if they are not there. Raises InputError when a file stands in
+    the way or this user may not make it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"the folder {folder} cannot be made: {error.filename} is a file, or lies below one; move it, or choose another folder") from error
+        raise InputError(
+            f"the folder {folder} cannot be made: {error.filename} is a file, or lies below one; move it, or"
+            " choose another folder"
+        ) from error
     except PermissionError as error:
-        raise InputError(f"the folder {folder} cannot be made: {error.strerror}; let this user write there, or choose another folder") from error
+        raise InputError(
+            f"the folder {folder} cannot be made: {error.strerror}; let this user write there, or choose"
+            " another folder"
+        ) from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -121,5 +142,6 @@ def need_free_space(folder: Path, megabytes: float, what: str) -> None:
     free_mb = shutil.disk_usage(folder).free / 1e6
     if free_mb < megabytes:
         raise InputError(
-            f"{what} needs about {megabytes:.0f} MB at {folder}, {free_mb:.0f} MB are free; free some, or set {STATE_VARIABLE} to a folder on a larger disk"
+            f"{what} needs about {megabytes:.0f} MB at {folder}, {free_mb:.0f} MB are free; free some, or set"
+            f" {STATE_VARIABLE} to a folder on a larger disk"
         )

@@ -1,6 +1,7 @@
 """Pictures in and out: decoding whatever a camera wrote, the sRGB curve both ways, PNG and JPEG.
 
-Photos outside nets are (H, W, 3) RGB: uint8 or uint16 as stored, float32 in [0, 1] when computed with. Colour profiles are
+Photos outside nets are (H, W, 3) RGB: uint8 or uint16 as stored, float32 in [0, 1] when computed
+with. Colour profiles are
 not applied: a pair's two pictures come from the same photo, so that both are off alike.
 """
 
@@ -31,12 +32,23 @@ Bits = Literal[8, 16]
 MAX_MEGAPIXELS = 200.0
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
-# Against level 2 with a filter chosen for each row: written in 0.6 of the time, read in 0.75, for 4 % more bytes on photos.
-PNG = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT, cv2.IMWRITE_PNG_COMPRESSION, 1]
-WEBP_METHOD = 2  # effort, of 0 to 6: the usual 4, which is all that OpenCV has, takes twice as long and loses 0.1 dB less
+# Against level 2 with a filter chosen for each row: written in 0.6 of the time, read in 0.75, for 4
+# % more bytes on photos.
+PNG = [
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_AVG,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_DEFAULT,
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+]
+# effort, of 0 to 6: the usual 4, which is all that OpenCV has, takes twice as long and loses 0.1 dB
+# less
+WEBP_METHOD = 2
 ORIENTATION = 0x0112  # TIFF 6.0 and EXIF 2.3 tag
 
-# Pillow's own guard warns at 89 megapixels and cannot be set per call; `decode` has one of its own, before any pixel is decoded.
+# Pillow's own guard warns at 89 megapixels and cannot be set per call; `decode` has one of its own,
+# before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -64,7 +76,9 @@ class Picture:
 
 
 def header(data: bytes) -> Header:
-    """Read size and format without decoding. Raises PhotoError when the bytes are no JPEG, PNG, WebP or TIFF."""
+    """Read size and format without decoding. Raises PhotoError when the bytes are no JPEG, PNG,
+    WebP or TIFF.
+    """
     with _opened(data) as image:
         return _header_of(image)
 
@@ -73,13 +87,17 @@ def decode(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Turn a file's bytes into an upright RGB picture.
 
     data: JPEG, PNG, WebP or TIFF; 8 or 16 bits; grey, palette, colour, CMYK, with or without alpha.
-    Raises PhotoError, its message "kind: reason", the kind one of: not a photo, truncated, damaged, unusual (other bits),
-    too large (it claims more than `max_megapixels`; refused before any pixel is decoded).
+    Raises PhotoError, its message "kind: reason", the kind one of: not a photo, truncated, damaged,
+    unusual (other bits), too large (it claims more than `max_megapixels`; refused before any pixel
+    is decoded).
     """
     with _opened(data) as image:
         head = _header_of(image)
         if head.megapixels > max_megapixels:
-            raise PhotoError(f"too large: {head.width} × {head.height} px is {head.megapixels:.0f} megapixels, at most {max_megapixels:g} are decoded")
+            raise PhotoError(
+                f"too large: {head.width} × {head.height} px is {head.megapixels:.0f} megapixels, at most"
+                f" {max_megapixels:g} are decoded"
+            )
         channels: Literal[1, 3] = 1 if image.mode in GREY_MODES else 3
         bits = _bits_of(image, data)
         orientation = _orientation_of(image)
@@ -94,7 +112,9 @@ def decode(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn or mirror a picture as its EXIF orientation (1 to 8; others mean upright) asks, so that up is up."""
+    """Turn or mirror a picture as its EXIF orientation (1 to 8; others mean upright) asks, so that
+    up is up.
+    """
     turned = {
         2: lambda p: p[:, ::-1],
         3: lambda p: p[::-1, ::-1],
@@ -124,7 +144,10 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
 
 def _unknown(data: bytes) -> str:
     if data[:4] in (b"II*\0", b"MM\0*"):
-        return "unusual: a TIFF whose pixels are of a kind that is not read, such as floats; save it with 8 or 16 bits a channel"
+        return (
+            "unusual: a TIFF whose pixels are of a kind that is not read, such as floats; save it with 8 or"
+            " 16 bits a channel"
+        )
     return "not a photo: no JPEG, PNG, WebP or TIFF in it" if data else "not a photo: the file is empty"
 
 
@@ -148,7 +171,9 @@ def _orientation_of(image: Image.Image) -> int:
 
 def _bits_of(image: Image.Image, data: bytes) -> Bits:
     if image.format == "PNG":
-        return 16 if data[24] == 16 else 8  # IHDR: 8 signature, 8 chunk head, 4 width, 4 height, then the depth
+        return (
+            16 if data[24] == 16 else 8
+        )  # IHDR: 8 signature, 8 chunk head, 4 width, 4 height, then the depth
     if image.format == "TIFF":
         stored = image.tag_v2.get(258, (1,))  # type: ignore[attr-defined]  # BitsPerSample
         deepest = max(stored) if isinstance(stored, tuple) else int(stored)
@@ -159,7 +184,8 @@ def _bits_of(image: Image.Image, data: bytes) -> Bits:
 
 
 def _pixels_8(image: Image.Image) -> Bytes8:
-    # Straight to RGB would composite nothing and warn for some palettes; by RGBA a transparent palette keeps its colours.
+    # Straight to RGB would composite nothing and warn for some palettes; by RGBA a transparent
+    # palette keeps its colours.
     plain = image.convert("RGBA") if image.mode == "P" and "transparency" in image.info else image
     # Converting what is RGB already would copy it, four bytes a pixel.
     return np.asarray(plain if plain.mode == "RGB" else plain.convert("RGB"))
@@ -177,11 +203,17 @@ def _pixels_16(data: bytes, channels: int) -> npt.NDArray[np.uint16]:
 
 def _damage(error: Exception) -> str:
     said = str(error) or type(error).__name__
-    return "truncated: the file ends before the picture does" if "truncated" in said.lower() else f"damaged: {said}"
+    return (
+        "truncated: the file ends before the picture does"
+        if "truncated" in said.lower()
+        else f"damaged: {said}"
+    )
 
 
 def to_float(pixels: Pixels) -> Floats:
-    """Stored values (uint8 or uint16) as float32 in [0, 1], still sRGB; float input comes back as float32."""
+    """Stored values (uint8 or uint16) as float32 in [0, 1], still sRGB; float input comes back as
+    float32.
+    """
     if pixels.dtype == np.uint8:
         return pixels.astype(np.float32) * np.float32(1 / 255)
     if pixels.dtype == np.uint16:
@@ -200,14 +232,18 @@ def to_uint8(picture: npt.NDArray[np.floating[Any]]) -> Bytes8:
 
 
 def srgb_to_linear(picture: Floats) -> Floats:
-    """Display values to light: the sRGB curve undone, exact and piecewise (IEC 61966-2-1), any shape, [0, 1] to [0, 1]."""
+    """Display values to light: the sRGB curve undone, exact and piecewise (IEC 61966-2-1), any
+    shape, [0, 1] to [0, 1].
+    """
     toe = picture <= 0.04045
     curve = np.power((np.maximum(picture, 0.0) + 0.055) / 1.055, 2.4)
     return np.where(toe, picture / 12.92, curve).astype(np.float32, copy=False)
 
 
 def linear_to_srgb(light: Floats) -> Floats:
-    """Light to display values: the sRGB curve, exact and piecewise (IEC 61966-2-1), any shape, [0, 1] to [0, 1]."""
+    """Light to display values: the sRGB curve, exact and piecewise (IEC 61966-2-1), any shape, [0,
+    1] to [0, 1].
+    """
     toe = light <= 0.0031308
     curve = 1.055 * np.power(np.maximum(light, 0.0), 1 / 2.4) - 0.055
     return np.where(toe, light * 12.92, curve).astype(np.float32, copy=False)
@@ -231,11 +267,15 @@ def _light_table(highest: int) -> Floats:
 
 
 def read_rgb(path: Path) -> Pixels:
-    """Read a picture this pipeline wrote (PNG) as (H, W, 3) uint8, or uint16 where it has 16 bits, fast. Photos from outside go through `decode`."""
+    """Read a picture this pipeline wrote (PNG) as (H, W, 3) uint8, or uint16 where it has 16 bits,
+    fast. Photos from outside go through `decode`.
+    """
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise PhotoError(f"{path} cannot be read: {error.strerror}; run the stage that makes it again") from error
+        raise PhotoError(
+            f"{path} cannot be read: {error.strerror}; run the stage that makes it again"
+        ) from error
     found = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH) if data.size else None
     if found is None:
         raise PhotoError(f"{path} is no picture or is damaged; run the stage that makes it again")
@@ -243,7 +283,9 @@ def read_rgb(path: Path) -> Pixels:
 
 
 def png_bytes(pixels: Pixels) -> bytes:
-    """Encode (H, W, 3) uint8 or uint16 RGB as PNG, without loss; the same pixels give the same bytes."""
+    """Encode (H, W, 3) uint8 or uint16 RGB as PNG, without loss; the same pixels give the same
+    bytes.
+    """
     return _encoded(".png", pixels, PNG)
 
 

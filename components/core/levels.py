@@ -31,11 +31,17 @@ def bits_of(pixels: Pixels) -> Bits:
 
 
 def at_bits(pixels: Pixels, bits: Bits) -> Pixels:
-    """Stored values (uint8 or uint16) in 8 or 16 bits; 255 is 65535, so that 8 bits in 16 are the same picture exactly.
+    """Stored values (uint8 or uint16) in 8 or 16 bits; 255 is 65535, so that 8 bits in 16 are the
+    same picture exactly.
 
-    >>> at_bits(np.array([0, 1, 255], np.uint8), 16).tolist(), at_bits(np.array([128, 129, 65535], np.uint16), 8).tolist()
+    >>> coarse, fine = np.array([0, 1, 255], np.uint8), np.array([128, 129, 65535], np.uint16)
+    >>> at_bits(coarse, 16).tolist(), at_bits(fine, 8).tolist()
     ([0, 257, 65535], [0, 1, 255])
     """
     if bits_of(pixels) == bits:
         return pixels
-    return pixels.astype(np.uint16) * np.uint16(257) if bits == 16 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return (
+        pixels.astype(np.uint16) * np.uint16(257)
+        if bits == 16
+        else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    )

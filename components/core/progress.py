@@ -1,7 +1,8 @@
-"""A progress bar that says how fast and how long still; on a terminal it stays on its line, in a log it speaks now and then.
+"""A progress bar that says how fast and how long still; on a terminal it stays on its line, in a
+log it speaks now and then.
 
-A line that ends in a carriage return is progress, one that ends in a newline is news: whoever relays a stage's output
-(flows/stage.py) tells them apart by that.
+A line that ends in a carriage return is progress, one that ends in a newline is news: whoever
+relays a stage's output (flows/stage.py) tells them apart by that.
 """
 
 from __future__ import annotations
@@ -18,11 +19,17 @@ RELAYED = "REFOCUS_PROGRESS_RELAYED"
 
 
 class Progress:
-    """`with Progress("synthesize", 480, unit="photos") as bar: bar.advance(1)`. `done` may start above 0 (a resumed run)."""
+    """`with Progress("synthesize", 480, unit="photos") as bar: bar.advance(1)`. `done` may start
+    above 0 (a resumed run).
+    """
 
-    worked_s: ClassVar[float] = 0.0  # of all bars of this process that have ended: a stage's time less its preparations
+    worked_s: ClassVar[float] = (
+        0.0  # of all bars of this process that have ended: a stage's time less its preparations
+    )
 
-    def __init__(self, title: str, total: int, *, unit: str = "images", done: int = 0, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, title: str, total: int, *, unit: str = "images", done: int = 0, stream: TextIO | None = None
+    ) -> None:
         self.title, self.total, self.unit, self.done = title, total, unit, done
         self._first, self._began = done, time.monotonic()
         self._shown = self._last = self._began
@@ -34,13 +41,17 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         Progress.worked_s += self._last - self._began
         if kind is None and not self._finished:
             print(self.line(), file=self._stream, flush=True)
 
     def begin(self, done: int = 0) -> None:
-        """The work starts only now, with so much done by an earlier run: what came before counts neither in the speed nor as work."""
+        """The work starts only now, with so much done by an earlier run: what came before counts
+        neither in the speed nor as work.
+        """
         self.done = self._first = done
         self._began = self._last = time.monotonic()
 
@@ -62,9 +73,16 @@ class Progress:
         seconds = max(time.monotonic() - self._began, 1e-6)
         speed = (self.done - self._first) / seconds
         share = self.done / self.total if self.total else 1.0
-        left = f"{_clock((self.total - self.done) / speed)} left" if speed > 0 and self.done < self.total else f"took {_clock(seconds)}"
+        left = (
+            f"{_clock((self.total - self.done) / speed)} left"
+            if speed > 0 and self.done < self.total
+            else f"took {_clock(seconds)}"
+        )
         bar = "#" * round(24 * share) + "-" * (24 - round(24 * share))
-        return f"{self.title:<11}[{bar}] {share:4.0%} {self.done}/{self.total} {self.unit} {speed:.1f} {self.unit}/s {left}{'  ' + note if note else ''}"
+        return (
+            f"{self.title:<11}[{bar}] {share:4.0%} {self.done}/{self.total} {self.unit} {speed:.1f}"
+            f" {self.unit}/s {left}{'  ' + note if note else ''}"
+        )
 
 
 def _clock(seconds: float) -> str:

@@ -1,4 +1,6 @@
-"""What every record has: a place on disk, an identity, and tables beside it. `records.py` says which there are."""
+"""What every record has: a place on disk, an identity, and tables beside it. `records.py` says
+which there are.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ class Record(Part):
     """One stage's result. `FILE` is its name on disk; `digest` is its identity."""
 
     FILE: ClassVar[str]
-    about: dict[str, JsonValue] = Field(default_factory=dict, description="facts for people; no part of the digest")
+    about: dict[str, JsonValue] = Field(
+        default_factory=dict, description="facts for people; no part of the digest"
+    )
     _folder: Path | None = PrivateAttr(default=None)
 
     @property
@@ -41,15 +45,21 @@ class Record(Part):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read FOLDER/FILE. Raises LineageError, naming the stage to run, when it is absent or is no such record."""
+        """Read FOLDER/FILE. Raises LineageError, naming the stage to run, when it is absent or is
+        no such record.
+        """
         path = folder / cls.FILE
         if not path.is_file():
-            raise LineageError(f"no {cls.__name__} at {path}; run the stage that makes it first (refocus run RECIPE does them in order)")
+            raise LineageError(
+                f"no {cls.__name__} at {path}; run the stage that makes it first (refocus run RECIPE does"
+                " them in order)"
+            )
         try:
             record = cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise LineageError(
-                f"{path} is not a {cls.__name__} this version can read: {error.errors()[0]['msg']}; run the stage that makes it again"
+                f"{path} is not a {cls.__name__} this version can read: {error.errors()[0]['msg']}; run the"
+                " stage that makes it again"
             ) from error
         record._folder = folder.resolve()
         return record
@@ -72,11 +82,14 @@ class TableRecord(Record):
         data = path.read_bytes() if path.is_file() else b""
         if sha256_of_bytes(data) != wanted:
             raise LineageError(
-                f"{path} is missing or was altered: its SHA-256 is not the {wanted[:12]}… that {self.FILE} names; run the stage that makes it again"
+                f"{path} is missing or was altered: its SHA-256 is not the {wanted[:12]}… that {self.FILE}"
+                " names; run the stage that makes it again"
             )
         return tuple(kind.model_validate_json(line) for line in data.splitlines())
 
     @classmethod
     def write_table(cls, folder: Path, rows: tuple[Part, ...], table: str = "") -> str:
-        """Write the rows beside the record to be, as its table or another one; returns their SHA-256 for `table_sha256`."""
+        """Write the rows beside the record to be, as its table or another one; returns their
+        SHA-256 for `table_sha256`.
+        """
         return write_rows(folder / (table or cls.TABLE), rows)

@@ -1,7 +1,7 @@
 """Random numbers that depend on what they are for, never on when or where they are drawn.
 
-A stream is named by a list of keys, such as (recipe seed, "augment", 1204): the same keys give the same numbers on any
-machine, in any order, on any number of workers.
+A stream is named by a list of keys, such as (recipe seed, "augment", 1204): the same keys give the
+same numbers on any machine, in any order, on any number of workers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A trace as a few boxes to draw: a convolution with what follows it, a residual block, a place where paths meet. Equal neighbours become one, counted."""
+"""A trace as a few boxes to draw: a convolution with what follows it, a residual block, a place
+where paths meet. Equal neighbours become one, counted.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,18 @@ class Box:
 
     def like(self, other: Box) -> bool:
         """Whether both look the same in a drawing."""
-        return (self.role, self.shape_in, self.shape, self.words) == (other.role, other.shape_in, other.shape, other.words)
+        return (self.role, self.shape_in, self.shape, self.words) == (
+            other.role,
+            other.shape_in,
+            other.shape,
+            other.words,
+        )
 
 
 def boxes(seen: Trace) -> list[Box]:
-    """The boxes of a traced net in the order of the computation; the first is the input, the last gives the output."""
+    """The boxes of a traced net in the order of the computation; the first is the input, the last
+    gives the output.
+    """
     return _grouped(_Builder(seen).build())
 
 
@@ -77,7 +86,9 @@ class _Builder:
     def _enter(self, call: Call) -> None:
         if self.block is None and call.name in self.closed:
             words = [spaced(call.kind), *_inner(self.seen, call)]
-            box = self._open(Box("block", self._sources(call.takes), call.shape_in, call.shape, words, [call.name]), 0)
+            box = self._open(
+                Box("block", self._sources(call.takes), call.shape_in, call.shape, words, [call.name]), 0
+            )
             self.block = (call, box)
 
     def _leave(self, call: Call) -> None:
@@ -99,12 +110,18 @@ class _Builder:
     def _operation(self, done: Operation) -> None:
         sources = self._sources(done.takes)
         first = sources[0]
-        waiting = first if len(sources) == 1 and first.role == "work" and not first.worked and first.tail in done.takes else None
+        waiting = (
+            first
+            if len(sources) == 1 and first.role == "work" and not first.worked and first.tail in done.takes
+            else None
+        )
         if done.word in WORKS or any(word in done.word for word in READIES):
             box = waiting or self._open(Box("work", sources, first.shape, first.shape), done.gives)
             self._work(box, done)
         elif len(sources) > 1:
-            self._open(Box("join", sources, first.shape, done.shape, [JOINS.get(done.word, done.word)]), done.gives)
+            self._open(
+                Box("join", sources, first.shape, done.shape, [JOINS.get(done.word, done.word)]), done.gives
+            )
         else:
             self._follow(first, done)
 
@@ -146,11 +163,23 @@ def side(shape: Shape) -> int:
 
 
 def _closed(seen: Trace) -> set[str]:
-    """Modules to draw as one box: they add to what they take, keep its shape and size, and hold no other such module."""
+    """Modules to draw as one box: they add to what they take, keep its shape and size, and hold no
+    other such module.
+    """
     found = []
     for event in seen.events:
-        if isinstance(event, Leave) and not event.call.leaf and event.call.name and event.call.shape == event.call.shape_in and _adds(seen, event.call):
-            inner = [each.call for each in seen.events if isinstance(each, Leave) and event.call in each.call.inside and _weights(each.call)]
+        if (
+            isinstance(event, Leave)
+            and not event.call.leaf
+            and event.call.name
+            and event.call.shape == event.call.shape_in
+            and _adds(seen, event.call)
+        ):
+            inner = [
+                each.call
+                for each in seen.events
+                if isinstance(each, Leave) and event.call in each.call.inside and _weights(each.call)
+            ]
             if all(side(call.shape) == side(event.call.shape) for call in inner if len(call.shape) == 3):
                 found.append(event.call)
     return {call.name for call in found if not any(call in other.inside for other in found)}
@@ -165,7 +194,9 @@ def _weights(call: Call) -> int:
 
 
 def _inner(seen: Trace, block: Call) -> list[str]:
-    """What a closed block does, in few words: its convolutions counted, then the layers between them."""
+    """What a closed block does, in few words: its convolutions counted, then the layers between
+    them.
+    """
     work: list[str] = []
     between: list[str] = []
     for event in seen.events:
@@ -175,7 +206,9 @@ def _inner(seen: Trace, block: Call) -> list[str]:
             between.append("dot product")
         elif isinstance(event, Leave) and event.call.leaf and block in event.call.inside:
             between.append(layer_words(event.call.module))
-    counted = [f"{work.count(word)} × {word}" if work.count(word) > 1 else word for word in dict.fromkeys(work)]
+    counted = [
+        f"{work.count(word)} × {word}" if work.count(word) > 1 else word for word in dict.fromkeys(work)
+    ]
     return [*counted, *(word for word in dict.fromkeys(between) if word)]
 
 
@@ -193,7 +226,11 @@ def _grouped(found: list[Box]) -> list[Box]:
         if chained and box.role in ("work", "block") and box.like(kept[-1]):
             last = kept[-1]
             last.count += 1
-            last.macs, last.parameters, last.names = last.macs + box.macs, last.parameters + box.parameters, last.names + box.names
+            last.macs, last.parameters, last.names = (
+                last.macs + box.macs,
+                last.parameters + box.parameters,
+                last.names + box.names,
+            )
             stands[box] = last
         else:
             kept.append(box)

@@ -1,4 +1,6 @@
-"""What `refocus describe RECIPE` does: tables on the terminal, an HTML page and one SVG a net in a folder."""
+"""What `refocus describe RECIPE` does: tables on the terminal, an HTML page and one SVG a net in a
+folder.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ def describe(name: str, root: Path, *, out: Path | None = None, crop_px: int | N
 
     out: folder for index.html and the SVG files; .refocus/describe/RECIPE when left out.
     crop_px: side of the sharp photo, px; the last phase's when left out.
-    Raises RecipeError for a recipe that cannot be read, InputError for a crop that a net cannot take.
+    Raises RecipeError for a recipe that cannot be read, InputError for a crop that a net cannot
+    take.
     """
     recipe = recipes.load(name, root=root)
     folder = out or state_folder(root) / "describe" / recipe.name
@@ -34,5 +37,8 @@ def describe(name: str, root: Path, *, out: Path | None = None, crop_px: int | N
         write_text(folder / f"{title}.svg", svg(drawing))
     pictures = {title: svg(drawing, alone=False) for title, drawing in drawings.items()}
     page = folder / "index.html"
-    write_text(page, render_page(recipe, found, pictures, recipe.train.phases[-1].crop_px if crop_px is None else crop_px))
+    write_text(
+        page,
+        render_page(recipe, found, pictures, recipe.train.phases[-1].crop_px if crop_px is None else crop_px),
+    )
     return page

@@ -1,6 +1,8 @@
-"""A net's boxes laid out on a page as geometry: heights follow the side, widths the channels, arcs are the paths beside the main one.
+"""A net's boxes laid out on a page as geometry: heights follow the side, widths the channels, arcs
+are the paths beside the main one.
 
-The template drawing.svg.j2 turns it into SVG, which stands alone: no fonts, scripts or styles from elsewhere.
+The template drawing.svg.j2 turns it into SVG, which stands alone: no fonts, scripts or styles from
+elsewhere.
 """
 
 from __future__ import annotations
@@ -19,7 +21,13 @@ from components.describe.trace import Shape
 TALLEST, LOWEST = 168.0, 9.0  # px of the drawing
 MARGIN, GAP, JOIN, LINE, LANE = 24.0, 32.0, 9.0, 15.0, 15.0
 BEHIND = 4.0  # px that a further slab of a group looks out
-TIPS = {"flow": "tip", "skip": "skiptip", "bypass": "bypasstip", "true": "truetip", "input": "tip"}  # style of a line -> its arrow head
+TIPS = {
+    "flow": "tip",
+    "skip": "skiptip",
+    "bypass": "bypasstip",
+    "true": "truetip",
+    "input": "tip",
+}  # style of a line -> its arrow head
 KEYS = {
     "input": "input and output",
     "keep": "keeps the size",
@@ -135,7 +143,12 @@ def draw(found: Sequence[Box], title: str, facts: str) -> Drawing:
     for source, target, height in arcs:
         joins = target.box.role == "join"
         end = target.middle if joins else target.left - 9
-        made.paths.append(Line(_bracket(_departs(source), end, axis, axis + height, axis - JOIN - 1.5 if joins else None), "skip"))
+        made.paths.append(
+            Line(
+                _bracket(_departs(source), end, axis, axis + height, axis - JOIN - 1.5 if joins else None),
+                "skip",
+            )
+        )
     foot = _captions(made, places, axis + max(place.height for place in places) / 2 + 40.0)
     _legend(made, found, foot + 32.0)
     return made
@@ -144,7 +157,13 @@ def draw(found: Sequence[Box], title: str, facts: str) -> Drawing:
 def svg(drawing: Drawing, *, alone: bool = True) -> str:
     """The drawing as SVG text. alone: as a file of its own, with the XML's first line."""
     folder = Path(__file__).parent
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     return environment.get_template("drawing.svg.j2").render(drawing=drawing, alone=alone, tips=TIPS)
 
 
@@ -157,7 +176,14 @@ def _places(found: Sequence[Box]) -> list[_Place]:
             continue
         width = 7.0 + 1.7 * float(box.shape[0]) ** 0.5
         labels = max(len(_size(box.shape)), len(str(box.shape[0]))) * LETTER
-        places.append(_Place(box, min(width, 64.0), max(TALLEST * (side(box.shape) / tallest) ** 0.5, LOWEST), max(min(width, 64.0), labels) + GAP))
+        places.append(
+            _Place(
+                box,
+                min(width, 64.0),
+                max(TALLEST * (side(box.shape) / tallest) ** 0.5, LOWEST),
+                max(min(width, 64.0), labels) + GAP,
+            )
+        )
     for run in _runs(places):
         wide = [place for place in run if place.box.role != "join"]
         lacking = _caption_width(wide[0]) + 12.0 - sum(place.pitch for place in run)
@@ -177,7 +203,11 @@ def _runs(places: Sequence[_Place]) -> list[list[_Place]]:
     for place in places:
         if place.box.role == "join":
             waiting.append(place)
-        elif runs and place.box.role == "work" == runs[-1][0].box.role and runs[-1][0].box.words == place.box.words:
+        elif (
+            runs
+            and place.box.role == "work" == runs[-1][0].box.role
+            and runs[-1][0].box.words == place.box.words
+        ):
             runs[-1] += [*waiting, place]
             waiting = []
         else:
@@ -192,13 +222,22 @@ def _caption(place: _Place) -> list[str]:
 
 def _caption_width(place: _Place) -> float:
     lines = _caption(place)
-    return max((len(word) * LETTER * (1.1 if word == lines[0] else 1.0) for word in lines), default=0.0)  # the first is bold
+    return max(
+        (len(word) * LETTER * (1.1 if word == lines[0] else 1.0) for word in lines), default=0.0
+    )  # the first is bold
 
 
 def _arcs(places: Sequence[_Place]) -> list[tuple[_Place, _Place, float]]:
-    """Paths beside the main one: from, to, height above the axis (negative). Each goes over all that lies under it."""
+    """Paths beside the main one: from, to, height above the axis (negative). Each goes over all
+    that lies under it.
+    """
     at = {place.box: number for number, place in enumerate(places)}
-    spans = [(at[source], number) for number, place in enumerate(places) for source in place.box.sources if at[source] != number - 1]
+    spans = [
+        (at[source], number)
+        for number, place in enumerate(places)
+        for source in place.box.sources
+        if at[source] != number - 1
+    ]
     done: list[tuple[int, int, float]] = []
     for first, last in sorted(spans, key=lambda span: span[1] - span[0]):
         under = [-place.over for place in places[first + 1 : last]]
@@ -208,7 +247,11 @@ def _arcs(places: Sequence[_Place]) -> list[tuple[_Place, _Place, float]]:
 
 
 def _departs(place: _Place) -> float:
-    return place.middle if place.box.role == "join" else place.right + (14.0 + place.stack if place.box.role == "block" else 9.0)
+    return (
+        place.middle
+        if place.box.role == "join"
+        else place.right + (14.0 + place.stack if place.box.role == "block" else 9.0)
+    )
 
 
 def _bracket(start: float, end: float, axis: float, top: float, landing: float | None = None) -> str:
@@ -221,23 +264,42 @@ def _bracket(start: float, end: float, axis: float, top: float, landing: float |
 def _slab(made: Drawing, place: _Place, axis: float) -> None:
     box = place.box
     names = f"{box.names[0]} … {box.names[-1]}" if len(box.names) > 1 else "".join(box.names)
-    about = f"{names}\n{shape_words(box.shape_in)} → {shape_words(box.shape)}\n{box.parameters:,} parameters, {macs_words(box.macs)}".strip()
+    about = (
+        f"{names}\n{shape_words(box.shape_in)} → {shape_words(box.shape)}\n{box.parameters:,} parameters,"
+        f" {macs_words(box.macs)}".strip()
+    )
     if box.role == "join":
         made.rings.append(Ring(round(place.middle, 1), round(axis, 1), box.words[0], about))
-        made.labels += [Label(round(place.middle, 1), axis + 24 + LINE * line, word, "small") for line, word in enumerate(box.words[1:])]
+        made.labels += [
+            Label(round(place.middle, 1), axis + 24 + LINE * line, word, "small")
+            for line, word in enumerate(box.words[1:])
+        ]
         return
     style = box.role if box.role == "block" else "input" if box.role in ("input", "output") else box.effect
     top = axis - place.height / 2
     for behind in range(min(box.count - 1, 2), -1, -1):
         x, y = place.left + BEHIND * behind, top - BEHIND * behind
-        made.rects.append(Rect(round(x, 1), round(y, 1), round(place.width, 1), round(place.height, 1), style, about))
+        made.rects.append(
+            Rect(round(x, 1), round(y, 1), round(place.width, 1), round(place.height, 1), style, about)
+        )
     if box.role == "block":
-        made.paths.append(Line(_bracket(place.left - 8, place.right + 8 + place.stack, axis, top - place.raised + 1.0), "bypass"))
-    made.labels.append(Label(round(place.middle, 1), round(top - place.raised - 6, 1), str(box.shape[0]), "channels"))
+        made.paths.append(
+            Line(
+                _bracket(place.left - 8, place.right + 8 + place.stack, axis, top - place.raised + 1.0),
+                "bypass",
+            )
+        )
+    made.labels.append(
+        Label(round(place.middle, 1), round(top - place.raised - 6, 1), str(box.shape[0]), "channels")
+    )
     if box.count > 1:
-        made.labels.append(Label(round(place.middle, 1), round(top - place.raised - 21, 1), f"×{box.count}", "count"))
+        made.labels.append(
+            Label(round(place.middle, 1), round(top - place.raised - 21, 1), f"×{box.count}", "count")
+        )
     if len(box.shape) == 3:
-        made.labels.append(Label(round(place.middle, 1), round(axis + place.height / 2 + 14, 1), _size(box.shape), "size"))
+        made.labels.append(
+            Label(round(place.middle, 1), round(axis + place.height / 2 + 14, 1), _size(box.shape), "size")
+        )
 
 
 def _captions(made: Drawing, places: Sequence[_Place], y: float) -> float:
@@ -249,7 +311,9 @@ def _captions(made: Drawing, places: Sequence[_Place], y: float) -> float:
             made.paths.append(Line(f"M{left:.1f} {y - 15:.1f}v4H{right:.1f}v-4", "brace"))
         for line, word in enumerate(_caption(run[0])):
             at = y + 4 + LINE * line
-            made.labels.append(Label(round((left + right) / 2, 1), round(at, 1), word, "first" if line == 0 else ""))
+            made.labels.append(
+                Label(round((left + right) / 2, 1), round(at, 1), word, "first" if line == 0 else "")
+            )
             lowest = max(lowest, at)
     return lowest
 

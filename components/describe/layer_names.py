@@ -38,7 +38,9 @@ FUNCTIONS = {
 
 
 def function_words(done: Operation, before: Shape = ()) -> str:
-    """An operation's word, with the factor by which it changes the side where `before` tells the shape it takes; empty for one that needs none."""
+    """An operation's word, with the factor by which it changes the side where `before` tells the
+    shape it takes; empty for one that needs none.
+    """
     if done.word == "leaky_relu" and done.slope == 0:
         return FUNCTIONS["relu"]
     factor = max(done.shape[-1] // before[-1], before[-1] // done.shape[-1]) if before else ""
@@ -53,11 +55,16 @@ def work_words(done: Operation) -> list[str]:
     size = "×".join(str(length) for length in found.size)
     if found.transposed:
         return ["transposed", f"conv {size} ↑{found.stride}"]
-    return [f"{'depthwise' if found.per_channel else 'conv'} {size}" + (f" ↓{found.stride}" if found.stride > 1 else "")]
+    return [
+        f"{'depthwise' if found.per_channel else 'conv'} {size}"
+        + (f" ↓{found.stride}" if found.stride > 1 else "")
+    ]
 
 
 def layer_words(module: nn.Module) -> str:
-    """A layer's word for a drawing; empty for those that say nothing there (padding, cropping) or are said by what they do."""
+    """A layer's word for a drawing; empty for those that say nothing there (padding, cropping) or
+    are said by what they do.
+    """
     if isinstance(module, nn.Dropout | nn.Dropout2d):
         return f"dropout {module.p:g}"
     return LAYERS.get(type(module).__name__, "")

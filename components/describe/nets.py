@@ -1,4 +1,6 @@
-"""Every net of a recipe, with the shape it is given in training: generator, discriminators, and the feature nets of perceptual losses."""
+"""Every net of a recipe, with the shape it is given in training: generator, discriminators, and the
+feature nets of perceptual losses.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,11 @@ class Described:
         found += [f"{whole.frozen:,} frozen parameters"] if whole.frozen else []
         found += [f"{whole.statistics:,} statistics"] if whole.statistics else []
         found.append(macs_words(whole.macs))
-        return [*found, f"sees {'the whole photo' if self.net.fixed else self.field}"] if self.field or self.net.fixed else found
+        return (
+            [*found, f"sees {'the whole photo' if self.net.fixed else self.field}"]
+            if self.field or self.net.fixed
+            else found
+        )
 
 
 def nets_of(recipe: Recipe, crop_px: int | None = None) -> tuple[Net, ...]:
@@ -76,7 +82,15 @@ def nets_of(recipe: Recipe, crop_px: int | None = None) -> tuple[Net, ...]:
     _check_crop(train, crop)
     generator = train.generator
     input = (3, crop // generator.scale, crop // generator.scale)
-    own = Net("generator", "generator", generator.kind, first_line(generator), input, lambda: generator.build(train.seed), stride=generator.stride)
+    own = Net(
+        "generator",
+        "generator",
+        generator.kind,
+        first_line(generator),
+        input,
+        lambda: generator.build(train.seed),
+        stride=generator.stride,
+    )
     return (own, *_discriminators(train, crop), *_features(train, crop))
 
 
@@ -94,15 +108,25 @@ def describe_net(net: Net) -> Described:
 def _check_crop(train: TrainConfig, crop: int) -> None:
     multiple = train.generator.stride * train.generator.scale
     if crop < multiple or crop % multiple:
-        raise InputError(f"--crop {crop} must be a multiple of {multiple}, the generator's stride times its scale")
+        raise InputError(
+            f"--crop {crop} must be a multiple of {multiple}, the generator's stride times its scale"
+        )
     for discriminator in train.discriminators:
         if discriminator.fixed_px not in (None, crop):
-            raise InputError(f"--crop {crop} must be {discriminator.fixed_px}: the dense head of {discriminator.kind} takes that size alone; leave --crop out")
+            raise InputError(
+                f"--crop {crop} must be {discriminator.fixed_px}: the dense head of {discriminator.kind}"
+                " takes that size alone; leave --crop out"
+            )
         if crop < discriminator.smallest_px:
-            raise InputError(f"--crop {crop} is too small for {discriminator.kind}: it needs {discriminator.smallest_px} px or more")
+            raise InputError(
+                f"--crop {crop} is too small for {discriminator.kind}: it needs {discriminator.smallest_px}"
+                " px or more"
+            )
     for part in train.content:
         if crop < part.smallest_px:
-            raise InputError(f"--crop {crop} is too small for {part.kind}: it needs {part.smallest_px} px or more")
+            raise InputError(
+                f"--crop {crop} is too small for {part.kind}: it needs {part.smallest_px} px or more"
+            )
 
 
 def _discriminators(train: TrainConfig, crop: int) -> Iterator[Net]:
@@ -126,7 +150,9 @@ def _discriminators(train: TrainConfig, crop: int) -> Iterator[Net]:
 
 
 def _features(train: TrainConfig, crop: int) -> Iterator[Net]:
-    wanted = dict.fromkeys((part.backbone, part.layer, part.imagenet) for part in train.content if isinstance(part, Perceptual))
+    wanted = dict.fromkeys(
+        (part.backbone, part.layer, part.imagenet) for part in train.content if isinstance(part, Perceptual)
+    )
     for backbone, layer, imagenet in wanted:
         build = lambda backbone=backbone, layer=layer, imagenet=imagenet: Features(backbone, layer, imagenet)  # noqa: E731
         about = "Frozen ImageNet features of the perceptual loss (Simonyan & Zisserman 2015)."
@@ -135,12 +161,16 @@ def _features(train: TrainConfig, crop: int) -> Iterator[Net]:
 
 
 def _field(net: Net, macs: int) -> Seen | None:
-    """The receptive field in px of the photo, on a strip that is widened until its border is out of sight or the work too much."""
+    """The receptive field in px of the photo, on a strip that is widened until its border is out of
+    sight or the work too much.
+    """
     channels, height, width = net.shape
     low = -(-max(net.least_px, STRIP_PX) // net.stride) * net.stride
     wide = max(256 // net.stride, 1) * net.stride
     found = None
-    while macs * low * wide / (height * width) < MEASURE_MACS and wide <= 1024 and (found is None or found.cut):
+    while (
+        macs * low * wide / (height * width) < MEASURE_MACS and wide <= 1024 and (found is None or found.cut)
+    ):
         found = receptive_field(net.build(), channels, low, wide)
         wide *= 2
     return Seen(found.px * net.shrink, found.cut) if found else None
@@ -148,4 +178,5 @@ def _field(net: Net, macs: int) -> Seen | None:
 
 def first_line(part: object) -> str:
     """What a part's class says it is."""
-    return (type(part).__doc__ or "").strip().splitlines()[0]
+    first = (type(part).__doc__ or "").strip().split("\n\n")[0]
+    return " ".join(first.split())

@@ -1,4 +1,6 @@
-"""The nets of a recipe as one HTML page that needs nothing else: pictures inside, no script, readable in light and dark."""
+"""The nets of a recipe as one HTML page that needs nothing else: pictures inside, no script,
+readable in light and dark.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,13 @@ def render_page(recipe: Recipe, found: Sequence[Described], pictures: Mapping[st
     pictures: SVG by the name of its net, and that of the whole training as "training".
     crop_px: side of the sharp photo that shapes and MACs are for.
     """
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     train = recipe.train
     return environment.get_template("page.html.j2").render(
         recipe=recipe,

@@ -26,11 +26,21 @@ def lines(found: Described) -> Iterator[str]:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    return str(row.number), row.name or "(net)", row.kind, shape_words(row.shape), _count(row.parameters + row.frozen), _count(row.macs)
+    return (
+        str(row.number),
+        row.name or "(net)",
+        row.kind,
+        shape_words(row.shape),
+        _count(row.parameters + row.frozen),
+        _count(row.macs),
+    )
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    aligned = [cell.rjust(width) if column in (0, 4, 5) else cell.ljust(width) for column, (cell, width) in enumerate(zip(cells, widths, strict=True))]
+    aligned = [
+        cell.rjust(width) if column in (0, 4, 5) else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
     return ("  " + "  ".join(aligned)).rstrip()
 
 

@@ -1,4 +1,6 @@
-"""How much of a photo one output value sees, measured: the input px that a gradient from it reaches."""
+"""How much of a photo one output value sees, measured: the input px that a gradient from it
+reaches.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
 @dataclass(frozen=True)
 class Seen:
-    """A receptive field. `cut`: it reaches the border of the strip it was measured on, so it may be larger."""
+    """A receptive field. `cut`: it reaches the border of the strip it was measured on, so it may be
+    larger.
+    """
 
     px: int
     cut: bool
@@ -27,10 +31,11 @@ class Seen:
 
 
 def receptive_field(net: nn.Module, channels: int, height_px: int, width_px: int) -> Seen:
-    """Width of what the value in the middle of the output depends on, in px of the input, on a strip height_px × width_px.
+    """Width of what the value in the middle of the output depends on, in px of the input, on a
+    strip height_px × width_px.
 
-    net: on a processor; its weights are lost: all are made positive, so that no two ways through the net cancel out, and norms, which see the
-    whole photo, are left out, as the literature does.
+    net: on a processor; its weights are lost: all are made positive, so that no two ways through
+    the net cancel out, and norms, which see the whole photo, are left out, as the literature does.
     """
     _make_plain(net.eval())
     strip = torch.ones((1, channels, height_px, width_px), requires_grad=True)
@@ -44,9 +49,17 @@ def receptive_field(net: nn.Module, channels: int, height_px: int, width_px: int
 
 
 class _Unbounded(TorchFunctionMode):
-    """Takes the bounds off: far out a tanh has no gradient left, and equal weights add up to far out."""
+    """Takes the bounds off: far out a tanh has no gradient left, and equal weights add up to far
+    out.
+    """
 
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         return args[0] if func in BOUNDS else func(*args, **(kwargs or {}))
 
 
@@ -65,7 +78,8 @@ def _make_plain(net: nn.Module) -> None:
     for parameter in net.parameters():
         parameter.requires_grad_(False)
         if parameter.ndim > 1:
-            # Between a mean and a sum over the kernel: neither the values nor their gradients leave the range of float32.
+            # Between a mean and a sum over the kernel: neither the values nor their gradients leave
+            # the range of float32.
             taps = parameter[0, 0].numel() if parameter.ndim > 2 else 1
             parameter.fill_(1.0 / (max(parameter.shape[:2]) * taps**0.5))
         elif parameter.numel() > 1:

@@ -1,4 +1,6 @@
-"""A net as a table: one row a layer, as Keras' summary() has it, with additions and concatenations where they happen."""
+"""A net as a table: one row a layer, as Keras' summary() has it, with additions and concatenations
+where they happen.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,8 @@ class Table:
 def table(seen: Trace) -> Table:
     """The table of a traced net.
 
-    A layer is a module without modules inside; a module that holds both gets a row for its own weights and work (attention).
-    A layer that is called twice has its parameters in the first row.
+    A layer is a module without modules inside; a module that holds both gets a row for its own
+    weights and work (attention). A layer that is called twice has its parameters in the first row.
     """
     return _Writer(seen).write()
 
@@ -65,7 +67,9 @@ class _Writer:
     seen: Trace
     rows: list[Row] = field(default_factory=list)
     of_call: dict[int, Row] = field(default_factory=dict)
-    at: dict[int, int] = field(default_factory=dict)  # tensor -> number of the row it comes from; 0 is the input
+    at: dict[int, int] = field(
+        default_factory=dict
+    )  # tensor -> number of the row it comes from; 0 is the input
     counted: set[int] = field(default_factory=set)
 
     def write(self) -> Table:
@@ -113,14 +117,19 @@ class _Writer:
             self.at[operation.gives] = row.number
         elif operation.word in JOINS and len(sources) > 1:
             words = " and ".join(str(source) if source else "the input" for source in sources)
-            self.at[operation.gives] = self._add(Row(0, call.name, f"{JOINS[operation.word]} of {words}", operation.shape)).number
+            self.at[operation.gives] = self._add(
+                Row(0, call.name, f"{JOINS[operation.word]} of {words}", operation.shape)
+            ).number
         elif word := function_words(operation):
             self.at[operation.gives] = self._add(Row(0, call.name, word, operation.shape)).number
         elif sources:
             self.at[operation.gives] = max(sources)
 
     def _leave(self, call: Call) -> None:
-        own = [*call.module.parameters(recurse=False), *(each for each in call.module.buffers(recurse=False) if each.is_floating_point())]
+        own = [
+            *call.module.parameters(recurse=False),
+            *(each for each in call.module.buffers(recurse=False) if each.is_floating_point()),
+        ]
         if call.leaf or own:
             self._row_of(call).shape = call.shape
         elif id(call) in self.of_call:

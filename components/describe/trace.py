@@ -1,7 +1,9 @@
-"""Watch a net compute one picture without computing it: on the meta device every tensor has a shape and no content.
+"""Watch a net compute one picture without computing it: on the meta device every tensor has a shape
+and no content.
 
-What is seen are module calls (layers) and tensor operations (additions, concatenations, attention, convolutions written as functions),
-and which operation takes which tensor. Nothing is asked about what net it is.
+What is seen are module calls (layers) and tensor operations (additions, concatenations, attention,
+convolutions written as functions), and which operation takes which tensor. Nothing is asked about
+what net it is.
 """
 
 from __future__ import annotations
@@ -104,7 +106,8 @@ class Trace:
 
 
 def trace(net: nn.Module, shape: Shape) -> Trace:
-    """Follow one picture of `shape` (C, H, W) through a net that lies on the meta device, in eval mode.
+    """Follow one picture of `shape` (C, H, W) through a net that lies on the meta device, in eval
+    mode.
 
     Raises what the net raises when it cannot take that size.
     """
@@ -134,7 +137,9 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         # Tensors are kept, so that no identity is used twice; on the meta device they hold nothing.
         self.flowing: dict[Key, Tensor] = {id(self.source): self.source}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         takes = tuple(id(tensor) for tensor in _tensors(args) if id(tensor) in self.flowing)
         input = next(_tensors((out,)), None)
@@ -145,7 +150,9 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
             word = func._schema.name.split("::")[-1].strip("_")
             found = _convolution(args) if word == "convolution" else None
             slope = float(args[1]) if word == "leaky_relu" and len(args) > 1 else 0.0
-            self.events.append(Operation(word, self.calls[-1], takes, id(input), tuple(input.shape[1:]), macs, found, slope))
+            self.events.append(
+                Operation(word, self.calls[-1], takes, id(input), tuple(input.shape[1:]), macs, found, slope)
+            )
         return out
 
 
@@ -159,16 +166,31 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 
 def _convolution(args: tuple[Any, ...]) -> Convolution:
     _, weight, _, stride, _, _, transposed, _, groups = args
-    return Convolution(tuple(weight.shape[2:]), max(stride), transposed, groups > 1 and groups == weight.shape[0])
+    return Convolution(
+        tuple(weight.shape[2:]), max(stride), transposed, groups > 1 and groups == weight.shape[0]
+    )
 
 
 def _hang(module: nn.Module, name: str, watch: _Watch) -> Iterator[RemovableHandle]:
-    """Put a hook before and behind every module; what makes a weight (spectral normalisation) stays inside its layer."""
-    children = [] if is_parametrized(module) else [(child, inner) for child, inner in module.named_children() if inner is not None]
+    """Put a hook before and behind every module; what makes a weight (spectral normalisation) stays
+    inside its layer.
+    """
+    children = (
+        []
+        if is_parametrized(module)
+        else [(child, inner) for child, inner in module.named_children() if inner is not None]
+    )
 
     def before(module: nn.Module, input: tuple[Any, ...]) -> None:
         first = next(_tensors(input))
-        call = Call(name, module, not children, tuple(watch.calls), tuple(id(tensor) for tensor in _tensors(input)), shape_in=tuple(first.shape[1:]))
+        call = Call(
+            name,
+            module,
+            not children,
+            tuple(watch.calls),
+            tuple(id(tensor) for tensor in _tensors(input)),
+            shape_in=tuple(first.shape[1:]),
+        )
         watch.calls.append(call)
         watch.events.append(Enter(call))
 

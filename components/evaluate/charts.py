@@ -1,4 +1,6 @@
-"""The report's two drawings as geometry: gains in order, and gain against how hard a photo is. The template turns them into SVG."""
+"""The report's two drawings as geometry: gains in order, and gain against how hard a photo is. The
+template turns them into SVG.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ class Chart:
 
 
 def gains_in_order(scores: Sequence[PhotoScore]) -> Chart:
-    """One bar a photo, from the most gained to the least: what share of photos gets better, and by how much."""
+    """One bar a photo, from the most gained to the least: what share of photos gets better, and by
+    how much.
+    """
     order = ranked(scores)
     y = _gain_axis(scores)
     step = (WIDTH - LEFT - RIGHT) / len(order)
@@ -82,28 +86,67 @@ def gains_in_order(scores: Sequence[PhotoScore]) -> Chart:
     for place, score in enumerate(order):
         top, foot = sorted((y.at(gain_of(score)), y.at(0.0)))
         style = "better" if gain_of(score) > 0 else "worse"
-        marks.append(Mark(round(LEFT + place * step, 2), top, round(max(step * 0.85, 0.5), 2), max(foot - top, 0.5), style, _words(score)))
-    ends = (Tick(round(LEFT + step / 2, 2), "1"), Tick(round(LEFT + (len(order) - 0.5) * step, 2), str(len(order))))
-    return Chart("Every test pair, most gained first", "pair", _gain_title(), ends[: len(order)], y.ticks(), y.at(0.0), tuple(marks))
+        marks.append(
+            Mark(
+                round(LEFT + place * step, 2),
+                top,
+                round(max(step * 0.85, 0.5), 2),
+                max(foot - top, 0.5),
+                style,
+                _words(score),
+            )
+        )
+    ends = (
+        Tick(round(LEFT + step / 2, 2), "1"),
+        Tick(round(LEFT + (len(order) - 0.5) * step, 2), str(len(order))),
+    )
+    return Chart(
+        "Every test pair, most gained first",
+        "pair",
+        _gain_title(),
+        ends[: len(order)],
+        y.ticks(),
+        y.at(0.0),
+        tuple(marks),
+    )
 
 
 def gain_by_severity(scores: Sequence[PhotoScore]) -> Chart:
     """One dot a photo: does the restorer help where the blur is strong, or only where it is mild?"""
     y = _gain_axis(scores)
     x = Axis(0.0, max(0.1, *(score.severity for score in scores)) * 1.05, LEFT, WIDTH - RIGHT)
-    marks = tuple(Mark(x.at(score.severity), y.at(gain_of(score)), 0.0, 0.0, score.severity_class, _words(score)) for score in ranked(scores))
+    marks = tuple(
+        Mark(x.at(score.severity), y.at(gain_of(score)), 0.0, 0.0, score.severity_class, _words(score))
+        for score in ranked(scores)
+    )
     title = "Gain against the extent of the blur"
-    return Chart(title, "RMS radius of the blur, px", _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks, SEVERITIES)
+    return Chart(
+        title, "RMS radius of the blur, px", _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks, SEVERITIES
+    )
 
 
 def gain_by_start(scores: Sequence[PhotoScore], baseline: str) -> Chart:
-    """One dot a photo, for tasks without a blur: does the net help where the baseline is far off, or only where it is near?"""
+    """One dot a photo, for tasks without a blur: does the net help where the baseline is far off,
+    or only where it is near?
+    """
     y, starts = _gain_axis(scores), [score.do_nothing[PRIMARY] for score in scores]
     room = max(max(starts) - min(starts), 0.1) * 0.05
     x = Axis(min(starts) - room, max(starts) + room, LEFT, WIDTH - RIGHT)
-    marks = tuple(Mark(x.at(score.do_nothing[PRIMARY]), y.at(gain_of(score)), 0.0, 0.0, score.severity_class, _words(score)) for score in ranked(scores))
+    marks = tuple(
+        Mark(
+            x.at(score.do_nothing[PRIMARY]),
+            y.at(gain_of(score)),
+            0.0,
+            0.0,
+            score.severity_class,
+            _words(score),
+        )
+        for score in ranked(scores)
+    )
     axis = f"{METRICS[PRIMARY].title} of {baseline}, {METRICS[PRIMARY].unit}"
-    return Chart(f"Gain against what {baseline} scores", axis, _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks)
+    return Chart(
+        f"Gain against what {baseline} scores", axis, _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks
+    )
 
 
 def _gain_axis(scores: Sequence[PhotoScore]) -> Axis:

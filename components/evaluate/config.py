@@ -14,7 +14,9 @@ SheetName = Literal["best", "median", "worst"]
 
 
 class EvaluateConfig(Part):
-    """How a checkpoint is measured. Restored photos are clipped and rounded to the pairs' 8 or 16 bits first, as anyone who saves them does."""
+    """How a checkpoint is measured. Restored photos are clipped and rounded to the pairs' 8 or 16
+    bits first, as anyone who saves them does.
+    """
 
     metrics: tuple[str, ...] = Field(
         default=("psnr_rgb", "ssim_gauss11_rgb", "lpips_alex"),
@@ -22,11 +24,21 @@ class EvaluateConfig(Part):
         description="metric names with their variant; those that cannot be measured are reported as skipped",
     )
     set_metrics: tuple[str, ...] = Field(
-        default=(), description="metrics of the whole test set, such as fid_inception: reported, never gated, weak on few photos; skipped likewise"
+        default=(),
+        description=(
+            "metrics of the whole test set, such as fid_inception: reported, never gated, weak on few photos;"
+            " skipped likewise"
+        ),
     )
-    tile_px: int = Field(1024, ge=256, le=8192, description="longer photos are restored in overlapping tiles of this size, px")
-    sheets: tuple[SheetName, ...] = Field(default=("best", "median", "worst"), description="side-by-side pictures to draw, by PSNR gained")
-    error_gain: float = Field(4.0, ge=1, le=32, description="how many times the error is amplified on the sheets")
+    tile_px: int = Field(
+        1024, ge=256, le=8192, description="longer photos are restored in overlapping tiles of this size, px"
+    )
+    sheets: tuple[SheetName, ...] = Field(
+        default=("best", "median", "worst"), description="side-by-side pictures to draw, by PSNR gained"
+    )
+    error_gain: float = Field(
+        4.0, ge=1, le=32, description="how many times the error is amplified on the sheets"
+    )
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -34,9 +46,18 @@ class EvaluateConfig(Part):
             metric_named(name)
         for name in self.set_metrics:
             set_metric_named(name)
-        for field, values in (("metrics", self.metrics), ("set_metrics", self.set_metrics), ("sheets", self.sheets)):
+        for field, values in (
+            ("metrics", self.metrics),
+            ("set_metrics", self.set_metrics),
+            ("sheets", self.sheets),
+        ):
             if len(set(values)) < len(values):
-                raise RecipeError(f"evaluate.{field} names something twice: {', '.join(values)}; name each once")
+                raise RecipeError(
+                    f"evaluate.{field} names something twice: {', '.join(values)}; name each once"
+                )
         if PRIMARY not in self.metrics:
-            raise RecipeError(f"evaluate.metrics must hold {PRIMARY}: the gate and the order of the pictures rest on it; got {', '.join(self.metrics)}")
+            raise RecipeError(
+                f"evaluate.metrics must hold {PRIMARY}: the gate and the order of the pictures rest on it;"
+                f" got {', '.join(self.metrics)}"
+            )
         return self

@@ -1,4 +1,6 @@
-"""Measure any restorer on a PairSet, photo by photo, beside doing nothing. The promotion step measures the champion with it again."""
+"""Measure any restorer on a PairSet, photo by photo, beside doing nothing. The promotion step
+measures the champion with it again.
+"""
 
 from __future__ import annotations
 
@@ -23,48 +25,70 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 Restore = Callable[[Floats], Floats]  # (H, W, 3) in [0, 1] to (scale H, scale W, 3), not clipped
-See = Callable[[Bytes8, Bytes8, Bytes8], None]  # restored, baseline and sharp photo, each (H, W, 3) as saved, in 8 bits
+See = Callable[
+    [Bytes8, Bytes8, Bytes8], None
+]  # restored, baseline and sharp photo, each (H, W, 3) as saved, in 8 bits
 
 
 def measure(
-    restore: Restore, pairset: PairSet, metrics: Sequence[str], split: Split = "test", *, title: str = "evaluate", see: See | None = None
+    restore: Restore,
+    pairset: PairSet,
+    metrics: Sequence[str],
+    split: Split = "test",
+    *,
+    title: str = "evaluate",
+    see: See | None = None,
 ) -> tuple[PhotoScore, ...]:
-    """How near each photo of a split comes to the sharp one, restored and by the PairSet's baseline (components/core/baseline.py).
+    """How near each photo of a split comes to the sharp one, restored and by the PairSet's baseline
+    (components/core/baseline.py).
 
     restore: a photo (H, W, 3) float32 in [0, 1] to the restored one, values outside allowed.
-    metrics: names of metrics that can be measured here (see `measurable`); see: is shown each photo, for metrics of the whole set.
-    Both photos are rounded before they are measured, to the bits of the sharp one, as they would be saved; a restored photo is clipped first, and
-    what is not a number counts as black. `seconds` is the restorer's alone, after one warm-up that is not counted.
-    Returns one row a pair, ordered by pair id; all but `seconds` is the same in every run on the same machine.
-    Raises InputError when the split is empty or a restored photo has another size than the sharp one, LineageError when a
-    pair's file is not the one the PairSet names, WeightsError when a metric cannot be measured.
+    metrics: names of metrics that can be measured here (see `measurable`); see: is shown each
+    photo, for metrics of the whole set. Both photos are rounded before they are measured, to the
+    bits of the sharp one, as they would be saved; a restored photo is clipped first, and what is
+    not a number counts as black. `seconds` is the restorer's alone, after one warm-up that is not
+    counted.
+    Returns one row a pair, ordered by pair id; all but `seconds` is the same in every run on the
+    same machine.
+    Raises InputError when the split is empty or a restored photo has another size than the sharp
+    one, LineageError when a pair's file is not the one the PairSet names, WeightsError when a
+    metric cannot be measured.
     """
     measured, skipped = measurable(metrics)
     if skipped:
         raise WeightsError("; ".join(skipped.values()))
     pairs = sorted(pairset.pairs(split), key=lambda pair: pair.id)
     if not pairs:
-        raise InputError(f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more photos, or a larger share to {split}")
+        raise InputError(
+            f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more"
+            f" photos, or a larger share to {split}"
+        )
     restore(to_float(read_pair(pairset, pairs[0])[0]))
-    return tuple(_score(restore, pairset, pair, measured, see) for pair in tracked(pairs, title, len(pairs), "pairs"))
+    return tuple(
+        _score(restore, pairset, pair, measured, see) for pair in tracked(pairs, title, len(pairs), "pairs")
+    )
 
 
 def read_pair(pairset: PairSet, pair: Pair) -> tuple[Pixels, Pixels]:
-    """The blurred and the sharp photo, (H, W, 3) uint8 or uint16. Raises LineageError when a file is missing or not the one that was measured."""
+    """The blurred and the sharp photo, (H, W, 3) uint8 or uint16. Raises LineageError when a file
+    is missing or not the one that was measured.
+    """
     found = []
     for name, wanted in ((pair.input, pair.input_sha256), (pair.target, pair.target_sha256)):
         path = pairset.folder / name
         data = path.read_bytes() if path.is_file() else b""
         if sha256_of_bytes(data) != wanted:
             raise LineageError(
-                f"{path} is missing or was altered: its SHA-256 is not the {wanted[:12]}… that the PairSet names; run synthesize again, or dvc checkout"
+                f"{path} is missing or was altered: its SHA-256 is not the {wanted[:12]}… that the PairSet"
+                " names; run synthesize again, or dvc checkout"
             )
         found.append(decode(data).pixels)
     return found[0], found[1]
 
 
 def as_saved(restored: Floats, bits: Bits = 8) -> Pixels:
-    """A restorer's output as it would be saved: clipped, rounded to 8 or 16 bits; NaN and infinities become black.
+    """A restorer's output as it would be saved: clipped, rounded to 8 or 16 bits; NaN and
+    infinities become black.
 
     >>> as_saved(np.array([[[0.5, 1.7, np.nan]]], np.float32)).tolist()
     [[[128, 255, 0]]]
@@ -72,7 +96,9 @@ def as_saved(restored: Floats, bits: Bits = 8) -> Pixels:
     return to_pixels(np.where(np.isfinite(restored), restored, np.float32(0.0)), bits)
 
 
-def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str], see: See | None) -> PhotoScore:
+def _score(
+    restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str], see: See | None
+) -> PhotoScore:
     input, target = read_pair(pairset, pair)
     photo = to_float(input)
     began = time.perf_counter()
@@ -82,7 +108,8 @@ def _score(restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str
     for name, made in (("restored", restored), ("untouched", nothing)):
         if made.shape != target.shape:
             raise InputError(
-                f"the {name} photo of pair {pair.id} is {_size(made)}, the sharp one {_size(target)}; is the checkpoint for scale {pairset.scale}?"
+                f"the {name} photo of pair {pair.id} is {_size(made)}, the sharp one {_size(target)}; is the"
+                f" checkpoint for scale {pairset.scale}?"
             )
     saved, numbers = as_saved(restored, bits_of(target)), restored[np.isfinite(restored)]
     if see is not None:

@@ -1,4 +1,6 @@
-"""The report as one HTML file that needs nothing else: pictures inside, no script, readable in light and dark."""
+"""The report as one HTML file that needs nothing else: pictures inside, no script, readable in
+light and dark.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.core.baseline import sentence_for, words_for
 from components.core.records import EvalReport, PhotoScore
-from components.evaluate.charts import HEIGHT, LEFT, RIGHT, WIDTH, gain_by_severity, gain_by_start, gains_in_order
+from components.evaluate.charts import (
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    WIDTH,
+    gain_by_severity,
+    gain_by_start,
+    gains_in_order,
+)
 from components.evaluate.summary import Group, by_blur_kind, by_severity, gain_of, has_blur, ranked, whole
 from components.evaluate.tables import MOST_ACROSS
 from components.metrics import METRICS, PRIMARY, SET_METRICS, any_metric
@@ -28,8 +38,18 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
     scores: the report's rows, one a test pair.
     sheets: name ("best") to picture (h, w, 3) uint8, in the order to show them.
     """
-    folder, words, scale = Path(__file__).parent, words_for(report.task, report.baseline), report.about.get("scale")
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    folder, words, scale = (
+        Path(__file__).parent,
+        words_for(report.task, report.baseline),
+        report.about.get("scale"),
+    )
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     return environment.get_template("report.html.j2").render(
         report=report,
         digest=report.digest,
@@ -45,7 +65,10 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
         has_blur=has_blur(scores),
         photos=[(score, gain_of(score)) for score in ranked(scores)],
         broken=[score for score in scores if not score.finite],
-        charts=[gains_in_order(scores), gain_by_severity(scores) if has_blur(scores) else gain_by_start(scores, words.nothing)],
+        charts=[
+            gains_in_order(scores),
+            gain_by_severity(scores) if has_blur(scores) else gain_by_start(scores, words.nothing),
+        ],
         canvas={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
         sheets={name: _data_uri(picture) for name, picture in sheets.items()},
     )
@@ -61,7 +84,12 @@ def _tables(scores: Sequence[PhotoScore]) -> dict[str, tuple[Group, ...]]:
 
 def _data_uri(picture: Bytes8) -> str:
     # 4:4:4, because a sheet is there to be looked at closely.
-    settings = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    settings = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        JPEG_QUALITY,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
     done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), settings)
     assert done, "OpenCV could not encode a JPEG"
     return "data:image/jpeg;base64," + base64.b64encode(bytes(data)).decode()

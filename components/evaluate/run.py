@@ -1,4 +1,6 @@
-"""The evaluate stage: checkpoint and test pairs in, EvalReport, sheets and HTML page out. Run by `refocus evaluate RECIPE`."""
+"""The evaluate stage: checkpoint and test pairs in, EvalReport, sheets and HTML page out. Run by
+`refocus evaluate RECIPE`.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,10 @@ PAGE = "report.html"
 def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out: Path) -> EvalReport:
     """Measure a checkpoint and doing nothing on the test pairs.
 
-    Writes report.json, scores.jsonl, sheets/{best,median,worst}.png and report.html below `out`. The record is written last, so
-    that a folder with a report.json is complete.
-    Raises LineageError when the checkpoint's or a pair's file is not the one its record names, InputError when there is no test pair.
+    Writes report.json, scores.jsonl, sheets/{best,median,worst}.png and report.html below `out`.
+    The record is written last, so that a folder with a report.json is complete.
+    Raises LineageError when the checkpoint's or a pair's file is not the one its record names,
+    InputError when there is no test pair.
     """
     restorer = load_restorer(checkpoint.verify().folder, tile_px=config.tile_px)
     names, skipped = measurable(config.metrics)
@@ -65,8 +68,12 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
     return report.save(out)
 
 
-def draw_sheets(config: EvaluateConfig, restore: Restore, pairset: PairSet, scores: tuple[PhotoScore, ...]) -> dict[str, npt.NDArray[np.uint8]]:
-    """Restore the chosen photos once more and lay them side by side: cheaper than to keep every restored photo."""
+def draw_sheets(
+    config: EvaluateConfig, restore: Restore, pairset: PairSet, scores: tuple[PhotoScore, ...]
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """Restore the chosen photos once more and lay them side by side: cheaper than to keep every
+    restored photo.
+    """
     words = words_for(pairset.task, pairset.baseline)
     pairs = {pair.id: pair for pair in pairset.pairs("test")}
     sheets: dict[str, npt.NDArray[np.uint8]] = {}
@@ -75,15 +82,21 @@ def draw_sheets(config: EvaluateConfig, restore: Restore, pairset: PairSet, scor
         restored = as_saved(restore(to_float(small)), bits_of(target))
         input = small if words.input == "input" else do_nothing(pairset, small)
         shown = {"input": at_bits(input, 8), "restored": at_bits(restored, 8), "target": at_bits(target, 8)}
-        sheets[name] = draw_sheet(f"{name} of {len(scores)}", score, words, **shown, error_gain=config.error_gain)
+        sheets[name] = draw_sheet(
+            f"{name} of {len(scores)}", score, words, **shown, error_gain=config.error_gain
+        )
     return sheets
 
 
 def _about(restorer: Restorer, pairset: PairSet, checkpoint: Checkpoint) -> dict[str, JsonValue]:
-    """What people want to know beside the numbers: where the time was measured, and whether the photos are this checkpoint's own."""
+    """What people want to know beside the numbers: where the time was measured, and whether the
+    photos are this checkpoint's own.
+    """
     device = restorer.device
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})",
+        "device": (
+            torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
+        ),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "tile_px": restorer.tile_px,

@@ -15,7 +15,9 @@ Extract = Callable[[Bytes8], Features]
 
 
 class WholeSet:
-    """Sees every photo of a split once and then says how far the restored photos, and the baseline, are from the sharp ones as sets."""
+    """Sees every photo of a split once and then says how far the restored photos, and the baseline,
+    are from the sharp ones as sets.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
         self.metrics = [SET_METRICS[name] for name in names]
@@ -30,7 +32,9 @@ class WholeSet:
         """By metric name: of the restored photos, and of the baseline."""
         restored, nothing = {}, {}
         for metric in self.metrics:
-            made, untouched, wanted = (np.stack(column) for column in zip(*self._seen[metric.features], strict=True))
+            made, untouched, wanted = (
+                np.stack(column) for column in zip(*self._seen[metric.features], strict=True)
+            )
             restored[metric.name] = metric.function(made, wanted)
             nothing[metric.name] = metric.function(untouched, wanted)
         return restored, nothing

@@ -1,4 +1,6 @@
-"""Side-by-side pictures: input | restored | target | error, for the photo that gained most, the median one and the one that gained least."""
+"""Side-by-side pictures: input | restored | target | error, for the photo that gained most, the
+median one and the one that gained least.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,31 @@ INK, FAINT, PAPER, MARK = "#1b1f24", "#5b6570", "#ffffff", (255, 214, 10)
 
 
 def picked(scores: Sequence[PhotoScore], names: Sequence[SheetName]) -> dict[SheetName, PhotoScore]:
-    """Which photo each sheet shows, by gain in the primary metric; of an even number the median is the better of the middle two."""
+    """Which photo each sheet shows, by gain in the primary metric; of an even number the median is
+    the better of the middle two.
+    """
     order = ranked(scores)
     place: dict[SheetName, int] = {"best": 0, "median": (len(order) - 1) // 2, "worst": len(order) - 1}
     return {name: order[place[name]] for name in names}
 
 
-def draw_sheet(title: str, score: PhotoScore, words: Words, *, input: Bytes8, restored: Bytes8, target: Bytes8, error_gain: float = 4.0) -> Bytes8:
-    """One sheet: four panels of the whole photo and, when it is larger than a panel shows well, four of a region at pixel level.
+def draw_sheet(
+    title: str,
+    score: PhotoScore,
+    words: Words,
+    *,
+    input: Bytes8,
+    restored: Bytes8,
+    target: Bytes8,
+    error_gain: float = 4.0,
+) -> Bytes8:
+    """One sheet: four panels of the whole photo and, when it is larger than a panel shows well,
+    four of a region at pixel level.
 
-    title: what the sheet shows, such as "best of 12". given, restored, sharp: (H, W, 3) uint8 of one size; a small photo comes enlarged.
-    Returns (h, w, 3) uint8. The region is where `given` is farthest from `target`, so it is the same one for every checkpoint.
+    title: what the sheet shows, such as "best of 12". given, restored, sharp: (H, W, 3) uint8 of
+    one size; a small photo comes enlarged.
+    Returns (h, w, 3) uint8. The region is where `given` is farthest from `target`, so it is the
+    same one for every checkpoint.
     """
     error = amplified_error(restored, target, error_gain)
     nothing = () if words.input == words.nothing else (f"{words.nothing}:",)
@@ -72,14 +88,22 @@ def where_farthest(input: Bytes8, target: Bytes8, size_px: int) -> tuple[int, in
     """Top and left of the square region in which the given photo differs most from the sharp one."""
     off = (input.astype(np.float32) - target.astype(np.float32)) ** 2
     total = cv2.integral(off.sum(2), sdepth=cv2.CV_64F)
-    inside = total[size_px:, size_px:] - total[:-size_px, size_px:] - total[size_px:, :-size_px] + total[:-size_px, :-size_px]
+    inside = (
+        total[size_px:, size_px:]
+        - total[:-size_px, size_px:]
+        - total[size_px:, :-size_px]
+        + total[:-size_px, :-size_px]
+    )
     top, left = np.unravel_index(int(inside.argmax()), inside.shape)
     return int(top), int(left)
 
 
 def _numbers(values: Mapping[str, float]) -> tuple[str, ...]:
     """Values in a caption, each led by its metric's name but the primary one."""
-    return tuple(METRICS[name].text(value) if name == PRIMARY else f"{METRICS[name].title} {METRICS[name].text(value)}" for name, value in values.items())
+    return tuple(
+        METRICS[name].text(value) if name == PRIMARY else f"{METRICS[name].title} {METRICS[name].text(value)}"
+        for name, value in values.items()
+    )
 
 
 def _fitted(photo: Bytes8) -> Bytes8:
@@ -91,18 +115,26 @@ def _fitted(photo: Bytes8) -> Bytes8:
 
 
 def _marked(photo: Bytes8, top: int, left: int) -> Bytes8:
-    """The photo with a frame around the region that is magnified below, two px wide once it is shrunk."""
+    """The photo with a frame around the region that is magnified below, two px wide once it is
+    shrunk.
+    """
     framed = np.ascontiguousarray(photo.copy())
     stroke = max(1, round(2 * max(photo.shape[:2]) / PANEL_PX))
     cv2.rectangle(framed, (left, top), (left + DETAIL_PX - 1, top + DETAIL_PX - 1), MARK, stroke)
     return framed
 
 
-def _composed(title: str, about: str, captions: Mapping[str, tuple[str, ...]], rows: Sequence[Sequence[Bytes8]]) -> Bytes8:
+def _composed(
+    title: str, about: str, captions: Mapping[str, tuple[str, ...]], rows: Sequence[Sequence[Bytes8]]
+) -> Bytes8:
     head_px, caption_px = 66, 26
     heights = [max(panel.shape[0] for panel in row) for row in rows]
     lefts = [GAP_PX + column * (PANEL_PX + GAP_PX) for column in range(len(captions))]
-    page = Image.new("RGB", (lefts[-1] + PANEL_PX + GAP_PX, head_px + caption_px + sum(heights) + GAP_PX * len(rows)), PAPER)
+    page = Image.new(
+        "RGB",
+        (lefts[-1] + PANEL_PX + GAP_PX, head_px + caption_px + sum(heights) + GAP_PX * len(rows)),
+        PAPER,
+    )
     draw = ImageDraw.Draw(page)
     draw.text((GAP_PX, 10), title, INK, _typeface(20, bold=True))
     draw.text((GAP_PX, 38), about, FAINT, _typeface(14))
@@ -125,7 +157,9 @@ def _composed(title: str, about: str, captions: Mapping[str, tuple[str, ...]], r
 
 @cache
 def _typeface(size_px: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """DejaVu Sans from matplotlib's files (its code is not imported); Pillow's own face lacks × and −."""
+    """DejaVu Sans from matplotlib's files (its code is not imported); Pillow's own face lacks × and
+    −.
+    """
     place = importlib.util.find_spec("matplotlib")
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     path = Path(str(place.origin)).parent / "mpl-data" / "fonts" / "ttf" / name if place else Path(name)

@@ -1,4 +1,6 @@
-"""From one row a photo to what a report says: means, gains, and the same by severity and by blur kind."""
+"""From one row a photo to what a report says: means, gains, and the same by severity and by blur
+kind.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ def seconds_per_megapixel(scores: Sequence[PhotoScore]) -> float:
     return median(score.seconds / score.megapixels for score in scores)
 
 
-def _groups(scores: Sequence[PhotoScore], key: Callable[[PhotoScore], str], first: Iterable[str]) -> tuple[Group, ...]:
+def _groups(
+    scores: Sequence[PhotoScore], key: Callable[[PhotoScore], str], first: Iterable[str]
+) -> tuple[Group, ...]:
     found = {key(score) for score in scores}
     order = [name for name in first if name in found]
     order += sorted(found.difference(order))

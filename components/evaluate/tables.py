@@ -7,30 +7,42 @@ from components.core.records import EvalReport
 from components.evaluate.summary import Group, by_severity, whole
 from components.metrics import METRICS, SET_METRICS, any_metric
 
-MOST_ACROSS = 3  # metrics side by side; more stand below each other, since a terminal is about 120 characters wide
+MOST_ACROSS = (
+    3  # metrics side by side; more stand below each other, since a terminal is about 120 characters wide
+)
 
 
 def terminal_table(report: EvalReport) -> str:
-    """The baseline against restored: every metric, on all test pairs and by severity; metrics of the whole set; then what was skipped.
+    """The baseline against restored: every metric, on all test pairs and by severity; metrics of
+    the whole set; then what was skipped.
 
     report: as run() saved it, so that its scores can be read.
     """
     scores = report.scores()
     total, parts, words = whole(scores), by_severity(scores), words_for(report.task, report.baseline)
     columns = (words.nothing, words.restored, "gain")
-    groups = {"all test pairs": total} | ({f"  {part.name} blur": part for part in parts} if len(parts) > 1 else {})
+    groups = {"all test pairs": total} | (
+        {f"  {part.name} blur": part for part in parts} if len(parts) > 1 else {}
+    )
     if len(report.metrics) <= MOST_ACROSS:
-        rows = [("", "pairs", *(f"{METRICS[name].title} {what}" for name in report.metrics for what in columns))]
+        rows = [
+            ("", "pairs", *(f"{METRICS[name].title} {what}" for name in report.metrics for what in columns))
+        ]
         rows += [_row(name, group, report.metrics) for name, group in groups.items()]
     else:
         rows = [("", "", "pairs", *columns)]
-        rows += [(METRICS[metric].title, *_row(name, group, (metric,))) for metric in report.metrics for name, group in groups.items()]
+        rows += [
+            (METRICS[metric].title, *_row(name, group, (metric,)))
+            for metric in report.metrics
+            for name, group in groups.items()
+        ]
     lines = _aligned(rows)
     lines.insert(1, "-" * len(lines[0]))
     device = report.about.get("device")
     lines += [
         "",
-        f"{total.improved} of {total.count} pairs improved; {report.seconds_per_megapixel:.2f} s per megapixel" + (f" on {device}" if device else ""),
+        f"{total.improved} of {total.count} pairs improved; {report.seconds_per_megapixel:.2f} s per"
+        " megapixel" + (f" on {device}" if device else ""),
     ]
     broken = sum(not score.finite for score in scores)
     if broken:
@@ -38,7 +50,10 @@ def terminal_table(report: EvalReport) -> str:
     for name, value in report.set_restored.items():
         metric, nothing = SET_METRICS[name], report.set_do_nothing[name]
         gain = metric.text(metric.gain(value, nothing), signed=True)
-        lines += [f"{metric.title} {words.nothing} {metric.text(nothing)}, {words.restored} {metric.text(value)}, gain {gain}, over {total.count} pairs"]
+        lines += [
+            f"{metric.title} {words.nothing} {metric.text(nothing)}, {words.restored} {metric.text(value)},"
+            f" gain {gain}, over {total.count} pairs"
+        ]
         lines += [f"  {metric.title} is {metric.weakness}"]
     lines += [f"{any_metric(name).title} skipped: {reason}" for name, reason in report.skipped.items()]
     return "\n".join(lines)
@@ -48,7 +63,11 @@ def _row(name: str, group: Group, metrics: tuple[str, ...]) -> tuple[str, ...]:
     cells = [name, str(group.count)]
     for metric in metrics:
         show = METRICS[metric].text
-        cells += [show(group.do_nothing[metric]), show(group.restored[metric]), show(group.gain(metric), signed=True)]
+        cells += [
+            show(group.do_nothing[metric]),
+            show(group.restored[metric]),
+            show(group.gain(metric), signed=True),
+        ]
     return tuple(cells)
 
 
@@ -56,6 +75,9 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     left = sum(1 for cell in rows[0] if not cell)  # columns of names have no heading
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
-        "  ".join(cell.ljust(width) if column < left else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     ]

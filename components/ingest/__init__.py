@@ -1,1 +1,3 @@
-"""Stage ingest: sharp photos as found, out of a folder, a bucket or installed packages, become a PhotoSet; so do real pairs and video."""
+"""Stage ingest: sharp photos as found, out of a folder, a bucket or installed packages, become a
+PhotoSet; so do real pairs and video.
+"""

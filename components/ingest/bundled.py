@@ -1,8 +1,9 @@
 """Colour photos that come inside packages Refocus needs anyway: a demonstration without a download.
 
-The split is fixed, so that everybody's demo reports the same test photos: three with different detail (roofs and lettering,
-wood grain and porcelain, thin bright structures before a dark sky). Origins and terms are those that the packages themselves
-state, in skimage/data/_fetchers.py (docstrings), sklearn/datasets/images/README.txt and the JPEG comment of grace_hopper.jpg.
+The split is fixed, so that everybody's demo reports the same test photos: three with different
+detail (roofs and lettering, wood grain and porcelain, thin bright structures before a dark sky).
+Origins and terms are those that the packages themselves state, in skimage/data/_fetchers.py
+(docstrings), sklearn/datasets/images/README.txt and the JPEG comment of grace_hopper.jpg.
 """
 
 from __future__ import annotations
@@ -27,9 +28,23 @@ class Bundled:
 
 
 BUNDLED_PHOTOS: tuple[Bundled, ...] = (
-    Bundled("skimage", "data/astronaut.png", "train", "Eileen Collins, NASA Great Images database, flic.kr/p/r9qvLn; scikit-image", "public domain"),
-    Bundled("skimage", "data/chelsea.png", "train", "Chelsea the cat, by Stefan van der Walt; scikit-image", "CC0"),
-    Bundled("skimage", "data/hubble_deep_field.jpg", "train", "Hubble eXtreme Deep Field, NASA; scikit-image", "public domain (NASA media guidelines)"),
+    Bundled(
+        "skimage",
+        "data/astronaut.png",
+        "train",
+        "Eileen Collins, NASA Great Images database, flic.kr/p/r9qvLn; scikit-image",
+        "public domain",
+    ),
+    Bundled(
+        "skimage", "data/chelsea.png", "train", "Chelsea the cat, by Stefan van der Walt; scikit-image", "CC0"
+    ),
+    Bundled(
+        "skimage",
+        "data/hubble_deep_field.jpg",
+        "train",
+        "Hubble eXtreme Deep Field, NASA; scikit-image",
+        "public domain (NASA media guidelines)",
+    ),
     Bundled(
         "skimage",
         "data/ihc.png",
@@ -51,10 +66,30 @@ BUNDLED_PHOTOS: tuple[Bundled, ...] = (
         "commons.wikimedia.org/wiki/File:Grace_Hopper.jpg; matplotlib",
         "not stated by the package",
     ),
-    Bundled("sklearn", "datasets/images/flower.jpg", "val", "flickr.com/photos/vultilion/6056698931; scikit-learn", "CC BY 2.0"),
-    Bundled("sklearn", "datasets/images/china.jpg", "test", "flickr.com/photos/danielbuechele/6061409035; scikit-learn", "CC BY 2.0"),
-    Bundled("skimage", "data/coffee.png", "test", "Pikolo Espresso Bar, by Rachel Michetti; scikit-image", "CC0"),
-    Bundled("skimage", "data/rocket.jpg", "test", "DSCOVR on Falcon 9, flickr.com/photos/spacexphotos/16511594820; scikit-image", "public domain"),
+    Bundled(
+        "sklearn",
+        "datasets/images/flower.jpg",
+        "val",
+        "flickr.com/photos/vultilion/6056698931; scikit-learn",
+        "CC BY 2.0",
+    ),
+    Bundled(
+        "sklearn",
+        "datasets/images/china.jpg",
+        "test",
+        "flickr.com/photos/danielbuechele/6061409035; scikit-learn",
+        "CC BY 2.0",
+    ),
+    Bundled(
+        "skimage", "data/coffee.png", "test", "Pikolo Espresso Bar, by Rachel Michetti; scikit-image", "CC0"
+    ),
+    Bundled(
+        "skimage",
+        "data/rocket.jpg",
+        "test",
+        "DSCOVR on Falcon 9, flickr.com/photos/spacexphotos/16511594820; scikit-image",
+        "public domain",
+    ),
 )
 
 

@@ -1,4 +1,6 @@
-"""The recipe's section `ingest`: where the photos lie, which of them are refused, how they are split."""
+"""The recipe's section `ingest`: where the photos lie, which of them are refused, how they are
+split.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ BUNDLED = "bundled"
 
 
 class ByContent(Part):
-    """Split by the photo's bytes: a photo stays on its side whatever is added or taken away, and whatever it is called."""
+    """Split by the photo's bytes: a photo stays on its side whatever is added or taken away, and
+    whatever it is called.
+    """
 
     kind: Literal["by_content"] = "by_content"
     train: float = Field(0.8, gt=0, lt=1, description="share of the photos")
@@ -25,17 +29,25 @@ class ByContent(Part):
     def _shares_sum_to_one(self) -> Self:
         total = self.train + self.val + self.test
         if abs(total - 1.0) > 1e-6:
-            raise ValueError(f"train + val + test must be 1, got {self.train:g} + {self.val:g} + {self.test:g} = {total:g}")
+            raise ValueError(
+                f"train + val + test must be 1, got {self.train:g} + {self.val:g} + {self.test:g} = {total:g}"
+            )
         return self
 
     def bounds(self, split: Split) -> tuple[float, float]:
         """The split's part of [0, 1): train lies lowest, test highest."""
-        edges = {"train": (0.0, self.train), "val": (self.train, self.train + self.val), "test": (self.train + self.val, 1.0)}
+        edges = {
+            "train": (0.0, self.train),
+            "val": (self.train, self.train + self.val),
+            "test": (self.train + self.val, 1.0),
+        }
         return edges[split]
 
 
 class ByFolder(Part):
-    """Split by the top folder a photo lies in: train/, val/ or test/; no other top folder may hold photos."""
+    """Split by the top folder a photo lies in: train/, val/ or test/; no other top folder may hold
+    photos.
+    """
 
     kind: Literal["by_folder"] = "by_folder"
 
@@ -54,28 +66,60 @@ class IngestConfig(Part):
     """Where sharp photos come from and which are fit to be used."""
 
     photos: str = Field(
-        BUNDLED, min_length=1, description="a folder, s3://bucket/prefix, or `bundled`: photos inside installed packages, with a split of their own"
+        BUNDLED,
+        min_length=1,
+        description=(
+            "a folder, s3://bucket/prefix, or `bundled`: photos inside installed packages, with a split of"
+            " their own"
+        ),
     )
     min_px: int = Field(64, ge=16, description="px; a photo whose shorter side is smaller is left out")
-    max_megapixels: float = Field(200.0, gt=0, le=1000, description="a photo that claims more is left out before it is decoded")
-    near_duplicate_bits: int = Field(64, ge=0, le=96, description="two photos are compared closely when at most so many of their 256 fingerprint bits differ")
+    max_megapixels: float = Field(
+        200.0, gt=0, le=1000, description="a photo that claims more is left out before it is decoded"
+    )
+    near_duplicate_bits: int = Field(
+        64,
+        ge=0,
+        le=96,
+        description=(
+            "two photos are compared closely when at most so many of their 256 fingerprint bits differ"
+        ),
+    )
     split: Splitting = Field(ByContent(), description="what decides a photo's split; with pairs, a scene's")
-    pairs: Pairs | None = Field(None, description="take blurred pictures in beside the sharp ones, instead of making them: what lies at `photos`, and how")
+    pairs: Pairs | None = Field(
+        None,
+        description=(
+            "take blurred pictures in beside the sharp ones, instead of making them: what lies at `photos`,"
+            " and how"
+        ),
+    )
 
     @model_validator(mode="after")
     def _bundled_photos_lie_in_no_folder(self) -> Self:
         if self.photos == BUNDLED and isinstance(self.split, ByFolder):
-            raise ValueError("split by_folder needs photos in folders train, val and test; the bundled photos have a split of their own, so leave split out")
+            raise ValueError(
+                "split by_folder needs photos in folders train, val and test; the bundled photos have a split"
+                " of their own, so leave split out"
+            )
         return self
 
     @model_validator(mode="after")
     def _pairs_have_a_place_and_one_way_to_be_split(self) -> Self:
         if self.pairs is None:
             if isinstance(self.split, OneSplit):
-                raise ValueError("split one_split is for pairs that are only measured on; set pairs too, or take by_content or by_folder")
+                raise ValueError(
+                    "split one_split is for pairs that are only measured on; set pairs too, or take"
+                    " by_content or by_folder"
+                )
             return self
         if self.photos == BUNDLED:
-            raise ValueError(f"pairs {self.pairs.kind} need photos: the folder, or s3://bucket/prefix, where they lie ({self.pairs.LIES})")
+            raise ValueError(
+                f"pairs {self.pairs.kind} need photos: the folder, or s3://bucket/prefix, where they lie"
+                f" ({self.pairs.LIES})"
+            )
         if self.pairs.OWN_SPLITS and self.split != ByContent():
-            raise ValueError(f"pairs {self.pairs.kind} come with a train and a test split of their own, so leave split out; got {self.split.kind}")
+            raise ValueError(
+                f"pairs {self.pairs.kind} come with a train and a test split of their own, so leave split"
+                f" out; got {self.split.kind}"
+            )
         return self

@@ -1,7 +1,9 @@
-"""What decoding taught about a photo's bytes, kept between runs: a nightly ingest then reads and hashes, and decodes only what is new.
+"""What decoding taught about a photo's bytes, kept between runs: a nightly ingest then reads and
+hashes, and decodes only what is new.
 
-Files in the state folder, shared by all recipes. Facts are bound to the bytes by their SHA-256 and to the code that found
-them by the file's name, so that neither can be out of date; a lost or broken file only costs time.
+Files in the state folder, shared by all recipes. Facts are bound to the bytes by their SHA-256 and
+to the code that found them by the file's name, so that neither can be out of date; a lost or broken
+file only costs time.
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ class Known:
     """Facts by photo id."""
 
     def __init__(self) -> None:
-        self._rows = Remembered("examined", ROW, *(Path(str(module.__file__)) for module in (images, examine, near_duplicates)))
+        self._rows = Remembered(
+            "examined", ROW, *(Path(str(module.__file__)) for module in (images, examine, near_duplicates))
+        )
 
     def get(self, photo: str) -> examine.Facts | None:
         """The facts of a photo that was decoded before."""
@@ -88,7 +92,15 @@ class Known:
 
     def add(self, photo: str, facts: examine.Facts) -> None:
         """Remember the facts of a photo just decoded."""
-        self._rows.add(photo, facts.width, facts.height, facts.channels, facts.bits, facts.format.encode(), facts.thumbnail)
+        self._rows.add(
+            photo,
+            facts.width,
+            facts.height,
+            facts.channels,
+            facts.bits,
+            facts.format.encode(),
+            facts.thumbnail,
+        )
 
     def save(self) -> None:
         """Write what was learned, when something was."""

@@ -1,4 +1,6 @@
-"""Look at one file: is it a photo, is it whole, what is it like? Every refusal is a reason in words."""
+"""Look at one file: is it a photo, is it whole, what is it like? Every refusal is a reason in
+words.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,15 @@ class Facts:
 
 
 def bytes_of(found: Found, config: IngestConfig) -> tuple[bytes, str]:
-    """Read a file whole: its bytes and their SHA-256. Raises PhotoError when it cannot be read, or is larger than any photo may be."""
+    """Read a file whole: its bytes and their SHA-256. Raises PhotoError when it cannot be read, or
+    is larger than any photo may be.
+    """
     most = config.max_megapixels * 1e6 * BYTES_PER_PIXEL + ROOM_BYTES
     if found.size_bytes > most:
-        raise PhotoError(f"too large: {found.size_bytes / 1e6:.0f} MB, a photo of {config.max_megapixels:g} megapixels takes at most {most / 1e6:.0f} MB")
+        raise PhotoError(
+            f"too large: {found.size_bytes / 1e6:.0f} MB, a photo of {config.max_megapixels:g} megapixels"
+            f" takes at most {most / 1e6:.0f} MB"
+        )
     try:
         data = found.read()
     except OSError as error:
@@ -44,7 +51,8 @@ def bytes_of(found: Found, config: IngestConfig) -> tuple[bytes, str]:
 def examine(data: bytes, name: str, config: IngestConfig) -> Facts:
     """Decode a file to its last pixel and keep its facts and a thumbnail.
 
-    Raises PhotoError, "kind: reason", when it is no photo, is mislabelled, too large, too small, truncated or damaged.
+    Raises PhotoError, "kind: reason", when it is no photo, is mislabelled, too large, too small,
+    truncated or damaged.
     """
     return facts_of(fit_picture(data, name, config))
 
@@ -66,8 +74,17 @@ def refuse_unfit(head: Header, name: str, config: IngestConfig) -> None:
     extension = "." + name.lower().rpartition(".")[2]
     claimed = FORMAT_OF[extension]
     if claimed != head.format:
-        raise PhotoError(f"mislabelled: the name says {claimed} ({extension}), the content is {head.format}; rename it to .{EXTENSION_OF[head.format]}")
+        raise PhotoError(
+            f"mislabelled: the name says {claimed} ({extension}), the content is {head.format}; rename it to"
+            f" .{EXTENSION_OF[head.format]}"
+        )
     if head.megapixels > config.max_megapixels:
-        raise PhotoError(f"too large: {head.width} × {head.height} px is {head.megapixels:.0f} megapixels, ingest.max_megapixels is {config.max_megapixels:g}")
+        raise PhotoError(
+            f"too large: {head.width} × {head.height} px is {head.megapixels:.0f} megapixels,"
+            f" ingest.max_megapixels is {config.max_megapixels:g}"
+        )
     if min(head.width, head.height) < config.min_px:
-        raise PhotoError(f"too small: {head.width} × {head.height} px, the shorter side must have ingest.min_px = {config.min_px}")
+        raise PhotoError(
+            f"too small: {head.width} × {head.height} px, the shorter side must have ingest.min_px ="
+            f" {config.min_px}"
+        )

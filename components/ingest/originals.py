@@ -13,7 +13,9 @@ FOLDER = "originals"
 
 
 class Originals:
-    """Keeps bytes as they come. As a context: when the block fails, what it had added is taken away again."""
+    """Keeps bytes as they come. As a context: when the block fails, what it had added is taken away
+    again.
+    """
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -22,7 +24,9 @@ class Originals:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             return
         for path in self._added:
@@ -32,7 +36,9 @@ class Originals:
                 folder.rmdir()
 
     def keep(self, photo: str, extension: str, data: bytes) -> str:
-        """Store a photo's bytes unless they are there already, whole; gives the place below the PhotoSet's folder."""
+        """Store a photo's bytes unless they are there already, whole; gives the place below the
+        PhotoSet's folder.
+        """
         file = f"{FOLDER}/{photo}.{extension}"
         path = self._out / file
         if not (path.is_file() and path.stat().st_size == len(data) and sha256_of_file(path) == photo):

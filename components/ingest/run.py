@@ -1,9 +1,11 @@
-"""Take sharp photos in: `refocus ingest RECIPE`; real pairs, with `ingest.pairs`, by components/ingest/pairs/run.py.
+"""Take sharp photos in: `refocus ingest RECIPE`; real pairs, with `ingest.pairs`, by
+components/ingest/pairs/run.py.
 
-Reads every photo at the source once, one at a time; keeps its bytes untouched under originals/, lists what cannot be used in
-quarantine.json, and writes the PhotoSet last, so that a run cut short leaves the old one. The same photos give the same
-folder byte for byte, whatever order they are found in. Kept in memory: one photo, and 2 kB for each seen. Masks and depth maps that lie
-beside photos become a part of their rows (maps.py).
+Reads every photo at the source once, one at a time; keeps its bytes untouched under originals/,
+lists what cannot be used in quarantine.json, and writes the PhotoSet last, so that a run cut short
+leaves the old one. The same photos give the same folder byte for byte, whatever order they are
+found in. Kept in memory: one photo, and 2 kB for each seen. Masks and depth maps that lie beside
+photos become a part of their rows (maps.py).
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ class Candidate:
     found: list[Found] = field(default_factory=list)
 
     def own_split(self, config: IngestConfig) -> Split:
-        """The split its folder, its place in the bundled table or its bytes decide; train wins where names disagree."""
+        """The split its folder, its place in the bundled table or its bytes decide; train wins
+        where names disagree.
+        """
         told = [found.split for found in self.found if found.split is not None]
         if told:
             return min(told, key=SPLITS.index)
@@ -63,8 +67,9 @@ class Candidate:
 def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     """Write originals/, photos.jsonl, quarantine.json and photoset.json below `out`.
 
-    Raises PhotoError when there is no photo, none that can be used, or too few for three splits; ServiceError when a bucket
-    does not answer; InputError when the disk cannot hold the photos. Nothing new stays behind then.
+    Raises PhotoError when there is no photo, none that can be used, or too few for three splits;
+    ServiceError when a bucket does not answer; InputError when the disk cannot hold the photos.
+    Nothing new stays behind then.
     """
     if config.pairs is not None:
         from components.ingest.pairs.run import run as take_pairs
@@ -73,14 +78,25 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     source = look(config, out=out)
     with Originals(out) as originals:
         if source.found:
-            need_free_space(out, sum(found.size_bytes for found in (*source.found, *source.maps)) / 1e6 - originals.megabytes(), "ingest")
+            need_free_space(
+                out,
+                sum(found.size_bytes for found in (*source.found, *source.maps)) / 1e6
+                - originals.megabytes(),
+                "ingest",
+            )
         candidates, reasons = _examined(source, config, originals)
         if not candidates:
             raise PhotoError(_nothing(config, source, Quarantine.of(reasons, source.ignored)))
         verdict = _decided(candidates, config, source)
         reasons += _left_out(candidates, verdict, config)
         used = [candidate for candidate in candidates if candidate.id in verdict.splits]
-        maps, unfit = take_maps(source.maps, [candidate.owner(config) for candidate in used], {found.name for found in source.found}, config, originals)
+        maps, unfit = take_maps(
+            source.maps,
+            [candidate.owner(config) for candidate in used],
+            {found.name for found in source.found},
+            config,
+            originals,
+        )
         reasons += unfit
         quarantine = Quarantine.of(reasons, source.ignored)
         rows = tuple(_row(candidate, verdict, config, maps[candidate.id]) for candidate in used)
@@ -90,15 +106,23 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         record = PhotoSet(
             counts={split: counts[split] for split in SPLITS},
             table_sha256=PhotoSet.write_table(out, rows),
-            about={"source": source.kind, "left_out": dict(quarantine.kinds()), "ignored": dict(quarantine.ignored)},
+            about={
+                "source": source.kind,
+                "left_out": dict(quarantine.kinds()),
+                "ignored": dict(quarantine.ignored),
+            },
         ).save(out)
     originals.drop_others({row.file for row in rows} | {each.file for row in rows for each in row.maps})
     if quarantine.left_out:
-        print(f"ingest: left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}", file=sys.stderr)
+        print(
+            f"ingest: left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}", file=sys.stderr
+        )
     return record
 
 
-def _examined(source: Source, config: IngestConfig, originals: Originals) -> tuple[list[Candidate], list[tuple[str, str]]]:
+def _examined(
+    source: Source, config: IngestConfig, originals: Originals
+) -> tuple[list[Candidate], list[tuple[str, str]]]:
     """Read every file found: usable photos ordered by id, and (name, reason) for the others."""
     candidates: dict[str, Candidate] = {}
     reasons: list[tuple[str, str]] = []
@@ -112,7 +136,9 @@ def _examined(source: Source, config: IngestConfig, originals: Originals) -> tup
                 reasons.append((found.name, str(error)))
                 continue
             if photo not in candidates:
-                candidates[photo] = Candidate(photo, facts, originals.keep(photo, EXTENSION_OF[facts.format], data), len(data))
+                candidates[photo] = Candidate(
+                    photo, facts, originals.keep(photo, EXTENSION_OF[facts.format], data), len(data)
+                )
             candidates[photo].found.append(found)
     finally:
         known.save()
@@ -139,7 +165,9 @@ def _decided(candidates: list[Candidate], config: IngestConfig, source: Source) 
 
 
 def _left_out(candidates: list[Candidate], verdict: Verdict, config: IngestConfig) -> list[tuple[str, str]]:
-    """Names that are left out since the same picture, or nearly the same, stands in an earlier split."""
+    """Names that are left out since the same picture, or nearly the same, stands in an earlier
+    split.
+    """
     by_id = {candidate.id: candidate for candidate in candidates}
     reasons = []
     for candidate in candidates:
@@ -149,9 +177,16 @@ def _left_out(candidates: list[Candidate], verdict: Verdict, config: IngestConfi
             twin = by_id[verdict.left_out[candidate.id]]
             side = verdict.splits[twin.id]
             twin_name = twin.named(twin.own_split(config))[0].name
-            reasons += [(found.name, f"near duplicate: of {twin_name}, which is in {side}") for found in candidate.found]
+            reasons += [
+                (found.name, f"near duplicate: of {twin_name}, which is in {side}")
+                for found in candidate.found
+            ]
         else:
-            reasons += [(found.name, f"same bytes: as {first}, which is in {own}") for found in candidate.found if found.split not in (None, own)]
+            reasons += [
+                (found.name, f"same bytes: as {first}, which is in {own}")
+                for found in candidate.found
+                if found.split not in (None, own)
+            ]
     return reasons
 
 
@@ -179,12 +214,14 @@ def _nothing(config: IngestConfig, source: Source, quarantine: Quarantine) -> st
     if not source.found:
         maps = f", but for masks and depth maps ({len(source.maps)})" if source.maps else ""
         return (
-            f"no photo at {config.photos}: no file there ends in .jpg, .png, .webp or .tif{maps} ({quarantine.words()}); "
-            "give ingest.photos, or --photos, a folder or s3://bucket/prefix of sharp photos"
+            f"no photo at {config.photos}: no file there ends in .jpg, .png, .webp or .tif{maps}"
+            f" ({quarantine.words()}); give ingest.photos, or --photos, a folder or s3://bucket/prefix of"
+            " sharp photos"
         )
     return (
-        f"no usable photo at {config.photos}: all {len(source.found)} files were left out ({quarantine.words()}); "
-        f"give at least 3 whole JPEG, PNG, WebP or TIFF photos of {config.min_px} px or more"
+        f"no usable photo at {config.photos}: all {len(source.found)} files were left out"
+        f" ({quarantine.words()}); give at least 3 whole JPEG, PNG, WebP or TIFF photos of {config.min_px} px"
+        " or more"
     )
 
 
@@ -194,8 +231,9 @@ def _refuse_empty_split(rows: tuple[Photo, ...], config: IngestConfig, quarantin
         return
     if isinstance(config.split, ByFolder):
         raise PhotoError(
-            f"no usable photo for {' and '.join(empty)} at {config.photos} ({quarantine.words()}); "
-            f"put some into the folders {', '.join(f'{split}/' for split in empty)}, or set ingest.split to {{kind: by_content}}"
+            f"no usable photo for {' and '.join(empty)} at {config.photos} ({quarantine.words()}); put some"
+            f" into the folders {', '.join(f'{split}/' for split in empty)}, or set ingest.split to {{kind:"
+            " by_content}"
         )
     different = len({row.group for row in rows})
     raise PhotoError(

@@ -1,4 +1,6 @@
-"""What lies at the source: every file with a photo's extension, by name, with a way to read it; maps of photos apart. Nothing is opened here."""
+"""What lies at the source: every file with a photo's extension, by name, with a way to read it;
+maps of photos apart. Nothing is opened here.
+"""
 
 from __future__ import annotations
 
@@ -49,11 +51,16 @@ class Source:
 def look(config: IngestConfig, *, out: Path) -> Source:
     """List the source. `out` is never taken for a part of it.
 
-    Raises PhotoError when there is no such folder, or when a photo lies outside train/, val/ and test/ and folders decide the
-    split; ServiceError when a bucket does not answer.
+    Raises PhotoError when there is no such folder, or when a photo lies outside train/, val/ and
+    test/ and folders decide the split; ServiceError when a bucket does not answer.
     """
     if config.photos == BUNDLED:
-        return Source("bundled", tuple(sorted((_bundled(photo) for photo in bundled.BUNDLED_PHOTOS), key=lambda found: found.name)))
+        return Source(
+            "bundled",
+            tuple(
+                sorted((_bundled(photo) for photo in bundled.BUNDLED_PHOTOS), key=lambda found: found.name)
+            ),
+        )
     kind, seen = everything(config, out=out)
     maps = tuple(file for file in seen if map_kind(file.name) is not None)
     photos = [file for file in seen if extension_of(file.name) in FORMAT_OF and map_kind(file.name) is None]
@@ -64,12 +71,22 @@ def look(config: IngestConfig, *, out: Path) -> Source:
 
 
 def everything(config: IngestConfig, *, out: Path) -> tuple[str, list[Found]]:
-    """What kind of source it is (folder or s3), and every file there that is not hidden, whatever its extension, in the order of names."""
+    """What kind of source it is (folder or s3), and every file there that is not hidden, whatever
+    its extension, in the order of names.
+    """
     if storage.is_s3(config.photos):
-        kind, files = "s3", [_in_bucket(config.photos, key, size) for key, size in storage.list_objects(config.photos)]
+        kind, files = (
+            "s3",
+            [_in_bucket(config.photos, key, size) for key, size in storage.list_objects(config.photos)],
+        )
     else:
-        kind, files = "folder", [_in_folder(name, path) for name, path in _walk(_top(config.photos, out), out)]
-    seen = [file for file in files if not any(part.startswith(".") for part in PurePosixPath(file.name).parts)]
+        kind, files = (
+            "folder",
+            [_in_folder(name, path) for name, path in _walk(_top(config.photos, out), out)],
+        )
+    seen = [
+        file for file in files if not any(part.startswith(".") for part in PurePosixPath(file.name).parts)
+    ]
     return kind, sorted(seen, key=lambda found: found.name)
 
 
@@ -79,7 +96,8 @@ def extension_of(name: str) -> str:
 
 
 def map_kind(name: str) -> MapKind | None:
-    """Which map of a photo a file is by its name: b.mask.png or b.depth.png beside b.jpg; None for any other file.
+    """Which map of a photo a file is by its name: b.mask.png or b.depth.png beside b.jpg; None for
+    any other file.
 
     >>> map_kind("a/b.mask.png"), map_kind("mask.png")
     ('mask', None)
@@ -89,7 +107,15 @@ def map_kind(name: str) -> MapKind | None:
 
 def _bundled(photo: bundled.Bundled) -> Found:
     path = bundled.path_of(photo)
-    return Found(f"{photo.package}/{PurePosixPath(photo.file).name}", path.stat().st_size, path.read_bytes, path, photo.split, photo.origin, photo.licence)
+    return Found(
+        f"{photo.package}/{PurePosixPath(photo.file).name}",
+        path.stat().st_size,
+        path.read_bytes,
+        path,
+        photo.split,
+        photo.origin,
+        photo.licence,
+    )
 
 
 def _in_bucket(uri: str, key: str, size: int) -> Found:
@@ -108,21 +134,33 @@ def _in_folder(name: str, path: Path) -> Found:
 def _top(photos: str, out: Path) -> Path:
     top = Path(photos).expanduser()
     if top.is_file():
-        raise PhotoError(f"ingest.photos must be a folder, {photos} is a file; give the folder it lies in (an archive must be unpacked first)")
+        raise PhotoError(
+            f"ingest.photos must be a folder, {photos} is a file; give the folder it lies in (an archive must"
+            " be unpacked first)"
+        )
     if not top.is_dir():
         where = "" if top.is_absolute() and str(top) == photos else f" (looked for {top.absolute()})"
-        raise PhotoError(f"no folder {photos}{where}; give ingest.photos, or --photos, a folder of sharp photos or s3://bucket/prefix")
+        raise PhotoError(
+            f"no folder {photos}{where}; give ingest.photos, or --photos, a folder of sharp photos or"
+            " s3://bucket/prefix"
+        )
     if top.resolve().is_relative_to(out.resolve()):
-        raise PhotoError(f"the photos at {photos} lie inside this stage's own output folder, {out}; move them elsewhere")
+        raise PhotoError(
+            f"the photos at {photos} lie inside this stage's own output folder, {out}; move them elsewhere"
+        )
     return top
 
 
 def _walk(top: Path, out: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below a folder with its printable name; links are followed, a circle of links only once, `out` never."""
+    """Every file below a folder with its printable name; links are followed, a circle of links only
+    once, `out` never.
+    """
     finished = {out.resolve(), top.resolve()}
     for folder, below, files in os.walk(top, followlinks=True):
         here = Path(folder)
-        below[:] = sorted(name for name in below if not name.startswith(".") and _first_visit(here / name, finished))
+        below[:] = sorted(
+            name for name in below if not name.startswith(".") and _first_visit(here / name, finished)
+        )
         for name in sorted(files):
             path = here / name
             if path.is_file() or path.is_symlink():
@@ -143,6 +181,6 @@ def _by_top_folder(file: Found) -> Found:
         if top == split and top != file.name:
             return replace(file, split=split)
     raise PhotoError(
-        f'ingest.split is by_folder, so photos lie in the top folders train, val and test; "{file.name}" does not. '
-        "Move it, or set ingest.split to {kind: by_content}"
+        f'ingest.split is by_folder, so photos lie in the top folders train, val and test; "{file.name}" does'
+        " not. Move it, or set ingest.split to {kind: by_content}"
     )

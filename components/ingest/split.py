@@ -1,14 +1,17 @@
-"""Which split each photo goes to. Pure functions of the photos' bytes: neither names, order nor neighbours count.
+"""Which split each photo goes to. Pure functions of the photos' bytes: neither names, order nor
+neighbours count.
 
-By content: a photo's SHA-256, read as a number in [0, 1), falls into the part that train, val or test has of it. Adding
-photos therefore moves none.
+By content: a photo's SHA-256, read as a number in [0, 1), falls into the part that train, val or
+test has of it. Adding photos therefore moves none.
 
-Near duplicates: train wins. Each photo of a group keeps the split of its own bytes; where the group spans several splits,
-the members in the later ones (train, then val, then test) are left out. So nothing leaks, and still no photo ever changes
+Near duplicates: train wins. Each photo of a group keeps the split of its own bytes; where the group
+spans several splits, the members in the later ones (train, then val, then test) are left out. So
+nothing leaks, and still no photo ever changes
 sides: one that was in train stays there, one that was in test stays or is left out.
 
-Small sets only (a few dozen photos): a split may come out empty. It then takes the one group whose number lies nearest to
-its part, from a split that can spare one. That photo does move when enough photos are added for the split to fill by itself.
+Small sets only (a few dozen photos): a split may come out empty. It then takes the one group whose
+number lies nearest to its part, from a split that can spare one. That photo does move when enough
+photos are added for the split to fill by itself.
 """
 
 from __future__ import annotations
@@ -46,10 +49,16 @@ def split_of(photo: str, splitting: ByContent) -> Split:
     return "val" if share < splitting.bounds("val")[1] else "test"
 
 
-def decide(groups: Sequence[Sequence[str]], splits: Mapping[str, Split], splitting: ByContent | None, order: Sequence[Split] = SPLITS) -> Verdict:
+def decide(
+    groups: Sequence[Sequence[str]],
+    splits: Mapping[str, Split],
+    splitting: ByContent | None,
+    order: Sequence[Split] = SPLITS,
+) -> Verdict:
     """Settle every photo's split.
 
-    groups: near duplicates together, ids ascending; splits: each photo's own; splitting: given when empty splits may be filled;
+    groups: near duplicates together, ids ascending; splits: each photo's own; splitting: given when
+    empty splits may be filled;
     order: which split wins where a group spans several.
     """
     kept: list[tuple[str, ...]] = []
@@ -71,7 +80,9 @@ def decide(groups: Sequence[Sequence[str]], splits: Mapping[str, Split], splitti
 
 
 def fill_empty(groups: Sequence[tuple[str, ...]], sides: list[Split], splitting: ByContent) -> None:
-    """Give each empty split the nearest group of a split that has more than one, train's before others'."""
+    """Give each empty split the nearest group of a split that has more than one, train's before
+    others'.
+    """
     for wanted in ("test", "val", "train"):
         if wanted in sides:
             continue
@@ -79,7 +90,11 @@ def fill_empty(groups: Sequence[tuple[str, ...]], sides: list[Split], splitting:
         if not sparing:
             continue
         low, high = splitting.bounds(wanted)
-        away = {place: min(_distance(share_of(photo), low, high) for photo in groups[place]) for place, side in enumerate(sides) if side == sparing[0]}
+        away = {
+            place: min(_distance(share_of(photo), low, high) for photo in groups[place])
+            for place, side in enumerate(sides)
+            if side == sparing[0]
+        }
         sides[min(away, key=lambda place: (away[place], groups[place]))] = wanted
 
 

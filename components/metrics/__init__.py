@@ -1,10 +1,12 @@
-"""How near a restored photo is to the sharp one: named variants, because "PSNR" and "SSIM" alone are not numbers one can compare.
+"""How near a restored photo is to the sharp one: named variants, because "PSNR" and "SSIM" alone
+are not numbers one can compare.
 
-A metric is a function per photo: (N, 3, H, W) floats in [0, 1] twice -> (N,) float64. Means over photos add across workers.
-A metric of sets (FID, KID) compares all photos made with all photos wanted and has no value per photo.
-On the shared GoPro pairs the Y channel reads 1.3 to 1.5 dB above RGB, and SSIM moves by up to 0.03 with its window and border;
-therefore a metric's name carries its variant, and `words` spells it out for the report.
-This module does not import torch, so that recipes can name metrics cheaply.
+A metric is a function per photo: (N, 3, H, W) floats in [0, 1] twice -> (N,) float64. Means over
+photos add across workers. A metric of sets (FID, KID) compares all photos made with all photos
+wanted and has no value per photo. On the shared GoPro pairs the Y channel reads 1.3 to 1.5 dB above
+RGB, and SSIM moves by up to 0.03 with its window and border; therefore a metric's name carries its
+variant, and `words` spells it out for the report. This module does not import torch, so that
+recipes can name metrics cheaply.
 """
 
 from __future__ import annotations
@@ -44,10 +46,14 @@ class Shown:
     unit: str  # dB, or "" for a bare number
     digits: int  # decimals worth reading
     words: str  # the variant spelled out, for reports and model cards
-    missing: Callable[[], str | None] = _always_there  # why it cannot be measured here and the remedy; None when it can
+    missing: Callable[[], str | None] = (
+        _always_there  # why it cannot be measured here and the remedy; None when it can
+    )
 
     def gain(self, restored: float, do_nothing: float) -> float:
-        """How much better the restored photo is than the baseline; positive is better whichever way the metric runs."""
+        """How much better the restored photo is than the baseline; positive is better whichever way
+        the metric runs.
+        """
         return restored - do_nothing if self.better == "higher" else do_nothing - restored
 
     def text(self, value: float, *, signed: bool = False) -> str:
@@ -81,7 +87,9 @@ class Metric(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class SetMetric(Shown):
-    """One variant of one metric, measured on all photos of a set at once: no photo has a value of its own, so no gate rests on it."""
+    """One variant of one metric, measured on all photos of a set at once: no photo has a value of
+    its own, so no gate rests on it.
+    """
 
     features: Callable[[Bytes8], Features]  # of one photo (H, W, 3) uint8
     function: Callable[[Features, Features], float]  # of what was made and what should have been made
@@ -95,8 +103,10 @@ _ALL = (
         better="higher",
         unit="dB",
         digits=2,
-        words="peak signal-to-noise ratio over the three RGB channels together, 8-bit photos, data range 255, no border cut; "
-        "identical photos (infinite) are kept as 100 dB",
+        words=(
+            "peak signal-to-noise ratio over the three RGB channels together, 8-bit photos, data range 255,"
+            " no border cut; identical photos (infinite) are kept as 100 dB"
+        ),
         function=psnr_rgb,
         ceiling=100.0,
     ),
@@ -106,8 +116,10 @@ _ALL = (
         better="higher",
         unit="",
         digits=4,
-        words="structural similarity (Wang et al. 2004), 11×11 Gaussian window with sigma 1.5, windows wholly inside the photo, "
-        "biased covariance, mean over the RGB channels, 8-bit photos",
+        words=(
+            "structural similarity (Wang et al. 2004), 11×11 Gaussian window with sigma 1.5, windows wholly"
+            " inside the photo, biased covariance, mean over the RGB channels, 8-bit photos"
+        ),
         function=ssim_gauss11_rgb,
     ),
     Metric(
@@ -116,7 +128,10 @@ _ALL = (
         better="lower",
         unit="",
         digits=4,
-        words="learned perceptual distance (Zhang et al. 2018), version 0.1, AlexNet with its linear layer, whole photo, mean over positions",
+        words=(
+            "learned perceptual distance (Zhang et al. 2018), version 0.1, AlexNet with its linear layer,"
+            " whole photo, mean over positions"
+        ),
         function=lpips_alex,
         missing=lpips_missing,
     ),
@@ -126,8 +141,11 @@ _ALL = (
         better="higher",
         unit="dB",
         digits=2,
-        words="peak signal-to-noise ratio of brightness alone, super-resolution's convention: Y of BT.601 as MATLAB's rgb2ycbcr (16 to 235, rounded), "
-        "4 px cut at each border, data range 255; identical photos (infinite) are kept as 100 dB",
+        words=(
+            "peak signal-to-noise ratio of brightness alone, super-resolution's convention: Y of BT.601 as"
+            " MATLAB's rgb2ycbcr (16 to 235, rounded), 4 px cut at each border, data range 255; identical"
+            " photos (infinite) are kept as 100 dB"
+        ),
         function=psnr_y_crop4,
         ceiling=100.0,
     ),
@@ -137,16 +155,19 @@ _ALL = (
         better="higher",
         unit="",
         digits=4,
-        words="structural similarity (Wang et al. 2004) of brightness alone, super-resolution's convention: Y of BT.601 as MATLAB's rgb2ycbcr "
-        "(16 to 235, rounded), 4 px cut at each border, 11×11 Gaussian window with sigma 1.5 wholly inside, data range 255",
+        words=(
+            "structural similarity (Wang et al. 2004) of brightness alone, super-resolution's convention: Y"
+            " of BT.601 as MATLAB's rgb2ycbcr (16 to 235, rounded), 4 px cut at each border, 11×11 Gaussian"
+            " window with sigma 1.5 wholly inside, data range 255"
+        ),
         function=ssim_y_crop4,
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
 _INCEPTION = (
-    "between 2048 features of InceptionV3 (weights of 2015, torch-fidelity's port; whole photos resized to 299 × 299 px without antialiasing) "
-    "of the photos made and of those wanted; every test pair counts once"
+    "between 2048 features of InceptionV3 (weights of 2015, torch-fidelity's port; whole photos resized to"
+    " 299 × 299 px without antialiasing) of the photos made and of those wanted; every test pair counts once"
 )
 _SETS = (
     SetMetric(
@@ -159,7 +180,10 @@ _SETS = (
         missing=inception_missing,
         features=inception_features,
         function=frechet_distance,
-        weakness="biased upward, the more the fewer photos: below 2048 the covariances are singular. Comparable only with values over the same photos",
+        weakness=(
+            "biased upward, the more the fewer photos: below 2048 the covariances are singular. Comparable"
+            " only with values over the same photos"
+        ),
     ),
     SetMetric(
         name="kid_inception",
@@ -167,11 +191,17 @@ _SETS = (
         better="lower",
         unit="",
         digits=4,
-        words=f"kernel distance (Bińkowski et al. 2018), unbiased squared MMD with the cubic kernel over the whole set, {_INCEPTION}",
+        words=(
+            "kernel distance (Bińkowski et al. 2018), unbiased squared MMD with the cubic kernel over the"
+            f" whole set, {_INCEPTION}"
+        ),
         missing=inception_missing,
         features=inception_features,
         function=kernel_distance,
-        weakness="unbiased, but scatters widely over few photos and may fall below zero. Several pairs of one photo bias it upward",
+        weakness=(
+            "unbiased, but scatters widely over few photos and may fall below zero. Several pairs of one"
+            " photo bias it upward"
+        ),
     ),
 )
 SET_METRICS: dict[str, SetMetric] = {metric.name: metric for metric in _SETS}
@@ -180,33 +210,52 @@ SET_METRICS: dict[str, SetMetric] = {metric.name: metric for metric in _SETS}
 def metric_named(name: str) -> Metric:
     """The metric of that name. Raises InputError, pointing to the nearest, when there is none."""
     if name not in METRICS:
-        other = f" {name} is measured on whole sets: name it in evaluate.set_metrics." if name in SET_METRICS else nearest(name, METRICS)
+        other = (
+            f" {name} is measured on whole sets: name it in evaluate.set_metrics."
+            if name in SET_METRICS
+            else nearest(name, METRICS)
+        )
         raise InputError(f'no metric is called "{name}"; there are {", ".join(METRICS)}.{other}')
     return METRICS[name]
 
 
 def set_metric_named(name: str) -> SetMetric:
-    """The metric of whole sets of that name. Raises InputError, pointing to the nearest, when there is none."""
+    """The metric of whole sets of that name. Raises InputError, pointing to the nearest, when there
+    is none.
+    """
     if name not in SET_METRICS:
-        raise InputError(f'no metric of whole sets is called "{name}"; there are {", ".join(SET_METRICS)}.{nearest(name, SET_METRICS)}')
+        raise InputError(
+            f'no metric of whole sets is called "{name}"; there are'
+            f" {', '.join(SET_METRICS)}.{nearest(name, SET_METRICS)}"
+        )
     return SET_METRICS[name]
 
 
 def any_metric(name: str) -> Shown:
-    """A metric of photos or of sets, by its name, to show its values. Raises InputError when there is none."""
+    """A metric of photos or of sets, by its name, to show its values. Raises InputError when there
+    is none.
+    """
     return SET_METRICS[name] if name in SET_METRICS else metric_named(name)
 
 
 def measurable(names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Split metric names into those that can be measured on this machine and {name: why not and the remedy}."""
+    """Split metric names into those that can be measured on this machine and {name: why not and the
+    remedy}.
+    """
     skipped = {name: reason for name in names if (reason := metric_named(name).missing()) is not None}
     return tuple(name for name in names if name not in skipped), skipped
 
 
 def measurable_sets(names: Sequence[str], photos: int) -> tuple[tuple[str, ...], dict[str, str]]:
     """The same of metrics of whole sets, for a set of so many photos: a single one has no spread."""
-    few = f"needs at least {FEWEST} test photos, there is {photos}; give more photos, or a larger test share" if photos < FEWEST else None
-    skipped = {name: reason for name in names if (reason := set_metric_named(name).missing() or few) is not None}
+    few = (
+        f"needs at least {FEWEST} test photos, there is {photos}; give more photos, or a larger test share"
+        if photos < FEWEST
+        else None
+    )
+    skipped = {
+        name: reason for name in names if (reason := set_metric_named(name).missing() or few) is not None
+    }
     return tuple(name for name in names if name not in skipped), skipped
 
 

@@ -1,6 +1,8 @@
-"""The features FID and KID rest on: InceptionV3 with the weights of 2015, in torch-fidelity's port. The door of torch_fidelity.
+"""The features FID and KID rest on: InceptionV3 with the weights of 2015, in torch-fidelity's port.
+The door of torch_fidelity.
 
-Published values hold for these very weights, this resizing and this layer alone, so the port is used, not torchvision's Inception.
+Published values hold for these very weights, this resizing and this layer alone, so the port is
+used, not torchvision's Inception.
 Nothing is downloaded here: without its file the metric is skipped, with the reason and the remedy.
 """
 
@@ -30,10 +32,13 @@ FEATURES = 2048
 def inception_features(photo: Bytes8) -> Features:
     """What InceptionV3 sees in a whole photo: the 2048 values behind its last average pooling.
 
-    photo: (H, W, 3) uint8 RGB of any size; the net resizes it to 299 × 299 px as TensorFlow 1 does (bilinear, without antialiasing).
-    Returns (2048,) float64, never negative. On the processor, so that a machine with and one without GPU agree.
+    photo: (H, W, 3) uint8 RGB of any size; the net resizes it to 299 × 299 px as TensorFlow 1 does
+    (bilinear, without antialiasing).
+    Returns (2048,) float64, never negative. On the processor, so that a machine with and one
+    without GPU agree.
     Raises WeightsError when the weights are not on this machine.
-    Source: Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016; Heusel et al. 2017 for the layer.
+    Source: Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016; Heusel et al. 2017
+    for the layer.
     """
     import torch
 
@@ -52,19 +57,22 @@ def inception_missing() -> str | None:
     path = weights_path()
     if not path.is_file():
         return (
-            f"FID and KID need the InceptionV3 weights of 2015, and neither {FILES[0]} nor {FILES[1]} is in torch's hub folder "
-            f"(TORCH_HOME/hub/checkpoints); copy the file there (91 MB, {SOURCE})"
+            f"FID and KID need the InceptionV3 weights of 2015, and neither {FILES[0]} nor {FILES[1]} is in"
+            f" torch's hub folder (TORCH_HOME/hub/checkpoints); copy the file there (91 MB, {SOURCE})"
         )
     if not _file_sha256(path, path.stat().st_mtime_ns).startswith(SHA256_START):
         return (
-            f"FID and KID need the InceptionV3 weights of 2015, and the {path.name} in torch's hub folder is damaged: "
-            f"its SHA-256 does not start with {SHA256_START}; delete it and fetch it again ({SOURCE})"
+            f"FID and KID need the InceptionV3 weights of 2015, and the {path.name} in torch's hub folder is"
+            f" damaged: its SHA-256 does not start with {SHA256_START}; delete it and fetch it again"
+            f" ({SOURCE})"
         )
     return None
 
 
 def weights_path() -> Path:
-    """Where the weights lie: TORCH_HOME/hub/checkpoints, by default below the user's cache folder; where they should, when they do not."""
+    """Where the weights lie: TORCH_HOME/hub/checkpoints, by default below the user's cache folder;
+    where they should, when they do not.
+    """
     import torch
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
@@ -78,7 +86,9 @@ def _file_sha256(path: Path, changed_ns: int) -> str:
 
 @cache
 def _network(path: Path, changed_ns: int) -> Any:
-    """The extractor in evaluation mode. The library unpickles whatever it is given, so it gets a copy of the tensors we read without pickle."""
+    """The extractor in evaluation mode. The library unpickles whatever it is given, so it gets a
+    copy of the tensors we read without pickle.
+    """
     import torch
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
@@ -87,6 +97,11 @@ def _network(path: Path, changed_ns: int) -> Any:
         clean = io.BytesIO()
         torch.save(state, clean)
         clean.seek(0)
-        return FeatureExtractorInceptionV3("inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=clean)
+        return FeatureExtractorInceptionV3(
+            "inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=clean
+        )
     except Exception as error:  # unpickling and loading raise whatever the file made them stumble on
-        raise WeightsError(f"{path} holds no InceptionV3 weights that can be read: {str(error).splitlines()[0]}; fetch it again ({SOURCE})") from error
+        raise WeightsError(
+            f"{path} holds no InceptionV3 weights that can be read: {str(error).splitlines()[0]}; fetch it"
+            f" again ({SOURCE})"
+        ) from error

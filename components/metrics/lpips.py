@@ -1,7 +1,9 @@
-"""LPIPS, a distance learned from people's judgements: measured by torchmetrics when its AlexNet weights lie on this machine.
+"""LPIPS, a distance learned from people's judgements: measured by torchmetrics when its AlexNet
+weights lie on this machine.
 
-Nothing is downloaded here: an evaluation that fetches weights in the night is an evaluation that fails in the night. The linear
-layers come with torchmetrics; the AlexNet file is torchvision's, in torch's hub folder.
+Nothing is downloaded here: an evaluation that fetches weights in the night is an evaluation that
+fails in the night. The linear layers come with torchmetrics; the AlexNet file is torchvision's, in
+torch's hub folder.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from components.metrics.photos import check_photos
 if TYPE_CHECKING:
     from torch import Tensor
 
-ALEXNET_FILE = "alexnet-owt-7be5be79.pth"  # torchvision's name; its last part is the start of the file's SHA-256
+ALEXNET_FILE = (  # torchvision's name; its last part is the start of the file's SHA-256
+    "alexnet-owt-7be5be79.pth"
+)
 ALEXNET_SHA256_START = "7be5be79"
 SMALLEST_PX = 31  # below it AlexNet's second pooling has no whole window
 
@@ -27,8 +31,10 @@ def lpips_alex(restored: Tensor, target: Tensor) -> Tensor:
 
     restored, sharp: (N, 3, H, W) floats in [0, 1], at least 31 px on each side.
     Returns (N,) float64, from 0 to about 1.
-    Raises InputError for other shapes, ranges or NaN; WeightsError when the AlexNet weights are not on this machine.
-    Source: Zhang, Isola, Efros, Shechtman, Wang, "The Unreasonable Effectiveness of Deep Features", CVPR 2018; weights v0.1.
+    Raises InputError for other shapes, ranges or NaN; WeightsError when the AlexNet weights are not
+    on this machine.
+    Source: Zhang, Isola, Efros, Shechtman, Wang, "The Unreasonable Effectiveness of Deep Features",
+    CVPR 2018; weights v0.1.
     """
     import torch
 
@@ -38,7 +44,8 @@ def lpips_alex(restored: Tensor, target: Tensor) -> Tensor:
         raise WeightsError(reason)
     distance = _distance(alexnet_path()).to(target.device)
     with torch.no_grad():
-        # One photo at a time: feature maps of a batch of whole photos would not fit, and torchmetrics gives the mean of a batch.
+        # One photo at a time: feature maps of a batch of whole photos would not fit, and
+        # torchmetrics gives the mean of a batch.
         each = [distance(restored[i : i + 1].float(), target[i : i + 1].float()) for i in range(len(target))]
     distance.reset()
     return torch.stack(each).double()
@@ -49,20 +56,22 @@ def lpips_missing() -> str | None:
     path = alexnet_path()
     if not path.is_file():
         return (
-            f"LPIPS needs torchvision's AlexNet weights, and {ALEXNET_FILE} is not in torch's hub folder (TORCH_HOME/hub/checkpoints); "
-            "copy the file there, or let torchvision fetch it once: "
-            "python -c \"import torchvision; torchvision.models.alexnet(weights='DEFAULT')\""
+            f"LPIPS needs torchvision's AlexNet weights, and {ALEXNET_FILE} is not in torch's hub folder"
+            " (TORCH_HOME/hub/checkpoints); copy the file there, or let torchvision fetch it once: python -c"
+            " \"import torchvision; torchvision.models.alexnet(weights='DEFAULT')\""
         )
     if not _file_sha256(path, path.stat().st_mtime_ns).startswith(ALEXNET_SHA256_START):
         return (
-            f"LPIPS needs torchvision's AlexNet weights, and the {ALEXNET_FILE} in torch's hub folder is damaged: "
-            f"its SHA-256 does not start with {ALEXNET_SHA256_START}; delete it and fetch it again"
+            f"LPIPS needs torchvision's AlexNet weights, and the {ALEXNET_FILE} in torch's hub folder is"
+            f" damaged: its SHA-256 does not start with {ALEXNET_SHA256_START}; delete it and fetch it again"
         )
     return None
 
 
 def alexnet_path() -> Path:
-    """Where torchvision keeps the AlexNet weights: TORCH_HOME/hub/checkpoints, by default below the user's cache folder."""
+    """Where torchvision keeps the AlexNet weights: TORCH_HOME/hub/checkpoints, by default below the
+    user's cache folder.
+    """
     import torch
 
     return Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_FILE
@@ -75,9 +84,13 @@ def _file_sha256(path: Path, changed_ns: int) -> str:
 
 @cache
 def _distance(path: Path) -> Any:
-    """torchmetrics' LPIPS in evaluation mode, taking [0, 1]; torchvision reads AlexNet from `path`, where it looks by itself."""
+    """torchmetrics' LPIPS in evaluation mode, taking [0, 1]; torchvision reads AlexNet from `path`,
+    where it looks by itself.
+    """
     try:
         from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
     except ImportError as error:
-        raise InputError(f"LPIPS needs torchmetrics and torchvision, and they do not import here: {error}") from error
+        raise InputError(
+            f"LPIPS needs torchmetrics and torchvision, and they do not import here: {error}"
+        ) from error
     return LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True).eval()

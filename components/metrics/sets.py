@@ -1,7 +1,9 @@
-"""How alike two sets of photos are, as sets: distances between clouds of features. Nothing here knows where features come from.
+"""How alike two sets of photos are, as sets: distances between clouds of features. Nothing here
+knows where features come from.
 
-Both compare what was made with what should have been made without asking which photo belongs to which, so they see what a mean
-over photos cannot (a set in which everything is a little blurred), and miss what it can (the right photo in the wrong place).
+Both compare what was made with what should have been made without asking which photo belongs to
+which, so they see what a mean over photos cannot (a set in which everything is a little blurred),
+and miss what it can (the right photo in the wrong place).
 """
 
 from __future__ import annotations
@@ -18,14 +20,18 @@ FEWEST = 2  # a spread needs two
 
 
 def frechet_distance(made: Features, wanted: Features) -> float:
-    """The Fréchet distance between two Gaussians fitted to the sets: |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½); 0 for equal sets.
+    """The Fréchet distance between two Gaussians fitted to the sets: |m1 - m2|² + tr(C1 + C2 - 2
+    (C1 C2)^½); 0 for equal sets.
 
-    made, wanted: (photos, features), at least two photos each. Covariances are the unbiased ones (n - 1).
+    made, wanted: (photos, features), at least two photos each. Covariances are the unbiased ones (n
+    - 1).
     Raises InputError for other shapes, fewer photos, NaN or infinity.
-    Source: Dowson & Landau 1982; Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017, eq. 6.
+    Source: Dowson & Landau 1982; Heusel et al., "GANs Trained by a Two Time-Scale Update Rule",
+    NeurIPS 2017, eq. 6.
 
-    With C = AᵀA the last trace is the sum of the singular values of A1 A2ᵀ (the eigenvalues of C1 C2 are their squares). That needs
-    no root of a singular matrix, which goes astray by whole units where there are fewer photos than features.
+    With C = AᵀA the last trace is the sum of the singular values of A1 A2ᵀ (the eigenvalues of C1
+    C2 are their squares). That needs no root of a singular matrix, which goes astray by whole units
+    where there are fewer photos than features.
     """
     made, wanted = _checked(made, wanted)
     offset = made.mean(0) - wanted.mean(0)
@@ -36,14 +42,19 @@ def frechet_distance(made: Features, wanted: Features) -> float:
 
 
 def kernel_distance(made: Features, wanted: Features) -> float:
-    """The squared maximum mean discrepancy under the kernel (x·y / d + 1)³, unbiased: around 0 for sets of one kind, also below.
+    """The squared maximum mean discrepancy under the kernel (x·y / d + 1)³, unbiased: around 0 for
+    sets of one kind, also below.
 
-    made, wanted: (photos, d), at least two photos each. Over the whole sets, not over drawn subsets, so that nothing is random.
+    made, wanted: (photos, d), at least two photos each. Over the whole sets, not over drawn
+    subsets, so that nothing is random.
     Raises InputError for other shapes, fewer photos, NaN or infinity.
-    Source: Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, eq. 3; Bińkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
+    Source: Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, eq. 3; Bińkowski et al.,
+    "Demystifying MMD GANs", ICLR 2018, section 4.
     """
     made, wanted = _checked(made, wanted)
-    return float(_mean_without_diagonal(made) + _mean_without_diagonal(wanted) - 2.0 * _kernel(made, wanted).mean())
+    return float(
+        _mean_without_diagonal(made) + _mean_without_diagonal(wanted) - 2.0 * _kernel(made, wanted).mean()
+    )
 
 
 def _kernel(x: Features, y: Features) -> Features:
@@ -63,9 +74,17 @@ def _root(features: Features) -> Features:
 
 def _checked(*sets: npt.NDArray[Any]) -> tuple[Features, ...]:
     if any(each.ndim != 2 for each in sets) or sets[0].shape[1] != sets[1].shape[1]:
-        raise InputError(f"two sets of features are (photos, features) with as many features, got {' and '.join(str(each.shape) for each in sets)}")
+        raise InputError(
+            "two sets of features are (photos, features) with as many features, got"
+            f" {' and '.join(str(each.shape) for each in sets)}"
+        )
     if min(len(each) for each in sets) < FEWEST:
-        raise InputError(f"a set needs at least {FEWEST} photos, got {' and '.join(str(len(each)) for each in sets)}; give more test photos")
+        raise InputError(
+            f"a set needs at least {FEWEST} photos, got {' and '.join(str(len(each)) for each in sets)}; give"
+            " more test photos"
+        )
     if not all(np.isfinite(each).all() for each in sets):
-        raise InputError("features must be finite, and some are NaN or infinite; replace such pixels before measuring")
+        raise InputError(
+            "features must be finite, and some are NaN or infinite; replace such pixels before measuring"
+        )
     return tuple(np.asarray(each, np.float64) for each in sets)

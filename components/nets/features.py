@@ -1,4 +1,6 @@
-"""VGG features for perceptual losses: the frozen layers up to a named one, whatever the photo's size."""
+"""VGG features for perceptual losses: the frozen layers up to a named one, whatever the photo's
+size.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,16 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 def layer_names(backbone: Backbone) -> tuple[str, ...]:
     """Names a layer can have, in order: conv1_1, relu1_1, … conv5_4, relu5_4."""
     return tuple(
-        f"{kind}{block}_{number}" for block, count in enumerate(CONVOLUTIONS[backbone], 1) for number in range(1, count + 1) for kind in ("conv", "relu")
+        f"{kind}{block}_{number}"
+        for block, count in enumerate(CONVOLUTIONS[backbone], 1)
+        for number in range(1, count + 1)
+        for kind in ("conv", "relu")
     )
 
 
 def smallest_px(layer: str) -> int:
-    """The smallest side of a photo that has features of this layer: each block behind the first halves.
+    """The smallest side of a photo that has features of this layer: each block behind the first
+    halves.
 
     >>> smallest_px("conv3_3"), smallest_px("relu5_4")
     (4, 16)
@@ -35,9 +41,11 @@ def smallest_px(layer: str) -> int:
 
 
 class Features(nn.Module):
-    """Photo in, feature maps of one layer out; frozen. The dense layers of VGG, which alone need 224 px, are not there.
+    """Photo in, feature maps of one layer out; frozen. The dense layers of VGG, which alone need
+    224 px, are not there.
 
-    imagenet: shift and scale to ImageNet's statistics first, as the weights were trained; the official DeblurGAN does not.
+    imagenet: shift and scale to ImageNet's statistics first, as the weights were trained; the
+    official DeblurGAN does not.
     """
 
     mean: Tensor
@@ -63,7 +71,8 @@ class Features(nn.Module):
         self.eval()
 
     def load(self, path: Path) -> Features:
-        """Take the weights from a torchvision VGG state dict (keys features.N.weight); more layers than needed are fine.
+        """Take the weights from a torchvision VGG state dict (keys features.N.weight); more layers
+        than needed are fine.
 
         Raises WeightsError when a needed key is absent or has another shape.
         """
@@ -75,7 +84,8 @@ class Features(nn.Module):
                 came = "no such key" if found is None else f"shape {tuple(found.shape)}"
                 wanted_shape = tuple(tensor.shape)
                 raise WeightsError(
-                    f"{path} does not hold this VGG: features.{key} should be {wanted_shape}, found {came}; give the state dict of torchvision's vgg16 or vgg19"
+                    f"{path} does not hold this VGG: features.{key} should be {wanted_shape}, found {came};"
+                    " give the state dict of torchvision's vgg16 or vgg19"
                 )
         self.layers.load_state_dict({key: state[f"features.{key}"] for key in wanted})
         return self

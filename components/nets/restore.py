@@ -1,4 +1,6 @@
-"""Use a trained generator: any photo size, bounded memory. This file and its neighbours travel inside every registered model."""
+"""Use a trained generator: any photo size, bounded memory. This file and its neighbours travel
+inside every registered model.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ class GeneratorFile(Part):
     @model_validator(mode="after")
     def _scale_is_the_generators(self) -> Self:
         if self.scale != self.generator.scale:
-            raise ValueError(f"scale is {self.scale}, yet the generator enlarges {self.generator.scale} times: the file was altered, take it from its training")
+            raise ValueError(
+                f"scale is {self.scale}, yet the generator enlarges {self.generator.scale} times: the file"
+                " was altered, take it from its training"
+            )
         return self
 
 
@@ -46,7 +51,11 @@ def save_generator(folder: Path, config: Generator, weights: dict[str, Tensor]) 
     """Write weights (safetensors) and config (JSON) into a folder; gives the SHA-256 of both files."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: _plain(tensor) for name, tensor in weights.items()}, folder / WEIGHTS)
-    write_text(folder / CONFIG, json.dumps(GeneratorFile(generator=config, scale=config.scale).model_dump(mode="json"), indent=2) + "\n")
+    write_text(
+        folder / CONFIG,
+        json.dumps(GeneratorFile(generator=config, scale=config.scale).model_dump(mode="json"), indent=2)
+        + "\n",
+    )
     return sha256_of_file(folder / WEIGHTS), sha256_of_file(folder / CONFIG)
 
 
@@ -61,15 +70,19 @@ def load_restorer(folder: Path, *, device: str | None = None, tile_px: int = 102
         net.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, ValidationError, RuntimeError) as error:
         first = str(error).splitlines()[0]
-        raise LineageError(f"{folder} holds no generator this version can load ({first}); it needs {WEIGHTS} and {CONFIG} from one training") from error
+        raise LineageError(
+            f"{folder} holds no generator this version can load ({first}); it needs {WEIGHTS} and {CONFIG}"
+            " from one training"
+        ) from error
     return Restorer(net, config.generator, device=device, tile_px=tile_px)
 
 
 def for_use(net: nn.Module, part: GeneratorPart) -> nn.Module:
-    """Put a net into the mode it restores in: evaluation, with dropout or the photo's own statistics where its part says so.
+    """Put a net into the mode it restores in: evaluation, with dropout or the photo's own
+    statistics where its part says so.
 
-    Neither mode writes to the running means. `net.train()` and `net.eval()` work as ever afterwards, but that the photo's own
-    statistics stay chosen for evaluation.
+    Neither mode writes to the running means. `net.train()` and `net.eval()` work as ever
+    afterwards, but that the photo's own statistics stay chosen for evaluation.
     """
     net.eval()
     for layer in net.modules():
@@ -83,31 +96,45 @@ def for_use(net: nn.Module, part: GeneratorPart) -> nn.Module:
 class Restorer:
     """A generator ready for photos of any size.
 
-    A photo whose restoration is up to tile_px on its longer side goes through whole; a larger one in overlapping tiles, joined by a
-    linear ramp, so that memory stays that of one tile. Tiling changes the result slightly where a net normalises or attends over
-    the photo. Where dropout stays on, it is drawn from one fixed seed a photo: the same photo, size and kind of device restore the same.
+    A photo whose restoration is up to tile_px on its longer side goes through whole; a larger one
+    in overlapping tiles, joined by a linear ramp, so that memory stays that of one tile. Tiling
+    changes the result slightly where a net normalises or attends over the photo. Where dropout
+    stays on, it is drawn from one fixed seed a photo: the same photo, size and kind of device
+    restore the same.
     """
 
-    def __init__(self, net: nn.Module, part: GeneratorPart, *, device: str | None = None, tile_px: int = 1024) -> None:
-        """tile_px: in px of the restored photo; an enlarging net is given tiles as many times smaller, but never less than its overlap needs."""
+    def __init__(
+        self, net: nn.Module, part: GeneratorPart, *, device: str | None = None, tile_px: int = 1024
+    ) -> None:
+        """tile_px: in px of the restored photo; an enlarging net is given tiles as many times
+        smaller, but never less than its overlap needs.
+        """
         if tile_px < 4 * OVERLAP_PX:
-            raise InputError(f"tile_px must be at least {4 * OVERLAP_PX} (tiles overlap by {OVERLAP_PX} px on each side), got {tile_px}")
+            raise InputError(
+                f"tile_px must be at least {4 * OVERLAP_PX} (tiles overlap by {OVERLAP_PX} px on each side),"
+                f" got {tile_px}"
+            )
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.net = for_use(net.to(self.device), part)
         self.stride, self.scale, self.smallest_px = part.stride, part.scale, part.smallest_px
         self.tile_px = tile_px
-        # In px of the photo given. What SRResNet sees beyond 16 px changes a tile by a tenth of a level; 64 would double the work of its small tiles.
+        # In px of the photo given. What SRResNet sees beyond 16 px changes a tile by a tenth of a
+        # level; 64 would double the work of its small tiles.
         self._overlap = OVERLAP_PX if self.scale == 1 else OVERLAP_PX // 2
         self._tile = max(tile_px // self.scale, 4 * self._overlap, self.stride + 2 * self._overlap)
         self._noisy = part.test_time_dropout
 
     def restore(self, photo: Photo) -> Photo:
-        """(H, W, 3) float32 in [0, 1] to (scale · H, scale · W, 3), not clipped: values outside tell of a net that runs away.
+        """(H, W, 3) float32 in [0, 1] to (scale · H, scale · W, 3), not clipped: values outside
+        tell of a net that runs away.
 
         Raises InputError for another shape.
         """
         if photo.ndim != 3 or photo.shape[2] != 3 or min(photo.shape[:2]) < 1:
-            raise InputError(f"a photo must be (height, width, 3), got shape {photo.shape}; repeat a grey photo three times and drop alpha")
+            raise InputError(
+                f"a photo must be (height, width, 3), got shape {photo.shape}; repeat a grey photo three"
+                " times and drop alpha"
+            )
         with self._same_noise():
             return self._whole(photo) if max(photo.shape[:2]) <= self._tile else self._tiled(photo)
 
@@ -131,7 +158,9 @@ class Restorer:
 
     @contextlib.contextmanager
     def _same_noise(self) -> Iterator[None]:
-        """Dropout's draws begin at one place for every photo, and leave the process's own random numbers as they were."""
+        """Dropout's draws begin at one place for every photo, and leave the process's own random
+        numbers as they were.
+        """
         if not self._noisy:
             yield
             return
@@ -148,8 +177,13 @@ class Restorer:
     @torch.inference_mode()
     def _whole(self, photo: Photo) -> Photo:
         height, width = photo.shape[:2]
-        x = torch.from_numpy(np.ascontiguousarray(photo, np.float32)).permute(2, 0, 1)[None].to(self.device) * 2 - 1
-        # Reflection needs more px than it adds; a photo smaller than the padding is extended by its edge instead.
+        x = (
+            torch.from_numpy(np.ascontiguousarray(photo, np.float32)).permute(2, 0, 1)[None].to(self.device)
+            * 2
+            - 1
+        )
+        # Reflection needs more px than it adds; a photo smaller than the padding is extended by its
+        # edge instead.
         down, right = (max(-side % self.stride, self.smallest_px - side) for side in (height, width))
         x = F.pad(x, (0, right, 0, down), mode="reflect" if down < height and right < width else "replicate")
         y = self.net(x)[:, :, : self.scale * height, : self.scale * width]
@@ -164,20 +198,27 @@ def _plain(tensor: Tensor) -> Tensor:
 
 
 def _spans(length: int, tile: int, stride: int, overlap: int) -> list[slice]:
-    """The tiles along one axis, evenly spread. They begin on the net's own grid, so that a tile sees what the whole photo would show."""
+    """The tiles along one axis, evenly spread. They begin on the net's own grid, so that a tile
+    sees what the whole photo would show.
+    """
     if length <= tile:
         return [slice(0, length)]
-    # Rounding up to the grid parts two tiles by up to stride - 1 px more; each pair must still share its ramp.
+    # Rounding up to the grid parts two tiles by up to stride - 1 px more; each pair must still
+    # share its ramp.
     furthest = min(tile - 2 * overlap, tile - overlap - stride + 1)
     count = -(-(length - tile) // furthest) + 1
-    starts = sorted({-(-index * (length - tile) // ((count - 1) * stride)) * stride for index in range(count)})
+    starts = sorted(
+        {-(-index * (length - tile) // ((count - 1) * stride)) * stride for index in range(count)}
+    )
     return [slice(start, length if start == starts[-1] else start + tile) for start in starts]
 
 
 def _ramp(span: slice, length: int, overlap: int) -> Photo:
-    """Weight of a tile along one axis: 1 inside, falling over the overlap, but not at the photo's own border.
+    """Weight of a tile along one axis: 1 inside, falling over the overlap, but not at the photo's
+    own border.
 
-    The outer half of the overlap counts next to nothing: there the net saw the tile's border, not what lies beyond it.
+    The outer half of the overlap counts next to nothing: there the net saw the tile's border, not
+    what lies beyond it.
     """
     weight = np.ones(span.stop - span.start, np.float32)
     rising = np.maximum(np.linspace(-1.0, 1.0, overlap, dtype=np.float32), 1e-6)

@@ -1,8 +1,9 @@
 """From light to a stored picture, as a camera makes it. Every step can be off.
 
-Order: linear light → highlights recovered → blur → clip → camera colours, white balance undone, Bayer mosaic → noise → clip →
-white balance, demosaic, colours back → sRGB, 8 or 16 bits → JPEG or WebP. A step is a part with its ranges and `draw`, a field of
-`Camera`, and a field of `Shot` that holds what was drawn. All of them on, each at its defaults:
+Order: linear light → highlights recovered → blur → clip → camera colours, white balance undone,
+Bayer mosaic → noise → clip → white balance, demosaic, colours back → sRGB, 8 or 16 bits → JPEG or
+WebP. A step is a part with its ranges and `draw`, a field of `Camera`, and a field of `Shot` that
+holds what was drawn. All of them on, each at its defaults:
 
     camera: {highlights: {}, sensor: {}, noise: {}, jpeg: {}, webp: {}}
 """
@@ -57,24 +58,34 @@ class Shot:
 
     @property
     def reach_px(self) -> int | None:
-        """How far a pixel of `picture` looks: a part of a photo is that of the whole photo but for a border as wide.
+        """How far a pixel of `picture` looks: a part of a photo is that of the whole photo but for
+        a border as wide.
 
-        None with WebP, which predicts each block from those before: no part is ever quite that of the whole.
+        None with WebP, which predicts each block from those before: no part is ever quite that of
+        the whole.
         """
         if self.webp_quality is not None:
             return None
-        return (0 if self.sensor is None else self.sensor.reach_px) + (0 if self.jpeg_quality is None else GRID_PX)
+        return (0 if self.sensor is None else self.sensor.reach_px) + (
+            0 if self.jpeg_quality is None else GRID_PX
+        )
 
     def recovered(self, light: Floats) -> Floats:
-        """The scene's light before the blur: that of clipped pixels restored; any shape, each pixel by itself."""
+        """The scene's light before the blur: that of clipped pixels restored; any shape, each pixel
+        by itself.
+        """
         return light if self.highlights is None else self.highlights.recovered(light)
 
     def clipped(self, light: Floats) -> tuple[Floats, Mask | None]:
-        """Blurred light as the sensor can tell it, at most 1, and where it is full; without highlights, as it is."""
+        """Blurred light as the sensor can tell it, at most 1, and where it is full; without
+        highlights, as it is.
+        """
         return (light, None) if self.highlights is None else (np.minimum(light, np.float32(1)), light >= 1)
 
     def picture(self, light: Floats, *, top: int = 0, left: int = 0) -> Pixels:
-        """(H, W, 3) uint8 or uint16 sRGB from blurred (H, W) or (H, W, 3) light: a whole photo, or the part of one that begins at (top, left)."""
+        """(H, W, 3) uint8 or uint16 sRGB from blurred (H, W) or (H, W, 3) light: a whole photo, or
+        the part of one that begins at (top, left).
+        """
         # OpenCV takes a tenth of a second to import; settings alone must not wait for it.
         from components.core.images import jpeg_roundtrip, webp_roundtrip
         from components.optics.develop import developed, noisy
@@ -95,19 +106,37 @@ class Shot:
 class Camera(Part):
     """From light to a stored picture; null turns a step off."""
 
-    linear_light: bool = Field(True, description="blur and noise in linear light; false works on sRGB values, as older code does (for comparison)")
-    highlights: Highlights | None = Field(None, description="light of clipped pixels, before the blur; clipped again after it")
-    sensor: Sensor | None = Field(None, description="camera colours, white balance and Bayer mosaic, around the noise")
+    linear_light: bool = Field(
+        True,
+        description=(
+            "blur and noise in linear light; false works on sRGB values, as older code does (for comparison)"
+        ),
+    )
+    highlights: Highlights | None = Field(
+        None, description="light of clipped pixels, before the blur; clipped again after it"
+    )
+    sensor: Sensor | None = Field(
+        None, description="camera colours, white balance and Bayer mosaic, around the noise"
+    )
     noise: PoissonGaussian | None = Field(default_factory=PoissonGaussian, description="sensor noise")
     jpeg: Jpeg | None = Field(default_factory=Jpeg, description="JPEG compression of the blurred picture")
-    webp: WebP | None = Field(None, description="WebP compression; with jpeg beside it, each pair gets one of the two, by weight")
-    bits: Literal[8, 16] = Field(8, description="bits a channel of both stored pictures of a pair, PNG; 16 leaves no room for jpeg and webp")
+    webp: WebP | None = Field(
+        None, description="WebP compression; with jpeg beside it, each pair gets one of the two, by weight"
+    )
+    bits: Literal[8, 16] = Field(
+        8,
+        description=(
+            "bits a channel of both stored pictures of a pair, PNG; 16 leaves no room for jpeg and webp"
+        ),
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         for name in ("highlights", "sensor"):
             if getattr(self, name) is not None and not self.linear_light:
-                raise ValueError(f"{name} reckons with linear light: set linear_light to true, or {name} to null")
+                raise ValueError(
+                    f"{name} reckons with linear light: set linear_light to true, or {name} to null"
+                )
         for name in ("jpeg", "webp"):
             if getattr(self, name) is not None and self.bits == 16:
                 raise ValueError(f"bits is 16, and {name} stores 8: set {name} to null, or bits to 8")
@@ -116,7 +145,11 @@ class Camera(Part):
     @property
     def steps(self) -> tuple[str, ...]:
         """Names of the steps that are on."""
-        return tuple(name for name in ("highlights", "sensor", "noise", "jpeg", "webp") if getattr(self, name) is not None)
+        return tuple(
+            name
+            for name in ("highlights", "sensor", "noise", "jpeg", "webp")
+            if getattr(self, name) is not None
+        )
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -143,7 +176,9 @@ class Camera(Part):
         )
 
     def _codec(self, seed: int) -> tuple[Jpeg | None, WebP | None]:
-        """At most one of the two. A photo on the web was stored by one or the other, and a net for users' photos must know both: hence the weights."""
+        """At most one of the two. A photo on the web was stored by one or the other, and a net for
+        users' photos must know both: hence the weights.
+        """
         if self.jpeg is None or self.webp is None:
             return self.jpeg, self.webp
         share = self.jpeg.weight / (self.jpeg.weight + self.webp.weight)

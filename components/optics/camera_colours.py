@@ -1,7 +1,8 @@
 """What real cameras' colour filters see, as linear sRGB sees it.
 
-The numbers are the matrices (CIE XYZ to camera, D65) that Adobe states in its DNG converter for each camera, in ten-thousandths;
-dcraw's and LibRaw's tables list the same. None of those below makes a negative value of a colour that a screen can show.
+The numbers are the matrices (CIE XYZ to camera, D65) that Adobe states in its DNG converter for
+each camera, in ten-thousandths; dcraw's and LibRaw's tables list the same. None of those below
+makes a negative value of a colour that a screen can show.
 """
 
 from __future__ import annotations
@@ -27,14 +28,17 @@ SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0
 
 
 def to_camera(shares: Mapping[str, float]) -> Matrix:
-    """(3, 3) from linear sRGB to the colours of a mean of cameras; each row sums to 1, so that white and greys stay as they are.
+    """(3, 3) from linear sRGB to the colours of a mean of cameras; each row sums to 1, so that
+    white and greys stay as they are.
 
     shares: by camera, adding up to 1.
 
     >>> to_camera({"nikon_d810": 1.0}).sum(axis=1).round(12).tolist()
     [1.0, 1.0, 1.0]
     """
-    mean = np.tensordot(np.array(list(shares.values())), np.array([XYZ_TO_CAMERA[camera] for camera in shares]), axes=1)
+    mean = np.tensordot(
+        np.array(list(shares.values())), np.array([XYZ_TO_CAMERA[camera] for camera in shares]), axes=1
+    )
     matrix = mean.reshape(3, 3) @ SRGB_TO_XYZ
     rows_sum_to_one: Matrix = matrix / matrix.sum(axis=1, keepdims=True)
     return rows_sum_to_one

@@ -1,4 +1,6 @@
-"""What is lost when a camera or a web site stores a photo: JPEG and WebP, each as it is written and read again."""
+"""What is lost when a camera or a web site stores a photo: JPEG and WebP, each as it is written and
+read again.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,12 @@ LARGEST_PX = {"jpeg": 65_500, "webp": 16_383}  # longer sides cannot be written 
 class _Codec(Part):
     """A codec with a range of qualities."""
 
-    quality: tuple[Quality, Quality] = Field((75, 98), description="range, both ends included; one is drawn per pair")
-    weight: float = Field(1.0, gt=0, description="how often it is drawn, beside the other codec; alone it is always")
+    quality: tuple[Quality, Quality] = Field(
+        (75, 98), description="range, both ends included; one is drawn per pair"
+    )
+    weight: float = Field(
+        1.0, gt=0, description="how often it is drawn, beside the other codec; alone it is always"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -44,9 +50,11 @@ class WebP(_Codec):
 
 
 def on_grid(roundtrip: Callable[[Bytes8], Bytes8], pixels: Bytes8, top: int, left: int) -> Bytes8:
-    """Compress a part of a photo, (h, w, 3) uint8 that begins at (top, left), in the blocks that the whole photo has.
+    """Compress a part of a photo, (h, w, 3) uint8 that begins at (top, left), in the blocks that
+    the whole photo has.
 
-    A block of which the part has all pixels, and whose neighbours it has, comes out of JPEG as in the whole photo.
+    A block of which the part has all pixels, and whose neighbours it has, comes out of JPEG as in
+    the whole photo.
     """
     down, right = top % GRID_PX, left % GRID_PX
     if not down and not right:

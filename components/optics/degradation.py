@@ -1,7 +1,7 @@
 """One pair before a pixel is touched: everything that is drawn for it, from its seed alone.
 
-Every random number of a pair comes from (its seed, what it is for), and the seed from (recipe seed, photo's content, index):
-nothing depends on order, workers or the other photos.
+Every random number of a pair comes from (its seed, what it is for), and the seed from (recipe seed,
+photo's content, index): nothing depends on order, workers or the other photos.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 
 class Degradation(Part):
-    """What is done to every photo of a set, with the ranges to draw from: one of the blurs, then a smaller size, then the camera."""
+    """What is done to every photo of a set, with the ranges to draw from: one of the blurs, then a
+    smaller size, then the camera.
+    """
 
     blurs: tuple[Blur, ...]
     downscale: Downscaling | None
@@ -50,13 +52,25 @@ class Plan:
 
     @property
     def kind(self) -> str:
-        """The pair's `blur_kind`: the blur's own, or the downscale's where there is no blur beside it."""
-        return self.downscale.pair_kind if self.downscale is not None and isinstance(self.blur, NoBlur) else self.blur.kind
+        """The pair's `blur_kind`: the blur's own, or the downscale's where there is no blur beside
+        it.
+        """
+        return (
+            self.downscale.pair_kind
+            if self.downscale is not None and isinstance(self.blur, NoBlur)
+            else self.blur.kind
+        )
 
     @property
     def severity_px(self) -> float:
-        """RMS radius in px of the sharp photo: the blur's, and what the downscale takes beyond its size."""
-        return self.effect.severity_px if self.downscale is None else math.hypot(self.effect.severity_px, self.downscale.severity_px)
+        """RMS radius in px of the sharp photo: the blur's, and what the downscale takes beyond its
+        size.
+        """
+        return (
+            self.effect.severity_px
+            if self.downscale is None
+            else math.hypot(self.effect.severity_px, self.downscale.severity_px)
+        )
 
     @property
     def drawn(self) -> dict[str, JsonValue]:
@@ -65,34 +79,55 @@ class Plan:
         return {"blur": self.effect.drawn, **small, **self.shot.drawn}
 
     def with_maps(self, maps: Mapping[MapKind, Map]) -> Plan:
-        """The plan for one photo: a blur that takes the photo's own map gets it, at the size of what will be blurred."""
+        """The plan for one photo: a blur that takes the photo's own map gets it, at the size of
+        what will be blurred.
+        """
         kind = map_of(self.blur)
         if kind is None:
             return self
-        assert isinstance(self.effect, Completable), f"{self.blur.kind} asks for a {kind}, and its effect takes none"
+        assert isinstance(self.effect, Completable), (
+            f"{self.blur.kind} asks for a {kind}, and its effect takes none"
+        )
         return replace(self, effect=self.effect.with_map(maps[kind]))
 
     def blurred(self, light: Floats) -> Pixels:
-        """The picture a net is given, (h, w, 3) sRGB, uint8 or uint16, from (H, W) or (H, W, 3) light; smaller with downscale."""
+        """The picture a net is given, (h, w, 3) sRGB, uint8 or uint16, from (H, W) or (H, W, 3)
+        light; smaller with downscale.
+        """
         return self.shot.picture(self.exposure(light))
 
     def exposure(self, light: Floats) -> Floats:
-        """The light that falls on the sensor: the scene's, with its highlights, blurred; smaller with downscale."""
+        """The light that falls on the sensor: the scene's, with its highlights, blurred; smaller
+        with downscale.
+        """
         blurred = self.effect.apply(self.shot.recovered(light))
-        return blurred if self.downscale is None else self.downscale.apply(blurred, linear=self.shot.linear_light)
+        return (
+            blurred
+            if self.downscale is None
+            else self.downscale.apply(blurred, linear=self.shot.linear_light)
+        )
 
 
 def plans(degradation: Degradation, pair_seeds: Sequence[int]) -> list[Plan]:
-    """Draw what each pair gets. A pair's plan is the same alone or among others; many at a time are faster."""
+    """Draw what each pair gets. A pair's plan is the same alone or among others; many at a time are
+    faster.
+    """
     weights = np.array([blur.weight for blur in degradation.blurs])
-    chosen = [int(seeds.stream(seed, "kind").choice(len(weights), p=weights / weights.sum())) for seed in pair_seeds]
+    chosen = [
+        int(seeds.stream(seed, "kind").choice(len(weights), p=weights / weights.sum())) for seed in pair_seeds
+    ]
     effects: dict[int, Effect] = {}
     for kind, blur in enumerate(degradation.blurs):
         mine = [place for place, pick in enumerate(chosen) if pick == kind]
-        effects.update(zip(mine, blur.draw([seeds.stream(pair_seeds[place], "blur") for place in mine]), strict=True))
+        effects.update(
+            zip(mine, blur.draw([seeds.stream(pair_seeds[place], "blur") for place in mine]), strict=True)
+        )
     return [
         Plan(
-            degradation.blurs[pick], effects[place], None if degradation.downscale is None else degradation.downscale.draw(seed), degradation.camera.shot(seed)
+            degradation.blurs[pick],
+            effects[place],
+            None if degradation.downscale is None else degradation.downscale.draw(seed),
+            degradation.camera.shot(seed),
         )
         for place, (seed, pick) in enumerate(zip(pair_seeds, chosen, strict=True))
     ]

@@ -1,4 +1,6 @@
-"""Light to a linear picture: noise where the light falls, and what a sensor of colour filters does around it."""
+"""Light to a linear picture: noise where the light falls, and what a sensor of colour filters does
+around it.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,37 @@ from components.optics.sensor_noise import NoiseLevel
 Mask = npt.NDArray[np.bool_]
 
 
-def noisy(light: Floats, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int) -> Floats:
-    """Light, (H, W) or (H, W, 3), with the noise of its place in the photo, where it begins at (top, left); not clipped.
+def noisy(
+    light: Floats, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int
+) -> Floats:
+    """Light, (H, W) or (H, W, 3), with the noise of its place in the photo, where it begins at
+    (top, left); not clipped.
 
     full: where the sensor is full, of the light's shape: no noise there.
     """
     if noise is None:
         return light
-    normals = normal_field(seed, *light.shape[:2], channels=light.shape[2] if light.ndim == 3 else 1, top=top, left=left).reshape(light.shape)
+    normals = normal_field(
+        seed, *light.shape[:2], channels=light.shape[2] if light.ndim == 3 else 1, top=top, left=left
+    ).reshape(light.shape)
     if full is not None:
         normals[full] = 0
     return noise.added(light, normals)
 
 
-def raw_of(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int) -> Floats:
-    """What the sensor measures of (H, W, 3) linear sRGB, before white balance, with noise, not clipped: (H, W) under a Bayer pattern, else (H, W, 3)."""
+def raw_of(
+    light: Floats,
+    sensor: SensorShot,
+    noise: NoiseLevel | None,
+    seed: int,
+    full: Mask | None,
+    *,
+    top: int,
+    left: int,
+) -> Floats:
+    """What the sensor measures of (H, W, 3) linear sRGB, before white balance, with noise, not
+    clipped: (H, W) under a Bayer pattern, else (H, W, 3).
+    """
     raw = _in_colours(light, sensor.to_raw)
     if sensor.pattern is not None:
         red = sensor.red_site(top, left)
@@ -38,10 +56,21 @@ def raw_of(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed: in
     return noisy(raw, noise, seed, full, top=top, left=left)
 
 
-def developed(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed: int, full: Mask | None, *, top: int, left: int) -> Floats:
-    """(H, W, 3) linear sRGB as the sensor saw it and the camera developed it: linear sRGB again, not clipped.
+def developed(
+    light: Floats,
+    sensor: SensorShot,
+    noise: NoiseLevel | None,
+    seed: int,
+    full: Mask | None,
+    *,
+    top: int,
+    left: int,
+) -> Floats:
+    """(H, W, 3) linear sRGB as the sensor saw it and the camera developed it: linear sRGB again,
+    not clipped.
 
-    full: (H, W, 3), the colours of which a pixel has as much as can be told; top, left: where the light begins in the whole photo.
+    full: (H, W, 3), the colours of which a pixel has as much as can be told; top, left: where the
+    light begins in the whole photo.
     """
     raw = raw_of(light, sensor, noise, seed, full, top=top, left=left)
     gains = np.broadcast_to(np.array(sensor.gains, np.float32), light.shape)
@@ -54,11 +83,14 @@ def developed(light: Floats, sensor: SensorShot, noise: NoiseLevel | None, seed:
 
 
 def _in_colours(light: Floats, matrix: Floats) -> Floats:
-    """Every pixel times a (3, 3) matrix, bit for bit the same wherever it lies: OpenCV rounds a row's last few otherwise."""
+    """Every pixel times a (3, 3) matrix, bit for bit the same wherever it lies: OpenCV rounds a
+    row's last few otherwise.
+    """
     return np.ascontiguousarray(cv2.transform(with_spare(light), matrix)[:, : light.shape[1]], np.float32)
 
 
 def _balanced(raw: Floats, gains: Floats) -> Floats:
-    # No gain is below 1, so what a full sensor cuts off at 1 before them is cut off at 1 after them.
+    # No gain is below 1, so what a full sensor cuts off at 1 before them is cut off at 1 after
+    # them.
     balanced = raw * gains
     return np.clip(balanced, 0, 1, out=balanced)

@@ -1,4 +1,6 @@
-"""Stored pixels to light and back, in the photo's own number of channels, fast enough for every pair."""
+"""Stored pixels to light and back, in the photo's own number of channels, fast enough for every
+pair.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,17 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from components.core.images import Bits, Bytes8, Floats, Picture, Pixels, linear_of, linear_to_srgb, to_float, to_uint8
+from components.core.images import (
+    Bits,
+    Bytes8,
+    Floats,
+    Picture,
+    Pixels,
+    linear_of,
+    linear_to_srgb,
+    to_float,
+    to_uint8,
+)
 from components.core.levels import at_bits, to_pixels, to_uint16
 from components.optics.shrink import area_shrunk
 
@@ -31,9 +43,11 @@ def lit(pixels: Pixels, *, linear: bool) -> Floats:
 
 
 def shrunk(picture: Picture, max_side_px: int | None) -> Pixels:
-    """The pixels of a photo that is no larger than `max_side_px` a side: (H, W) for grey, (H, W, 3) for colour, as stored where it is not.
+    """The pixels of a photo that is no larger than `max_side_px` a side: (H, W) for grey, (H, W, 3)
+    for colour, as stored where it is not.
 
-    A larger one is shrunk by averaging areas in linear light, and comes as sRGB of 16 bits: a file can hold it as it is.
+    A larger one is shrunk by averaging areas in linear light, and comes as sRGB of 16 bits: a file
+    can hold it as it is.
     """
     pixels = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
     size = shrunk_size(pixels.shape[1], pixels.shape[0], max_side_px)
@@ -58,7 +72,9 @@ def shrunk_size(width: int, height: int, max_side_px: int | None) -> tuple[int, 
 
 
 def at_most_bits(pixels: Pixels, bits: Bits, *, linear: bool) -> Pixels:
-    """Stored values, of a photo or any rows of it, as (H, W, 3) of those bits: as they are where that loses nothing, else by way of their light."""
+    """Stored values, of a photo or any rows of it, as (H, W, 3) of those bits: as they are where
+    that loses nothing, else by way of their light.
+    """
     if pixels.dtype == np.uint16 and bits == 8:
         return stored(lit(pixels, linear=linear), linear=linear)
     return coloured(at_bits(pixels, bits))
@@ -74,9 +90,11 @@ def stored(light: Floats, *, linear: bool) -> Bytes8: ...
 @overload
 def stored(light: Floats, *, linear: bool, bits: Bits) -> Pixels: ...
 def stored(light: Floats, *, linear: bool, bits: Bits = 8) -> Pixels:
-    """Values to (H, W, 3) sRGB, uint8 or uint16; what lies outside [0, 1] is clipped, grey is repeated.
+    """Values to (H, W, 3) sRGB, uint8 or uint16; what lies outside [0, 1] is clipped, grey is
+    repeated.
 
-    Linear light in 8 bits goes through a table of 65536 steps: within 0.53 of a level of the exact curve, and every stored level comes back as itself.
+    Linear light in 8 bits goes through a table of 65536 steps: within 0.53 of a level of the exact
+    curve, and every stored level comes back as itself.
     """
     if linear and bits == 8:
         levels: Pixels = np.empty(light.shape, np.uint8)

@@ -1,11 +1,14 @@
-"""A part of the picture that a plan makes: the pixels of the whole, cut out, for a share of the work.
+"""A part of the picture that a plan makes: the pixels of the whole, cut out, for a share of the
+work.
 
-Every step needs so much around a pixel: the blur its kernel's reach, a smaller size the reach of its weights, the camera its
-mosaic and its codec's blocks. What is asked for grows backwards through them, stops at the photo's borders, where each step
-mirrors as it does on the whole photo, and is then made forwards.
+Every step needs so much around a pixel: the blur its kernel's reach, a smaller size the reach of
+its weights, the camera its mosaic and its codec's blocks. What is asked for grows backwards through
+them, stops at the photo's borders, where each step mirrors as it does on the whole photo, and is
+then made forwards.
 
-A blur that is no `Kernel` changes from place to place and is made for the whole photo first: a part then costs what the whole costs. So
-do WebP, which predicts each block from those before, and downscale second_order, which goes through other sizes.
+A blur that is no `Kernel` changes from place to place and is made for the whole photo first: a part
+then costs what the whole costs. So do WebP, which predicts each block from those before, and
+downscale second_order, which goes through other sizes.
 """
 
 from __future__ import annotations
@@ -42,7 +45,9 @@ class Box:
     def within(self, height: int, width: int) -> Box:
         """What of it lies in a picture of that size."""
         top, left = max(self.top, 0), max(self.left, 0)
-        return Box(top, left, min(self.top + self.height, height) - top, min(self.left + self.width, width) - left)
+        return Box(
+            top, left, min(self.top + self.height, height) - top, min(self.left + self.width, width) - left
+        )
 
     def of(self, outer: Box) -> tuple[slice, slice]:
         """Its rows and columns, counted from the corner of a box that holds it."""
@@ -53,7 +58,8 @@ class Box:
 def part_of(plan: Plan, pixels: Pixels, box: Box) -> Pixels:
     """`plan.blurred` of a whole photo, cut to the box, bit for bit.
 
-    pixels: the photo as stored, (H, W) for grey or (H, W, 3), uint8 or uint16; with downscale H and W are multiples of the scale.
+    pixels: the photo as stored, (H, W) for grey or (H, W, 3), uint8 or uint16; with downscale H and
+    W are multiples of the scale.
     box: within the picture that is made, which is smaller than the photo with downscale.
     Returns (box.height, box.width, 3), uint8 or uint16 as the camera stores.
     """
@@ -74,7 +80,9 @@ def _fallen(plan: Plan, pixels: Pixels, box: Box) -> Floats:
 
 
 def blurred_light(plan: Plan, pixels: Pixels, box: Box) -> Floats:
-    """The photo's light after the blur, in a box of the photo: (box.height, box.width) or the same with channels, float32."""
+    """The photo's light after the blur, in a box of the photo: (box.height, box.width) or the same
+    with channels, float32.
+    """
     # OpenCV takes a tenth of a second to import; settings alone must not wait for it.
     from components.optics.light import lit
 

@@ -1,7 +1,9 @@
-"""Recipes: one complete YAML file a published system, read into frozen settings. `refocus run NAME --dry-run` prints one resolved.
+"""Recipes: one complete YAML file a published system, read into frozen settings. `refocus run NAME
+--dry-run` prints one resolved.
 
-A file has the keys name, about, ingest, synthesize, train, evaluate, register; each section is that stage's settings.
-The variable REFOCUS_PHOTOS (set by `refocus run --photos`) takes the place of ingest.photos.
+A file has the keys name, about, ingest, synthesize, train, evaluate, register; each section is that
+stage's settings. The variable REFOCUS_PHOTOS (set by `refocus run --photos`) takes the place of
+ingest.photos.
 """
 
 from __future__ import annotations
@@ -31,22 +33,32 @@ SECTIONS = ("ingest", "synthesize", "train", "evaluate", "register")
 class Recipe(Part):
     """Everything that decides what a run makes, every default filled in."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="same as the file's name; names the data folder and the registered model")
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$",
+        description="same as the file's name; names the data folder and the registered model",
+    )
     about: str = Field(min_length=1, description="what it is and the publication it follows")
     ingest: IngestConfig
     synthesize: SynthesizeConfig
     train: TrainConfig
     evaluate: EvaluateConfig
-    register_: RegisterConfig = Field(alias="register")  # `register` itself is a method of every abstract class
+    register_: RegisterConfig = Field(
+        alias="register"
+    )  # `register` itself is a method of every abstract class
 
     @model_validator(mode="after")
     def _scales_agree(self) -> Self:
         made, wanted = self.synthesize.scale, self.train.generator.scale
         if made != wanted:
-            pairs = f"set synthesize.downscale.scale to {wanted}" if wanted > 1 else "leave synthesize.downscale out"
+            pairs = (
+                f"set synthesize.downscale.scale to {wanted}"
+                if wanted > 1
+                else "leave synthesize.downscale out"
+            )
             raise ValueError(
-                f"synthesize makes pairs of scale {made} (sharp over given size), train.generator {self.train.generator.kind} enlarges {wanted} times: "
-                f"{pairs}, or choose a generator of scale {made}" + (" (srresnet enlarges, by its doublings)" if wanted == 1 else "")
+                f"synthesize makes pairs of scale {made} (sharp over given size), train.generator"
+                f" {self.train.generator.kind} enlarges {wanted} times: {pairs}, or choose a generator of"
+                f" scale {made}" + (" (srresnet enlarges, by its doublings)" if wanted == 1 else "")
             )
         return self
 
@@ -55,7 +67,8 @@ class Recipe(Part):
         asked = self.synthesize.asks_for_blur
         if self.ingest.pairs is not None and asked:
             raise ValueError(
-                f"ingest.pairs takes in blurred pictures as they are, so synthesize makes none: leave {', '.join(f'synthesize.{name}' for name in asked)} out"
+                "ingest.pairs takes in blurred pictures as they are, so synthesize makes none: leave"
+                f" {', '.join(f'synthesize.{name}' for name in asked)} out"
             )
         return self
 
@@ -63,7 +76,10 @@ class Recipe(Part):
     def _gate_rests_on_what_is_measured(self) -> Self:
         primary, measured = self.register_.gate.primary, self.evaluate.metrics
         if primary not in measured:
-            raise ValueError(f"register.gate.primary is {primary}, which is not measured: add it to evaluate.metrics, which has {', '.join(measured)}")
+            raise ValueError(
+                f"register.gate.primary is {primary}, which is not measured: add it to evaluate.metrics,"
+                f" which has {', '.join(measured)}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -73,8 +89,8 @@ class Recipe(Part):
             needed = self.train.augment.smallest_px(phase.crop_px)
             if most is not None and most < needed:
                 raise ValueError(
-                    f"synthesize.max_side_px is {most}, so that no photo holds the {phase.crop_px} px crops of phase {phase.name}: "
-                    f"raise it to {needed} or more, or lower the phase's crop_px"
+                    f"synthesize.max_side_px is {most}, so that no photo holds the {phase.crop_px} px crops"
+                    f" of phase {phase.name}: raise it to {needed} or more, or lower the phase's crop_px"
                 )
         return self
 
@@ -83,23 +99,31 @@ class Recipe(Part):
         translate, swap = self.synthesize.translate, self.train.augment.swap_channels
         if translate is not None and translate.kind == "to_colour" and swap > 0:
             raise ValueError(
-                f"train.augment.swap_channels is {swap:g}, and synthesize.translate to_colour teaches which colour a grey stands for, "
-                "which swapping unteaches: set it to 0"
+                f"train.augment.swap_channels is {swap:g}, and synthesize.translate to_colour teaches which"
+                " colour a grey stands for, which swapping unteaches: set it to 0"
             )
         return self
 
     def refuse_small(self, photos: Sequence[Photo]) -> None:
-        """Raises InputError when training could not crop a photo, which it would find out only after synthesize."""
+        """Raises InputError when training could not crop a photo, which it would find out only
+        after synthesize.
+        """
         largest = max(self.train.phases, key=lambda phase: phase.crop_px)
         needed = self.train.augment.smallest_px(largest.crop_px)
-        small = [photo for photo in photos if photo.split == "train" and min(self.synthesize.target_size(photo)) < needed]
+        small = [
+            photo
+            for photo in photos
+            if photo.split == "train" and min(self.synthesize.target_size(photo)) < needed
+        ]
         if small:
             width, height = self.synthesize.target_size(small[0])
             whole = (width, height) == (small[0].width, small[0].height)
             raise InputError(
-                f"phase {largest.name} crops {largest.crop_px} px, but {len(small)} of {len(photos)} photos are smaller: {small[0].name} is "
-                f"{small[0].width} × {small[0].height} px{'' if whole else f', its target {width} × {height} px'}. Leave them out "
-                f"({f'ingest.min_px: {needed}' if whole else 'of the folder that is ingested'}), or lower the phase's crop_px"
+                f"phase {largest.name} crops {largest.crop_px} px, but {len(small)} of {len(photos)} photos"
+                f" are smaller: {small[0].name} is {small[0].width} × {small[0].height}"
+                f" px{'' if whole else f', its target {width} × {height} px'}. Leave them out"
+                f" ({f'ingest.min_px: {needed}' if whole else 'of the folder that is ingested'}), or lower"
+                " the phase's crop_px"
             )
 
     def section(self, stage: str) -> Part:
@@ -110,7 +134,9 @@ class Recipe(Part):
     def record(self) -> RecipeRecord:
         """The recipe as data, to travel with what it makes."""
         plain = self.plain()
-        return RecipeRecord(name=self.name, sections={name: plain[name] for name in SECTIONS}, about={"about": self.about})
+        return RecipeRecord(
+            name=self.name, sections={name: plain[name] for name in SECTIONS}, about={"about": self.about}
+        )
 
     def plain(self) -> dict[str, Any]:
         """The recipe as it would stand in a YAML file, nothing left to default."""
@@ -130,7 +156,10 @@ def load(name: str, *, root: Path | None = None) -> Recipe:
     path = Path(name) if name.endswith((".yaml", ".yml")) else _folder(root) / f"{name}.yaml"
     if not path.is_file():
         known = names(root)
-        raise RecipeError(f'no recipe "{name}" (looked for {path}); there are {", ".join(known) or "none"}.{nearest(name, known)}')
+        raise RecipeError(
+            f'no recipe "{name}" (looked for {path}); there are'
+            f" {', '.join(known) or 'none'}.{nearest(name, known)}"
+        )
     plain = _read(path)
     photos = os.environ.get(PHOTOS_VARIABLE)
     if photos and isinstance(plain.get("ingest"), dict):
@@ -140,7 +169,10 @@ def load(name: str, *, root: Path | None = None) -> Recipe:
     except ValidationError as error:
         raise RecipeError(explain(error, Recipe, plain, str(path))) from error
     if recipe.name != path.stem:
-        raise RecipeError(f"{path}: name is {recipe.name!r}, the file is called {path.stem!r}; they must be the same, since results lie in data/NAME")
+        raise RecipeError(
+            f"{path}: name is {recipe.name!r}, the file is called {path.stem!r}; they must be the same, since"
+            " results lie in data/NAME"
+        )
     return recipe
 
 
@@ -154,7 +186,10 @@ def _read(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not YAML that can be read: {' '.join(str(error).split())}") from error
     if not isinstance(plain, dict):
-        raise RecipeError(f"{path} must be a mapping with the keys name, about, {', '.join(SECTIONS)}; it is {type(plain).__name__}")
+        raise RecipeError(
+            f"{path} must be a mapping with the keys name, about, {', '.join(SECTIONS)}; it is"
+            f" {type(plain).__name__}"
+        )
     return plain
 
 
@@ -166,6 +201,8 @@ class _Strict(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f'the key "{key.value}" stands here twice; keep one', key.start_mark)
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f'the key "{key.value}" stands here twice; keep one', key.start_mark
+                    )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -1,4 +1,6 @@
-"""Turn pydantic's complaint about a recipe into a sentence: file, field, value, what is allowed, the nearest right name."""
+"""Turn pydantic's complaint about a recipe into a sentence: file, field, value, what is allowed,
+the nearest right name.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,26 @@ def explain(error: ValidationError, model: type[BaseModel], plain: Mapping[str, 
     details = _causes(error.errors(include_url=False))
     sentences = [_sentence(detail, model, plain) for detail in details[:SHOWN]]
     more = f"; and {len(details) - SHOWN} more" if len(details) > SHOWN else ""
-    return f"{file}: {'; also '.join([*(sentence.removesuffix('.') for sentence in sentences[:-1]), sentences[-1]])}{more}"
+    told = "; also ".join([*(sentence.removesuffix(".") for sentence in sentences[:-1]), sentences[-1]])
+    return f"{file}: {told}{more}"
 
 
 def _causes(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-    """The errors without those that another one brings about: defaults that wait for a sound field, a list that is short of a refused member."""
+    """The errors without those that another one brings about: defaults that wait for a sound field,
+    a list that is short of a refused member.
+    """
     places = [detail["loc"] for detail in details]
     return [
         detail
         for detail in details
         if detail["type"] != "default_factory_not_called"
-        and not (detail["type"] == "too_short" and any(len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"] for place in places))
+        and not (
+            detail["type"] == "too_short"
+            and any(
+                len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"]
+                for place in places
+            )
+        )
     ]
 
 
@@ -42,12 +53,17 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], plain: Mapping[str, 
     last = str(detail["loc"][-1]) if detail["loc"] else ""
     if kind == "extra_forbidden":
         allowed = _field_names(parent)
-        return f"{path} = {value} is not a setting; allowed here: {', '.join(allowed)}.{nearest(last, allowed)}"
+        return (
+            f"{path} = {value} is not a setting; allowed here: {', '.join(allowed)}.{nearest(last, allowed)}"
+        )
     if kind == "missing":
         return f"{path} is missing{_meaning(field)}"
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
-        return f"{path}.{_word(context)} = {context['tag']!r} is none of {', '.join(tags)}.{nearest(str(context['tag']), tags)}"
+        return (
+            f"{path}.{_word(context)} = {context['tag']!r} is none of"
+            f" {', '.join(tags)}.{nearest(str(context['tag']), tags)}"
+        )
     if kind == "union_tag_not_found":
         return f"{path}.{_word(context)} is missing; it says which of these it is: {', '.join(_tags(field))}"
     if kind in ("literal_error", "enum"):
@@ -56,17 +72,31 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], plain: Mapping[str, 
         return f"{path} = {value} must be {expected}.{nearest(str(detail['input']), options)}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{path} = {value} must be settings of its own{_settings_of(field)}{_meaning(field)}"
-    said = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("Input should", "must")
+    said = (
+        detail["msg"]
+        .removeprefix("Value error, ")
+        .replace("Input should be", "must be")
+        .replace("Input should", "must")
+    )
     if kind == "tuple_type":
-        return f"{path} = {value} must be a list, such as [{', '.join([value] * _length(field))}]{_meaning(field)}"
-    said = said.replace("Tuple should", "must").replace(" after validation, not", ", got") if kind in ("too_short", "too_long") else said
+        return (
+            f"{path} = {value} must be a list, such as"
+            f" [{', '.join([value] * _length(field))}]{_meaning(field)}"
+        )
+    said = (
+        said.replace("Tuple should", "must").replace(" after validation, not", ", got")
+        if kind in ("too_short", "too_long")
+        else said
+    )
     if kind == "value_error":
         return f"{path}: {said}" if path else said
     return f"{path} = {value}: {said}{_meaning(field)}"
 
 
 def _settings_of(field: Any) -> str:
-    """What may stand there instead of a bare value: the kinds of a union, or the names of the settings."""
+    """What may stand there instead of a bare value: the kinds of a union, or the names of the
+    settings.
+    """
     tags = _tags(field)
     if tags:
         return f", such as {{kind: {tags[0]}}}; the kinds are {', '.join(tags)}"
@@ -95,16 +125,22 @@ def _meaning(field: Any) -> str:
 
 
 def _walk(loc: Sequence[int | str], model: type[BaseModel], plain: object) -> tuple[str, list[Any], Any]:
-    """Follow an error's place through the settings: gives its path in the YAML, the types that hold it, and its own field.
+    """Follow an error's place through the settings: gives its path in the YAML, the types that hold
+    it, and its own field.
 
-    pydantic puts the tag of a union's member into the place (train.generator.unet.width); it stands in no file, so it is left out.
+    pydantic puts the tag of a union's member into the place (train.generator.unet.width); it stands
+    in no file, so it is left out.
     """
     kinds: list[Any] = [model]
     parents, field, path = kinds, None, ""
     for place, element in enumerate(loc):
         members = _members(kinds)
-        tagged = [kind for kind in members if _is_model(kind) and element in (*_own_tags(kind), kind.__name__)]
-        key_here = isinstance(plain, Mapping) and element in plain and not (tagged and plain.get("kind") == element)
+        tagged = [
+            kind for kind in members if _is_model(kind) and element in (*_own_tags(kind), kind.__name__)
+        ]
+        key_here = (
+            isinstance(plain, Mapping) and element in plain and not (tagged and plain.get("kind") == element)
+        )
         if isinstance(element, str) and tagged and not key_here and place < len(loc):
             kinds = tagged
             continue
@@ -162,7 +198,9 @@ def _field_of(kinds: Sequence[Any], element: int | str) -> Any:
 
 
 def _field_names(kinds: Sequence[Any]) -> list[str]:
-    return [field.alias or name for kind in kinds if _is_model(kind) for name, field in kind.model_fields.items()]
+    return [
+        field.alias or name for kind in kinds if _is_model(kind) for name, field in kind.model_fields.items()
+    ]
 
 
 def _own_tags(kind: Any) -> tuple[Any, ...]:

@@ -1,4 +1,6 @@
-"""The model card: what the model is, what it learned from, how it was measured, where it fails, how to load it (Mitchell et al. 2019, "Model Cards")."""
+"""The model card: what the model is, what it learned from, how it was measured, where it fails, how
+to load it (Mitchell et al. 2019, "Model Cards").
+"""
 
 from __future__ import annotations
 
@@ -8,20 +10,39 @@ from collections.abc import Iterable
 import yaml
 
 from components.core.baseline import sentence_for, words_for
-from components.core.records import Checkpoint, EvalReport, Pair, PairSet, Photo, PhotoScore, PhotoSet, Provenance, RecipeRecord
+from components.core.records import (
+    Checkpoint,
+    EvalReport,
+    Pair,
+    PairSet,
+    Photo,
+    PhotoScore,
+    PhotoSet,
+    Provenance,
+    RecipeRecord,
+)
 from components.metrics import METRICS, SET_METRICS
 
 PAIRS = {"deblurring": "blurred/sharp", "super_resolution": "small/large", "translation": "input/target"}
 
 
 def write_card(
-    name: str, recipe: RecipeRecord, photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport, provenance: Provenance
+    name: str,
+    recipe: RecipeRecord,
+    photoset: PhotoSet,
+    pairset: PairSet,
+    checkpoint: Checkpoint,
+    report: EvalReport,
+    provenance: Provenance,
 ) -> str:
     """The card as Markdown; a pure function of the records."""
     photos, scores = photoset.photos(), report.scores()
     parts = [
         f"# {name}",
-        f"{_purpose(pairset)} Trained by the recipe `{recipe.name}` on {_training_pairs(pairset)}, {checkpoint.images_seen} crops seen.",
+        (
+            f"{_purpose(pairset)} Trained by the recipe `{recipe.name}` on {_training_pairs(pairset)},"
+            f" {checkpoint.images_seen} crops seen."
+        ),
         "## Measured on photos it never saw",
         _figures(pairset, report, scores),
         "## Data",
@@ -67,19 +88,37 @@ def _purpose(pairset: PairSet) -> str:
 def _figures(pairset: PairSet, report: EvalReport, scores: tuple[PhotoScore, ...]) -> str:
     words = words_for(report.task, report.baseline)
     lines = [f"| metric | {words.nothing} (doing nothing) | {words.restored} |", "| --- | ---: | ---: |"]
-    lines += [f"| `{name}` | {report.do_nothing[name]:.4f} | {report.restored[name]:.4f} |" for name in report.metrics if name in report.restored]
-    lines += [f"| `{name}` | {report.set_do_nothing[name]:.4f} | {value:.4f} |" for name, value in report.set_restored.items()]
+    lines += [
+        f"| `{name}` | {report.do_nothing[name]:.4f} | {report.restored[name]:.4f} |"
+        for name in report.metrics
+        if name in report.restored
+    ]
+    lines += [
+        f"| `{name}` | {report.set_do_nothing[name]:.4f} | {value:.4f} |"
+        for name, value in report.set_restored.items()
+    ]
     lines += [f"| `{name}` | not measured: {why} | |" for name, why in report.skipped.items()]
     classes = Counter(score.severity_class for score in scores if score.severity > 0)
-    spread = f" (blur: {', '.join(f'{count} {kind}' for kind, count in sorted(classes.items()))})" if classes else ""
+    spread = (
+        f" (blur: {', '.join(f'{count} {kind}' for kind, count in sorted(classes.items()))})"
+        if classes
+        else ""
+    )
     lines += [
         "",
-        f"Means over {len(scores)} test pairs{spread}; {report.seconds_per_megapixel:.2f} s per megapixel (median) where it was measured. "
-        f"Doing nothing is {sentence_for(report.task, report.baseline, pairset.scale)}.",
+        (
+            f"Means over {len(scores)} test pairs{spread}; {report.seconds_per_megapixel:.2f} s per megapixel"
+            " (median) where it was measured. Doing nothing is"
+            f" {sentence_for(report.task, report.baseline, pairset.scale)}."
+        ),
         "",
     ]
     lines += [f"- `{name}`: {METRICS[name].words}." for name in report.metrics if name in METRICS]
-    lines += [f"- `{name}`, over all {len(scores)} pairs at once: {SET_METRICS[name].words}; {SET_METRICS[name].weakness}." for name in report.set_restored]
+    lines += [
+        f"- `{name}`, over all {len(scores)} pairs at once: {SET_METRICS[name].words};"
+        f" {SET_METRICS[name].weakness}."
+        for name in report.set_restored
+    ]
     return "\n".join(lines)
 
 
@@ -89,14 +128,21 @@ def _data(photoset: PhotoSet, pairset: PairSet, photos: Iterable[Photo]) -> str:
     input = sorted({_kind(pair) for pair in pairset.pairs() if pair.blur_kind == "imported"})
     lines = [
         f"{sum(photoset.counts.values())} photos ({counts}), {sum(pairset.counts.values())} pairs ({pairs}). "
-        "No photo, and no near duplicate of one, stands in two splits." + (f" The blurred pictures were given: {'; '.join(input)}." if input else ""),
+        "No photo, and no near duplicate of one, stands in two splits."
+        + (f" The blurred pictures were given: {'; '.join(input)}." if input else ""),
         "",
     ]
     lines += ["| photos | origin | licence |", "| ---: | --- | --- |"]
     known = Counter((_cell(photo.origin), _cell(photo.licence)) for photo in photos)
     lines += [f"| {count} | {origin} | {licence} |" for (origin, licence), count in sorted(known.items())]
     if any(licence == "not stated" for _, licence in known):
-        lines += ["", "Some photos state no licence: make sure that you may use them before the model leaves your house."]
+        lines += [
+            "",
+            (
+                "Some photos state no licence: make sure that you may use them before the model leaves your"
+                " house."
+            ),
+        ]
     return "\n".join(lines)
 
 
@@ -107,34 +153,65 @@ def _cell(text: str | None) -> str:
 def _limits(pairset: PairSet, scores: tuple[PhotoScore, ...]) -> str:
     lines = [
         _known(pairset),
-        "- It invents plausible detail. Do not use it where a picture is evidence (medicine, law, licence plates).",
-        f"- The figures above hold for test photos like these; {len({score.pair.split('-')[0] for score in scores})} photos are what they rest on.",
+        (
+            "- It invents plausible detail. Do not use it where a picture is evidence (medicine, law, licence"
+            " plates)."
+        ),
+        (
+            "- The figures above hold for test photos like these;"
+            f" {len({score.pair.split('-')[0] for score in scores})} photos are what they rest on."
+        ),
     ]
-    worse = [score for score in scores if score.restored.get("psnr_rgb", 0.0) < score.do_nothing.get("psnr_rgb", 0.0)]
+    worse = [
+        score
+        for score in scores
+        if score.restored.get("psnr_rgb", 0.0) < score.do_nothing.get("psnr_rgb", 0.0)
+    ]
     if worse:
-        than = "left alone" if pairset.baseline == "input" else f"by doing nothing ({words_for(pairset.task, pairset.baseline).nothing})"
+        than = (
+            "left alone"
+            if pairset.baseline == "input"
+            else f"by doing nothing ({words_for(pairset.task, pairset.baseline).nothing})"
+        )
         lines.append(f"- {len(worse)} of {len(scores)} test pairs came out worse than {than} (`psnr_rgb`).")
     return "\n".join(lines)
 
 
 def _kind(pair: Pair) -> str:
-    """What blurred a pair; of one that was given, which set it is from and which variant, since results on two variants cannot be compared."""
-    told = [str(pair.drawn[name]) for name in ("layout", "variant") if pair.blur_kind == "imported" and pair.drawn.get(name)]
+    """What blurred a pair; of one that was given, which set it is from and which variant, since
+    results on two variants cannot be compared.
+    """
+    told = [
+        str(pair.drawn[name])
+        for name in ("layout", "variant")
+        if pair.blur_kind == "imported" and pair.drawn.get(name)
+    ]
     return f"`{pair.blur_kind}`" + (f" ({', '.join(told)})" if told else "")
 
 
 def _known(pairset: PairSet) -> str:
     """What it was trained for, and so what not to expect."""
     kinds = ", ".join(_kinds(pairset))
-    # Pairs that training made were not measured; those to validate and test with are drawn from the same ranges.
-    most = max((pair.severity for pair in pairset.pairs(None if pairset.on_the_fly is not None else "train")), default=0.0)
-    blur = f"the blur it was trained on: {kinds}, up to {most:.1f} px RMS radius. Expect little on other blurs and on stronger ones."
+    # Pairs that training made were not measured; those to validate and test with are drawn from the
+    # same ranges.
+    most = max(
+        (pair.severity for pair in pairset.pairs(None if pairset.on_the_fly is not None else "train")),
+        default=0.0,
+    )
+    blur = (
+        f"the blur it was trained on: {kinds}, up to {most:.1f} px RMS radius. Expect little on other blurs"
+        " and on stronger ones."
+    )
     if pairset.task == "translation":
-        return f"- It knows pictures like those it was trained on ({kinds}) and will paint something for any other."
+        return (
+            f"- It knows pictures like those it was trained on ({kinds}) and will paint something for any"
+            " other."
+        )
     if pairset.task == "super_resolution":
         beside = f" It knows {blur}" if most > 0 else " It was trained without blur."
         return (
-            f"- It knows photos made small as its training photos were (see the recipe's `downscale`); others, such as JPEG thumbnails, it may worsen.{beside}"
+            "- It knows photos made small as its training photos were (see the recipe's `downscale`);"
+            f" others, such as JPEG thumbnails, it may worsen.{beside}"
         )
     return f"- It knows {blur}"
 
@@ -147,15 +224,22 @@ from PIL import Image
 
 model = mlflow.pyfunc.load_model("models:/{name}@champion")
 photo = np.asarray(Image.open("photo.jpg").convert("RGB"))
-restored = model.predict(photo[None].astype(np.float32) / 255)[0]             # (N, H, W, 3) float32 in [0, 1], {larger}
-restored = model.unwrap_python_model().predict(None, photo)                   # or one photo as it is: (H, W, 3) uint8
+restored = model.predict(photo[None].astype(np.float32) / 255)[0]  # (N, H, W, 3) float32 in [0, 1], {larger}
+restored = model.unwrap_python_model().predict(None, photo)  # or one photo as it is: (H, W, 3) uint8
 ```
 
 No pickle is opened, and nothing of the training code is needed: what reads the weights travels with them.
 Loading runs the Python files in the model's folder, so load models from your own registry only."""
 
 
-def _identity(photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport, recipe: RecipeRecord, provenance: Provenance) -> str:
+def _identity(
+    photoset: PhotoSet,
+    pairset: PairSet,
+    checkpoint: Checkpoint,
+    report: EvalReport,
+    recipe: RecipeRecord,
+    provenance: Provenance,
+) -> str:
     rows = {
         "weights": checkpoint.weights_sha256,
         "checkpoint": checkpoint.digest,
@@ -166,4 +250,6 @@ def _identity(photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, repo
         "git commit": provenance.git_commit,
         **{f"DVC {output}": md5 for output, md5 in sorted(provenance.dvc.items())},
     }
-    return "| what | digest |\n| --- | --- |\n" + "\n".join(f"| {what} | `{digest}` |" for what, digest in rows.items())
+    return "| what | digest |\n| --- | --- |\n" + "\n".join(
+        f"| {what} | `{digest}` |" for what, digest in rows.items()
+    )

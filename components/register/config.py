@@ -1,4 +1,6 @@
-"""The recipe's `register` section: what the model is called and what it must prove before it serves."""
+"""The recipe's `register` section: what the model is called and what it must prove before it
+serves.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,27 @@ from components.register.gate import GatePolicy
 class RegisterConfig(Part):
     """Where a trained model is registered and how it is judged."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$", description="name in the MLflow registry: letters, digits, - and _, at most 100")
-    load_test: bool = Field(True, description="load the model in a clean process, in another folder, before it is registered (about 10 s)")
-    gate: GatePolicy = Field(default_factory=GatePolicy, description="what a version must prove to become champion")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$",
+        description="name in the MLflow registry: letters, digits, - and _, at most 100",
+    )
+    load_test: bool = Field(
+        True,
+        description=(
+            "load the model in a clean process, in another folder, before it is registered (about 10 s)"
+        ),
+    )
+    gate: GatePolicy = Field(
+        default_factory=GatePolicy, description="what a version must prove to become champion"
+    )
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> Self:
-        for field, names in (("primary", (self.gate.primary,)), ("margins", self.gate.margins), ("class_margins", self.gate.class_margins)):
+        for field, names in (
+            ("primary", (self.gate.primary,)),
+            ("margins", self.gate.margins),
+            ("class_margins", self.gate.class_margins),
+        ):
             for name in names:
                 try:
                     metric_named(name)

@@ -1,4 +1,5 @@
-"""Build a model folder that loads on any machine: weights as safetensors, the few source files that read them, the records, the card.
+"""Build a model folder that loads on any machine: weights as safetensors, the few source files that
+read them, the records, the card.
 
 Nothing in it is pickled, and it is tried in a clean process before anybody can be given it.
 """
@@ -28,10 +29,13 @@ TOLERANCE = 1e-4
 Photo = np.ndarray[Any, np.dtype[np.float32]]
 
 
-def build(folder: Path, *, checkpoint: Checkpoint, example: Photo, records: Mapping[str, Path], card: str) -> str:
+def build(
+    folder: Path, *, checkpoint: Checkpoint, example: Photo, records: Mapping[str, Path], card: str
+) -> str:
     """Write the model folder and the digests of all its files; gives the digest of that list.
 
-    example: a blurred photo (H, W, 3) float32 in [0, 1], a few dozen px, stored with its restoration;
+    example: a blurred photo (H, W, 3) float32 in [0, 1], a few dozen px, stored with its
+    restoration;
     records: files that go into records/, by their name there.
     """
     with tempfile.TemporaryDirectory(prefix="refocus-export-") as temporary:
@@ -42,7 +46,9 @@ def build(folder: Path, *, checkpoint: Checkpoint, example: Photo, records: Mapp
             code=_copy_code(staging / "components"),
             artifacts={RESTORER: _copy_restorer(staging / RESTORER, checkpoint)},
             example=example[None],
-            requirements=tuple(f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in REQUIRED),
+            requirements=tuple(
+                f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in REQUIRED
+            ),
             metadata={"refocus.checkpoint": checkpoint.digest},
         )
     (folder / "example").mkdir()
@@ -52,25 +58,32 @@ def build(folder: Path, *, checkpoint: Checkpoint, example: Photo, records: Mapp
     for name, path in records.items():
         shutil.copyfile(path, folder / RECORDS / name)
     write_text(folder / CARD, card)
-    digests = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    digests = {
+        path.relative_to(folder).as_posix(): sha256_of_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
     write_text(folder / FILES, canonical_json(digests) + "\n")
     return sha256_of_file(folder / FILES)
 
 
 def try_out(folder: Path) -> None:
-    """Load the model in a clean process, in another folder, with pickle forbidden, and restore the stored example.
+    """Load the model in a clean process, in another folder, with pickle forbidden, and restore the
+    stored example.
 
-    Raises StageError when it does not load, takes code from outside its folder, or gives another picture than the checkpoint did.
+    Raises StageError when it does not load, takes code from outside its folder, or gives another
+    picture than the checkpoint did.
     """
     found = tracking.try_pyfunc(folder)
     if not Path(found.code).is_relative_to(folder.resolve()):
         raise StageError(
-            f"the model at {folder} loads its code from {found.code}, not from its own folder; it would not load elsewhere, so it was not registered"
+            f"the model at {folder} loads its code from {found.code}, not from its own folder; it would not"
+            " load elsewhere, so it was not registered"
         )
     if not found.largest_error <= TOLERANCE:
         raise StageError(
-            f"in a clean process the model differs from the checkpoint by {found.largest_error:.2g} of full scale on the stored example "
-            f"({TOLERANCE:.0e} is allowed); it was not registered"
+            f"in a clean process the model differs from the checkpoint by {found.largest_error:.2g} of full"
+            f" scale on the stored example ({TOLERANCE:.0e} is allowed); it was not registered"
         )
 
 
@@ -88,11 +101,19 @@ def _copy_restorer(target: Path, checkpoint: Checkpoint) -> Path:
     target.mkdir()
     for name in (checkpoint.WEIGHTS, checkpoint.CONFIG):
         shutil.copyfile(checkpoint.folder / name, target / name)
-    write_text(target / "sha256.json", canonical_json({checkpoint.WEIGHTS: checkpoint.weights_sha256, checkpoint.CONFIG: checkpoint.generator_sha256}) + "\n")
+    write_text(
+        target / "sha256.json",
+        canonical_json(
+            {checkpoint.WEIGHTS: checkpoint.weights_sha256, checkpoint.CONFIG: checkpoint.generator_sha256}
+        )
+        + "\n",
+    )
     return target
 
 
 def _restored(checkpoint: Checkpoint, example: Photo) -> Photo:
-    from components.nets.restore import load_restorer  # torch takes seconds to import; commands that register nothing must not wait for it
+    from components.nets.restore import (
+        load_restorer,
+    )  # torch takes seconds to import; commands that register nothing must not wait for it
 
     return load_restorer(checkpoint.folder, device="cpu").restore(example).clip(0, 1)

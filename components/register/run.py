@@ -1,7 +1,8 @@
-"""Stage register, a step of `refocus run RECIPE`. Check that the records belong together, build the model folder, make the version.
+"""Stage register, a step of `refocus run RECIPE`. Check that the records belong together, build the
+model folder, make the version.
 
-A side effect on the registry, so never a DVC stage: it is idempotent, keyed on the checkpoint's digest. A checkpoint that is
-registered already is given back, not registered twice.
+A side effect on the registry, so never a DVC stage: it is idempotent, keyed on the checkpoint's
+digest. A checkpoint that is registered already is given back, not registered twice.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from components.core.files import state_folder
 from components.core.images import read_rgb, to_float
 from components.core.parts import digest_of
 from components.core.record import Record
-from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance, RecipeRecord
+from components.core.records import (
+    Checkpoint,
+    EvalReport,
+    ModelVersion,
+    PairSet,
+    PhotoSet,
+    Provenance,
+    RecipeRecord,
+)
 from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
@@ -41,8 +50,8 @@ def run(
 ) -> ModelVersion:
     """Put the checkpoint into the registry as challenger; gives the version, written below `out`.
 
-    Raises LineageError when the chain of records does not close, ServiceError when the registry does not answer,
-    StageError when the model does not load in a clean process.
+    Raises LineageError when the chain of records does not close, ServiceError when the registry
+    does not answer, StageError when the model does not load in a clean process.
     """
     tracking.prepare()
     check_chain(recipe, photoset, pairset, checkpoint, report)
@@ -56,30 +65,65 @@ def run(
         if found.tags.get(tracking.STATUS) == "pending":
             tracking.set_alias(config.name, tracking.CHALLENGER, found.number)
     return ModelVersion(
-        name=config.name, version=found.number, checkpoint=checkpoint.digest, report=found.tags[registry.REPORT], recipe=found.tags[registry.RECIPE]
+        name=config.name,
+        version=found.number,
+        checkpoint=checkpoint.digest,
+        report=found.tags[registry.REPORT],
+        recipe=found.tags[registry.RECIPE],
     ).save(out)
 
 
-def check_chain(recipe: RecipeRecord, photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport) -> None:
-    """Recompute every digest along the chain. Raises LineageError, naming both ends, where it does not close."""
+def check_chain(
+    recipe: RecipeRecord, photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport
+) -> None:
+    """Recompute every digest along the chain. Raises LineageError, naming both ends, where it does
+    not close.
+    """
     # How many workers made the pairs changes nothing in them, so it is no part of their identity.
     synthesize = recipe.sections.get("synthesize")
-    settings = {key: value for key, value in synthesize.items() if key != "workers"} if isinstance(synthesize, dict) else synthesize
+    settings = (
+        {key: value for key, value in synthesize.items() if key != "workers"}
+        if isinstance(synthesize, dict)
+        else synthesize
+    )
     links = (
         ("pairs", "photos", pairset.photoset, "the photos", photoset.digest, "synthesize"),
-        ("pairs", "settings", pairset.config_digest, "the recipe's synthesize section", digest_of(settings), "synthesize"),
+        (
+            "pairs",
+            "settings",
+            pairset.config_digest,
+            "the recipe's synthesize section",
+            digest_of(settings),
+            "synthesize",
+        ),
         ("checkpoint", "pairs", checkpoint.pairset, "the pairs", pairset.digest, "train"),
-        ("checkpoint", "settings", checkpoint.config_digest, "the recipe's train section", recipe.section_digest("train"), "train"),
+        (
+            "checkpoint",
+            "settings",
+            checkpoint.config_digest,
+            "the recipe's train section",
+            recipe.section_digest("train"),
+            "train",
+        ),
         ("report", "checkpoint", report.checkpoint, "the checkpoint", checkpoint.digest, "evaluate"),
         ("report", "pairs", report.pairset, "the pairs", pairset.digest, "evaluate"),
     )
     for child, what, named, parent, found, stage in links:
         if named != found:
-            raise LineageError(f"the {what} named by the {child} have the digest {named[:12]}…, but {parent} here have {found[:12]}…; run {stage} again")
+            raise LineageError(
+                f"the {what} named by the {child} have the digest {named[:12]}…, but {parent} here have"
+                f" {found[:12]}…; run {stage} again"
+            )
 
 
 def _register(
-    config: RegisterConfig, recipe: RecipeRecord, photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport, provenance: Provenance
+    config: RegisterConfig,
+    recipe: RecipeRecord,
+    photoset: PhotoSet,
+    pairset: PairSet,
+    checkpoint: Checkpoint,
+    report: EvalReport,
+    provenance: Provenance,
 ) -> tracking.Version:
     """Build the model folder, try it out, upload it."""
     card = write_card(config.name, recipe, photoset, pairset, checkpoint, report, provenance)
@@ -88,35 +132,62 @@ def _register(
         folder, loose = Path(temporary) / "model", Path(temporary) / "loose"
         for record in (recipe, provenance):
             record.model_copy().save(loose)
-        records = _records(photoset, pairset, checkpoint, report) | {path.name: path for path in loose.iterdir()}
-        files_sha256 = export.build(folder, checkpoint=checkpoint, example=_example(pairset), records=records, card=card)
+        records = _records(photoset, pairset, checkpoint, report) | {
+            path.name: path for path in loose.iterdir()
+        }
+        files_sha256 = export.build(
+            folder, checkpoint=checkpoint, example=_example(pairset), records=records, card=card
+        )
         if config.load_test:
             export.try_out(folder)
         if run_id is not None:
-            files = tuple(path for path in (folder / export.CARD, records.get("report.html"), records.get("dvc.lock")) if path is not None)
+            files = tuple(
+                path
+                for path in (folder / export.CARD, records.get("report.html"), records.get("dvc.lock"))
+                if path is not None
+            )
             tracking.log_results(run_id, metrics=_figures(report), step=checkpoint.images_seen, files=files)
-        tags = _tags(recipe, photoset, pairset, checkpoint, report, provenance) | {registry.FILES_SHA256: files_sha256}
+        tags = _tags(recipe, photoset, pairset, checkpoint, report, provenance) | {
+            registry.FILES_SHA256: files_sha256
+        }
         return tracking.add_version(
             config.name,
             folder,
             run_id=run_id,
             tags=tags,
-            description=f"{card.split('## Data')[0][:4500]}The whole card is MODEL_CARD.md among the version's files.",
+            description=(
+                f"{card.split('## Data')[0][:4500]}The whole card is MODEL_CARD.md among the version's files."
+            ),
         )
 
 
-def _records(photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport) -> dict[str, Path]:
-    """Every record and table of the chain, by file name: lineage must be readable from the registry alone."""
+def _records(
+    photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport
+) -> dict[str, Path]:
+    """Every record and table of the chain, by file name: lineage must be readable from the registry
+    alone.
+    """
     tables: tuple[Record, ...] = (photoset, pairset, report)
     found = {record.FILE: record.folder / record.FILE for record in (*tables, checkpoint)}
-    found |= {table: record.folder / table for record in (photoset, pairset, report) for table in record.tables}
+    found |= {
+        table: record.folder / table for record in (photoset, pairset, report) for table in record.tables
+    }
     found |= {path.name: path for path in photoset.folder.glob("quarantine*") if path.is_file()}
     page = report.folder / "report.html"
-    lock = next((place / "dvc.lock" for place in checkpoint.folder.parents if (place / "dvc.lock").is_file()), None)
+    lock = next(
+        (place / "dvc.lock" for place in checkpoint.folder.parents if (place / "dvc.lock").is_file()), None
+    )
     return found | ({page.name: page} if page.is_file() else {}) | ({lock.name: lock} if lock else {})
 
 
-def _tags(recipe: RecipeRecord, photoset: PhotoSet, pairset: PairSet, checkpoint: Checkpoint, report: EvalReport, provenance: Provenance) -> dict[str, str]:
+def _tags(
+    recipe: RecipeRecord,
+    photoset: PhotoSet,
+    pairset: PairSet,
+    checkpoint: Checkpoint,
+    report: EvalReport,
+    provenance: Provenance,
+) -> dict[str, str]:
     return {
         tracking.STATUS: "pending",
         registry.CHECKPOINT: checkpoint.digest,
@@ -155,10 +226,14 @@ def _example(pairset: PairSet) -> export.Photo:
     """The middle of the first test pair's blurred photo."""
     pairs = pairset.pairs("test") or pairset.pairs()
     if not pairs:
-        raise LineageError(f"the pairs at {pairset.folder} are none, so the model has no example; run synthesize again")
+        raise LineageError(
+            f"the pairs at {pairset.folder} are none, so the model has no example; run synthesize again"
+        )
     path = pairset.folder / pairs[0].input
     if not path.is_file():
-        raise LineageError(f"{path} is missing, though {pairset.FILE} names it; run synthesize again, or dvc checkout")
+        raise LineageError(
+            f"{path} is missing, though {pairset.FILE} names it; run synthesize again, or dvc checkout"
+        )
     photo = to_float(read_rgb(path))
     height, width = (min(wanted, have) for wanted, have in zip(EXAMPLE_PX, photo.shape[:2], strict=True))
     top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2

@@ -1,6 +1,8 @@
-"""From a model that serves back to the photos: `refocus lineage NAME@champion [--photos] [--verify]`.
+"""From a model that serves back to the photos: `refocus lineage NAME@champion [--photos]
+[--verify]`.
 
-alias → version → checkpoint → recipe → pairs → photos → git commit → DVC objects. Everything but the last two is read from the registry
+alias → version → checkpoint → recipe → pairs → photos → git commit → DVC objects. Everything but
+the last two is read from the registry
 alone: each version carries the records of its whole chain.
 """
 
@@ -29,7 +31,9 @@ _LINKS: tuple[tuple[str, str, type[Record]], ...] = (
     ("pairs", registry.PAIRSET, PairSet),
     ("photos", registry.PHOTOSET, PhotoSet),
 )
-_REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(?:@(?P<alias>[A-Za-z][A-Za-z0-9_-]*)|[:/]v?(?P<number>[0-9]+))?")
+_REFERENCE = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(?:@(?P<alias>[A-Za-z][A-Za-z0-9_-]*)|[:/]v?(?P<number>[0-9]+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,31 @@ class Chain:
         """One line a step, as the command prints it."""
         width = max(len(link.what) for link in self.links)
         return "\n".join(
-            f"{'→ ' if index else '  '}{link.what:<{width}}  {link.identity}{'  ' + link.note if link.note else ''}" for index, link in enumerate(self.links)
+            f"{'→ ' if index else '  '}{link.what:<{width}} "
+            f" {link.identity}{'  ' + link.note if link.note else ''}"
+            for index, link in enumerate(self.links)
         )
 
 
 def resolve(reference: str) -> tracking.Version:
-    """The version that NAME@ALIAS, NAME:3 or NAME (its champion) means. Raises InputError or LineageError when there is none."""
+    """The version that NAME@ALIAS, NAME:3 or NAME (its champion) means. Raises InputError or
+    LineageError when there is none.
+    """
     found = _REFERENCE.fullmatch(reference)
     if found is None:
-        raise InputError(f"{reference!r} names no version; write NAME@champion, NAME@challenger, NAME@previous or NAME:3")
+        raise InputError(
+            f"{reference!r} names no version; write NAME@champion, NAME@challenger, NAME@previous or NAME:3"
+        )
     if found["number"]:
         return tracking.get_version(found["name"], int(found["number"]))
     alias = found["alias"] or tracking.CHAMPION
     version = tracking.at_alias(found["name"], alias)
     if version is None:
         known = ", ".join(str(one.number) for one in tracking.newest_versions(found["name"])) or "none"
-        raise LineageError(f"{found['name']} has no {alias} in the registry (versions: {known}); refocus run RECIPE registers and promotes one")
+        raise LineageError(
+            f"{found['name']} has no {alias} in the registry (versions: {known}); refocus run RECIPE"
+            " registers and promotes one"
+        )
     return version
 
 
@@ -76,7 +89,9 @@ def trace(reference: str) -> Chain:
     version = resolve(reference)
     tags = version.tags
     first = [Link("model", version.name), *(Link("alias", alias) for alias in sorted(version.aliases))]
-    status = f"gate: {tags.get(tracking.STATUS, 'never asked')}" + (", rolled back" if tags.get("rolled_back") == "true" else "")
+    status = f"gate: {tags.get(tracking.STATUS, 'never asked')}" + (
+        ", rolled back" if tags.get("rolled_back") == "true" else ""
+    )
     first.append(Link("version", str(version.number), status))
     names = {"recipe": tags.get("refocus.recipe_name", "")}
     middle = [Link(what, tags.get(tag, "unknown"), names.get(what, "")) for what, tag, _ in _LINKS]
@@ -87,13 +102,16 @@ def trace(reference: str) -> Chain:
 
 
 def photos_of(reference: str) -> tuple[Photo, ...]:
-    """The photos that a version was made from and measured on, as they stood in its PhotoSet; read from the registry alone."""
+    """The photos that a version was made from and measured on, as they stood in its PhotoSet; read
+    from the registry alone.
+    """
     with tracking.fetch(resolve(reference), RECORDS) as folder:
         return PhotoSet.load(folder).photos()
 
 
 def verify(reference: str, *, root: Path) -> list[str]:
-    """Check every object and hash of a version's lineage again; gives what is wrong, in words, nothing when all is well.
+    """Check every object and hash of a version's lineage again; gives what is wrong, in words,
+    nothing when all is well.
 
     root: the checkout whose git history and DVC cache should hold the version's code and data.
     """
@@ -104,7 +122,9 @@ def verify(reference: str, *, root: Path) -> list[str]:
         problems += _records(version, folder / RECORDS)
     commit = version.tags.get(registry.GIT_COMMIT, "")
     if not commit or not versioning.commit_exists(commit, root=root):
-        problems.append(f"the git commit {commit or '(none)'} is not in {root}; fetch it from where the model was trained")
+        problems.append(
+            f"the git commit {commit or '(none)'} is not in {root}; fetch it from where the model was trained"
+        )
     objects = _dvc(version)
     if not objects:
         problems.append(f"{version.words} names no DVC object")
@@ -117,11 +137,17 @@ def verify(reference: str, *, root: Path) -> list[str]:
 
 
 def _dvc(version: tracking.Version) -> list[tuple[str, str]]:
-    return [(key.removeprefix(registry.DVC_PREFIX), md5) for key, md5 in sorted(version.tags.items()) if key.startswith(registry.DVC_PREFIX)]
+    return [
+        (key.removeprefix(registry.DVC_PREFIX), md5)
+        for key, md5 in sorted(version.tags.items())
+        if key.startswith(registry.DVC_PREFIX)
+    ]
 
 
 def _files(version: tracking.Version, folder: Path) -> Iterator[str]:
-    """Every file of the version against the list of digests, the list against its tag, the weights against theirs."""
+    """Every file of the version against the list of digests, the list against its tag, the weights
+    against theirs.
+    """
     listed = folder / FILES
     if not listed.is_file() or sha256_of_file(listed) != version.tags.get(registry.FILES_SHA256):
         yield f"{FILES} of {version.words} is missing or was altered"
@@ -133,13 +159,18 @@ def _files(version: tracking.Version, folder: Path) -> Iterator[str]:
             yield f"{name} of {version.words} is missing"
         elif sha256_of_file(path) != wanted:
             yield f"{name} of {version.words} was altered"
-    for tag, name in ((registry.WEIGHTS_SHA256, Checkpoint.WEIGHTS), (registry.GENERATOR_SHA256, Checkpoint.CONFIG)):
+    for tag, name in (
+        (registry.WEIGHTS_SHA256, Checkpoint.WEIGHTS),
+        (registry.GENERATOR_SHA256, Checkpoint.CONFIG),
+    ):
         if version.tags.get(tag) not in {digest for place, digest in digests.items() if place.endswith(name)}:
             yield f"{name} of {version.words} is not the one that was registered"
 
 
 def _records(version: tracking.Version, folder: Path) -> Iterator[str]:
-    """Every record against its tag, its table against the record, and the chain from report to photos."""
+    """Every record against its tag, its table against the record, and the chain from report to
+    photos.
+    """
     found: dict[str, Record] = {}
     for what, tag, kind in _LINKS:
         try:
@@ -151,7 +182,10 @@ def _records(version: tracking.Version, folder: Path) -> Iterator[str]:
             continue
         found[what] = record
         if record.digest != version.tags.get(tag):
-            yield f"{what}: the record's digest is {record.digest[:12]}…, the version names {version.tags.get(tag, 'none')[:12]}…"
+            yield (
+                f"{what}: the record's digest is {record.digest[:12]}…, the version names"
+                f" {version.tags.get(tag, 'none')[:12]}…"
+            )
     for child, field, parent in (
         ("report", "checkpoint", "checkpoint"),
         ("report", "pairset", "pairs"),
@@ -159,11 +193,16 @@ def _records(version: tracking.Version, folder: Path) -> Iterator[str]:
         ("pairs", "photoset", "photos"),
     ):
         if child in found and parent in found and getattr(found[child], field) != found[parent].digest:
-            yield f"the {child} rests on other {parent} ({getattr(found[child], field)[:12]}…) than the version's ({found[parent].digest[:12]}…)"
+            yield (
+                f"the {child} rests on other {parent} ({getattr(found[child], field)[:12]}…) than the"
+                f" version's ({found[parent].digest[:12]}…)"
+            )
     try:
         provenance = Provenance.load(folder)
     except LineageError as error:
         yield f"provenance: {error}"
         return
-    if provenance.git_commit != version.tags.get(registry.GIT_COMMIT) or provenance.dvc != dict(_dvc(version)):
+    if provenance.git_commit != version.tags.get(registry.GIT_COMMIT) or provenance.dvc != dict(
+        _dvc(version)
+    ):
         yield f"provenance: the record and the tags of {version.words} name other commits or DVC objects"

@@ -1,7 +1,9 @@
-"""The door of Ray: start it, map a function over many items, run the training function on N workers.
+"""The door of Ray: start it, map a function over many items, run the training function on N
+workers.
 
-A laptop starts its own Ray inside the stage's process and ends it there; with RAY_ADDRESS set, the stage joins that cluster.
-Workers get the environment they need explicitly: a variable set in the driver does not reach a running cluster.
+A laptop starts its own Ray inside the stage's process and ends it there; with RAY_ADDRESS set, the
+stage joins that cluster. Workers get the environment they need explicitly: a variable set in the
+driver does not reach a running cluster.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ PASSED_ON = ("REFOCUS_", "AWS_", "MLFLOW_", "TORCH_HOME", "RAY_TRAIN_")
 
 
 def worker_environment() -> dict[str, str]:
-    """The variables every worker gets: the code's place, the services' addresses, one thread pool a worker."""
+    """The variables every worker gets: the code's place, the services' addresses, one thread pool a
+    worker.
+    """
     chosen = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     chosen[STATE_VARIABLE] = str(state_folder())  # a worker may start in another folder
     root = str(Path(__file__).resolve().parents[2])
@@ -40,7 +44,8 @@ def worker_environment() -> dict[str, str]:
 
 @contextmanager
 def ray_started(cpus: int) -> Iterator[Any]:
-    """Ray for the length of a block: joined at RAY_ADDRESS, else started on this machine and ended with the block.
+    """Ray for the length of a block: joined at RAY_ADDRESS, else started on this machine and ended
+    with the block.
 
     cpus: processor slots a local Ray offers; a cluster knows its own.
     Raises ServiceError when RAY_ADDRESS does not answer.
@@ -51,14 +56,28 @@ def ray_started(cpus: int) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
-    # Ray's workers talk much to say little; errors and progress come back by other ways. --debug lets everything through.
+    # Ray's workers talk much to say little; errors and progress come back by other ways. --debug
+    # lets everything through.
     aloud = "REFOCUS_DEBUG" in os.environ
     address = os.environ.get("RAY_ADDRESS", "local")
-    local: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": OBJECT_STORE_BYTES, "dashboard_host": "127.0.0.1"} if address == "local" else {}
+    local: dict[str, Any] = (
+        {"num_cpus": cpus, "object_store_memory": OBJECT_STORE_BYTES, "dashboard_host": "127.0.0.1"}
+        if address == "local"
+        else {}
+    )
     try:
-        ray.init(address=address, runtime_env={"env_vars": worker_environment()}, logging_level=logging.ERROR, log_to_driver=aloud, **local)
+        ray.init(
+            address=address,
+            runtime_env={"env_vars": worker_environment()},
+            logging_level=logging.ERROR,
+            log_to_driver=aloud,
+            **local,
+        )
     except ConnectionError as error:
-        raise ServiceError(f"no Ray cluster answers at RAY_ADDRESS={address}: {error}; start it, or unset RAY_ADDRESS to work on this machine") from error
+        raise ServiceError(
+            f"no Ray cluster answers at RAY_ADDRESS={address}: {error}; start it, or unset RAY_ADDRESS to"
+            " work on this machine"
+        ) from error
     try:
         yield ray
     finally:
@@ -66,14 +85,24 @@ def ray_started(cpus: int) -> Iterator[Any]:
 
 
 def map_in_order(
-    function: Callable[[Item], Iterable[Result]], items: Iterable[Item], *, megabytes: Sequence[float], workers: int, title: str, unit: str = "photos"
+    function: Callable[[Item], Iterable[Result]],
+    items: Iterable[Item],
+    *,
+    megabytes: Sequence[float],
+    workers: int,
+    title: str,
+    unit: str = "photos",
 ) -> Iterator[Result]:
-    """Apply a function that gives any number of results to every item; all results in the items' order, behind a progress bar.
+    """Apply a function that gives any number of results to every item; all results in the items'
+    order, behind a progress bar.
 
-    megabytes: of each item and its results; their number is that of the items. Items are asked for when their turn comes.
-    workers: Ray workers; 0 works in this process without Ray. The results are the same whatever it is.
-    Memory does not grow with the set: at most four items a worker are under way, and no more than IN_FLIGHT_MB a worker
-    (one item at the least); a worker waits when results of its item lie uncollected.
+    megabytes: of each item and its results; their number is that of the items. Items are asked for
+    when their turn comes.
+    workers: Ray workers; 0 works in this process without Ray. The results are the same whatever it
+    is.
+    Memory does not grow with the set: at most four items a worker are under way, and no more than
+    IN_FLIGHT_MB a worker (one item at the least); a worker waits when results of its item lie
+    uncollected.
     """
     with Progress(title, len(megabytes), unit=unit) as bar:
         if workers == 0 or not megabytes:
@@ -87,10 +116,15 @@ def map_in_order(
             def streamed(item: Item) -> Iterator[Result]:  # Ray asks for a function that yields
                 yield from function(item)
 
-            remote = ray.remote(num_cpus=1, num_returns="streaming", _generator_backpressure_num_objects=UNCOLLECTED)(streamed)
+            remote = ray.remote(
+                num_cpus=1, num_returns="streaming", _generator_backpressure_num_objects=UNCOLLECTED
+            )(streamed)
             waiting: deque[tuple[Any, float]] = deque()
             for item, size in zip(items, megabytes, strict=True):
-                while waiting and (len(waiting) >= 4 * workers or size + sum(each for _, each in waiting) > IN_FLIGHT_MB * workers):
+                while waiting and (
+                    len(waiting) >= 4 * workers
+                    or size + sum(each for _, each in waiting) > IN_FLIGHT_MB * workers
+                ):
                     yield from _results(ray, waiting.popleft()[0])
                     bar.advance(1)
                 waiting.append((remote.remote(item), size))
@@ -100,7 +134,9 @@ def map_in_order(
 
 
 def _results(ray: Any, references: Iterable[Any]) -> Iterator[Any]:
-    """The results of one item, as they come; an error of ours comes back as itself, without Ray's wrapping."""
+    """The results of one item, as they come; an error of ours comes back as itself, without Ray's
+    wrapping.
+    """
     for reference in references:
         yield _result(ray, reference)
 
@@ -128,7 +164,9 @@ class StateStore(Protocol):
 
 
 class RayStore:
-    """A StateStore in Ray's own storage (a folder or s3:// URI), so that a restarted worker or run finds it."""
+    """A StateStore in Ray's own storage (a folder or s3:// URI), so that a restarted worker or run
+    finds it.
+    """
 
     FILE = "state.pt"
 
@@ -155,7 +193,9 @@ class RayStore:
 
 
 class ProgressMail:
-    """Carries progress from the first worker to the driver's bar: an actor, so that it works across machines."""
+    """Carries progress from the first worker to the driver's bar: an actor, so that it works across
+    machines.
+    """
 
     def __init__(self) -> None:
         self._count, self._note = 0, ""
@@ -202,7 +242,9 @@ class MailedProgress:
 
 @contextmanager
 def _mailed_bar(ray: Any, bar: Progress) -> Iterator[Any]:
-    """A mail actor whose content a thread shows on the bar every half second, for the length of a block."""
+    """A mail actor whose content a thread shows on the bar every half second, for the length of a
+    block.
+    """
     mail = ray.remote(num_cpus=0)(ProgressMail).remote()
     over = threading.Event()
 
@@ -231,12 +273,23 @@ def _mailed_bar(ray: Any, bar: Progress) -> Iterator[Any]:
 
 
 def run_on_workers(
-    function: Callable[[dict[str, Any]], Any], settings: dict[str, Any], *, name: str, storage: str, workers: int, gpu: bool, retries: int, bar: Progress
+    function: Callable[[dict[str, Any]], Any],
+    settings: dict[str, Any],
+    *,
+    name: str,
+    storage: str,
+    workers: int,
+    gpu: bool,
+    retries: int,
+    bar: Progress,
 ) -> tuple[Any, bytes | None]:
-    """Run a training function on Ray Train workers until it ends; gives what rank 0 returned and the last state it saved.
+    """Run a training function on Ray Train workers until it ends; gives what rank 0 returned and
+    the last state it saved.
 
-    settings: handed to the function, with "threads" (per worker) and "progress" (see MailedProgress) added.
-    name: a content key. A run of the same name goes on where it stopped, so the name must change with anything that matters.
+    settings: handed to the function, with "threads" (per worker) and "progress" (see
+    MailedProgress) added.
+    name: a content key. A run of the same name goes on where it stopped, so the name must change
+    with anything that matters.
     storage: folder or s3:// URI that every worker reaches.
     retries: restarts after a worker died.
     """
@@ -250,7 +303,11 @@ def run_on_workers(
         trainer = TorchTrainer(
             function,
             train_loop_config=settings | {"threads": threads, "progress": MailedProgress(mail)},
-            scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu, resources_per_worker={"CPU": threads} | ({"GPU": 1} if gpu else {})),
+            scaling_config=ScalingConfig(
+                num_workers=workers,
+                use_gpu=gpu,
+                resources_per_worker={"CPU": threads} | ({"GPU": 1} if gpu else {}),
+            ),
             run_config=RunConfig(
                 name=name,
                 storage_path=storage,
@@ -265,7 +322,8 @@ def run_on_workers(
             raise _own_error(error) from error
         except RayError as error:
             raise ServiceError(
-                f"Ray could not run the training: {error}; see the words above, and run the same command again to go on from the last checkpoint"
+                f"Ray could not run the training: {error}; see the words above, and run the same command"
+                " again to go on from the last checkpoint"
             ) from error
         if result.checkpoint is None:
             return result.return_value, None

@@ -1,7 +1,8 @@
 """The door of boto3: listing, reading and writing objects at s3://bucket/key.
 
-Credentials and the endpoint come from the usual variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE,
-AWS_ENDPOINT_URL for a store that is not Amazon's). A store that does not answer is given up after seconds, not minutes.
+Credentials and the endpoint come from the usual variables (AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_PROFILE, AWS_ENDPOINT_URL for a store that is not Amazon's). A store that
+does not answer is given up after seconds, not minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ from components.core.files import atomic_path
 SCHEME = "s3://"
 TOLD = "sha256"  # an object's own metadata, set together with its bytes
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 2
-REFUSED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AllAccessDisabled"}
+REFUSED = {
+    "AccessDenied",
+    "403",
+    "Forbidden",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "AllAccessDisabled",
+}
 
 
 def is_s3(uri: str) -> bool:
@@ -28,14 +38,17 @@ def is_s3(uri: str) -> bool:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an address; the key may be empty. Raises InputError when it is no s3:// address.
+    """Bucket and key of an address; the key may be empty. Raises InputError when it is no s3://
+    address.
 
     >>> split_uri("s3://photos/2024/may")
     ('photos', '2024/may')
     """
     bucket, _, key = uri.removeprefix(SCHEME).partition("/")
     if not is_s3(uri) or not bucket:
-        raise InputError(f'"{uri}" is no address in a bucket; write s3://BUCKET/PREFIX, such as s3://photos/2024')
+        raise InputError(
+            f'"{uri}" is no address in a bucket; write s3://BUCKET/PREFIX, such as s3://photos/2024'
+        )
     return bucket, key
 
 
@@ -49,7 +62,8 @@ def join(uri: str, name: str) -> str:
 
 
 def list_objects(uri: str) -> list[tuple[str, int]]:
-    """Every object below a prefix, which is taken as a folder: (name relative to it, size in bytes), in the order of names.
+    """Every object below a prefix, which is taken as a folder: (name relative to it, size in
+    bytes), in the order of names.
 
     Raises ServiceError when the bucket is missing or does not answer.
     """
@@ -57,7 +71,11 @@ def list_objects(uri: str) -> list[tuple[str, int]]:
     prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
     with _in_words(uri):
         pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        found = [(item["Key"].removeprefix(prefix), int(item["Size"])) for page in pages for item in page.get("Contents", ())]
+        found = [
+            (item["Key"].removeprefix(prefix), int(item["Size"]))
+            for page in pages
+            for item in page.get("Contents", ())
+        ]
     # Some tools leave an empty object named like the folder.
     return sorted(item for item in found if item[0] and not item[0].endswith("/"))
 
@@ -91,7 +109,9 @@ def put(source: Path | bytes, uri: str, *, sha256: str | None = None) -> None:
 
 
 def sha256_told(uri: str) -> str | None:
-    """The SHA-256 that an object was put with; None where there is no object, or it was put without."""
+    """The SHA-256 that an object was put with; None where there is no object, or it was put
+    without.
+    """
     from botocore.exceptions import ClientError
 
     bucket, key = split_uri(uri)
@@ -113,8 +133,11 @@ def remove(uri: str) -> None:
 
 
 def _client() -> Any:
-    # One client for one set of variables: making one takes 0.1 s, and tests and services change the variables.
-    return _client_for(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))))
+    # One client for one set of variables: making one takes 0.1 s, and tests and services change the
+    # variables.
+    return _client_for(
+        tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+    )
 
 
 @lru_cache(maxsize=4)
@@ -122,7 +145,11 @@ def _client_for(variables: tuple[tuple[str, str], ...]) -> Any:
     import boto3
     from botocore.config import Config
 
-    settings = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": ATTEMPTS, "mode": "standard"})
+    settings = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+    )
     return boto3.session.Session().client("s3", config=settings)
 
 
@@ -138,29 +165,48 @@ def _in_words(uri: str) -> Iterator[None]:
     try:
         yield
     except (trouble.NoCredentialsError, trouble.PartialCredentialsError) as error:
-        raise ServiceError(f"no credentials for {uri}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE") from error
+        raise ServiceError(
+            f"no credentials for {uri}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        ) from error
     except (trouble.HTTPClientError, trouble.ConnectionError) as error:
-        remedy = "check AWS_ENDPOINT_URL and that the store runs" if endpoint else "check the network, or set AWS_ENDPOINT_URL to your own store"
-        raise ServiceError(f"{place} does not answer, so {uri} cannot be reached ({type(error).__name__}); {remedy}") from error
+        remedy = (
+            "check AWS_ENDPOINT_URL and that the store runs"
+            if endpoint
+            else "check the network, or set AWS_ENDPOINT_URL to your own store"
+        )
+        raise ServiceError(
+            f"{place} does not answer, so {uri} cannot be reached ({type(error).__name__}); {remedy}"
+        ) from error
     except (trouble.ClientError, Boto3Error) as error:
         raise ServiceError(_refusal(error, uri, bucket, place)) from error
     except trouble.BotoCoreError as error:
-        raise ServiceError(f"{uri} cannot be used at {place}: {error}; check the address and the AWS_ variables") from error
+        raise ServiceError(
+            f"{uri} cannot be used at {place}: {error}; check the address and the AWS_ variables"
+        ) from error
     except ValueError as error:
         if "endpoint" not in str(error).lower():
             raise
-        raise ServiceError(f'AWS_ENDPOINT_URL must be an address such as http://127.0.0.1:9000, got "{endpoint}"') from error
+        raise ServiceError(
+            f'AWS_ENDPOINT_URL must be an address such as http://127.0.0.1:9000, got "{endpoint}"'
+        ) from error
 
 
 def _refusal(error: Exception, uri: str, bucket: str, place: str) -> str:
     said = getattr(error, "response", {}).get("Error", {})
     code = str(said.get("Code", type(error).__name__))
     if code == "NoSuchBucket":
-        return f'no bucket "{bucket}" at {place} (wanted for {uri}); check its name, or make it, or point AWS_ENDPOINT_URL to the store that has it'
+        return (
+            f'no bucket "{bucket}" at {place} (wanted for {uri}); check its name, or make it, or point'
+            " AWS_ENDPOINT_URL to the store that has it"
+        )
     if code in ("NoSuchKey", "404"):
         return f"no object {uri} at {place}; check its name"
     if code in REFUSED:
         return (
-            f"{place} refuses access to {uri} ({code}); check the credentials (AWS_ACCESS_KEY_ID or AWS_PROFILE) and their rights to list and read the bucket"
+            f"{place} refuses access to {uri} ({code}); check the credentials (AWS_ACCESS_KEY_ID or"
+            " AWS_PROFILE) and their rights to list and read the bucket"
         )
-    return f"{place} refuses {uri}: {said.get('Message') or error} ({code}); check the address and the AWS_ variables"
+    return (
+        f"{place} refuses {uri}: {said.get('Message') or error} ({code}); check the address and the AWS_"
+        " variables"
+    )

@@ -1,4 +1,6 @@
-"""The recipe's section `synthesize`: which blurs, which camera, how many pairs; or a smaller scale, or a translation, for the other tasks."""
+"""The recipe's section `synthesize`: which blurs, which camera, how many pairs; or a smaller scale,
+or a translation, for the other tasks.
+"""
 
 from __future__ import annotations
 
@@ -26,38 +28,72 @@ def _usual_blurs(input: dict[str, Any]) -> tuple[Blur, ...]:
 
 
 def _usual_camera(input: dict[str, Any]) -> Camera:
-    """Noise and JPEG, but for a translation, whose pictures no camera takes, and for a downscale that is a camera itself."""
-    return Camera(noise=None, jpeg=None) if input.get("translate") or getattr(input.get("downscale"), "has_camera", False) else Camera()
+    """Noise and JPEG, but for a translation, whose pictures no camera takes, and for a downscale
+    that is a camera itself.
+    """
+    return (
+        Camera(noise=None, jpeg=None)
+        if input.get("translate") or getattr(input.get("downscale"), "has_camera", False)
+        else Camera()
+    )
 
 
 class SynthesizeConfig(Part):
     """How photos become pairs: blurred ones, small ones (downscale), or parted ones (translate)."""
 
     seed: int = Field(0, ge=0, description="another seed draws other blurs and noise for the same photos")
-    downscale: Downscaling | None = Field(None, description="make the input smaller, for super-resolution; after the blur, before the noise")
-    translate: Translate | None = Field(None, description="take input and target from the photo itself, for paired translation; excludes all else")
+    downscale: Downscaling | None = Field(
+        None, description="make the input smaller, for super-resolution; after the blur, before the noise"
+    )
+    translate: Translate | None = Field(
+        None,
+        description="take input and target from the photo itself, for paired translation; excludes all else",
+    )
     blurs: tuple[Blur, ...] = Field(
         default_factory=_usual_blurs,
         min_length=1,
-        description="kinds of blur; one is drawn per pair, by weight. Left out: random_trajectory, or none with downscale or translate",
+        description=(
+            "kinds of blur; one is drawn per pair, by weight. Left out: random_trajectory, or none with"
+            " downscale or translate"
+        ),
     )
     camera: Camera = Field(
         default_factory=_usual_camera,
-        description="what the camera adds after the blur. Left out: its defaults, or nothing with translate or downscale second_order",
+        description=(
+            "what the camera adds after the blur. Left out: its defaults, or nothing with translate or"
+            " downscale second_order"
+        ),
     )
     # Not written where it is the usual one, so that settings and sets keep their digest.
     delivery: Delivery = Field(
         "offline",
         exclude_if=lambda way: way == "offline",
-        description="offline: training pairs are files; on_the_fly: training makes them as it goes, a new blur each time. Those to measure with are files",
+        description=(
+            "offline: training pairs are files; on_the_fly: training makes them as it goes, a new blur each"
+            " time. Those to measure with are files"
+        ),
     )
-    pairs_per_photo: int = Field(1, ge=1, le=99, description="pairs from each training photo, each with a blur of its own")
+    pairs_per_photo: int = Field(
+        1, ge=1, le=99, description="pairs from each training photo, each with a blur of its own"
+    )
     pairs_per_eval_photo: int = Field(1, ge=1, le=99, description="pairs from each validation and test photo")
     max_side_px: int | None = Field(
-        None, ge=16, description="photos with a longer side are shrunk to it first (a blur of 15 px cannot be seen at 12 megapixels); null keeps every size"
+        None,
+        ge=16,
+        description=(
+            "photos with a longer side are shrunk to it first (a blur of 15 px cannot be seen at 12"
+            " megapixels); null keeps every size"
+        ),
     )
-    severity_bounds_px: tuple[Radius, Radius] = Field((2.0, 5.0), description="RMS radius of the blur where mild ends and where strong begins")
-    workers: int = Field(0, ge=0, le=4096, description="Ray workers; 0 works in the stage's own process. The pairs are the same whatever it is")
+    severity_bounds_px: tuple[Radius, Radius] = Field(
+        (2.0, 5.0), description="RMS radius of the blur where mild ends and where strong begins"
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="Ray workers; 0 works in the stage's own process. The pairs are the same whatever it is",
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -66,11 +102,14 @@ class SynthesizeConfig(Part):
             raise ValueError(f"severity_bounds_px is [{mild:g}, {strong:g}]: the smaller radius comes first")
         if self.max_side_px is not None and self.max_side_px < self.largest_blur_px:
             raise ValueError(
-                f"max_side_px is {self.max_side_px}, but a blur of these settings may be {self.largest_blur_px} px wide;"
-                f" raise max_side_px or make {self.largest_blur} smaller"
+                f"max_side_px is {self.max_side_px}, but a blur of these settings may be"
+                f" {self.largest_blur_px} px wide; raise max_side_px or make {self.largest_blur} smaller"
             )
         if self.max_side_px is not None and self.max_side_px < self.smallest_px:
-            raise ValueError(f"max_side_px is {self.max_side_px}, but a photo must be at least {self.smallest_px} px a side to be shrunk {self.scale} times")
+            raise ValueError(
+                f"max_side_px is {self.max_side_px}, but a photo must be at least {self.smallest_px} px a"
+                f" side to be shrunk {self.scale} times"
+            )
         return self
 
     @model_validator(mode="after")
@@ -80,19 +119,39 @@ class SynthesizeConfig(Part):
                 raise ValueError("translate and downscale are two tasks: keep one of them")
             if self.blurred:
                 kinds = ", ".join(blur.kind for blur in self.blurs)
-                raise ValueError(f"translate takes its input from the photo as it is, so there is nothing to blur: leave blurs out; got {kinds}")
+                raise ValueError(
+                    "translate takes its input from the photo as it is, so there is nothing to blur: leave"
+                    f" blurs out; got {kinds}"
+                )
             if self.camera.steps:
-                raise ValueError(f"translate takes its input from the photo as it is: leave camera out, or set its {' and '.join(self.camera.steps)} to null")
-        if self.downscale is not None and self.downscale.has_camera and (self.camera.steps or self.camera.bits != 8):
-            steps = " and ".join([*(f"{name}: null" for name in self.camera.steps), *(["bits: 8"] if self.camera.bits != 8 else [])])
+                raise ValueError(
+                    "translate takes its input from the photo as it is: leave camera out, or set its"
+                    f" {' and '.join(self.camera.steps)} to null"
+                )
+        if (
+            self.downscale is not None
+            and self.downscale.has_camera
+            and (self.camera.steps or self.camera.bits != 8)
+        ):
+            steps = " and ".join(
+                [
+                    *(f"{name}: null" for name in self.camera.steps),
+                    *(["bits: 8"] if self.camera.bits != 8 else []),
+                ]
+            )
             raise ValueError(
-                f"{self.downscale.kind} has noise and JPEG of its own, twice, and a camera would be a third: leave camera out, or set {steps} in it"
+                f"{self.downscale.kind} has noise and JPEG of its own, twice, and a camera would be a third:"
+                f" leave camera out, or set {steps} in it"
             )
         drawn = self.downscale is not None and self.downscale.random
-        if not (self.blurred or self.camera.steps or drawn) and max(self.pairs_per_photo, self.pairs_per_eval_photo) > 1:
+        if (
+            not (self.blurred or self.camera.steps or drawn)
+            and max(self.pairs_per_photo, self.pairs_per_eval_photo) > 1
+        ):
             raise ValueError(
-                f"nothing is drawn (no blur, no camera), so all pairs of a photo would be the same: set pairs_per_photo and pairs_per_eval_photo to 1;"
-                f" got {self.pairs_per_photo} and {self.pairs_per_eval_photo}"
+                "nothing is drawn (no blur, no camera), so all pairs of a photo would be the same: set"
+                f" pairs_per_photo and pairs_per_eval_photo to 1; got {self.pairs_per_photo} and"
+                f" {self.pairs_per_eval_photo}"
             )
         return self
 
@@ -100,17 +159,22 @@ class SynthesizeConfig(Part):
     def _on_the_fly(self) -> Self:
         if self.delivery == "on_the_fly":
             if self.translate is not None:
-                raise ValueError("delivery is on_the_fly, but a translation draws nothing that could differ from time to time: set delivery to offline")
+                raise ValueError(
+                    "delivery is on_the_fly, but a translation draws nothing that could differ from time to"
+                    " time: set delivery to offline"
+                )
             if self.pairs_per_photo != 1:
                 raise ValueError(
-                    f"pairs_per_photo is {self.pairs_per_photo}, but with delivery on_the_fly training makes as many pairs of a photo as it asks for:"
-                    " leave pairs_per_photo out, or set delivery to offline"
+                    f"pairs_per_photo is {self.pairs_per_photo}, but with delivery on_the_fly training makes"
+                    " as many pairs of a photo as it asks for: leave pairs_per_photo out, or set delivery to"
+                    " offline"
                 )
             for blur in self.blurs:
                 if (kind := map_of(blur)) is not None:
                     raise ValueError(
-                        f"delivery is on_the_fly, but {blur.kind} with {kind}: given takes each photo's own {kind}, which does not come to training:"
-                        f" set its {kind} to drawn, or delivery to offline"
+                        f"delivery is on_the_fly, but {blur.kind} with {kind}: given takes each photo's own"
+                        f" {kind}, which does not come to training: set its {kind} to drawn, or delivery to"
+                        " offline"
                     )
         return self
 
@@ -126,15 +190,25 @@ class SynthesizeConfig(Part):
 
     def target_size(self, photo: Photo) -> tuple[int, int]:
         """Width and height of a photo's target, before it is cut to a multiple of the scale."""
-        size = (photo.width, photo.height) if self.translate is None else self.translate.size(photo.width, photo.height)
+        size = (
+            (photo.width, photo.height)
+            if self.translate is None
+            else self.translate.size(photo.width, photo.height)
+        )
         return shrunk_size(*size, self.max_side_px)
 
     @property
     def asks_for_blur(self) -> tuple[str, ...]:
-        """Settings of what is made of sharp photos, when they are not the usual ones: nothing that real pairs could heed."""
+        """Settings of what is made of sharp photos, when they are not the usual ones: nothing that
+        real pairs could heed.
+        """
         usual = SynthesizeConfig()
         heeded = {"seed", "severity_bounds_px", "workers"}
-        return tuple(name for name in SynthesizeConfig.model_fields if name not in heeded and getattr(self, name) != getattr(usual, name))
+        return tuple(
+            name
+            for name in SynthesizeConfig.model_fields
+            if name not in heeded and getattr(self, name) != getattr(usual, name)
+        )
 
     @property
     def blurred(self) -> bool:
@@ -144,7 +218,13 @@ class SynthesizeConfig(Part):
     @property
     def task(self) -> Task:
         """What a net trained on the pairs does."""
-        return "translation" if self.translate is not None else "super_resolution" if self.downscale is not None else "deblurring"
+        return (
+            "translation"
+            if self.translate is not None
+            else "super_resolution"
+            if self.downscale is not None
+            else "deblurring"
+        )
 
     @property
     def scale(self) -> int:
@@ -154,7 +234,13 @@ class SynthesizeConfig(Part):
     @property
     def baseline(self) -> Baseline:
         """What a result is measured against."""
-        return "bicubic" if self.downscale is not None else "input" if self.translate is None else self.translate.baseline
+        return (
+            "bicubic"
+            if self.downscale is not None
+            else "input"
+            if self.translate is None
+            else self.translate.baseline
+        )
 
     @property
     def smallest_px(self) -> int:

@@ -1,7 +1,9 @@
-"""Sets of pairs in a bucket: `refocus send-pairs RECIPE s3://BUCKET/PREFIX`, and `refocus fetch-pairs s3://BUCKET/PREFIX --out DIR`.
+"""Sets of pairs in a bucket: `refocus send-pairs RECIPE s3://BUCKET/PREFIX`, and `refocus
+fetch-pairs s3://BUCKET/PREFIX --out DIR`.
 
-A set lies there as it lies in its folder. The record is sent last and read first: a prefix without one holds no set. What is there
-or here already, by its SHA-256, does not travel again, so either command is simply given again after an interruption.
+A set lies there as it lies in its folder. The record is sent last and read first: a prefix without
+one holds no set. What is there or here already, by its SHA-256, does not travel again, so either
+command is simply given again after an interruption.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ AT_ONCE = 8  # files on their way
 
 
 def send(pairset: PairSet, uri: str) -> str:
-    """Copy a set of pairs below an address in a bucket; what else lies there stays. Gives a sentence on what was done.
+    """Copy a set of pairs below an address in a bucket; what else lies there stays. Gives a
+    sentence on what was done.
 
-    Raises LineageError when a picture is missing or is not the one its row names, ServiceError when the bucket does not answer.
+    Raises LineageError when a picture is missing or is not the one its row names, ServiceError when
+    the bucket does not answer.
     """
     storage.split_uri(uri)
     files = _files(pairset)
@@ -43,9 +47,11 @@ def send(pairset: PairSet, uri: str) -> str:
 
 
 def fetch(uri: str, out: Path) -> str:
-    """Copy a set of pairs from a bucket to a folder, and check every byte against the digests of its record. Gives a sentence on what was done.
+    """Copy a set of pairs from a bucket to a folder, and check every byte against the digests of
+    its record. Gives a sentence on what was done.
 
-    Raises LineageError when something there is not what the set's record and rows name; ServiceError when no set lies there.
+    Raises LineageError when something there is not what the set's record and rows name;
+    ServiceError when no set lies there.
     """
     for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES):
         (out / name).unlink(missing_ok=True)
@@ -77,7 +83,10 @@ def _files(pairset: PairSet) -> dict[str, str]:
 
 def _intact(path: Path, sha256: str) -> Path:
     if not path.is_file() or sha256_of_file(path) != sha256:
-        raise LineageError(f"{path} is missing or was altered: its SHA-256 is not the {sha256[:12]}… that its row names; make the set again, or send it again")
+        raise LineageError(
+            f"{path} is missing or was altered: its SHA-256 is not the {sha256[:12]}… that its row names;"
+            " make the set again, or send it again"
+        )
     return path
 
 

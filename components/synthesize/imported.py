@@ -1,4 +1,6 @@
-"""Pairs that were given, not made: blurred pictures that ingest took in beside their sharp ones become pairs as they are."""
+"""Pairs that were given, not made: blurred pictures that ingest took in beside their sharp ones
+become pairs as they are.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ def imported_pairs(work: Work) -> Iterator[File | Made]:
 
 
 def placed(pixels: Bytes8, x: int, y: int) -> Bytes8:
-    """A picture's part that is left when another one lies x px to its right and y px below it: (H, W, 3) to (H - |y|, W - |x|, 3).
+    """A picture's part that is left when another one lies x px to its right and y px below it: (H,
+    W, 3) to (H - |y|, W - |x|, 3).
 
     >>> import numpy as np
     >>> row = np.arange(4, dtype=np.uint8).reshape(1, 4, 1)
@@ -64,10 +67,15 @@ def placed(pixels: Bytes8, x: int, y: int) -> Bytes8:
 
 
 def refuse_settings(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
-    """Raises InputError when photos came with their blurred pictures and the settings ask for others."""
+    """Raises InputError when photos came with their blurred pictures and the settings ask for
+    others.
+    """
     asked = config.asks_for_blur
     if asked and any(photo.inputs for photo in photos):
-        raise InputError(f"the photos came with blurred pictures of their own, so nothing is made of them: leave synthesize.{asked[0]} out")
+        raise InputError(
+            "the photos came with blurred pictures of their own, so nothing is made of them: leave"
+            f" synthesize.{asked[0]} out"
+        )
 
 
 def _decoded(data: bytes) -> Bytes8:

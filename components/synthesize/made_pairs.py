@@ -1,4 +1,6 @@
-"""What making pairs of a photo gives: pictures to be written, one at a time, and at the end the rows that describe them."""
+"""What making pairs of a photo gives: pictures to be written, one at a time, and at the end the
+rows that describe them.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,17 @@ from components.core.records import MapKind, Pair, Photo, SourcePhoto, Split
 from components.synthesize.config import SynthesizeConfig
 
 Kind = Literal["input", "target", "light"]
-KINDS: tuple[Kind, ...] = ("input", "target", "light")  # folders of pictures; light: photos for training to blur, where the targets hold less
+KINDS: tuple[Kind, ...] = (
+    "input",
+    "target",
+    "light",
+)  # folders of pictures; light: photos for training to blur, where the targets hold less
 
 
 @dataclass(frozen=True)
 class Work:
-    """One photo to make pairs of; `data` is the photo's file as it was ingested, `inputs` those of the blurred pictures that came with it.
+    """One photo to make pairs of; `data` is the photo's file as it was ingested, `inputs` those of
+    the blurred pictures that came with it.
 
     maps: files of the photo's maps that a blur takes.
     """
@@ -46,7 +53,10 @@ class Made(Part):
     split: Split
     rows: tuple[Pair | SourcePhoto, ...] = Field(min_length=1)
     colour_sum: tuple[int, int, int] | None = Field(
-        None, description="sum of the target's values per channel, in 8 bits, exact; where the baseline is their mean"
+        None,
+        description=(
+            "sum of the target's values per channel, in 8 bits, exact; where the baseline is their mean"
+        ),
     )
     maps: tuple[str, ...] = Field((), description="ids of the photo's maps that its blurs took")
 

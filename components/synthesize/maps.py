@@ -1,4 +1,6 @@
-"""A photo's own mask and depth map, for the blurs that take them: refused where one is missing, and made as large as what is blurred."""
+"""A photo's own mask and depth map, for the blurs that take them: refused where one is missing, and
+made as large as what is blurred.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +26,27 @@ def refuse_unmapped(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
     """Raise PhotoError when a blur takes each photo's own map, and a photo has none."""
     for blur in config.blurs:
         kind = map_of(blur)
-        bare = [] if kind is None else [photo for photo in photos if all(each.kind != kind for each in photo.maps)]
+        bare = (
+            []
+            if kind is None
+            else [photo for photo in photos if all(each.kind != kind for each in photo.maps)]
+        )
         if bare:
             beside = PurePosixPath(bare[0].name).with_suffix(f".{kind}.png")
             raise PhotoError(
-                f"{blur.kind} with {kind}: given takes each photo's own {kind}, and {len(bare)} of {len(photos)} photos have none: {bare[0].name}."
-                f" Put {beside} beside it, and so for the others, and ingest again (quarantine.json says which were left out);"
-                f" or take those photos out, or set {kind} to drawn"
+                f"{blur.kind} with {kind}: given takes each photo's own {kind}, and {len(bare)} of"
+                f" {len(photos)} photos have none: {bare[0].name}. Put {beside} beside it, and so for the"
+                " others, and ingest again (quarantine.json says which were left out); or take those photos"
+                f" out, or set {kind} to drawn"
             )
 
 
 def decoded(work: Work, height: int, width: int) -> dict[MapKind, Map]:
-    """The maps a photo came with, (height, width) as the photo once it is shrunk, then cut as it is; areas are averaged.
+    """The maps a photo came with, (height, width) as the photo once it is shrunk, then cut as it
+    is; areas are averaged.
 
-    Of depths 1/distance is averaged, which is linear in a photo of any flat surface, and is 0 where the depth is unknown: as infinitely far.
+    Of depths 1/distance is averaged, which is linear in a photo of any flat surface, and is 0 where
+    the depth is unknown: as infinitely far.
     """
     ids = {each.kind: each.id for each in work.photo.maps}
     maps: dict[MapKind, Map] = {}
@@ -45,7 +54,9 @@ def decoded(work: Work, height: int, width: int) -> dict[MapKind, Map]:
         stored = decode(data, max_megapixels=math.inf).pixels[:, :, 0]
         values = to_float(stored) if kind == "mask" else _nearness(stored)
         if values.shape != (height, width):
-            values = np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
+            values = np.asarray(
+                cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32
+            )
         if work.config.downscale is not None:
             values = work.config.downscale.cut(values)
         maps[kind] = Map(np.ascontiguousarray(values), ids[kind])

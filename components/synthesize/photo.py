@@ -1,4 +1,5 @@
-"""What becomes of one photo: its pictures as encoded bytes, one at a time, and then the rows that describe them.
+"""What becomes of one photo: its pictures as encoded bytes, one at a time, and then the rows that
+describe them.
 
 Nothing here reads or writes a file, so that any machine can do it: bytes come in, bytes go out.
 """
@@ -26,9 +27,11 @@ from components.synthesize.maps import decoded
 
 
 def pairs_of_photo(work: Work) -> Iterator[File | Made]:
-    """Decode a photo and give its target, once, then each pair's input, and what was made at the end.
+    """Decode a photo and give its target, once, then each pair's input, and what was made at the
+    end.
 
-    Pairs that came with the photo are given as they are; with delivery on_the_fly a training photo has no pairs.
+    Pairs that came with the photo are given as they are; with delivery on_the_fly a training photo
+    has no pairs.
     """
     if work.inputs:
         return imported_pairs(work)
@@ -40,7 +43,9 @@ def pairs_of(config: SynthesizeConfig, photo: Photo) -> int:
     """How many pairs a photo gives."""
     if config.delivery == "on_the_fly" and photo.split == "train":
         return 0
-    return len(photo.inputs) or (config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo)
+    return len(photo.inputs) or (
+        config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo
+    )
 
 
 def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:
@@ -49,15 +54,25 @@ def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:
     pixels = shrunk(picture, config.max_side_px)
     whole = pixels.shape[:2]
     maps = decoded(work, *whole)
-    done: dict[str, JsonValue] = {"shrunk_from_px": [photo.width, photo.height] if whole != picture.pixels.shape[:2] else None}
+    done: dict[str, JsonValue] = {
+        "shrunk_from_px": [photo.width, photo.height] if whole != picture.pixels.shape[:2] else None
+    }
     channels = picture.channels
     del picture
     if config.downscale is not None:
         pixels = config.downscale.cut(pixels)
         done["cut_from_px"] = [whole[1], whole[0]] if pixels.shape[:2] != whole else None
     target = kept(pixels, config.camera)
-    if config.downscale is not None and photo.split == "train" and (sharpened := config.downscale.train_target(target)) is not target:
-        target, pixels, done["sharpened"] = sharpened, sharpened[:, :, 0] if channels == 1 else sharpened, True
+    if (
+        config.downscale is not None
+        and photo.split == "train"
+        and (sharpened := config.downscale.train_target(target)) is not target
+    ):
+        target, pixels, done["sharpened"] = (
+            sharpened,
+            sharpened[:, :, 0] if channels == 1 else sharpened,
+            True,
+        )
     target_row, colour_sum, file = _target_of(work, target)
     del target  # 3 bytes a pixel that need not lie there while the photo is blurred
     yield file
@@ -68,20 +83,48 @@ def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:
     pair_seeds = [seeds.seed_of(config.seed, photo.id, index) for index in range(pairs_of(config, photo))]
     drawn = (plan.with_maps(maps) for plan in plans(config.degradation, pair_seeds))
     for index, (seed, plan) in enumerate(zip(pair_seeds, drawn, strict=True)):
-        row, file = _pair(work, target_row, index, seed, in_bands(plan, pixels), plan.kind, {**plan.drawn, **done}, plan.severity_px)
+        row, file = _pair(
+            work,
+            target_row,
+            index,
+            seed,
+            in_bands(plan, pixels),
+            plan.kind,
+            {**plan.drawn, **done},
+            plan.severity_px,
+        )
         rows.append(row)
         yield file
-    yield Made(split=photo.split, rows=tuple(rows), colour_sum=colour_sum, maps=tuple(each.id for each in config.maps_of(photo)))
+    yield Made(
+        split=photo.split,
+        rows=tuple(rows),
+        colour_sum=colour_sum,
+        maps=tuple(each.id for each in config.maps_of(photo)),
+    )
 
 
-def _source_photo(work: Work, target_row: dict[str, Any], pixels: Pixels, channels: Literal[1, 3], done: dict[str, JsonValue]) -> Iterator[File | Made]:
+def _source_photo(
+    work: Work,
+    target_row: dict[str, Any],
+    pixels: Pixels,
+    channels: Literal[1, 3],
+    done: dict[str, JsonValue],
+) -> Iterator[File | Made]:
     """The photo that training will blur, where its target holds less, and its row."""
     name, sha256 = target_row["target"], target_row["target_sha256"]
     if bits_of(pixels) != work.config.camera.bits:
         file, sha256 = encoded(work.photo.split, "light", work.photo.id[:16], coloured(pixels))
         name = file.name
         yield file
-    row = SourcePhoto(id=work.photo.id[:16], photo=work.photo.id, light=name, light_sha256=sha256, channels=channels, done=done, **target_row)
+    row = SourcePhoto(
+        id=work.photo.id[:16],
+        photo=work.photo.id,
+        light=name,
+        light_sha256=sha256,
+        channels=channels,
+        done=done,
+        **target_row,
+    )
     yield Made(split=work.photo.split, rows=(row,))
 
 
@@ -98,23 +141,45 @@ def _translated(work: Work, picture: Picture) -> Iterator[File | Made]:
     }
     target_row, colour_sum, file = _target_of(work, kept(small[1], config.camera))
     yield file
-    row, file = _pair(work, target_row, 0, seeds.seed_of(config.seed, work.photo.id, 0), kept(small[0], config.camera), config.translate.kind, done, 0.0)
+    row, file = _pair(
+        work,
+        target_row,
+        0,
+        seeds.seed_of(config.seed, work.photo.id, 0),
+        kept(small[0], config.camera),
+        config.translate.kind,
+        done,
+        0.0,
+    )
     yield file
     yield Made(split=work.photo.split, rows=(row,), colour_sum=colour_sum)
 
 
 def _target_of(work: Work, pixels: Pixels) -> tuple[dict[str, Any], tuple[int, int, int] | None, File]:
-    """A photo's target, which its pairs share: what their rows say of it, the sum of its colours, and its file."""
+    """A photo's target, which its pairs share: what their rows say of it, the sum of its colours,
+    and its file.
+    """
     file, sha256 = encoded(work.photo.split, "target", work.photo.id[:16], pixels)
     colours = None
     if work.config.baseline == "mean_colour":
         red, green, blue = (int(total) for total in at_bits(pixels, 8).sum(axis=(0, 1), dtype=np.int64))
         colours = red, green, blue
-    return {"target": file.name, "target_sha256": sha256, "width": pixels.shape[1], "height": pixels.shape[0]}, colours, file
+    return (
+        {"target": file.name, "target_sha256": sha256, "width": pixels.shape[1], "height": pixels.shape[0]},
+        colours,
+        file,
+    )
 
 
 def _pair(
-    work: Work, target_row: dict[str, Any], index: int, seed: int, input: Pixels, kind: str, drawn: dict[str, JsonValue], severity: float
+    work: Work,
+    target_row: dict[str, Any],
+    index: int,
+    seed: int,
+    input: Pixels,
+    kind: str,
+    drawn: dict[str, JsonValue],
+    severity: float,
 ) -> tuple[Pair, File]:
     """What a net is given in one pair: the pair's row, and its file."""
     pair = f"{work.photo.id[:16]}-{index:02d}"

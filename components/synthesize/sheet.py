@@ -1,4 +1,6 @@
-"""A sheet of the first pairs, so that a person sees what was made: the target above, what is given below, a blur's point spread function between."""
+"""A sheet of the first pairs, so that a person sees what was made: the target above, what is given
+below, a blur's point spread function between.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,21 @@ COLUMNS = 8
 
 
 def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], folder: Path) -> None:
-    """Draw up to eight pairs, evenly spread over the rows, as columns: crop of the target, PSF where there is a blur, the same crop of what is given.
+    """Draw up to eight pairs, evenly spread over the rows, as columns: crop of the target, PSF
+    where there is a blur, the same crop of what is given.
 
     A small photo is shown as large as its target, pixel by pixel.
     """
-    shown = [rows[place] for place in sorted({round(at) for at in np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows)))})]
+    shown = [
+        rows[place]
+        for place in sorted({round(at) for at in np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows)))})
+    ]
     # Nothing was drawn for a pair that was given.
     known = config.blurred and all(row.blur_kind != "imported" for row in shown)
-    psfs = [[_psf_picture(plan.effect.psf)] if known else [] for plan in plans(config.degradation, [row.seed for row in shown])]
+    psfs = [
+        [_psf_picture(plan.effect.psf)] if known else []
+        for plan in plans(config.degradation, [row.seed for row in shown])
+    ]
     columns = []
     for row, psf in zip(shown, psfs, strict=True):  # one photo in memory at a time
         target = _crop(at_bits(read_rgb(folder / row.target), 8))
@@ -47,14 +56,21 @@ def _crop(pixels: Bytes8) -> Bytes8:
     height, width = pixels.shape[:2]
     if min(height, width) < CELL_PX:
         scale = CELL_PX / min(height, width)
-        pixels = np.asarray(cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+        pixels = np.asarray(
+            cv2.resize(
+                pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_NEAREST
+            ),
+            dtype=np.uint8,
+        )
         height, width = pixels.shape[:2]
     top, left = (height - CELL_PX) // 2, (width - CELL_PX) // 2
     return pixels[top : top + CELL_PX, left : left + CELL_PX]
 
 
 def _psf_picture(psf: Floats) -> Bytes8:
-    """A PSF as light on black, enlarged so that 33 px, or all of a larger one, fill the cell; its brightest pixel is white."""
+    """A PSF as light on black, enlarged so that 33 px, or all of a larger one, fill the cell; its
+    brightest pixel is white.
+    """
     side = max(33, *psf.shape)
     frame = np.zeros((side, side), np.float32)
     top, left = (side - psf.shape[0]) // 2, (side - psf.shape[1]) // 2

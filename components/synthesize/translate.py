@@ -1,7 +1,9 @@
-"""Paired translation: one kind of picture in, another out, both found in the photo itself. No blur and no camera come between.
+"""Paired translation: one kind of picture in, another out, both found in the photo itself. No blur
+and no camera come between.
 
-A kind is a class with `kind`, `baseline`, `size` (of the target), `refusal` (why a photo cannot be used) and `parted` (input and
-target of a decoded picture). To add one, write the class and add its name to `Translate`.
+A kind is a class with `kind`, `baseline`, `size` (of the target), `refusal` (why a photo cannot be
+used) and `parted` (input and target of a decoded picture). To add one, write the class and add its
+name to `Translate`.
 """
 
 from __future__ import annotations
@@ -20,19 +22,28 @@ if TYPE_CHECKING:
 
 TranslationBaseline = Annotated[
     Literal["input", "mean_colour"],
-    Field(description="what a result is measured against: the input as it is, or the mean colour of the training targets everywhere"),
+    Field(
+        description=(
+            "what a result is measured against: the input as it is, or the mean colour of the training"
+            " targets everywhere"
+        )
+    ),
 ]
 SMALLEST_PX = 16
 
 
 class SideBySide(Part):
-    """A photo that holds a pair: input and target side by side, as pix2pix's data sets come (Isola et al. 2017).
+    """A photo that holds a pair: input and target side by side, as pix2pix's data sets come (Isola
+    et al. 2017).
 
-    CMP facades: the photo at the left, its label map at the right; pix2pix's task there is label to photo, so input: right.
+    CMP facades: the photo at the left, its label map at the right; pix2pix's task there is label to
+    photo, so input: right.
     """
 
     kind: Literal["side_by_side"] = "side_by_side"
-    input: Literal["left", "right"] = Field("left", description="the half that is given; the other one is the target")
+    input: Literal["left", "right"] = Field(
+        "left", description="the half that is given; the other one is the target"
+    )
     baseline: TranslationBaseline = "mean_colour"
 
     def size(self, width: int, height: int) -> tuple[int, int]:
@@ -46,12 +57,17 @@ class SideBySide(Part):
     def parted(self, picture: Picture) -> tuple[Picture, Picture]:
         """Input and target, each half as wide."""
         middle = picture.pixels.shape[1] // 2
-        left, right = (replace(picture, pixels=np.ascontiguousarray(half)) for half in (picture.pixels[:, :middle], picture.pixels[:, middle:]))
+        left, right = (
+            replace(picture, pixels=np.ascontiguousarray(half))
+            for half in (picture.pixels[:, :middle], picture.pixels[:, middle:])
+        )
         return (left, right) if self.input == "left" else (right, left)
 
 
 class ToColour(Part):
-    """Grey to colour: the input is the photo's luma (ITU-R BT.601 of the sRGB values, as Pillow's mode L), the target the photo."""
+    """Grey to colour: the input is the photo's luma (ITU-R BT.601 of the sRGB values, as Pillow's
+    mode L), the target the photo.
+    """
 
     kind: Literal["to_colour"] = "to_colour"
     baseline: TranslationBaseline = "input"
@@ -70,7 +86,8 @@ class ToColour(Part):
 
 
 def luma(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """(H, W, 3) uint8 or uint16 sRGB to (H, W) luma of the same type: 0.299 R + 0.587 G + 0.114 B, in whole numbers, rounded.
+    """(H, W, 3) uint8 or uint16 sRGB to (H, W) luma of the same type: 0.299 R + 0.587 G + 0.114 B,
+    in whole numbers, rounded.
 
     >>> luma(np.array([[[255, 0, 0], [255, 255, 255]]], np.uint8)).tolist()
     [[76, 255]]

@@ -1,12 +1,15 @@
-"""Where pairs are made before they are a set: what is finished survives a kill, and is not made again.
+"""Where pairs are made before they are a set: what is finished survives a kill, and is not made
+again.
 
-DVC deletes a stage's outputs before it runs the stage, so unfinished work lies in the state folder. (DVC's `persist` would keep the outputs, but takes the
-stage out of DVC's run cache: every scheduled run, which starts in an empty worktree, would make all pairs again.)
+DVC deletes a stage's outputs before it runs the stage, so unfinished work lies in the state folder.
+(DVC's `persist` would keep the outputs, but takes the stage out of DVC's run cache: every scheduled
+run, which starts in an empty worktree, would make all pairs again.)
 
-A bench belongs to one digest of settings, code and the libraries that touch pixels; another digest is another bench, so nothing
-of other settings or code is ever reused. Its journal has a line a photo, written after the photo's pictures, and is trusted only
-where every picture's SHA-256 is the one it names. Pictures become part of a set by a second name (a hard link), which takes no
-room; where the set lies on another disk they are copied, and the bench is emptied at the end.
+A bench belongs to one digest of settings, code and the libraries that touch pixels; another digest
+is another bench, so nothing of other settings or code is ever reused. Its journal has a line a
+photo, written after the photo's pictures, and is trusted only where every picture's SHA-256 is the
+one it names. Pictures become part of a set by a second name (a hard link), which takes no room;
+where the set lies on another disk they are copied, and the bench is emptied at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +23,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.core.files import atomic_path, code_digest, make_folder, need_free_space, sha256_of_file, state_folder, write_bytes
+from components.core.files import (
+    atomic_path,
+    code_digest,
+    make_folder,
+    need_free_space,
+    sha256_of_file,
+    state_folder,
+    write_bytes,
+)
 from components.core.parts import canonical_json, digest_of
 from components.core.records import Photo
 from components.synthesize.config import SynthesizeConfig
@@ -46,7 +57,9 @@ class Workbench:
         self._linked = True
 
     def need_space(self, megabytes: float, out: Path) -> None:
-        """Refuse, before work starts, when a set of that size has no room here, or below `out` where that is another disk."""
+        """Refuse, before work starts, when a set of that size has no room here, or below `out`
+        where that is another disk.
+        """
         there = sum(path.stat().st_size for path in self.folder.rglob("*.png")) / 1e6
         need_free_space(self.folder, megabytes - there, "synthesize")
         make_folder(out)
@@ -54,11 +67,20 @@ class Workbench:
             need_free_space(out, megabytes, "synthesize")
 
     def finished(self, photo: Photo) -> Made | None:
-        """What became of a photo in an earlier run, if its pictures are all there as they were written."""
+        """What became of a photo in an earlier run, if its pictures are all there as they were
+        written.
+        """
         made = self._finished.get(photo.id)
-        if made is None or made.split != photo.split or made.maps != tuple(each.id for each in self._config.maps_of(photo)):
+        if (
+            made is None
+            or made.split != photo.split
+            or made.maps != tuple(each.id for each in self._config.maps_of(photo))
+        ):
             return None
-        intact = all((self.folder / name).is_file() and sha256_of_file(self.folder / name) == sha256 for name, sha256 in made.files.items())
+        intact = all(
+            (self.folder / name).is_file() and sha256_of_file(self.folder / name) == sha256
+            for name, sha256 in made.files.items()
+        )
         return made if intact else None
 
     def write(self, file: File) -> None:
@@ -89,7 +111,13 @@ class Workbench:
 def _key(config: SynthesizeConfig) -> str:
     components = Path(__file__).resolve().parents[1]
     versions = {name: _version(name) for name in LIBRARIES}
-    return digest_of({"settings": config.identity, "code": code_digest(*(components / name for name in CODE)), "libraries": versions})
+    return digest_of(
+        {
+            "settings": config.identity,
+            "code": code_digest(*(components / name for name in CODE)),
+            "libraries": versions,
+        }
+    )
 
 
 def _version(name: str) -> str:

@@ -15,9 +15,11 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8 | np.uint16]]
 
 
 class PairedAugment:
-    """Crops and changes a pair alike. The same keys give the same crop and changes, on any worker and after any restart.
+    """Crops and changes a pair alike. The same keys give the same crop and changes, on any worker
+    and after any restart.
 
-    The given photo may be `scale` times smaller than the sharp one (super-resolution): its crop is then as much smaller, at the same place.
+    The given photo may be `scale` times smaller than the sharp one (super-resolution): its crop is
+    then as much smaller, at the same place.
     """
 
     def __init__(self, config: Augment, crop_px: int, scale: int = 1) -> None:
@@ -36,17 +38,27 @@ class PairedAugment:
         if config.brightness or config.contrast:
             steps.append(A.RandomBrightnessContrast(config.brightness, config.contrast, p=1.0))
         # The shapes differ by `scale`, which it would refuse.
-        self._transform = A.Compose(steps, additional_targets={"target": "image"}, is_check_shapes=False, save_applied_params=True)
+        self._transform = A.Compose(
+            steps, additional_targets={"target": "image"}, is_check_shapes=False, save_applied_params=True
+        )
         self._by_name = {type(step).__name__: step for step in steps}
         self._crop_px, self._scale, self._enlarge = crop_px, scale, config.enlarge
 
     def __call__(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
-        """(h, w, 3) and (scale h, scale w, 3) uint8 or uint16; out (crop / scale, crop / scale, 3) and (crop, crop, 3)."""
+        """(h, w, 3) and (scale h, scale w, 3) uint8 or uint16; out (crop / scale, crop / scale, 3)
+        and (crop, crop, 3).
+        """
         height, width = (int(side * self._enlarge) for side in input.shape[:2])
         if self._enlarge > 1:
-            input, target = _enlarged(input, height, width), _enlarged(target, height * self._scale, width * self._scale)
+            input, target = (
+                _enlarged(input, height, width),
+                _enlarged(target, height * self._scale, width * self._scale),
+            )
         top, left = self.place(height, width, *keys)
-        input, target = _cut(input, top, left, self._crop_px // self._scale), _cut(target, top * self._scale, left * self._scale, self._crop_px)
+        input, target = (
+            _cut(input, top, left, self._crop_px // self._scale),
+            _cut(target, top * self._scale, left * self._scale, self._crop_px),
+        )
         return self.changed(input, target, *keys)
 
     def place(self, height: int, width: int, *keys: Key) -> tuple[int, int]:
@@ -63,8 +75,10 @@ class PairedAugment:
     def told(self, target: Pixels, *keys: Key) -> tuple[Pixels, dict[str, np.ndarray[Any, Any]]]:
         """One crop, uint8, changed, and what the change is, for whoever makes it elsewhere.
 
-        turned: (3,) int64: whether rows and columns are swapped, then whether rows and columns of the source run backwards.
-        channels: (3,) int64, which of the source's each one is; levels: (256,) uint8, what becomes of each level.
+        turned: (3,) int64: whether rows and columns are swapped, then whether rows and columns of
+        the source run backwards.
+        channels: (3,) int64, which of the source's each one is; levels: (256,) uint8, what becomes
+        of each level.
         """
         self._transform.set_random_seed(seed_of(*keys) % 2**32)
         corners = np.arange(4, dtype=np.uint8).reshape(2, 2)  # a mask is moved and otherwise left alone
@@ -78,7 +92,11 @@ class PairedAugment:
                 levels = self._by_name[name].apply(levels[None, :, None].repeat(3, axis=2), **drawn)[0, :, 0]
         start = int(done["mask"][0, 0])
         turned = [source_rows[0, 0] != source_rows[0, 1], start // 2 == 1, start % 2 == 1]
-        return done["image"], {"turned": np.array(turned, np.int64), "channels": channels.astype(np.int64), "levels": levels}
+        return done["image"], {
+            "turned": np.array(turned, np.int64),
+            "channels": channels.astype(np.int64),
+            "levels": levels,
+        }
 
 
 def _cut(picture: Pixels, top: int, left: int, side: int) -> Pixels:
@@ -86,4 +104,6 @@ def _cut(picture: Pixels, top: int, left: int, side: int) -> Pixels:
 
 
 def _enlarged(picture: Pixels, height: int, width: int) -> Pixels:
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), dtype=picture.dtype)
+    return np.asarray(
+        cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), dtype=picture.dtype
+    )

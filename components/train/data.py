@@ -1,4 +1,6 @@
-"""Training data by position: which pair, which crop, is a function of (seed, position), so a step is the same on any worker after any restart."""
+"""Training data by position: which pair, which crop, is a function of (seed, position), so a step
+is the same on any worker after any restart.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,17 @@ from components.train.config import TrainConfig
 from components.train.health import OF_PICTURES
 
 CACHE_BYTES = 1_500_000_000
-# (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further discriminator updates.
+# (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further
+# discriminator updates.
 Place = tuple[str, int]
 Sample = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Data:
-    """The pairs to train on, or the photos that training makes them of, and the pairs to validate with."""
+    """The pairs to train on, or the photos that training makes them of, and the pairs to validate
+    with.
+    """
 
     pairset: PairSet
     train: tuple[Pair, ...] | tuple[SourcePhoto, ...]
@@ -39,7 +44,11 @@ class Data:
     @classmethod
     def of(cls, pairset: PairSet) -> Data:
         """A pair set's own splits."""
-        return cls(pairset, pairset.pairs("train") if pairset.on_the_fly is None else pairset.source_photos(), pairset.pairs("val"))
+        return cls(
+            pairset,
+            pairset.pairs("train") if pairset.on_the_fly is None else pairset.source_photos(),
+            pairset.pairs("val"),
+        )
 
 
 @lru_cache(maxsize=64)
@@ -48,7 +57,9 @@ def _order(seed: int, name: str, epoch: int, count: int) -> np.ndarray[Any, np.d
 
 
 def pair_at(seed: int, place: Place, count: int, *, with_replacement: bool = False) -> int:
-    """Which of `count` pairs stands at a place: every epoch is a fresh permutation, named by the seed; or each place draws anew."""
+    """Which of `count` pairs stands at a place: every epoch is a fresh permutation, named by the
+    seed; or each place draws anew.
+    """
     name, position = place
     if with_replacement:
         return int(stream(seed, "draw", name, position).integers(count))
@@ -56,7 +67,9 @@ def pair_at(seed: int, place: Place, count: int, *, with_replacement: bool = Fal
 
 
 class Pictures:
-    """A set's decoded pictures by name, kept while there is room: decoding costs fifty times the crop."""
+    """A set's decoded pictures by name, kept while there is room: decoding costs fifty times the
+    crop.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -75,13 +88,16 @@ class Pictures:
 
 
 class TrainingSet(Dataset[Sample]):
-    """Pairs by place: two tensors, given (3, crop / scale, crop / scale) and sharp (3, crop, crop), cropped and changed alike.
+    """Pairs by place: two tensors, given (3, crop / scale, crop / scale) and sharp (3, crop, crop),
+    cropped and changed alike.
 
     They are uint8; float32 in [0, 255] where the pairs have 16 bits.
     """
 
     def __getitems__(self, places: Sequence[Place]) -> Any:
-        """The pairs at some places as a batch that is on its way: made by a loader's process, for `finished`."""
+        """The pairs at some places as a batch that is on its way: made by a loader's process, for
+        `finished`.
+        """
         return default_collate([self[place] for place in places])
 
     def finished(self, loaded: Any) -> list[Tensor]:
@@ -99,10 +115,14 @@ class PairDataset(TrainingSet):
 
     def __getitem__(self, place: Place) -> Sample:
         config = self._config
-        pair = self._pairs[pair_at(config.seed, place, len(self._pairs), with_replacement=config.with_replacement)]
+        pair = self._pairs[
+            pair_at(config.seed, place, len(self._pairs), with_replacement=config.with_replacement)
+        ]
         if self._change is None:
             self._change = PairedAugment(config.augment, self._crop_px, config.generator.scale)
-        input, target = self._change(self._pictures[pair.input], self._pictures[pair.target], config.seed, "augment", *place)
+        input, target = self._change(
+            self._pictures[pair.input], self._pictures[pair.target], config.seed, "augment", *place
+        )
         return to_tensor(input), to_tensor(target)
 
 
@@ -114,21 +134,42 @@ def to_tensor(picture: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
 
 
 def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: int) -> list[Place]:
-    """What one worker loads for one step: first the further discriminator batches, last the generator's.
+    """What one worker loads for one step: first the further discriminator batches, last the
+    generator's.
 
-    Worker `rank` of `size` takes every size-th image, so all workers together take the same images whatever their number.
+    Worker `rank` of `size` takes every size-th image, so all workers together take the same images
+    whatever their number.
     """
     positions = range(images_seen + rank, images_seen + batch, size)
     names = [*(f"discriminator {update}" for update in range(1, updates)), "generator"]
     return [(name, position) for name in names for position in positions]
 
 
-def steps(dataset: TrainingSet, *, start: int, stop: int, batch: int, updates: int, rank: int, size: int, processes: int, pin: bool) -> Iterator[list[Tensor]]:
-    """This worker's share of each step from `start` to `stop` images: [input, target], as a TrainingSet gives them, updates × share images."""
-    # One by one: a list of all would take gigabytes for the millions of images of a published recipe.
+def steps(
+    dataset: TrainingSet,
+    *,
+    start: int,
+    stop: int,
+    batch: int,
+    updates: int,
+    rank: int,
+    size: int,
+    processes: int,
+    pin: bool,
+) -> Iterator[list[Tensor]]:
+    """This worker's share of each step from `start` to `stop` images: [input, target], as a
+    TrainingSet gives them, updates × share images.
+    """
+    # One by one: a list of all would take gigabytes for the millions of images of a published
+    # recipe.
     batches = (places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch))
     loader: DataLoader[Any] = DataLoader(
-        dataset, batch_sampler=batches, collate_fn=_as_it_is, num_workers=processes, pin_memory=pin, multiprocessing_context="spawn" if processes else None
+        dataset,
+        batch_sampler=batches,
+        collate_fn=_as_it_is,
+        num_workers=processes,
+        pin_memory=pin,
+        multiprocessing_context="spawn" if processes else None,
     )
     return (dataset.finished(loaded) for loaded in iter(loader))
 
@@ -140,16 +181,24 @@ def _as_it_is(loaded: Any) -> Any:
 def refuse_small(pairs: Sequence[Pair | SourcePhoto], config: TrainConfig, split_words: str) -> None:
     """Refuse before training what cannot be cropped.
 
-    Raises LineageError when there is no pair, InputError when a pair is smaller than a phase's crop.
+    Raises LineageError when there is no pair, InputError when a pair is smaller than a phase's
+    crop.
     """
     if not pairs:
-        raise LineageError(f"the pair set has no {split_words} pairs, nor photos to make them of; add photos and run synthesize again")
+        raise LineageError(
+            f"the pair set has no {split_words} pairs, nor photos to make them of; add photos and run"
+            " synthesize again"
+        )
     smallest = min(pairs, key=lambda pair: min(pair.width, pair.height))
     side = int(min(smallest.width, smallest.height) * config.augment.enlarge)
     for phase in config.phases:
         if side < phase.crop_px:
             multiple = config.generator.stride * config.generator.scale
-            fits = f"set its crop_px to {side // multiple * multiple} or less" if side >= multiple else "raise synthesize.max_side_px if photos were shrunk"
+            fits = (
+                f"set its crop_px to {side // multiple * multiple} or less"
+                if side >= multiple
+                else "raise synthesize.max_side_px if photos were shrunk"
+            )
             enlarged = f", enlarged {config.augment.enlarge:g} times" if config.augment.enlarge > 1 else ""
             needed = config.augment.smallest_px(phase.crop_px)
             # min_px looks at whole photos, so it cannot tell a narrow half.
@@ -159,20 +208,30 @@ def refuse_small(pairs: Sequence[Pair | SourcePhoto], config: TrainConfig, split
                 else f"set ingest.min_px to {needed} to leave such photos out"
             )
             raise InputError(
-                f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is {smallest.width}×{smallest.height}{enlarged}: {fits}, or {leave}"
+                f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is"
+                f" {smallest.width}×{smallest.height}{enlarged}: {fits}, or {leave}"
             )
 
 
 def refuse_unvalidated(data: Data, config: TrainConfig) -> None:
-    """Raises LineageError when a setting waits for validations, and there are no pairs to validate with."""
+    """Raises LineageError when a setting waits for validations, and there are no pairs to validate
+    with.
+    """
     if data.val:
         return
     waits = ["keep_best"] if config.keep_best is not None else []
-    waits += [f"early_stopping of phase {phase.name}" for phase in config.phases if phase.early_stopping is not None]
-    waits += [f"rollback.on {name}" for name in (config.rollback.on if config.rollback is not None else ()) if name in OF_PICTURES]
+    waits += [
+        f"early_stopping of phase {phase.name}" for phase in config.phases if phase.early_stopping is not None
+    ]
+    waits += [
+        f"rollback.on {name}"
+        for name in (config.rollback.on if config.rollback is not None else ())
+        if name in OF_PICTURES
+    ]
     if waits:
         raise LineageError(
-            f"train.{waits[0]} needs validation pairs, and the pair set has none: add photos or raise ingest.split.val and run again, or take it out"
+            f"train.{waits[0]} needs validation pairs, and the pair set has none: add photos or raise"
+            " ingest.split.val and run again, or take it out"
         )
 
 
@@ -180,8 +239,9 @@ def refuse_other_scale(pairset: PairSet, config: TrainConfig) -> None:
     """Raises InputError when the pairs are enlarged by another factor than the generator enlarges."""
     if pairset.scale != config.generator.scale:
         raise InputError(
-            f"the pairs are for scale {pairset.scale} (sharp over given size), the generator {config.generator.kind} enlarges {config.generator.scale} times: "
-            "make synthesize.downscale and train.generator agree, and run synthesize again"
+            f"the pairs are for scale {pairset.scale} (sharp over given size), the generator"
+            f" {config.generator.kind} enlarges {config.generator.scale} times: make synthesize.downscale and"
+            " train.generator agree, and run synthesize again"
         )
 
 

@@ -1,4 +1,6 @@
-"""Earlier restored photos for the discriminators to see again, so that they do not forget what the generator has left behind."""
+"""Earlier restored photos for the discriminators to see again, so that they do not forget what the
+generator has left behind.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +14,27 @@ from components.train.config import History
 
 
 class Pool:
-    """Up to `size` pairs (given, restored) of earlier steps (Shrivastava et al. 2017, sec. 2.3; with probability ½, as pix2pix's code).
+    """Up to `size` pairs (given, restored) of earlier steps (Shrivastava et al. 2017, sec. 2.3;
+    with probability ½, as pix2pix's code).
 
-    What is drawn is named by the place in training. The pool holds half precision from the start, so that a resumed training finds what it had.
+    What is drawn is named by the place in training. The pool holds half precision from the start,
+    so that a resumed training finds what it had.
     """
 
     def __init__(self, config: History, seed: int) -> None:
         self._size, self._seed = config.size, seed
         self._held: list[tuple[Tensor, Tensor]] = []
 
-    def exchange(self, input: Tensor, restored: Tensor, images_seen: int, update: int) -> tuple[Tensor, Tensor]:
-        """Photos of the whole batch in, as many out: each is kept, and either itself or an earlier one is shown."""
-        if self._held and (self._held[0][0].shape, self._held[0][1].shape) != (input.shape[1:], restored.shape[1:]):
+    def exchange(
+        self, input: Tensor, restored: Tensor, images_seen: int, update: int
+    ) -> tuple[Tensor, Tensor]:
+        """Photos of the whole batch in, as many out: each is kept, and either itself or an earlier
+        one is shown.
+        """
+        if self._held and (self._held[0][0].shape, self._held[0][1].shape) != (
+            input.shape[1:],
+            restored.shape[1:],
+        ):
             self._held.clear()  # another crop size: a new phase
         draws = stream(self._seed, "history", images_seen, update)
         shown: list[tuple[Tensor, Tensor]] = []
@@ -47,4 +58,7 @@ class Pool:
 
     def load_state(self, state: dict[str, Any], device: torch.device) -> None:
         """Hold what a state held."""
-        self._held = [(input.to(device), restored.to(device)) for input, restored in zip(state["input"], state["restored"], strict=True)]
+        self._held = [
+            (input.to(device), restored.to(device))
+            for input, restored in zip(state["input"], state["restored"], strict=True)
+        ]

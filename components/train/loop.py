@@ -1,4 +1,6 @@
-"""The training loop: phases, readings, validation, states. Knows nothing of Ray, MLflow or where it runs."""
+"""The training loop: phases, readings, validation, states. Knows nothing of Ray, MLflow or where it
+runs.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from components.train.worker_group import World
 
 
 class Store(Protocol):
-    """Where the state goes; every worker calls save at the same moment, all but the leader with None."""
+    """Where the state goes; every worker calls save at the same moment, all but the leader with
+    None.
+    """
 
     def load(self) -> bytes | None:
         """The newest state, None at the start."""
@@ -76,14 +80,23 @@ def longest(config: TrainConfig, pairs: int) -> int:
 class Loop:
     """One training on one worker. `run` goes on from the store's newest state to the end."""
 
-    def __init__(self, config: TrainConfig, data: Data, world: World, store: Store, observer: Observer, weights: Mapping[int, Path]) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Data,
+        world: World,
+        store: Store,
+        observer: Observer,
+        weights: Mapping[int, Path],
+    ) -> None:
         refuse_small(data.train, config, "training")
         refuse_unvalidated(data, config)
         self.config, self.data, self.world, self.store, self.observer = config, data, world, store, observer
         self.step = GanStep(config, world, weights)
         self.progress = TrainingProgress(config)
         self.readings = Readings(world)
-        self._healthy = b""  # what a rollback goes back to; every worker holds the same nets, so each keeps its own
+        # what a rollback goes back to; every worker holds the same nets, so each keeps its own
+        self._healthy = b""
 
     def run(self) -> Outcome:
         """Train to the end of the last phase, or to the point where it diverged."""
@@ -120,9 +133,14 @@ class Loop:
             self.readings.add(terms, phase.batch, waited)
             before, progress.images_seen = progress.images_seen, progress.images_seen + phase.batch
             over = progress.images_seen >= stop
-            saves = over or progress.images_seen // self.config.validate_every > before // self.config.validate_every
+            saves = (
+                over
+                or progress.images_seen // self.config.validate_every > before // self.config.validate_every
+            )
             if saves or self.step.steps_done % self.config.log_every == 0:
-                values = self.readings.read() | {"learning_rate/generator": self.config.generator_optimizer.lr * lr_factor}
+                values = self.readings.read() | {
+                    "learning_rate/generator": self.config.generator_optimizer.lr * lr_factor
+                }
                 if phase.adversarial:
                     values["learning_rate/discriminator"] = self.config.discriminator_optimizer.lr * lr_factor
                 if trouble := self._trouble(values) or self._complaints(values | of_terms(values)):
@@ -153,18 +171,25 @@ class Loop:
         """The loader's uint8 images as the step wants them: one (input, target) per update."""
         input, target = (to_net(picture, self.world.device) for picture in loaded)
         if self.config.channels_last:
-            input, target = (picture.contiguous(memory_format=torch.channels_last) for picture in (input, target))
+            input, target = (
+                picture.contiguous(memory_format=torch.channels_last) for picture in (input, target)
+            )
         done = phase.batch // self.world.size
         return list(zip(torch.split(input, done), torch.split(target, done), strict=True))
 
     def _trouble(self, values: Mapping[str, float]) -> str | None:
         for name, value in values.items():
             if not math.isfinite(value) or (name.endswith("/total") and abs(value) > self.config.loss_limit):
-                return f"{name} was {value:.4g} within the last {self.config.log_every} steps before image {self.progress.images_seen}"
+                return (
+                    f"{name} was {value:.4g} within the last {self.config.log_every} steps before image"
+                    f" {self.progress.images_seen}"
+                )
         return None
 
     def _complaints(self, values: Mapping[str, float]) -> str | None:
-        """Log the values and say what is beyond its limit; gives the words when a rollback is to follow."""
+        """Log the values and say what is beyond its limit; gives the words when a rollback is to
+        follow.
+        """
         fatal = None
         if self.world.leads:
             self.observer.scalars(values, self.progress.images_seen)
@@ -177,7 +202,9 @@ class Loop:
         return fatal
 
     def _roll_back(self, trouble: str) -> bool:
-        """Go back to the last healthy state with lower rates; False when that is switched off or was done too often."""
+        """Go back to the last healthy state with lower rates; False when that is switched off or
+        was done too often.
+        """
         settings, done = self.config.rollback, self.progress.rollbacks
         if settings is None or done >= settings.most:
             return False
@@ -187,13 +214,18 @@ class Loop:
         if self.world.leads:
             self.observer.begin(self.progress.images_seen)
             lr_factor = f"the learning rates times {self.progress.lr_factor:.3g}"
-            self.observer.warn(f"at image {at}: {trouble}; back to image {self.progress.images_seen} with {lr_factor} (rollback {done + 1} of {settings.most})")
+            self.observer.warn(
+                f"at image {at}: {trouble}; back to image {self.progress.images_seen} with {lr_factor}"
+                f" (rollback {done + 1} of {settings.most})"
+            )
         return True
 
     def _save(self, over: bool) -> tuple[bool, str | None]:
-        """Validate, then keep the state: only healthy ones come here. Gives whether the phase is over, and trouble in words.
+        """Validate, then keep the state: only healthy ones come here. Gives whether the phase is
+        over, and trouble in words.
 
-        While a sign that may roll back is beyond its limit, no state is kept: it would be ill already. The end is kept as it is.
+        While a sign that may roll back is beyond its limit, no state is kept: it would be ill
+        already. The end is kept as it is.
         """
         if self.data.val:
             scores, trouble = self._validate()
@@ -204,7 +236,11 @@ class Loop:
             self.progress.next_phase()
         self.readings = Readings(self.world)
         settings = self.config.rollback
-        if settings is not None and self.progress.watch.doubts(settings.on) and self.progress.current is not None:
+        if (
+            settings is not None
+            and self.progress.watch.doubts(settings.on)
+            and self.progress.current is not None
+        ):
             return over, None
         state = self._state() if self.world.leads or self.config.rollback is not None else None
         self._healthy = state if state is not None and self.config.rollback is not None else b""
@@ -212,12 +248,16 @@ class Loop:
         return over, None
 
     def _validate(self) -> tuple[dict[str, float], str | None]:
-        """Log the averaged generator's scores on the validation pairs, and a sheet; gives them, and trouble in words."""
+        """Log the averaged generator's scores on the validation pairs, and a sheet; gives them, and
+        trouble in words.
+        """
         scores, sheet = validate(self.config, self.step.average, self.data, self.world)
         trouble = self._complaints(scores)
         if self.world.leads:
             main = self.config.validate_metrics[0]
-            self.observer.advance(0, f"validation gain {METRICS[main].text(scores[f'validation/{main}_gain'], signed=True)}")
+            self.observer.advance(
+                0, f"validation gain {METRICS[main].text(scores[f'validation/{main}_gain'], signed=True)}"
+            )
             if sheet is not None:
                 self.observer.picture(sheet, self.progress.images_seen)
         return scores, trouble

@@ -1,11 +1,15 @@
-"""Training pairs made as they are asked for: a photo, a fresh blur of it, and only the crop of both that is trained on.
+"""Training pairs made as they are asked for: a photo, a fresh blur of it, and only the crop of both
+that is trained on.
 
-What stands at a place, (stream, position), is a function of the settings alone: the photo and the crop are drawn as from files, and the
-pair's seed is (the set's seed, photo, stream, position). So no blur comes twice, every one comes again after a restart, and no number of
-workers or loader processes changes one. The given crop is bit for bit that of the picture which synthesize would write for that seed.
+What stands at a place, (stream, position), is a function of the settings alone: the photo and the
+crop are drawn as from files, and the pair's seed is (the set's seed, photo, stream, position). So
+no blur comes twice, every one comes again after a restart, and no number of workers or loader
+processes changes one. The given crop is bit for bit that of the picture which synthesize would
+write for that seed.
 
-On the processor the crop is made in the loader's processes (components/optics/region.py); on a device they hand over windows of the
-photo, and the training process makes whole batches there (components/optics/device). What has no form there comes from the processor.
+On the processor the crop is made in the loader's processes (components/optics/region.py); on a
+device they hand over windows of the photo, and the training process makes whole batches there
+(components/optics/device). What has no form there comes from the processor.
 """
 
 from __future__ import annotations
@@ -39,14 +43,31 @@ def training_set(data: Data, config: TrainConfig, crop_px: int, device: torch.de
     folder, way = data.pairset.folder, data.pairset.on_the_fly
     if way is None:
         return PairDataset(folder, [row for row in data.train if isinstance(row, Pair)], config, crop_px)
-    return FreshPairs(folder, [row for row in data.train if isinstance(row, SourcePhoto)], way, config, crop_px, device)
+    return FreshPairs(
+        folder, [row for row in data.train if isinstance(row, SourcePhoto)], way, config, crop_px, device
+    )
 
 
 class FreshPairs(TrainingSet):
     """Pairs by place, as `PairDataset` gives them, each with a blur of its own."""
 
-    def __init__(self, folder: Path, sources: Sequence[SourcePhoto], way: OnTheFly, config: TrainConfig, crop_px: int, device: torch.device) -> None:
-        self._folder, self._sources, self._seed, self._config, self._crop_px, self._device = folder, sources, way.seed, config, crop_px, device
+    def __init__(
+        self,
+        folder: Path,
+        sources: Sequence[SourcePhoto],
+        way: OnTheFly,
+        config: TrainConfig,
+        crop_px: int,
+        device: torch.device,
+    ) -> None:
+        self._folder, self._sources, self._seed, self._config, self._crop_px, self._device = (
+            folder,
+            sources,
+            way.seed,
+            config,
+            crop_px,
+            device,
+        )
         self._degradation = degradation_of(way)
         self._layout = Layout(self._degradation, crop_px // config.generator.scale)
         self._renders = where(config, device) == "device"
@@ -64,7 +85,10 @@ class FreshPairs(TrainingSet):
         drawn = zip(places, self._drawn(places), strict=True)
         if not self._renders:
             samples = [self._made(source, plan, place) for place, (source, plan) in drawn]
-            return {name: torch.stack([to_tensor(sample[side]) for sample in samples]) for side, name in enumerate(("input", "target"))}
+            return {
+                name: torch.stack([to_tensor(sample[side]) for sample in samples])
+                for side, name in enumerate(("input", "target"))
+            }
         return self._handed_over([self._ordered(source, plan, place) for place, (source, plan) in drawn])
 
     def finished(self, loaded: Loaded) -> list[Tensor]:
@@ -76,7 +100,9 @@ class FreshPairs(TrainingSet):
             # torch takes a second to import these; a training from files does without.
             from components.optics.device.render import rendered
 
-            order = {name.removeprefix(ORDER): values for name, values in here.items() if name.startswith(ORDER)}
+            order = {
+                name.removeprefix(ORDER): values for name, values in here.items() if name.startswith(ORDER)
+            }
             made = changed(rendered(self._layout, order), order["turned"], order["channels"], order["levels"])
             here["input"].index_copy_(0, here["to_render"], made)
         return [here["input"], here["target"]]
@@ -84,33 +110,51 @@ class FreshPairs(TrainingSet):
     def _drawn(self, places: Sequence[Place]) -> list[tuple[SourcePhoto, Plan]]:
         """Photos and plans, many plans at a time."""
         config, count = self._config, len(self._sources)
-        sources = [self._sources[pair_at(config.seed, place, count, with_replacement=config.with_replacement)] for place in places]
-        pair_seeds = [seed_of(self._seed, source.photo, *place) for source, place in zip(sources, places, strict=True)]
+        sources = [
+            self._sources[pair_at(config.seed, place, count, with_replacement=config.with_replacement)]
+            for place in places
+        ]
+        pair_seeds = [
+            seed_of(self._seed, source.photo, *place) for source, place in zip(sources, places, strict=True)
+        ]
         return list(zip(sources, plans(self._degradation, pair_seeds), strict=True))
 
-    def _made(self, source: SourcePhoto, plan: Plan, place: Place) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def _made(
+        self, source: SourcePhoto, plan: Plan, place: Place
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The given and the sharp crop, changed alike."""
         target, pixels, keys = self._pictures[source.target], self._light(source), self._keys(place)
         height, width = source.height // plan.scale, source.width // plan.scale
         if self._config.augment.enlarge > 1:
-            # A pixel of an enlarged picture depends on its place to the last bit, so that the whole one is made.
+            # A pixel of an enlarged picture depends on its place to the last bit, so that the whole
+            # one is made.
             return self._changes(part_of(plan, pixels, Box(0, 0, height, width)), target, *keys)
         side = self._layout.side
         top, left = self._changes.place(height, width, *keys)
-        return self._changes.changed(part_of(plan, pixels, Box(top, left, side, side)), self._target_crop(target, top, left), *keys)
+        return self._changes.changed(
+            part_of(plan, pixels, Box(top, left, side, side)), self._target_crop(target, top, left), *keys
+        )
 
-    def _ordered(self, source: SourcePhoto, plan: Plan, place: Place) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]:
+    def _ordered(
+        self, source: SourcePhoto, plan: Plan, place: Place
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]:
         """The sharp crop, and the given one, or the order to make and change it."""
         if not taken(self._layout, plan, source.channels):
             input, target = self._made(source, plan, place)
             return target, input
         keys = self._keys(place)
         top, left = self._changes.place(source.height // plan.scale, source.width // plan.scale, *keys)
-        target, change = self._changes.told(self._target_crop(self._pictures[source.target], top, left), *keys)
+        target, change = self._changes.told(
+            self._target_crop(self._pictures[source.target], top, left), *keys
+        )
         return target, order_of(self._layout, plan, self._light(source), top, left) | change
 
-    def _handed_over(self, parts: Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]]) -> Loaded:
-        """One batch: the sharp crops, the given ones that are made, and orders for the others, with their numbers."""
+    def _handed_over(
+        self, parts: Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]]
+    ) -> Loaded:
+        """One batch: the sharp crops, the given ones that are made, and orders for the others, with
+        their numbers.
+        """
         side = self._layout.side
         input, orders, numbers = np.zeros((len(parts), side, side, 3), np.uint8), [], []
         for number, (_, made) in enumerate(parts):
@@ -119,8 +163,16 @@ class FreshPairs(TrainingSet):
                 numbers.append(number)
             else:
                 input[number] = made
-        batch = {"target": _batch(np.stack([target for target, _ in parts])), "input": _batch(input), "to_render": torch.tensor(numbers, dtype=torch.int64)}
-        return batch | ({ORDER + name: torch.from_numpy(values) for name, values in stacked(self._layout, orders).items()} if orders else {})
+        batch = {
+            "target": _batch(np.stack([target for target, _ in parts])),
+            "input": _batch(input),
+            "to_render": torch.tensor(numbers, dtype=torch.int64),
+        }
+        return batch | (
+            {ORDER + name: torch.from_numpy(values) for name, values in stacked(self._layout, orders).items()}
+            if orders
+            else {}
+        )
 
     @property
     def _changes(self) -> PairedAugment:
@@ -138,7 +190,9 @@ class FreshPairs(TrainingSet):
 
     def _target_crop(self, target: np.ndarray[Any, Any], top: int, left: int) -> np.ndarray[Any, Any]:
         scale = self._config.generator.scale
-        return np.ascontiguousarray(target[top * scale : top * scale + self._crop_px, left * scale : left * scale + self._crop_px])
+        return np.ascontiguousarray(
+            target[top * scale : top * scale + self._crop_px, left * scale : left * scale + self._crop_px]
+        )
 
 
 def where(config: TrainConfig, device: torch.device) -> Where:
@@ -155,7 +209,10 @@ def degradation_of(way: OnTheFly) -> Degradation:
     except ValidationError as error:
         found = error.errors()[0]
         place = ".".join(str(part) for part in found["loc"])
-        raise LineageError(f"the pair set's degradation cannot be read by this version ({place}: {found['msg']}); run synthesize again") from error
+        raise LineageError(
+            f"the pair set's degradation cannot be read by this version ({place}: {found['msg']}); run"
+            " synthesize again"
+        ) from error
 
 
 def changed(parts: Tensor, turned: Tensor, channels: Tensor, levels: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""Get pretrained VGG weights before training starts: torchvision's (with its checksum), a path, or an s3:// URI."""
+"""Get pretrained VGG weights before training starts: torchvision's (with its checksum), a path, or
+an s3:// URI.
+"""
 
 from __future__ import annotations
 
@@ -24,25 +26,35 @@ class VggWeights:
     def fetch(self) -> Path:
         """The file on this machine, downloaded when it is not there yet.
 
-        Raises WeightsError with the remedies when it cannot be had or is not what its checksum says.
+        Raises WeightsError with the remedies when it cannot be had or is not what its checksum
+        says.
         """
         try:
             path = self._from_torchvision() if self.source == TORCHVISION else self._from_elsewhere()
         except (OSError, RuntimeError, RefocusError) as error:
-            raise WeightsError(f"the {self.backbone} weights cannot be had from {self.source} ({error}). {self._remedies()}") from error
+            raise WeightsError(
+                f"the {self.backbone} weights cannot be had from {self.source} ({error}). {self._remedies()}"
+            ) from error
         if self.sha256 is not None and sha256_of_file(path) != self.sha256:
-            raise WeightsError(f"{path} has SHA-256 {sha256_of_file(path)}, the recipe wants {self.sha256}; correct one of them. {self._remedies()}")
+            raise WeightsError(
+                f"{path} has SHA-256 {sha256_of_file(path)}, the recipe wants {self.sha256}; correct one of"
+                f" them. {self._remedies()}"
+            )
         return path
 
     def _from_torchvision(self) -> Path:
         import torch
         from torchvision.models import VGG16_Weights, VGG19_Weights
 
-        url: str = {"vgg16": VGG16_Weights.IMAGENET1K_V1, "vgg19": VGG19_Weights.IMAGENET1K_V1}[self.backbone].url
+        url: str = {"vgg16": VGG16_Weights.IMAGENET1K_V1, "vgg19": VGG19_Weights.IMAGENET1K_V1}[
+            self.backbone
+        ].url
         path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
         if not path.is_file():
             # The file's name ends in the start of its SHA-256, which check_hash compares.
-            torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, progress=False, weights_only=True)
+            torch.hub.load_state_dict_from_url(
+                url, map_location="cpu", check_hash=True, progress=False, weights_only=True
+            )
         return path
 
     def _from_elsewhere(self) -> Path:
@@ -58,6 +70,7 @@ class VggWeights:
 
     def _remedies(self) -> str:
         return (
-            f"Remedies: run once with internet so that torchvision fetches them; or copy torchvision's {self.backbone} state dict to this machine "
-            "(or a bucket) and name it in the recipe as weights_from: PATH or s3://BUCKET/KEY, with weights_sha256; or leave the perceptual loss out."
+            "Remedies: run once with internet so that torchvision fetches them; or copy torchvision's"
+            f" {self.backbone} state dict to this machine (or a bucket) and name it in the recipe as"
+            " weights_from: PATH or s3://BUCKET/KEY, with weights_sha256; or leave the perceptual loss out."
         )

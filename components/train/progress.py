@@ -1,4 +1,6 @@
-"""Where a training stands beside its weights: position, phase, patience, the best generator so far, rollbacks. All of it survives a restart."""
+"""Where a training stands beside its weights: position, phase, patience, the best generator so far,
+rollbacks. All of it survives a restart.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class TrainingProgress:
         self._best_of_phase, self._waited = None, 0
 
     def discriminator(self, scores: Mapping[str, float], average: nn.Module, *, over: bool = False) -> bool:
-        """Take in a validation: remember the best generator. Gives whether the phase is over, by its length (`over`) or as its patience is at its end."""
+        """Take in a validation: remember the best generator. Gives whether the phase is over, by
+        its length (`over`) or as its patience is at its end.
+        """
         if (name := self._config.keep_best) is not None:
             value = scores[f"validation/{name}"]
             if self.best is None or METRICS[name].gain(value, self.best["value"]) > 0:
@@ -78,7 +82,11 @@ class TrainingProgress:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
-        self.images_seen, self.phase, self.phase_start = state["images_seen"], state["phase"], state["phase_start"]
+        self.images_seen, self.phase, self.phase_start = (
+            state["images_seen"],
+            state["phase"],
+            state["phase_start"],
+        )
         self.rollbacks, self.stopped_early = state["rollbacks"], list(state["stopped_early"])
         self._best_of_phase, self._waited = state["best_of_phase"], state["waited"]
         self.best = state["best"]

@@ -23,10 +23,16 @@ class Readings:
         """Take in one step's terms; waited: seconds the step stood still for data."""
         for name, value in terms.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._steps, self._images, self._waited = self._steps + 1, self._images + images, self._waited + waited
+        self._steps, self._images, self._waited = (
+            self._steps + 1,
+            self._images + images,
+            self._waited + waited,
+        )
 
     def read(self) -> dict[str, float]:
-        """Means over the steps and workers since the last reading, with speed and the share of time spent waiting for data."""
+        """Means over the steps and workers since the last reading, with speed and the share of time
+        spent waiting for data.
+        """
         if not self._steps:
             return {}
         names = sorted(self._sums)
@@ -34,7 +40,10 @@ class Readings:
         self._world.average([means])
         values = dict(zip(names, means.tolist(), strict=True))
         seconds = time.perf_counter() - self._since
-        values |= {"speed/images_per_second": self._images / seconds, "speed/data_wait_share": self._waited / seconds}
+        values |= {
+            "speed/images_per_second": self._images / seconds,
+            "speed/data_wait_share": self._waited / seconds,
+        }
         self._sums, self._steps, self._images = {}, 0, 0
         self._waited, self._since = 0.0, time.perf_counter()
         return values

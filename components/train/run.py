@@ -1,7 +1,9 @@
-"""Stage train: `refocus train RECIPE`. Checks everything that can be checked, trains on Ray's workers, keeps the averaged generator.
+"""Stage train: `refocus train RECIPE`. Checks everything that can be checked, trains on Ray's
+workers, keeps the averaged generator.
 
-The training is named by a content key (settings, data, code). Running again after a kill goes on from the last state of that
-key; running again after the end takes the finished state and trains nothing.
+The training is named by a content key (settings, data, code). Running again after a kill goes on
+from the last state of that key; running again after the end takes the finished state and trains
+nothing.
 """
 
 from __future__ import annotations
@@ -36,17 +38,24 @@ KEPT_TRAININGS = 3
 
 
 def preflight(config: TrainConfig) -> dict[int, Path]:
-    """Get the pretrained weights that the content losses need, before any work; gives their files by place.
+    """Get the pretrained weights that the content losses need, before any work; gives their files
+    by place.
 
-    Raises WeightsError with the remedies when they cannot be had, or when those of a validation metric are not there; InputError
-    when the net is to be compiled and there is nothing to compile it with.
+    Raises WeightsError with the remedies when they cannot be had, or when those of a validation
+    metric are not there; InputError when the net is to be compiled and there is nothing to compile
+    it with.
     """
     compilers = [os.environ.get("CXX") or "g++", "clang++"]
     if config.compile and not any(map(shutil.which, compilers)):
-        raise InputError(f"train.compile needs a C++ compiler, and neither {' nor '.join(compilers)} was found: install g++, or set train.compile to false")
+        raise InputError(
+            f"train.compile needs a C++ compiler, and neither {' nor '.join(compilers)} was found: install"
+            " g++, or set train.compile to false"
+        )
     for name in config.validate_metrics:
         if (reason := METRICS[name].missing()) is not None:
-            raise WeightsError(f"train.validate_metrics names {name}, which cannot be measured here: {reason}")
+            raise WeightsError(
+                f"train.validate_metrics names {name}, which cannot be measured here: {reason}"
+            )
     wanted = {index: part.weights() for index, part in enumerate(config.content)}
     return {index: weights.fetch() for index, weights in wanted.items() if weights is not None}
 
@@ -54,7 +63,8 @@ def preflight(config: TrainConfig) -> dict[int, Path]:
 def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Path) -> Checkpoint:
     """Train the recipe's generator on the pairs; gives the Checkpoint, written below `out`.
 
-    Raises InputError or WeightsError before training starts, DivergenceError when it ran away (the last healthy state is kept).
+    Raises InputError or WeightsError before training starts, DivergenceError when it ran away (the
+    last healthy state is kept).
     """
     weights = preflight(config)
     data = Data.of(pairset)
@@ -79,20 +89,25 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     }
     outcome, state = _train(config, settings, data, name, storage)
     if outcome.diverged is not None:
+        kept = f"The last healthy state is kept in {storage}/{name}" if state else "No state was saved before"
         raise DivergenceError(
-            f"training {name} diverged: {outcome.diverged}. "
-            f"{f'The last healthy state is kept in {storage}/{name}' if state else 'No state was saved before'}. "
-            "Lower the learning rate (train.generator_optimizer.lr, train.discriminator_optimizer.lr) or the adversarial weight, and run again"
+            f"training {name} diverged: {outcome.diverged}. {kept}."
+            " Lower the learning rate (train.generator_optimizer.lr, train.discriminator_optimizer.lr) or"
+            " the adversarial weight, and run again"
         )
     return _export(config, pairset, key, code, outcome, state, out)
 
 
-def _train(config: TrainConfig, settings: dict[str, Any], data: Data, name: str, storage: str) -> tuple[Outcome, bytes]:
+def _train(
+    config: TrainConfig, settings: dict[str, Any], data: Data, name: str, storage: str
+) -> tuple[Outcome, bytes]:
     """Run the loop where the recipe wants it; gives how it ended and its last state."""
     total = longest(config, len(data.train))
     if config.workers == 0:
         if is_s3(storage):
-            raise InputError(f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder")
+            raise InputError(
+                f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder"
+            )
         store = FolderStore(Path(storage) / name)
         with Progress("train", total) as bar:
             found = train_on_worker(settings | {"progress": bar, "store": store})
@@ -101,11 +116,22 @@ def _train(config: TrainConfig, settings: dict[str, Any], data: Data, name: str,
         gpu = config.gpu == "auto" and torch.cuda.is_available()
         with Progress("train", total) as bar:
             found, state = run_on_workers(
-                train_on_worker, settings, name=name, storage=storage, workers=config.workers, gpu=gpu, retries=config.retries, bar=bar
+                train_on_worker,
+                settings,
+                name=name,
+                storage=storage,
+                workers=config.workers,
+                gpu=gpu,
+                retries=config.retries,
+                bar=bar,
             )
     outcome = Outcome(**found)
-    if outcome.diverged is None and (state is None or read_state(state)["progress"]["phase"] != len(config.phases)):
-        raise LineageError(f"training {name} ended without a state of its end; delete {storage}/{name} and run again")
+    if outcome.diverged is None and (
+        state is None or read_state(state)["progress"]["phase"] != len(config.phases)
+    ):
+        raise LineageError(
+            f"training {name} ended without a state of its end; delete {storage}/{name} and run again"
+        )
     return outcome, state or b""
 
 
@@ -123,11 +149,17 @@ def train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
     if not world.leads:
         return vars(Loop(config, data, world, store, _Silent(), weights).run())
     # The run's parameters are the recipe; where it ran is a tag.
-    tags = {"refocus.stage": "train", "workers": str(world.size), "device": str(world.device)} | _experiment_tags()
+    tags = {
+        "refocus.stage": "train",
+        "workers": str(world.size),
+        "device": str(world.device),
+    } | _experiment_tags()
     dvc = recipe.about.get("dvc")
     md5 = str(dvc["pairs"]) if isinstance(dvc, dict) and "pairs" in dvc else pairset.digest
     dataset = ("pairs", md5, f"pairs of recipe {recipe.name}, digest {pairset.digest}")
-    with tracking.open_training(settings["key"], recipe=recipe.name, params=recipe.sections, tags=tags, dataset=dataset) as logged:
+    with tracking.open_training(
+        settings["key"], recipe=recipe.name, params=recipe.sections, tags=tags, dataset=dataset
+    ) as logged:
         outcome = Loop(config, data, world, store, _Logged(logged, settings["progress"]), weights).run()
         if outcome.diverged is not None:
             logged.close("FAILED")
@@ -142,7 +174,11 @@ def _device(config: TrainConfig) -> torch.device:
 
 def _experiment_tags() -> dict[str, str]:
     """The names DVC gives a stage that runs inside `dvc exp run`."""
-    return {name.lower().replace("_", ".", 1): os.environ[name] for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV") if name in os.environ}
+    return {
+        name.lower().replace("_", ".", 1): os.environ[name]
+        for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+        if name in os.environ
+    }
 
 
 class _Silent:
@@ -215,18 +251,26 @@ class FolderStore:
 
 
 def _prune(storage: Path, recipe: str, current: str) -> None:
-    """Drop the states of all but the newest trainings of a recipe: each holds both nets and their optimisers."""
+    """Drop the states of all but the newest trainings of a recipe: each holds both nets and their
+    optimisers.
+    """
     pattern = re.compile(re.escape(recipe) + r"-[0-9a-f]{20}")
     others = [path for path in storage.iterdir() if pattern.fullmatch(path.name) and path.name != current]
     for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_TRAININGS - 1 :]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _export(config: TrainConfig, pairset: PairSet, key: str, code: str, outcome: Outcome, state: bytes, out: Path) -> Checkpoint:
-    """Write the averaged generator and its record: of the end, or of the best validation when the recipe keeps that."""
+def _export(
+    config: TrainConfig, pairset: PairSet, key: str, code: str, outcome: Outcome, state: bytes, out: Path
+) -> Checkpoint:
+    """Write the averaged generator and its record: of the end, or of the best validation when the
+    recipe keeps that.
+    """
     plain = read_state(state)
     progress, best = plain["progress"], plain["progress"]["best"]
-    weights_sha256, generator_sha256 = save_generator(out, config.generator, plain["step"]["average"] if best is None else best["weights"])
+    weights_sha256, generator_sha256 = save_generator(
+        out, config.generator, plain["step"]["average"] if best is None else best["weights"]
+    )
     return Checkpoint(
         pairset=pairset.digest,
         config_digest=digest_of(config),

@@ -1,4 +1,6 @@
-"""How the learning rate goes over a phase: one class a kind, each a multiplier of the optimiser's rate by share of the phase done."""
+"""How the learning rate goes over a phase: one class a kind, each a multiplier of the optimiser's
+rate by share of the phase done.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,12 @@ class Constant(Part):
     """One learning rate for the whole phase."""
 
     kind: Literal["constant"] = "constant"
-    level: float = Field(1.0, gt=0, le=1, description="share of the optimiser's rate, such as 0.1 for a second phase that only refines")
+    level: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the optimiser's rate, such as 0.1 for a second phase that only refines",
+    )
 
     def factor(self, done: float) -> float:
         """The level, whatever share of the phase is done."""
@@ -36,13 +43,20 @@ class Step(Part):
     """Full rate, then a fixed factor less from each milestone on (SRGAN: a tenth from half way)."""
 
     kind: Literal["step"] = "step"
-    at: tuple[float, ...] = Field((0.5,), min_length=1, description="shares of the phase where the rate falls, rising, each between 0 and 1")
+    at: tuple[float, ...] = Field(
+        (0.5,),
+        min_length=1,
+        description="shares of the phase where the rate falls, rising, each between 0 and 1",
+    )
     gamma: float = Field(0.1, gt=0, lt=1, description="what it is multiplied by at each")
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
         if list(self.at) != sorted(set(self.at)) or not all(0 < done < 1 for done in self.at):
-            raise ValueError(f"at must rise and lie between 0 and 1 (shares of the phase), got {', '.join(f'{done:g}' for done in self.at)}")
+            raise ValueError(
+                "at must rise and lie between 0 and 1 (shares of the phase), got"
+                f" {', '.join(f'{done:g}' for done in self.at)}"
+            )
         return self
 
     def factor(self, done: float) -> float:

@@ -1,6 +1,8 @@
-"""One GAN step: the discriminators' updates, then the generator's. Nothing here asks which system it is training.
+"""One GAN step: the discriminators' updates, then the generator's. Nothing here asks which system
+it is training.
 
-Losses stay on the device: the step gives 0-dim tensors by name, loop.py reads them every `log_every` steps.
+Losses stay on the device: the step gives 0-dim tensors by name, loop.py reads them every
+`log_every` steps.
 """
 
 from __future__ import annotations
@@ -29,44 +31,58 @@ class GanStep:
     """The nets, their optimisers and the averaged generator; calling it changes their weights once."""
 
     def __init__(self, config: TrainConfig, world: World, weights: Mapping[int, Path]) -> None:
-        """weights: pretrained file of each content loss that needs one, by its place in config.content."""
+        """weights: pretrained file of each content loss that needs one, by its place in
+        config.content.
+        """
         self.config, self.world = config, world
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.generator = config.generator.build(config.seed).to(world.device, memory_format=layout)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         draw_dropout_over_workers(self.generator, world)
-        self.discriminators = [part.build(config.seed, index).to(world.device) for index, part in enumerate(config.discriminators)]
+        self.discriminators = [
+            part.build(config.seed, index).to(world.device)
+            for index, part in enumerate(config.discriminators)
+        ]
         self.content = [
             (name, part.weight, part.build(world.device, weights.get(index)))
             for index, (name, part) in enumerate(zip(config.content_names(), config.content, strict=True))
         ]
         self.generator_optimizer = _adam(config.generator_optimizer, [self.generator])
-        self.discriminator_optimizer = _adam(config.discriminator_optimizer, self.discriminators) if self.discriminators else None
+        self.discriminator_optimizer = (
+            _adam(config.discriminator_optimizer, self.discriminators) if self.discriminators else None
+        )
         self.pool = Pool(config.history, config.seed) if config.history else None
         self._forward: nn.Module = torch.compile(self.generator) if config.compile else self.generator  # type: ignore[assignment]
         self.steps_done = 0
 
-    def __call__(self, batches: Sequence[Batch], phase: Phase, images_seen: int, lr_factor: float, *, done: float = 0.0) -> Terms:
+    def __call__(
+        self, batches: Sequence[Batch], phase: Phase, images_seen: int, lr_factor: float, *, done: float = 0.0
+    ) -> Terms:
         """Change the weights once.
 
-        batches: one (input, target) per discriminator update on fresh photos, (share, 3, h, w) and (share, 3, crop, crop) in [-1, 1];
-        the last one is also the generator's. images_seen: position in the training, which names every random draw.
+        batches: one (input, target) per discriminator update on fresh photos, (share, 3, h, w) and
+        (share, 3, crop, crop) in [-1, 1]; the last one is also the generator's. images_seen:
+        position in the training, which names every random draw.
         rate: multiplier of the learning rates. share: how much of the phase is done, 0 to 1.
         """
-        # Dropout is drawn per step, so that a resumed step draws what it would have drawn; share_dropout parts it among the workers.
+        # Dropout is drawn per step, so that a resumed step draws what it would have drawn;
+        # share_dropout parts it among the workers.
         torch.manual_seed(seed_of(self.config.seed, "dropout", images_seen))
         self._images_seen, self._phase, self._done = images_seen, phase, done
         adversarial_phase = phase.adversarial and self.discriminator_optimizer is not None
         terms: Terms = {}
         if adversarial_phase:
-            _set_learning_rate(self.discriminator_optimizer, self.config.discriminator_optimizer.lr * lr_factor)
+            _set_learning_rate(
+                self.discriminator_optimizer, self.config.discriminator_optimizer.lr * lr_factor
+            )
             for update, batch in enumerate(batches[:-1]):
                 with torch.no_grad():
                     restored = self._restored(batch[0])
                 terms = self._update_discriminators(batch, restored, update)
         _set_learning_rate(self.generator_optimizer, self.config.generator_optimizer.lr * lr_factor)
         input, target = batches[-1]
-        # The generator does not change while the discriminators learn, so that one pass serves their last update and its own step.
+        # The generator does not change while the discriminators learn, so that one pass serves
+        # their last update and its own step.
         restored = self._restored(input)
         if adversarial_phase:
             updates = self.config.discriminator_updates if self.config.discriminator_reuse else 1
@@ -87,13 +103,17 @@ class GanStep:
         seen_input, seen = input, restored
         if self.pool is not None:
             place = (self.world.rank, self.world.size)
-            whole = self.pool.exchange(self.world.gather(input), self.world.gather(restored), self._images_seen, update)
+            whole = self.pool.exchange(
+                self.world.gather(input), self.world.gather(restored), self._images_seen, update
+            )
             seen_input, seen = (photos[place[0] :: place[1]] for photos in whole)
         target, seen = self._noisy(target, update, "real"), self._noisy(seen, update, "restored")
         terms: Terms = {}
         for sides in [(side,) for side in SIDES] if self.config.split_updates else [SIDES]:
             found = self._step_discriminators((input, target), (seen_input, seen), update, sides)
-            found["discriminator/total"] = found["discriminator/total"] + terms.get("discriminator/total", 0.0)
+            found["discriminator/total"] = found["discriminator/total"] + terms.get(
+                "discriminator/total", 0.0
+            )
             terms |= found
         return terms
 
@@ -105,7 +125,9 @@ class GanStep:
         optimizer.zero_grad(set_to_none=True)
         terms: Terms = {}
         totals = []
-        for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
+        for index, (part, net) in enumerate(
+            zip(self.config.discriminators, self.discriminators, strict=True)
+        ):
             own, loss = self._discriminator_terms(part, net, real, restored, self._mix(update, index), sides)
             terms |= {f"discriminator_{index}/{name}": value for name, value in own.items()}
             totals.append(part.weight * loss)
@@ -122,36 +144,62 @@ class GanStep:
         assert self.discriminator_optimizer is not None
         assert self.config.adversarial is not None
         self.discriminator_optimizer.step()
-        self.config.adversarial.constrain([parameter for net in self.discriminators for parameter in net.parameters()])
+        self.config.adversarial.constrain(
+            [parameter for net in self.discriminators for parameter in net.parameters()]
+        )
 
-    def _discriminator_terms(self, part: Discriminator, net: nn.Module, real: Batch, restored: Batch, mix: Tensor, sides: Sequence[str]) -> tuple[Terms, Tensor]:
+    def _discriminator_terms(
+        self,
+        part: Discriminator,
+        net: nn.Module,
+        real: Batch,
+        restored: Batch,
+        mix: Tensor,
+        sides: Sequence[str],
+    ) -> tuple[Terms, Tensor]:
         """One discriminator's terms for the log, and their sum with its graph."""
         adversarial = self.config.adversarial
         assert adversarial is not None
         with self._autocast():
-            on_real, on_restored = self._logits(part, net, real[1], real[0]), self._logits(part, net, restored[1], restored[0])
-        losses = {name: adversarial.discriminator_weight * value for name, value in adversarial.discriminator_terms(on_real, on_restored).items()}
+            on_real, on_restored = (
+                self._logits(part, net, real[1], real[0]),
+                self._logits(part, net, restored[1], restored[0]),
+            )
+        losses = {
+            name: adversarial.discriminator_weight * value
+            for name, value in adversarial.discriminator_terms(on_real, on_restored).items()
+        }
         logged = {name: value.detach() for name, value in losses.items()}
         parts = [value for name, value in losses.items() if name in sides or len(sides) == len(SIDES)]
         if SIDES[-1] in sides:
-            penalty = adversarial.penalty(lambda photo: net(part.view(photo, real[0])), real[1], restored[1], mix)
+            penalty = adversarial.penalty(
+                lambda photo: net(part.view(photo, real[0])), real[1], restored[1], mix
+            )
             if penalty is not None:
                 logged["penalty"] = penalty.detach()
                 parts.append(penalty)
-        logged["accuracy_real"], logged["accuracy_restored"] = adversarial.accuracy(on_real.detach(), on_restored.detach())
+        logged["accuracy_real"], logged["accuracy_restored"] = adversarial.accuracy(
+            on_real.detach(), on_restored.detach()
+        )
         return logged, torch.stack(parts).sum()
 
     def _logits(self, part: Discriminator, net: nn.Module, photo: Tensor, input: Tensor) -> Tensor:
         logits: Tensor = net(part.view(photo, input))
         return logits.float()
 
-    def _update_generator(self, input: Tensor, target: Tensor, restored: Tensor, *, adversarial_phase: bool) -> Terms:
+    def _update_generator(
+        self, input: Tensor, target: Tensor, restored: Tensor, *, adversarial_phase: bool
+    ) -> Terms:
         for net in self.discriminators:
             net.requires_grad_(False)
         terms: Terms = {}
         parts: list[tuple[str, float, Tensor]] = []
         with self._autocast():
-            parts += [(name, weight, loss(restored, target).float()) for name, weight, loss in self.content if self._phase.counts(name)]
+            parts += [
+                (name, weight, loss(restored, target).float())
+                for name, weight, loss in self.content
+                if self._phase.counts(name)
+            ]
             if adversarial_phase:
                 parts += self._adversarial_parts(input, target, restored)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
@@ -169,12 +217,16 @@ class GanStep:
         terms["generator/total"] = total.detach()
         return terms
 
-    def _adversarial_parts(self, input: Tensor, target: Tensor, restored: Tensor) -> list[tuple[str, float, Tensor]]:
+    def _adversarial_parts(
+        self, input: Tensor, target: Tensor, restored: Tensor
+    ) -> list[tuple[str, float, Tensor]]:
         adversarial = self.config.adversarial
         assert adversarial is not None
         shown, beside = self._noisy(restored, -1, "restored"), self._noisy(target, -1, "real")
         parts = []
-        for index, (part, net) in enumerate(zip(self.config.discriminators, self.discriminators, strict=True)):
+        for index, (part, net) in enumerate(
+            zip(self.config.discriminators, self.discriminators, strict=True)
+        ):
             with torch.no_grad():
                 on_real = self._logits(part, net, beside, input) if adversarial.compares else None
             loss = adversarial.generator_loss(self._logits(part, net, shown, input), on_real)
@@ -189,10 +241,17 @@ class GanStep:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        """Move the averaged generator a little toward the present one; faster at first, so that the start does not linger."""
-        decay = min(self.config.ema, (1 + self.steps_done) / (10 + self.steps_done)) if self.config.ema else 0.0
+        """Move the averaged generator a little toward the present one; faster at first, so that the
+        start does not linger.
+        """
+        decay = (
+            min(self.config.ema, (1 + self.steps_done) / (10 + self.steps_done)) if self.config.ema else 0.0
+        )
         # Running statistics are averaged too: they must belong to the averaged weights.
-        kept, present = ([*net.parameters(), *(buffer for buffer in net.buffers() if buffer.is_floating_point())] for net in (self.average, self.generator))
+        kept, present = (
+            [*net.parameters(), *(buffer for buffer in net.buffers() if buffer.is_floating_point())]
+            for net in (self.average, self.generator)
+        )
         torch._foreach_lerp_(kept, present, 1.0 - decay)
 
     def _mix(self, update: int, index: int) -> Tensor:
@@ -207,22 +266,32 @@ class GanStep:
         return photo + level * self._drawn(torch.randn, photo.shape[1:], f"instance noise {side}", update)
 
     def _drawn(self, law: Callable[..., Tensor], shape: Sequence[int], name: str, *keys: int) -> Tensor:
-        """Random numbers per sample: drawn for the whole batch and shared out, so that workers together draw what one would."""
+        """Random numbers per sample: drawn for the whole batch and shared out, so that workers
+        together draw what one would.
+        """
         source = torch.Generator().manual_seed(seed_of(self.config.seed, name, self._images_seen, *keys))
-        return law(self._phase.batch, *shape, generator=source)[self.world.rank :: self.world.size].to(self.world.device)
+        return law(self._phase.batch, *shape, generator=source)[self.world.rank :: self.world.size].to(
+            self.world.device
+        )
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16")
+        return torch.autocast(
+            self.world.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"
+        )
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on, as plain tensors, numbers and dictionaries. Random draws are named by position, so none is stored."""
+        """Everything needed to go on, as plain tensors, numbers and dictionaries. Random draws are
+        named by position, so none is stored.
+        """
         return {
             "steps_done": self.steps_done,
             "generator": self.generator.state_dict(),
             "average": self.average.state_dict(),
             "discriminators": [net.state_dict() for net in self.discriminators],
             "generator_optimizer": self.generator_optimizer.state_dict(),
-            "discriminator_optimizer": self.discriminator_optimizer.state_dict() if self.discriminator_optimizer else None,
+            "discriminator_optimizer": (
+                self.discriminator_optimizer.state_dict() if self.discriminator_optimizer else None
+            ),
             "pool": self.pool.state() if self.pool else None,
         }
 
@@ -242,7 +311,9 @@ class GanStep:
 
 def _adam(config: Adam, nets: Sequence[nn.Module]) -> torch.optim.Adam:
     parameters = [parameter for net in nets for parameter in net.parameters()]
-    return torch.optim.Adam(parameters, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
+    return torch.optim.Adam(
+        parameters, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True
+    )
 
 
 def _set_learning_rate(optimizer: torch.optim.Optimizer | None, lr_factor: float) -> None:

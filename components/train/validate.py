@@ -1,4 +1,6 @@
-"""Look at the averaged generator during training: metrics on validation pairs beside doing nothing, signs of ill health, and a sheet."""
+"""Look at the averaged generator during training: metrics on validation pairs beside doing nothing,
+signs of ill health, and a sheet.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,14 @@ Picture = np.ndarray[Any, np.dtype[np.uint8]]
 SHEET_ROWS, SHEET_PX = 4, 256
 
 
-def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> tuple[dict[str, float], Picture | None]:
-    """Scores by name, the same on every worker, and a sheet on the leader: given (enlarged where it is smaller) | restored | sharp, a row a pair.
+def validate(
+    config: TrainConfig, net: nn.Module, data: Data, world: World
+) -> tuple[dict[str, float], Picture | None]:
+    """Scores by name, the same on every worker, and a sheet on the leader: given (enlarged where it
+    is smaller) | restored | sharp, a row a pair.
 
-    The pairs are shared out over the workers and their sums added up. Restored photos are rounded to the pair's bits first, as a user would save them.
+    The pairs are shared out over the workers and their sums added up. Restored photos are rounded
+    to the pair's bits first, as a user would save them.
     """
     restorer = Restorer(net, config.generator, device=str(world.device))
     names, pairs, folder = config.validate_metrics, data.val[: config.validate_pairs], data.pairset.folder
@@ -39,14 +45,19 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> t
         untouched = do_nothing(data.pairset, input)
         for side, seen in enumerate((restored, untouched)):
             ours, truth = _tensor(seen), _tensor(target)
-            sums[side] += torch.tensor([METRICS[name].stored(METRICS[name].function(ours, truth).item()) for name in names])
+            sums[side] += torch.tensor(
+                [METRICS[name].stored(METRICS[name].function(ours, truth).item()) for name in names]
+            )
         health.add(at_bits(restored, 8), at_bits(target, 8))
         if world.leads and len(rows) < SHEET_ROWS:
             left = input if input.shape == target.shape else untouched
             rows.append([_middle(at_bits(picture, 8)) for picture in (left, restored, target)])
     restored_means, untouched_means = (world.total(sums.to(world.device)) / len(pairs)).tolist()
     scores = {f"validation/{name}": value for name, value in zip(names, restored_means, strict=True)}
-    scores |= {f"validation/{name}_gain": METRICS[name].gain(scores[f"validation/{name}"], base) for name, base in zip(names, untouched_means, strict=True)}
+    scores |= {
+        f"validation/{name}_gain": METRICS[name].gain(scores[f"validation/{name}"], base)
+        for name, base in zip(names, untouched_means, strict=True)
+    }
     scores |= PictureHealth.values(world.total(health.sums().to(world.device)).cpu())
     return scores, _sheet(rows) if rows else None
 
@@ -65,4 +76,7 @@ def _sheet(rows: Sequence[Sequence[Picture]]) -> Picture:
     """Pictures side by side, rows below each other, narrower rows filled up with white."""
     lines = [np.concatenate(row, axis=1) for row in rows]
     width = max(line.shape[1] for line in lines)
-    return np.concatenate([np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=255) for line in lines], axis=0)
+    return np.concatenate(
+        [np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=255) for line in lines],
+        axis=0,
+    )

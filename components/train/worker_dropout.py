@@ -1,4 +1,6 @@
-"""Dropout that is drawn for the batch of all workers and shared out, so that their number changes no result."""
+"""Dropout that is drawn for the batch of all workers and shared out, so that their number changes
+no result.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from components.train.worker_group import World
 
 
 class WorkerDropout(nn.Dropout):
-    """Dropout of this worker's photos, every `size`-th of the batch. All workers must draw from the same seed."""
+    """Dropout of this worker's photos, every `size`-th of the batch. All workers must draw from the
+    same seed.
+    """
 
     def __init__(self, p: float, world: World) -> None:
         super().__init__(p)

@@ -1,7 +1,8 @@
 """The workers of one training seen from one of them: who am I, average this, add that up.
 
-Gradients are averaged here, after the backward pass, in one flat buffer a net; nothing hides in wrappers. So a gradient penalty
-(a backward pass inside the loss), several steps on one net, or frozen nets need no special care on many workers.
+Gradients are averaged here, after the backward pass, in one flat buffer a net; nothing hides in
+wrappers. So a gradient penalty (a backward pass inside the loss), several steps on one net, or
+frozen nets need no special care on many workers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class World:
-    """This worker's place. The batch is shared evenly, so averaging the workers' means gives the batch's mean."""
+    """This worker's place. The batch is shared evenly, so averaging the workers' means gives the
+    batch's mean.
+    """
 
     rank: int
     size: int
@@ -46,7 +49,9 @@ class World:
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         dist.all_reduce(flat)
         flat /= self.size
-        for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+        for tensor, part in zip(
+            tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True
+        ):
             tensor.copy_(part.view_as(tensor))
 
     def total(self, values: Tensor) -> Tensor:
@@ -56,7 +61,9 @@ class World:
         return values
 
     def gather(self, photos: Tensor) -> Tensor:
-        """Every worker's photos (share, ...) as the whole batch (share × size, ...), in the order one worker would have them."""
+        """Every worker's photos (share, ...) as the whole batch (share × size, ...), in the order
+        one worker would have them.
+        """
         if self.size == 1:
             return photos
         parts = [torch.empty_like(photos, memory_format=torch.contiguous_format) for _ in range(self.size)]

@@ -13,7 +13,16 @@ import yaml
 
 from components import recipes
 from components.atlas.command import atlas
-from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, drawn_kinds, drawn_mix, extent_px, kinds_of_blur, noise_levels
+from components.atlas.draws import (
+    CLASSES,
+    DRAWS,
+    OF_EACH_KIND,
+    drawn_kinds,
+    drawn_mix,
+    extent_px,
+    kinds_of_blur,
+    noise_levels,
+)
 from components.atlas.histogram import BOTTOM, LEFT, RIGHT, TOP, histogram
 from components.atlas.page import charts_of
 from components.atlas.photo import CROP_PX, crop_of
@@ -42,7 +51,9 @@ def drawings(page: str) -> list[ElementTree.Element]:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert commands.run(["blur-atlas", name, "--out", str(tmp_path)]) == 0
     printed, page = capsys.readouterr().out, (tmp_path / "index.html").read_text()
     config = recipes.load(name, root=ROOT).synthesize
@@ -58,14 +69,29 @@ def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(name: str, tmp_pat
     assert len(page) < 2e6
 
 
-def test_second_order_is_shown_by_its_severity_and_without_a_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_second_order_is_shown_by_its_severity_and_without_a_kernel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = (ROOT / "components" / "recipes" / "srgan.yaml").read_text()
     assert "downscale: {scale: 4, kernel: bicubic}" in text
-    (tmp_path / "srgan.yaml").write_text(text.replace("downscale: {scale: 4, kernel: bicubic}", "downscale: {kind: second_order, scale: 4}"))
+    (tmp_path / "srgan.yaml").write_text(
+        text.replace("downscale: {scale: 4, kernel: bicubic}", "downscale: {kind: second_order, scale: 4}")
+    )
     assert commands.run(["blur-atlas", str(tmp_path / "srgan.yaml"), "--out", str(tmp_path)]) == 0
     printed, page = capsys.readouterr().out, (tmp_path / "index.html").read_text()
-    assert printed.startswith("no blur: ×4 smaller, twice blurred, resized, noisy and JPEG (Real-ESRGAN)\nsecond order")
-    assert all(words in page for words in ("<b>10th percentile</b>", "<b>median</b>", "<b>90th percentile</b>", "sigma_levels [1, 30]", "classes by which"))
+    assert printed.startswith(
+        "no blur: ×4 smaller, twice blurred, resized, noisy and JPEG (Real-ESRGAN)\nsecond order"
+    )
+    assert all(
+        words in page
+        for words in (
+            "<b>10th percentile</b>",
+            "<b>median</b>",
+            "<b>90th percentile</b>",
+            "sigma_levels [1, 30]",
+            "classes by which",
+        )
+    )
     assert 'alt="kernel"' not in page
     assert page.count('alt="detail, given"') == 3
 
@@ -74,7 +100,9 @@ def test_all_adds_every_other_kind_once(tmp_path: Path, capsys: pytest.CaptureFi
     commands.run(["blur-atlas", "demo", "--all", "--out", str(tmp_path)])
     found = sections((tmp_path / "index.html").read_text())
     assert found[0] == "random_trajectory"
-    assert sorted(found) == sorted(kind.model_fields["kind"].default for kind in kinds_of_blur() if kind is not NoBlur)
+    assert sorted(found) == sorted(
+        kind.model_fields["kind"].default for kind in kinds_of_blur() if kind is not NoBlur
+    )
     assert capsys.readouterr().out.count("left out") == len(found) - 1
 
 
@@ -113,7 +141,13 @@ def test_a_photo_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) 
     for path, said in (
         (tmp_path / "none.jpg", "no photo at .*none.jpg; give --photo the path of a JPEG"),
         (words, "words.jpg cannot be used: not a photo"),
-        (small, "small.png is too small for the atlas: 40 × 20 px as the recipe takes it, and the largest blur shown needs 23 px a side"),
+        (
+            small,
+            (
+                "small.png is too small for the atlas: 40 × 20 px as the recipe takes it, and the largest"
+                " blur shown needs 23 px a side"
+            ),
+        ),
     ):
         with pytest.raises(PhotoError, match=said):
             commands.run(["blur-atlas", "demo", "--out", str(tmp_path / "out"), "--photo", str(path)])
@@ -132,9 +166,15 @@ def test_every_histogram_counts_every_draw_and_classes_are_the_recipes() -> None
         assert sum(bar.height for bar in chart.bars) > 0
     assert sum(mix.counts.values()) == DRAWS
     for severity, found in zip(mix.severity_px, mix.classes, strict=True):
-        assert found == ("mild" if severity < 2 else "medium" if severity < 5 else "strong") == MIXED.severity_class(severity)
+        assert (
+            found
+            == ("mild" if severity < 2 else "medium" if severity < 5 else "strong")
+            == MIXED.severity_class(severity)
+        )
     severity = charts_of(MIXED, mix)[0]
-    assert {name: sum(bar.count for bar in severity.bars if bar.style == name) for name in CLASSES} == mix.counts
+    assert {
+        name: sum(bar.count for bar in severity.bars if bar.style == name) for name in CLASSES
+    } == mix.counts
     # Weights 3, 1 and 1: four standard deviations of a binomial draw are a tenth.
     assert [mix.blurs.count(place) / DRAWS for place in range(3)] == pytest.approx([0.6, 0.2, 0.2], abs=0.1)
 
@@ -160,9 +200,13 @@ def test_the_examples_are_exact_percentiles_of_their_kind() -> None:
 def test_noise_in_levels_is_what_a_grey_picture_shows(linear: bool) -> None:
     noise = NoiseLevel(shot=4e-4, read=2e-5)
     grey = np.float32(((128 / 255 + 0.055) / 1.055) ** 2.4 if linear else 128 / 255)
-    picture = stored(noise.added(np.full((400, 400), grey), normal_field(3, 400, 400, channels=1)[:, :, 0]), linear=linear)
+    picture = stored(
+        noise.added(np.full((400, 400), grey), normal_field(3, 400, 400, channels=1)[:, :, 0]), linear=linear
+    )
     # Rounding to whole levels adds a variance of 1/12.
-    assert np.sqrt(picture[:, :, 0].var() - 1 / 12) == pytest.approx(noise_levels(noise, linear=linear), rel=0.02)
+    assert np.sqrt(picture[:, :, 0].var() - 1 / 12) == pytest.approx(
+        noise_levels(noise, linear=linear), rel=0.02
+    )
 
 
 def test_extent_is_the_longer_side_of_what_is_seen() -> None:
@@ -175,17 +219,32 @@ def test_extent_is_the_longer_side_of_what_is_seen() -> None:
 @pytest.mark.parametrize("values", [[0.0], [3.0] * 5, [0.1, 0.2, 0.3], [1.0, 400.0], [-1.0, 1.0]])
 @pytest.mark.parametrize("whole", [True, False])
 def test_bars_stand_inside_the_plot_and_beside_each_other(values: list[float], whole: bool) -> None:
-    chart = histogram(np.rint(values).tolist() if whole else values, title="", x_title="", whole=whole, rules=((2.0, "two", "bound"),))
+    chart = histogram(
+        np.rint(values).tolist() if whole else values,
+        title="",
+        x_title="",
+        whole=whole,
+        rules=((2.0, "two", "bound"),),
+    )
     assert sum(bar.count for bar in chart.bars) == len(values)
     for bar in chart.bars:
         assert LEFT <= bar.x < bar.x + bar.width <= chart.width - RIGHT
         assert TOP <= bar.y < bar.y + bar.height <= chart.height - BOTTOM + 0.02
     assert LEFT <= chart.rules[0].x <= chart.width - RIGHT
-    assert all(before.x + before.width <= after.x for before, after in zip(chart.bars, chart.bars[1:], strict=False))
+    assert all(
+        before.x + before.width <= after.x for before, after in zip(chart.bars, chart.bars[1:], strict=False)
+    )
 
 
 def test_classes_are_stacked_in_order() -> None:
-    chart = histogram([1.1, 1.2, 1.3], title="", x_title="", classes=["b", "a", "b"], order=("a", "b"), rules=((100.0, "", "bound"),))
+    chart = histogram(
+        [1.1, 1.2, 1.3],
+        title="",
+        x_title="",
+        classes=["b", "a", "b"],
+        order=("a", "b"),
+        rules=((100.0, "", "bound"),),
+    )
     below, above = chart.bars
     assert [(bar.style, bar.count) for bar in chart.bars] == [("a", 1), ("b", 2)]
     assert above.y + above.height == pytest.approx(below.y)
@@ -212,22 +271,36 @@ def test_settings_say_which_are_the_recipes_own() -> None:
 def test_halves_of_a_photo_are_shown_as_given_and_wanted_and_an_odd_width_is_refused(tmp_path: Path) -> None:
     text = (ROOT / "components/recipes/pix2pix.yaml").read_text()
     recipe = tmp_path / "halves.yaml"
-    recipe.write_text(text.replace("name: pix2pix", "name: halves").replace("{kind: to_colour}", "{kind: side_by_side}"))
+    recipe.write_text(
+        text.replace("name: pix2pix", "name: halves").replace("{kind: to_colour}", "{kind: side_by_side}")
+    )
     for width in (80, 81):
         write_png(tmp_path / f"{width}.png", np.zeros((40, width, 3), np.uint8))
     commands.run(["blur-atlas", str(recipe), "--out", str(tmp_path), "--photo", str(tmp_path / "80.png")])
     page = (tmp_path / "index.html").read_text()
     assert page.count('alt="given"') == page.count('alt="wanted"') == 1
     assert "The bundled photo is no pair" not in page
-    with pytest.raises(PhotoError, match=r"81.png cannot be used for side_by_side: its width is odd, so it has no two halves; give --photo another one"):
+    with pytest.raises(
+        PhotoError,
+        match=(
+            r"81.png cannot be used for side_by_side: its width is odd, so it has no two halves; give --photo"
+            r" another one"
+        ),
+    ):
         commands.run(["blur-atlas", str(recipe), "--out", str(tmp_path), "--photo", str(tmp_path / "81.png")])
 
 
 def test_a_recipe_of_real_pairs_has_no_blur_to_show(tmp_path: Path) -> None:
     text = (ROOT / "components" / "recipes" / "deblurgan.yaml").read_text()
-    plain = yaml.safe_load(text) | {"ingest": {"photos": "there", "pairs": {"kind": "gopro", "variant": "blur_gamma"}}, "synthesize": {}}
+    plain = yaml.safe_load(text) | {
+        "ingest": {"photos": "there", "pairs": {"kind": "gopro", "variant": "blur_gamma"}},
+        "synthesize": {},
+    }
     (tmp_path / "deblurgan.yaml").write_text(yaml.safe_dump(plain))
-    with pytest.raises(RecipeError, match=r"takes in blurred pictures as they are \(ingest\.pairs gopro\), so no blur is drawn"):
+    with pytest.raises(
+        RecipeError,
+        match=r"takes in blurred pictures as they are \(ingest\.pairs gopro\), so no blur is drawn",
+    ):
         atlas(str(tmp_path / "deblurgan.yaml"), ROOT, out=tmp_path / "page")
     assert not (tmp_path / "page").exists()
 
@@ -236,9 +309,15 @@ def test_a_kind_that_takes_a_photos_own_map_is_shown_as_drawn_and_says_so(tmp_pa
     text = (ROOT / "components" / "recipes" / "demo.yaml").read_text()
     usual = "{kind: random_trajectory, canvas_px: 28, max_len_px: 20, exposures: [0.5, 1.0]}"
     assert text.count(usual) == 1
-    asking = "{kind: object_motion, mask: given, object_px: [4, 20]}\n    - {kind: defocus, depth: given}\n    - {kind: gaussian}"
+    asking = (
+        "{kind: object_motion, mask: given, object_px: [4, 20]}\n    - {kind: defocus, depth: given}\n    -"
+        " {kind: gaussian}"
+    )
     (tmp_path / "demo.yaml").write_text(text.replace(usual, asking))
     assert commands.run(["blur-atlas", str(tmp_path / "demo.yaml"), "--out", str(tmp_path)]) == 0
     page = (tmp_path / "index.html").read_text()
     assert sections(page) == ["object_motion", "defocus", "gaussian"]
-    assert [page.count(f"own {kind}; the photo of this page has none, so what is drawn stands in.") for kind in ("mask", "depth")] == [1, 1]
+    assert [
+        page.count(f"own {kind}; the photo of this page has none, so what is drawn stands in.")
+        for kind in ("mask", "depth")
+    ] == [1, 1]

@@ -1,4 +1,6 @@
-"""The camera in the atlas: its steps in their order, what each did to one pair, and no picture of a step that is off."""
+"""The camera in the atlas: its steps in their order, what each did to one pair, and no picture of a
+step that is off.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,13 @@ def test_every_step_that_is_on_is_named_in_its_order_with_its_settings() -> None
     assert [setting.name for setting in steps[1].settings] == ["colours", "white_balance", "bayer"]
     plain, steps = steps_of(Camera())
     assert [step.title for step in steps] == ["noise", "JPEG"]
-    assert {setting.name: setting.value for setting in plain} == {"linear_light": "true", "highlights": "off", "sensor": "off", "webp": "off", "bits": "8"}
+    assert {setting.name: setting.value for setting in plain} == {
+        "linear_light": "true",
+        "highlights": "off",
+        "sensor": "off",
+        "webp": "off",
+        "bits": "8",
+    }
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,8 @@ def test_the_last_picture_is_what_the_net_is_given_and_the_sensors_is_a_mosaic()
     given = kind.shown[1].plan.blurred(scene.light)
     assert np.array_equal(pixels(stages[-1].crops[0]), given[top : top + side, left : left + side])
     assert (np.count_nonzero(pixels(stages[2].crops[0]), axis=2) <= 1).all()
-    # Where clipped light makes a difference, the second picture is the brighter one, and nowhere the darker.
+    # Where clipped light makes a difference, the second picture is the brighter one, and nowhere
+    # the darker.
     before, after = (pixels(stage.crops[1]).astype(int) for stage in stages[:2])
     assert (after >= before).all()
     assert (after - before).mean() > 0.5
@@ -89,17 +98,29 @@ def test_a_page_of_everything_names_and_shows_every_step(tmp_path: Path) -> None
     text = (ROOT / "components/recipes/demo.yaml").read_text()
     start, end = text.index("  camera:"), text.index("  pairs_per_photo")
     recipe = tmp_path / "demo.yaml"
-    recipe.write_text(text[:start] + "  camera: {highlights: {}, sensor: {}, noise: {gain: [1, 4]}, jpeg: {}, webp: {}}\n" + text[end:])
+    recipe.write_text(
+        text[:start]
+        + "  camera: {highlights: {}, sensor: {}, noise: {gain: [1, 4]}, jpeg: {}, webp: {}}\n"
+        + text[end:]
+    )
     commands.run(["blur-atlas", str(recipe), "--out", str(tmp_path)])
     page = (tmp_path / "index.html").read_text()
-    assert re.findall(r"<dt>(highlights|sensor|noise|JPEG|WebP)</dt>", page) == ["highlights", "sensor", "noise", "JPEG", "WebP"]
+    assert re.findall(r"<dt>(highlights|sensor|noise|JPEG|WebP)</dt>", page) == [
+        "highlights",
+        "sensor",
+        "noise",
+        "JPEG",
+        "WebP",
+    ]
     assert len(re.findall(r'alt="patch, on the sensor"', page)) == 2
     assert "WebP quality, median" in page
     assert len(page) < 2e6
 
 
 def test_pictures_of_sixteen_bits_and_of_a_smaller_scale_are_shown_in_eight(tmp_path: Path) -> None:
-    settings = config({"noise": {}, "jpeg": None, "bits": 16, "sensor": {}, "highlights": {}}, downscale={"scale": 2})
+    settings = config(
+        {"noise": {}, "jpeg": None, "bits": 16, "sensor": {}, "highlights": {}}, downscale={"scale": 2}
+    )
     scene, (kind,) = scene_of(settings, None, 64), drawn_kinds(settings)
     for stage in stages_of(kind, scene, 2):
         assert [pixels(crop).shape for crop in stage.crops] == [(70, 70, 3)] * 2
@@ -118,6 +139,7 @@ def test_noise_through_a_sensor_is_measured_and_without_one_reckoned() -> None:
     assert plain == noise_levels(noise, linear=True)
     idle = SensorShot(None, (1.0, 1.0, 1.0), None)
     assert shot_levels(Shot(1, True, noise, None, sensor=idle)) == pytest.approx(plain, rel=0.05)
-    # A gain of g on red and blue: shot noise by √g, read noise by g, so somewhere between; green stays.
+    # A gain of g on red and blue: shot noise by √g, read noise by g, so somewhere between; green
+    # stays.
     louder = shot_levels(Shot(1, True, noise, None, sensor=SensorShot(None, (4.0, 1.0, 4.0), None)))
     assert plain * (2 * 2 + 1) / 3 * 0.97 < louder < plain * (2 * 4 + 1) / 3

@@ -1,4 +1,6 @@
-"""The ablation's harness: arms differ in the camera alone, a shifted photo is found again, a finished training is not repeated."""
+"""The ablation's harness: arms differ in the camera alone, a shifted photo is found again, a
+finished training is not repeated.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,17 @@ def test_arms_of_a_seed_draw_the_same_blurs_and_differ_in_light_and_noise() -> N
     for arm, drawn in made.items():
         assert [plan.effect.drawn for plan in drawn] == [plan.effect.drawn for plan in made["a"]]
         assert all(plan.drawn["jpeg_quality"] is None for plan in drawn), arm
-    assert [(plan.shot.linear_light, plan.shot.noise is None) for plan in (made[arm][0] for arm in "abc")] == [(False, True), (True, True), (True, False)]
+    assert [
+        (plan.shot.linear_light, plan.shot.noise is None) for plan in (made[arm][0] for arm in "abc")
+    ] == [(False, True), (True, True), (True, False)]
     assert len({ablation.synthesis("a", seed).identity for seed in (1, 2, 3)}) == 3
 
 
 def test_the_mix_has_the_severity_of_the_real_sets() -> None:
     # Of 400 draws the tenth percentile spreads by 0.1.
-    severities = [plan.effect.severity_px for plan in plans(ablation.synthesis("b", 1).degradation, list(range(1600)))]
+    severities = [
+        plan.effect.severity_px for plan in plans(ablation.synthesis("b", 1).degradation, list(range(1600)))
+    ]
     low, middle, high = np.percentile(severities, [10, 50, 90])
     assert 1.5 < low < 2.5
     assert 3.5 < middle < 5
@@ -62,7 +68,8 @@ def test_another_score_of_doing_nothing_than_the_known_one_stops_the_run() -> No
 
 
 def test_the_report_counts_gains_and_steps_seed_by_seed() -> None:
-    # Arm a gains 1 and 3 dB over 20: +2 ± √2. Arm b is 0.5 dB above a with each seed: a step without spread.
+    # Arm a gains 1 and 3 dB over 20: +2 ± √2. Arm b is 0.5 dB above a with each seed: a step
+    # without spread.
     scores = {("a", 1): 21.0, ("a", 2): 23.0, ("b", 1): 21.5, ("b", 2): 23.5}
     runs = [Run(arm, seed, 60.0, {"gopro/x": (psnr, 0.5)}) for (arm, seed), psnr in scores.items()]
     text = report("head", {"a": "first", "b": "second"}, runs, {"gopro/x": (20.0, 0.25)})
@@ -78,7 +85,9 @@ def test_the_figure_shows_a_row_a_photo_and_a_column_an_arm(tmp_path: Path) -> N
     assert 3.5 < width / height < 4  # four cells in one row, with room for their heads
 
 
-def test_a_finished_training_is_read_back_and_a_changed_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_training_is_read_back_and_a_changed_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, out = tmp_path / "data", tmp_path / "out"
     for folder, count in {"bsds500/train": 2, "bsds500/val": 3}.items():
         (data / folder).mkdir(parents=True)
@@ -92,13 +101,35 @@ def test_a_finished_training_is_read_back_and_a_changed_one_is_not(tmp_path: Pat
     monkeypatch.setattr(ablation, "crops", lambda path, made, names: path.write_text(f"{len(made)} {names}"))
 
     def run(images: int) -> float:
-        monkeypatch.setattr(sys, "argv", ["ablation.py", "--data", str(data), "--out", str(out), "--images", str(images), "--seeds", "1", "--arms", "b"])
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            [
+                "ablation.py",
+                "--data",
+                str(data),
+                "--out",
+                str(out),
+                "--images",
+                str(images),
+                "--seeds",
+                "1",
+                "--arms",
+                "b",
+            ],
+        )
         ablation.main()
         return (out / "nets" / "b-1" / "generator.safetensors").stat().st_mtime_ns
 
     first = run(8)
     kept = json.loads((out / "results.json").read_text())
-    assert set(kept["b 1"]["scores"]) == {"gopro/a", "levin/im9", "levin_srgb/im9", "synthetic/1", "synthetic/2"}
+    assert set(kept["b 1"]["scores"]) == {
+        "gopro/a",
+        "levin/im9",
+        "levin_srgb/im9",
+        "synthetic/1",
+        "synthetic/2",
+    }
     assert run(8) == first
     assert (out / "crops.png").read_text() == "3 ['b: linear light']"
     assert run(16) > first

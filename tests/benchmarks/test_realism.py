@@ -1,4 +1,6 @@
-"""The statistics that compare real and made blur say what they should of pictures whose answer is known."""
+"""The statistics that compare real and made blur say what they should of pictures whose answer is
+known.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from picture_statistics import BINS, coherence, gradient_distance, mean_of, noise_of, radial_power, spectrum_distance, statistics_of
+from picture_statistics import (
+    BINS,
+    coherence,
+    gradient_distance,
+    mean_of,
+    noise_of,
+    radial_power,
+    spectrum_distance,
+    statistics_of,
+)
 from real_sets import ScoredPair
 from realism import REAL, YARDSTICK, degradations, made, summary, table
 
@@ -25,7 +36,9 @@ def fractal(key: int, slope: float = -2.0, side: int = 256) -> np.ndarray:
     """A picture whose power falls as frequency to the slope, (side, side, 3) uint8."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
     frequency[0, 0] = 1
-    field = np.fft.irfft2(np.fft.rfft2(stream(key).standard_normal((side, side))) * frequency ** (slope / 2), s=(side, side))
+    field = np.fft.irfft2(
+        np.fft.rfft2(stream(key).standard_normal((side, side))) * frequency ** (slope / 2), s=(side, side)
+    )
     field = (field - field.mean()) / field.std()
     return np.repeat(to_uint8(0.5 + 0.12 * field)[:, :, None], 3, axis=2)
 
@@ -77,7 +90,9 @@ def test_gradient_distance_is_how_far_the_distribution_is_moved() -> None:
     # Moving every value by ten bins moves the whole distribution by ten bins' width.
     moved = replace(found, gradients=np.roll(np.where(np.arange(512) < 400, found.gradients, 0), 10))
     base = replace(found, gradients=np.where(np.arange(512) < 400, found.gradients, 0))
-    assert gradient_distance(moved, base) == pytest.approx(10 * (BINS[1] - BINS[0]) * base.gradients.sum(), rel=1e-6)
+    assert gradient_distance(moved, base) == pytest.approx(
+        10 * (BINS[1] - BINS[0]) * base.gradients.sum(), rel=1e-6
+    )
 
 
 def test_blur_steepens_the_spectrum_takes_gradients_and_gives_a_direction() -> None:
@@ -95,7 +110,11 @@ def test_the_mean_counts_each_photo_alike() -> None:
 
 def test_the_table_names_the_arm_that_is_nearest() -> None:
     real, sharp = statistics_of(blurred(fractal(9))), statistics_of(fractal(9))
-    rows = {YARDSTICK: sharp, "arm a: far": statistics_of(blurred(fractal(9), 3)), "arm b: near": statistics_of(blurred(fractal(10)))}
+    rows = {
+        YARDSTICK: sharp,
+        "arm a: far": statistics_of(blurred(fractal(9), 3)),
+        "arm b: near": statistics_of(blurred(fractal(10))),
+    }
     text = table("set", real, (real, real), rows)
     assert text[4].startswith(f"| {REAL} |  |  |")
     assert text[5].startswith("| real, one half against the other | 0.000 | 0.000 |")
@@ -112,7 +131,9 @@ def test_arms_are_compared_on_the_same_blurs() -> None:
     compared = degradations(["demo"], kinds=True)
     assert {"arm a: sRGB blur, no noise", "recipe demo", "kind gaussian"} <= set(compared)
     arms = [plans(each, [1, 2, 3]) for name, each in compared.items() if name.startswith("arm")]
-    assert all([plan.effect.drawn for plan in drawn] == [plan.effect.drawn for plan in arms[0]] for drawn in arms)
+    assert all(
+        [plan.effect.drawn for plan in drawn] == [plan.effect.drawn for plan in arms[0]] for drawn in arms
+    )
     photos = made(compared["arm b: linear light"], [("grey", fractal(11))], 2)
     assert [photo.shape for photo in photos] == [(256, 256, 3)] * 2
     assert not np.array_equal(*photos)
@@ -123,7 +144,9 @@ def test_levin_as_srgb_keeps_black_and_white_and_lifts_the_rest(monkeypatch: pyt
     import real_sets
 
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2).reshape(16, 16, 3)
-    monkeypatch.setattr(real_sets, "levin", lambda data: [ScoredPair("levin", "ramp", ramp, ramp, shifted=True)])
+    monkeypatch.setattr(
+        real_sets, "levin", lambda data: [ScoredPair("levin", "ramp", ramp, ramp, shifted=True)]
+    )
     pair = real_sets.levin_srgb(Path())[0]
     # Level 26 is 0.102 of the light; 255 (1.055 · 0.102^(1/2.4) − 0.055) = 89.9.
     assert [int(pair.target.reshape(-1, 3)[level, 0]) for level in (0, 26, 255)] == [0, 90, 255]

@@ -1,4 +1,6 @@
-"""The command line: help answers at once, mistakes get one sentence and an exit code, tracebacks only with --debug."""
+"""The command line: help answers at once, mistakes get one sentence and an exit code, tracebacks
+only with --debug.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +25,31 @@ NAMES = commands._parser()[1]
 
 def refocus(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-m", "components.console.cli", *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "components.console.cli", *words],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_help_answers_without_the_heavy_libraries() -> None:
-    script = "import sys; from components.console import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\nprint(sorted(sys.modules), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    script = (
+        "import sys; from components.console import cli\ntry: cli.main(['--help'])\nexcept SystemExit:"
+        " pass\nprint(sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     for heavy in ("torch", "mlflow", "ray", "prefect", "dvc", "cv2", "numpy", "pydantic"):
         assert f"'{heavy}'" not in done.stderr
 
 
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:
-    # Of the processor: it waits for nothing, and what else the machine does must not count. The quickest of three, as a first one fills caches.
+    # Of the processor: it waits for nothing, and what else the machine does must not count. The
+    # quickest of three, as a first one fills caches.
     quickest = float("inf")
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -45,7 +60,9 @@ def test_help_takes_less_than_three_tenths_of_a_second() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_says_what_it_does_and_gives_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_says_what_it_does_and_gives_an_example(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         commands.run([name, "--help"])
     words = capsys.readouterr().out
@@ -74,8 +91,17 @@ def test_wrong_words_are_refused_in_one_sentence(words: list[str], said: str) ->
 
 def test_every_command_that_our_texts_name_exists() -> None:
     prose = {"as", "says", "inside", "checkout"}  # "what refocus says it needs" is no command
-    files = [path for folder in ("components", "flows", "docs", "infra") for kind in ("*.py", "*.yaml", "*.md") for path in (ROOT / folder).rglob(kind)]
-    named = {word for path in [*files, ROOT / "README.md"] for word in re.findall(r"\brefocus ([a-z]+(?:-[a-z]+)*)", path.read_text())}
+    files = [
+        path
+        for folder in ("components", "flows", "docs", "infra")
+        for kind in ("*.py", "*.yaml", "*.md")
+        for path in (ROOT / folder).rglob(kind)
+    ]
+    named = {
+        word
+        for path in [*files, ROOT / "README.md"]
+        for word in re.findall(r"\brefocus ([a-z]+(?:-[a-z]+)*)", path.read_text())
+    }
     assert named - prose == {*NAMES}
 
 
@@ -84,7 +110,9 @@ def test_a_port_that_cannot_be_had_is_refused_before_a_server_starts(port: int |
     with socket.socket() as taken:
         taken.bind((ui.HOST, 0))
         taken.listen()
-        with pytest.raises(InputError, match="is no port" if port is not None else r"cannot be had .*name another: --port"):
+        with pytest.raises(
+            InputError, match="is no port" if port is not None else r"cannot be had .*name another: --port"
+        ):
             ui.need_port(taken.getsockname()[1] if port is None else port)
 
 

@@ -17,7 +17,12 @@ GIVEN = np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8)
 
 
 def pairset(**settings: object) -> PairSet:
-    told = {"table_sha256": "t", "photoset": "p", "config_digest": "c", "counts": {"train": 1, "val": 0, "test": 1}}
+    told = {
+        "table_sha256": "t",
+        "photoset": "p",
+        "config_digest": "c",
+        "counts": {"train": 1, "val": 0, "test": 1},
+    }
     return PairSet.model_validate(told | settings)
 
 

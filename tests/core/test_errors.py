@@ -12,7 +12,10 @@ def kinds(root: type[errors.RefocusError]) -> list[type[errors.RefocusError]]:
 
 
 def test_every_kind_is_in_the_drawn_tree_with_its_exit_code() -> None:
-    drawn = {match[1]: match[2] for match in re.finditer(r"[├└]── (\w+).*?(?:exit (\d))?$", errors.__doc__ or "", re.MULTILINE)}
+    drawn = {
+        match[1]: match[2]
+        for match in re.finditer(r"[├└]── (\w+).*?(?:exit (\d))?$", errors.__doc__ or "", re.MULTILINE)
+    }
     ours = [kind for kind in kinds(errors.RefocusError)[1:] if kind.__module__ == errors.__name__]
     assert {kind.__name__ for kind in ours} == set(drawn)
     for kind in ours:

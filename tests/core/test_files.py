@@ -48,8 +48,14 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path) -> None:
 def test_a_file_where_a_folder_is_wanted_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     for wanted in (tmp_path / "taken", tmp_path / "taken" / "below"):
-        for write in (lambda folder: files.write_text(folder / "a.txt", "x"), lambda folder: files.need_free_space(folder, 1, "ingest")):
-            with pytest.raises(InputError, match=r"the folder .*taken.* cannot be made: .*taken.* is a file, or lies below one; move it"):
+        for write in (
+            lambda folder: files.write_text(folder / "a.txt", "x"),
+            lambda folder: files.need_free_space(folder, 1, "ingest"),
+        ):
+            with pytest.raises(
+                InputError,
+                match=r"the folder .*taken.* cannot be made: .*taken.* is a file, or lies below one; move it",
+            ):
                 write(wanted)
 
 
@@ -59,14 +65,21 @@ def test_a_folder_that_others_own_is_named(tmp_path: Path, monkeypatch: pytest.M
 
     # Those who run tests may be allowed everything.
     monkeypatch.setattr(files.tempfile, "mkstemp", forbidden)
-    with pytest.raises(InputError, match=r"nothing can be written to the folder .*: Permission denied; let this user write there"):
+    with pytest.raises(
+        InputError,
+        match=r"nothing can be written to the folder .*: Permission denied; let this user write there",
+    ):
         files.write_text(tmp_path / "a.txt", "x")
     monkeypatch.setattr(Path, "mkdir", forbidden)
-    with pytest.raises(InputError, match=r"the folder .* cannot be made: Permission denied; let this user write there"):
+    with pytest.raises(
+        InputError, match=r"the folder .* cannot be made: Permission denied; let this user write there"
+    ):
         files.make_folder(tmp_path / "b")
 
 
-def test_too_little_room_is_refused_before_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_refused_before_work_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5_000_000))
     files.need_free_space(tmp_path, 4.9, "synthesize")
@@ -101,16 +114,22 @@ def test_rows_are_one_json_line_each(tmp_path: Path) -> None:
     assert digest == hashlib.sha256(data).hexdigest()
 
 
-def test_a_state_folder_that_cannot_be_is_refused_with_the_variable_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_folder_that_cannot_be_is_refused_with_the_variable_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REFOCUS_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(InputError, match=f"{tmp_path / 'file' / 'home'} cannot be made .*set REFOCUS_HOME"):
         files.state_folder()
 
 
-def test_a_state_folder_of_somebody_elses_is_refused_before_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_folder_of_somebody_elses_is_refused_before_work_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files.need_writable(tmp_path)
-    monkeypatch.setattr(os, "access", lambda folder, rights: False)  # root, as whom tests may run, may write everywhere
+    monkeypatch.setattr(
+        os, "access", lambda folder, rights: False
+    )  # root, as whom tests may run, may write everywhere
     with pytest.raises(InputError, match=f"{tmp_path} may not be written.*set REFOCUS_HOME"):
         files.need_writable(tmp_path)
 
@@ -124,7 +143,11 @@ def test_the_state_folder_is_where_the_variable_says(tmp_path: Path, monkeypatch
 
 
 def test_equal_values_have_equal_digests_whatever_their_order() -> None:
-    assert digest_of({"a": 1, "b": [1, 2]}) == digest_of({"b": [1, 2], "a": 1}) != digest_of({"a": 1, "b": [2, 1]})
+    assert (
+        digest_of({"a": 1, "b": [1, 2]})
+        == digest_of({"b": [1, 2], "a": 1})
+        != digest_of({"a": 1, "b": [2, 1]})
+    )
 
 
 def test_nan_has_no_digest() -> None:

@@ -98,7 +98,16 @@ def test_orientation_6_turns_the_left_side_up() -> None:
     assert images.upright(np.array([[1, 2], [3, 4]]), 6).tolist() == [[3, 1], [4, 2]]
 
 
-@pytest.mark.parametrize("settings", [{"kind": "JPEG"}, {"kind": "JPEG", "progressive": True}, {"kind": "PNG"}, {"kind": "WEBP"}, {"kind": "TIFF"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "JPEG"},
+        {"kind": "JPEG", "progressive": True},
+        {"kind": "PNG"},
+        {"kind": "WEBP"},
+        {"kind": "TIFF"},
+    ],
+)
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.95])
 def test_a_file_cut_short_is_refused(settings: dict[str, object], share: float) -> None:
     data = encoded(COLOUR, **settings)
@@ -107,7 +116,12 @@ def test_a_file_cut_short_is_refused(settings: dict[str, object], share: float) 
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"), [(b"", "empty"), (b"dear diary", "no JPEG"), (b"\xff\xd8\xff\xe0 not quite", "^(damaged|truncated|not a photo): ")]
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"dear diary", "no JPEG"),
+        (b"\xff\xd8\xff\xe0 not quite", "^(damaged|truncated|not a photo): "),
+    ],
 )
 def test_what_is_no_picture_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(PhotoError, match=reason):
@@ -160,7 +174,11 @@ def test_bytes_to_floats_and_back_change_nothing() -> None:
 
 def test_png_is_lossless_and_always_the_same_bytes(tmp_path: Path) -> None:
     images.write_png(tmp_path / "a.png", COLOUR)
-    assert (tmp_path / "a.png").read_bytes() == images.png_bytes(COLOUR.copy()) == images.png_bytes(np.asfortranarray(COLOUR))
+    assert (
+        (tmp_path / "a.png").read_bytes()
+        == images.png_bytes(COLOUR.copy())
+        == images.png_bytes(np.asfortranarray(COLOUR))
+    )
     assert np.array_equal(images.read_rgb(tmp_path / "a.png"), COLOUR)
 
 
@@ -179,7 +197,9 @@ def test_reading_a_missing_or_broken_picture_names_it(tmp_path: Path) -> None:
 
 def test_jpeg_loses_more_at_lower_quality() -> None:
     smooth = cv2.GaussianBlur(COLOUR, (0, 0), 3)
-    losses = [np.abs(images.jpeg_roundtrip(smooth, quality).astype(int) - smooth).mean() for quality in (10, 50, 95)]
+    losses = [
+        np.abs(images.jpeg_roundtrip(smooth, quality).astype(int) - smooth).mean() for quality in (10, 50, 95)
+    ]
     assert losses == sorted(losses, reverse=True)
     assert losses[2] < 2 < losses[0]
 

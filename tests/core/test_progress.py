@@ -32,7 +32,9 @@ def test_a_resumed_run_counts_its_speed_from_where_it_began(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("relayed", "after_one_s"), [("", ""), ("1", "\r")])
-def test_a_log_gets_a_line_now_and_then_a_relay_gets_carriage_returns(monkeypatch: pytest.MonkeyPatch, relayed: str, after_one_s: str) -> None:
+def test_a_log_gets_a_line_now_and_then_a_relay_gets_carriage_returns(
+    monkeypatch: pytest.MonkeyPatch, relayed: str, after_one_s: str
+) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setenv(RELAYED, relayed)
@@ -58,7 +60,9 @@ def test_a_log_says_once_that_all_is_done(monkeypatch: pytest.MonkeyPatch) -> No
     assert [line.count("100%") for line in stream.getvalue().splitlines()] == [0, 1]
 
 
-def test_what_came_before_the_work_counts_neither_in_the_speed_nor_as_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_came_before_the_work_counts_neither_in_the_speed_nor_as_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     before = Progress.worked_s

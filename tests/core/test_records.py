@@ -15,12 +15,25 @@ from components.core.records import Checkpoint, Pair, PairSet, Photo, PhotoSet, 
 
 def photo(number: int) -> Photo:
     name = f"{number:064x}"
-    return Photo(id=name, file=f"originals/{name}.png", name="a.png", size_bytes=9, width=8, height=8, channels=3, bits=8, split="train", group=name)
+    return Photo(
+        id=name,
+        file=f"originals/{name}.png",
+        name="a.png",
+        size_bytes=9,
+        width=8,
+        height=8,
+        channels=3,
+        bits=8,
+        split="train",
+        group=name,
+    )
 
 
 def saved(folder: Path, *, about: str = "", photos: int = 2) -> PhotoSet:
     table = PhotoSet.write_table(folder, tuple(photo(number) for number in range(photos)))
-    return PhotoSet(table_sha256=table, counts={"train": photos, "val": 0, "test": 0}, about={"note": about}).save(folder)
+    return PhotoSet(
+        table_sha256=table, counts={"train": photos, "val": 0, "test": 0}, about={"note": about}
+    ).save(folder)
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -35,7 +48,9 @@ def test_identity_is_content_not_place_nor_notes(tmp_path: Path) -> None:
     assert one.digest == other.digest != saved(tmp_path / "more", photos=3).digest
 
 
-@pytest.mark.parametrize("harm", [lambda path: path.write_bytes(path.read_bytes() + b"\n"), lambda path: path.unlink()])
+@pytest.mark.parametrize(
+    "harm", [lambda path: path.write_bytes(path.read_bytes() + b"\n"), lambda path: path.unlink()]
+)
 def test_an_altered_or_missing_table_is_refused(tmp_path: Path, harm: object) -> None:
     photoset = saved(tmp_path)
     harm(tmp_path / "photos.jsonl")  # type: ignore[operator]
@@ -77,11 +92,35 @@ def test_a_section_has_a_digest_of_its_own() -> None:
 
 def test_pairs_are_given_by_split(tmp_path: Path) -> None:
     def pair(number: int, split: str) -> Pair:
-        same = {"input": "b", "target": "s", "input_sha256": "", "target_sha256": "", "width": 8, "height": 8, "blur_kind": "none"}
-        return Pair.model_validate({"id": str(number), "split": split, "photo": "p", "drawn": {}, "severity": 1.0, "severity_class": "mild", "seed": 1, **same})
+        same = {
+            "input": "b",
+            "target": "s",
+            "input_sha256": "",
+            "target_sha256": "",
+            "width": 8,
+            "height": 8,
+            "blur_kind": "none",
+        }
+        return Pair.model_validate(
+            {
+                "id": str(number),
+                "split": split,
+                "photo": "p",
+                "drawn": {},
+                "severity": 1.0,
+                "severity_class": "mild",
+                "seed": 1,
+                **same,
+            }
+        )
 
     rows = (pair(0, "train"), pair(1, "test"), pair(2, "train"))
-    record = PairSet(photoset="p", config_digest="c", counts={"train": 2, "val": 0, "test": 1}, table_sha256=PairSet.write_table(tmp_path, rows)).save(tmp_path)
+    record = PairSet(
+        photoset="p",
+        config_digest="c",
+        counts={"train": 2, "val": 0, "test": 1},
+        table_sha256=PairSet.write_table(tmp_path, rows),
+    ).save(tmp_path)
     assert record.pairs() == rows
     assert record.pairs("train") == (rows[0], rows[2])
     assert record.pairs("val") == ()
@@ -91,8 +130,13 @@ def test_pairs_are_given_by_split(tmp_path: Path) -> None:
 def test_a_checkpoint_with_altered_files_is_refused(tmp_path: Path, file: str) -> None:
     for name in (Checkpoint.WEIGHTS, Checkpoint.CONFIG):
         (tmp_path / name).write_bytes(name.encode())
-    hashes = {"weights_sha256": sha256_of_bytes(Checkpoint.WEIGHTS.encode()), "generator_sha256": sha256_of_bytes(Checkpoint.CONFIG.encode())}
-    checkpoint = Checkpoint(pairset="p", config_digest="c", code_digest="d", images_seen=1, **hashes).save(tmp_path)
+    hashes = {
+        "weights_sha256": sha256_of_bytes(Checkpoint.WEIGHTS.encode()),
+        "generator_sha256": sha256_of_bytes(Checkpoint.CONFIG.encode()),
+    }
+    checkpoint = Checkpoint(pairset="p", config_digest="c", code_digest="d", images_seen=1, **hashes).save(
+        tmp_path
+    )
     assert checkpoint.verify() is checkpoint
     (tmp_path / file).write_bytes(b"other")
     with pytest.raises(LineageError, match=re.escape(file)):

@@ -13,7 +13,15 @@ from components.core.resize import bicubic, bilinear_plain
 
 SIZES = pytest.mark.parametrize(
     ("have", "want"),
-    [((32, 48), (8, 12)), ((8, 12), (32, 48)), ((33, 47), (11, 10)), ((10, 7), (25, 40)), ((64, 64), (64, 16)), ((5, 3), (1, 1)), ((9, 9), (9, 9))],
+    [
+        ((32, 48), (8, 12)),
+        ((8, 12), (32, 48)),
+        ((33, 47), (11, 10)),
+        ((10, 7), (25, 40)),
+        ((64, 64), (64, 16)),
+        ((5, 3), (1, 1)),
+        ((9, 9), (9, 9)),
+    ],
     ids=lambda size: f"{size[0]}x{size[1]}",
 )
 
@@ -26,7 +34,9 @@ def cubic(distance: np.ndarray) -> np.ndarray:
 
 
 def matrix(have: int, want: int) -> np.ndarray:
-    """(want, have) weights of imresize along one axis, in double precision, by loops over what the documentation says."""
+    """(want, have) weights of imresize along one axis, in double precision, by loops over what the
+    documentation says.
+    """
     scale = want / have
     weights = np.zeros((want, have))
     for out in range(want):
@@ -41,7 +51,12 @@ def matrix(have: int, want: int) -> np.ndarray:
 
 
 def imresize(photo: np.ndarray, width: int, height: int) -> np.ndarray:
-    return np.einsum("ih,hwc,jw->ijc", matrix(photo.shape[0], height), photo.astype(np.float64), matrix(photo.shape[1], width))
+    return np.einsum(
+        "ih,hwc,jw->ijc",
+        matrix(photo.shape[0], height),
+        photo.astype(np.float64),
+        matrix(photo.shape[1], width),
+    )
 
 
 @SIZES
@@ -60,8 +75,15 @@ def test_the_kernel_has_its_known_values() -> None:
 
 
 @settings(max_examples=30)
-@given(level=st.floats(0, 1), height=st.integers(1, 40), width=st.integers(1, 40), out=st.tuples(st.integers(1, 60), st.integers(1, 60)))
-def test_a_plain_picture_stays_plain_up_to_its_borders(level: float, height: int, width: int, out: tuple[int, int]) -> None:
+@given(
+    level=st.floats(0, 1),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    out=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+)
+def test_a_plain_picture_stays_plain_up_to_its_borders(
+    level: float, height: int, width: int, out: tuple[int, int]
+) -> None:
     for resize in (bicubic, bilinear_plain):
         small = resize(np.full((height, width, 3), level, np.float32), *out)
         assert small.shape == (out[1], out[0], 3)
@@ -84,7 +106,9 @@ def test_a_part_of_a_tall_picture_is_the_wholes_to_the_last_bit() -> None:
     photo = np.random.default_rng(6).random((240, 48), dtype=np.float32)
     whole = bicubic(photo, 12, 60)
     for top, left, height, width in ((0, 0, 80, 48), (80, 0, 80, 48), (0, 0, 240, 28), (100, 8, 24, 24)):
-        part = bicubic(np.ascontiguousarray(photo[top : top + height, left : left + width]), width // 4, height // 4)
+        part = bicubic(
+            np.ascontiguousarray(photo[top : top + height, left : left + width]), width // 4, height // 4
+        )
         inner = np.s_[2 : height // 4 - 2, 2 : width // 4 - 2]  # at its borders the part has other neighbours
         assert np.array_equal(part[inner], whole[top // 4 :, left // 4 :][inner])
 
@@ -92,7 +116,9 @@ def test_a_part_of_a_tall_picture_is_the_wholes_to_the_last_bit() -> None:
 def test_fine_stripes_become_grey_when_antialiased_and_vanish_when_not() -> None:
     stripes = np.zeros((32, 32), np.float32)
     stripes[:, ::4] = 1.0  # a quarter of the light, in every fourth column
-    assert np.abs(bicubic(stripes, 8, 8)[:, 2:-2] - 0.25).max() < 1e-6  # mirroring doubles the stripe at the left edge
+    assert (
+        np.abs(bicubic(stripes, 8, 8)[:, 2:-2] - 0.25).max() < 1e-6
+    )  # mirroring doubles the stripe at the left edge
     # OpenCV reads columns 1 and 2 of each four, which are black.
     assert bilinear_plain(stripes, 8, 8).max() == 0.0
 
@@ -111,7 +137,9 @@ def test_bicubic_is_not_opencvs() -> None:
 def test_grey_and_colour_go_alike() -> None:
     photo = np.random.default_rng(5).random((20, 28, 3), dtype=np.float32)
     for resize in (bicubic, bilinear_plain):
-        assert np.array_equal(resize(photo, 7, 5)[:, :, 1], resize(np.ascontiguousarray(photo[:, :, 1]), 7, 5))
+        assert np.array_equal(
+            resize(photo, 7, 5)[:, :, 1], resize(np.ascontiguousarray(photo[:, :, 1]), 7, 5)
+        )
 
 
 @pytest.mark.parametrize("resize", [bicubic, bilinear_plain])

@@ -33,7 +33,10 @@ def every_kind() -> dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]:
         part = kind()
         side = getattr(part, "fixed_px", None) or 256
         found[part.kind] = ((lambda part=part: part.build(0)), (3, side, side))
-    found["patchgan, spectral norm"] = ((lambda: get_args(get_args(Discriminator)[0])[0](spectral_norm=True).build(0)), (3, 256, 256))
+    found["patchgan, spectral norm"] = (
+        (lambda: get_args(get_args(Discriminator)[0])[0](spectral_norm=True).build(0)),
+        (3, 256, 256),
+    )
     found["vgg19"] = (lambda: Features("vgg19", "relu5_4", imagenet=True)), (3, 64, 64)
     return found
 

@@ -24,7 +24,9 @@ RECIPES = recipes.names(ROOT)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_has_a_page_with_every_net(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_recipe_has_a_page_with_every_net(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert commands.run(["describe", name, "--out", str(tmp_path)]) == 0
     printed, page = capsys.readouterr().out, (tmp_path / "index.html").read_text()
     nets = nets_of(recipes.load(name, root=ROOT))
@@ -35,7 +37,11 @@ def test_every_recipe_has_a_page_with_every_net(name: str, tmp_path: Path, capsy
         assert re.search(rf"sum +{parameters:,} ", printed)
         assert f'<section id="{net.name}">' in page
         ElementTree.parse(tmp_path / f"{net.name}.svg")
-    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "training.svg", *(f"{net.name}.svg" for net in nets)}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "index.html",
+        "training.svg",
+        *(f"{net.name}.svg" for net in nets),
+    }
     assert page.count("<svg ") == len(nets) + 1
     assert printed.endswith(f"page with diagrams: {tmp_path / 'index.html'}\n")
 
@@ -53,7 +59,9 @@ def test_without_out_the_page_lies_in_the_state_folder() -> None:
     assert (Path(os.environ["REFOCUS_HOME"]) / "describe" / "demo" / "index.html").is_file()
 
 
-def test_another_crop_changes_the_shapes_and_no_parameter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_crop_changes_the_shapes_and_no_parameter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     commands.run(["describe", "demo", "--out", str(tmp_path)])
     usual = capsys.readouterr().out
     commands.run(["describe", "demo", "--out", str(tmp_path), "--crop", "64"])
@@ -87,15 +95,24 @@ def test_nets_are_built_with_the_seed_and_place_they_are_trained_with() -> None:
     recipe = recipes.load("demo", root=ROOT)
     net = next(net for net in nets_of(recipe) if net.name == "discriminator_0")
     trained = recipe.train.discriminators[0].build(recipe.train.seed, 0)
-    assert all(torch.equal(mine, theirs) for mine, theirs in zip(net.build().parameters(), trained.parameters(), strict=True))
+    assert all(
+        torch.equal(mine, theirs)
+        for mine, theirs in zip(net.build().parameters(), trained.parameters(), strict=True)
+    )
 
 
 def test_a_term_has_the_weight_it_is_added_with() -> None:
     recipe = recipes.load("demo", root=ROOT)
-    discriminators = tuple(recipe.train.discriminators[0].model_copy(update={"weight": weight}) for weight in (0.6, 0.4))
+    discriminators = tuple(
+        recipe.train.discriminators[0].model_copy(update={"weight": weight}) for weight in (0.6, 0.4)
+    )
     train = recipe.train.model_copy(update={"discriminators": discriminators})
     assert train.adversarial is not None
-    assert [(term.name, term.weight) for term in terms(train)] == [("least_squares", 0.001 * 0.6), ("least_squares", 0.001 * 0.4), ("l1", 1.0)]
+    assert [(term.name, term.weight) for term in terms(train)] == [
+        ("least_squares", 0.001 * 0.6),
+        ("least_squares", 0.001 * 0.4),
+        ("l1", 1.0),
+    ]
 
 
 def test_the_training_picture_shows_who_sees_what() -> None:
@@ -109,7 +126,12 @@ def test_the_training_picture_shows_who_sees_what() -> None:
 
 def test_the_training_picture_calls_photos_what_the_task_calls_them() -> None:
     train = recipes.load("pix2pix", root=ROOT).train
-    boxes = {each.text for each in of_class(svg(overview(train, "conv unet", words_for("translation", "input"))), "text", "first")}
+    boxes = {
+        each.text
+        for each in of_class(
+            svg(overview(train, "conv unet", words_for("translation", "input"))), "text", "first"
+        )
+    }
     assert {"input", "translated", "target"} <= boxes
     assert not {"restored", "sharp"} & boxes
 
@@ -117,7 +139,10 @@ def test_the_training_picture_calls_photos_what_the_task_calls_them() -> None:
 def test_settings_are_said_in_words_and_defaults_are_left_out() -> None:
     train = recipes.load("demo", root=ROOT).train
     assert words(train.generator_optimizer).startswith("lr 0.001, beta1 0.9, beta2 0.999")
-    assert phase_words(train.phases[0]) == "images 12,000, crops of 128 px, batch 8, generator alone; rate cosine (floor 0.05)"
+    assert (
+        phase_words(train.phases[0])
+        == "images 12,000, crops of 128 px, batch 8, generator alone; rate cosine (floor 0.05)"
+    )
     told = {name: value for name, value, _ in further(train)}
     assert told["ema"] == "0.995"
     assert "discriminator updates" not in told

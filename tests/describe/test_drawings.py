@@ -1,4 +1,6 @@
-"""Structure diagrams: what is grouped, which paths are drawn beside the main one, and whether the SVG is whole."""
+"""Structure diagrams: what is grouped, which paths are drawn beside the main one, and whether the
+SVG is whole.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,12 @@ def boxes_of(build: object, shape: tuple[int, ...]) -> list[Box]:
 def beside(found: list[Box]) -> list[tuple[int, int]]:
     """From and to of each path that leaves boxes out."""
     at = {box: number for number, box in enumerate(found)}
-    return [(at[source], number) for number, box in enumerate(found) for source in box.sources if at[source] < number - 1]
+    return [
+        (at[source], number)
+        for number, box in enumerate(found)
+        for source in box.sources
+        if at[source] < number - 1
+    ]
 
 
 def test_nine_residual_blocks_are_one_box() -> None:
@@ -37,8 +44,16 @@ def test_nine_residual_blocks_are_one_box() -> None:
 
 
 def test_blocks_of_another_shape_are_not_grouped() -> None:
-    found = boxes_of(lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 5, 1)), (3, 8, 8))
-    assert [(box.shape_in[0], box.shape[0], box.count) for box in found] == [(3, 3, 1), (3, 4, 1), (4, 4, 2), (4, 5, 1)]
+    found = boxes_of(
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 5, 1)),
+        (3, 8, 8),
+    )
+    assert [(box.shape_in[0], box.shape[0], box.count) for box in found] == [
+        (3, 3, 1),
+        (3, 4, 1),
+        (4, 4, 2),
+        (4, 5, 1),
+    ]
 
 
 def test_a_u_net_has_a_skip_a_level_and_each_joins_its_own_size() -> None:
@@ -53,7 +68,11 @@ def test_a_u_net_has_a_skip_a_level_and_each_joins_its_own_size() -> None:
     assert len(of_class(svg(draw(found, "u-net", "")), "path", "skip")) == 4
 
 
-@pytest.mark.parametrize("build", [lambda: PatchGAN().build(0), lambda: ConvUNet(depth=5, skips=False).build(0)], ids=["patchgan", "encoder-decoder"])
+@pytest.mark.parametrize(
+    "build",
+    [lambda: PatchGAN().build(0), lambda: ConvUNet(depth=5, skips=False).build(0)],
+    ids=["patchgan", "encoder-decoder"],
+)
 def test_a_plain_chain_has_no_skip(build: object) -> None:
     found = boxes_of(build, (3, 64, 64))
     assert beside(found) == []
@@ -69,15 +88,29 @@ def test_the_long_skip_of_srresnet_goes_around_its_blocks() -> None:
 
 
 def test_attention_is_a_block_of_its_own() -> None:
-    found = boxes_of(lambda: ConvUNet(depth=4, dropout_ups=(), attention=Attention(level=2)).build(0), (3, 32, 32))
+    found = boxes_of(
+        lambda: ConvUNet(depth=4, dropout_ups=(), attention=Attention(level=2)).build(0), (3, 32, 32)
+    )
     (block,) = (box for box in found if box.role == "block")
     assert block.words[:3] == ["self attention", "2 × dense", "dot product"]
 
 
 def test_what_a_layer_does_to_the_side_is_its_colour() -> None:
-    net = lambda: nn.Sequential(nn.Conv2d(3, 4, 4, 2, 1), nn.Conv2d(4, 4, 3, padding=1), nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 3, padding=1))  # noqa: E731
+
+    def net() -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 4, 4, 2, 1),
+            nn.Conv2d(4, 4, 3, padding=1),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(4, 3, 3, padding=1),
+        )
+
     found = boxes_of(net, (3, 8, 8))
-    assert [(box.effect, box.words) for box in found[1:]] == [("down", ["conv 4×4 ↓2"]), ("keep", ["conv 3×3"]), ("up", ["nearest ↑2", "conv 3×3"])]
+    assert [(box.effect, box.words) for box in found[1:]] == [
+        ("down", ["conv 4×4 ↓2"]),
+        ("keep", ["conv 3×3"]),
+        ("up", ["nearest ↑2", "conv 3×3"]),
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,6 @@
-"""Layer tables: rows that can be checked by hand, sums that are the net's own, receptive fields that are the literature's."""
+"""Layer tables: rows that can be checked by hand, sums that are the net's own, receptive fields
+that are the literature's.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,15 @@ class Joined(nn.Module):
 
 
 def test_the_rows_of_a_tiny_net_are_those_on_paper() -> None:
-    net = lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 2, stride=2, bias=False))  # noqa: E731
+
+    def net() -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(4, 2, 2, stride=2, bias=False),
+        )
+
     rows = table(traced(net, (3, 8, 8))).rows
     assert [(row.number, row.name, row.kind, row.shape) for row in rows] == [
         (1, "0", "Conv2d", (4, 8, 8)),
@@ -45,13 +55,22 @@ def test_the_rows_of_a_tiny_net_are_those_on_paper() -> None:
 
 def test_paths_that_meet_and_functions_are_rows_and_shared_weights_count_once() -> None:
     found = table(traced(Joined, (2, 4, 4)))
-    assert [(row.name, row.kind) for row in found.rows] == [("conv", "Conv2d"), ("", "tanh"), ("", "addition of the input and 2"), ("conv", "Conv2d")]
+    assert [(row.name, row.kind) for row in found.rows] == [
+        ("conv", "Conv2d"),
+        ("", "tanh"),
+        ("", "addition of the input and 2"),
+        ("conv", "Conv2d"),
+    ]
     assert [row.parameters for row in found.rows] == [4, 0, 0, 0]
     assert [row.macs for row in found.rows] == [64, 0, 0, 64]
 
 
 def test_the_dot_product_of_attention_is_a_row_of_its_own() -> None:
-    rows = {row.name: row for row in table(traced(lambda: nn.Sequential(SelfAttention(8, 2, 4)), (8, 4, 4))).rows if "addition" not in row.kind}
+    rows = {
+        row.name: row
+        for row in table(traced(lambda: nn.Sequential(SelfAttention(8, 2, 4)), (8, 4, 4))).rows
+        if "addition" not in row.kind
+    }
     positions, heads, keys = 16, 2, 4
     assert rows["0.ask"].macs == positions * 8 * 3 * heads * keys
     assert rows["0"].macs == 2 * heads * positions * positions * keys
@@ -60,7 +79,9 @@ def test_the_dot_product_of_attention_is_a_row_of_its_own() -> None:
 
 def test_spectral_norm_stays_inside_its_layer() -> None:
     rows = table(traced(lambda: nn.Sequential(spectral_norm(nn.Conv2d(3, 4, 3))), (3, 8, 8))).rows
-    assert [(row.name, row.kind, row.parameters, row.statistics) for row in rows] == [("0", "Conv2d", 3 * 4 * 9 + 4, 4 + 27)]
+    assert [(row.name, row.kind, row.parameters, row.statistics) for row in rows] == [
+        ("0", "Conv2d", 3 * 4 * 9 + 4, 4 + 27)
+    ]
 
 
 def test_frozen_parameters_are_told_apart() -> None:
@@ -83,7 +104,14 @@ def test_sums_are_the_nets_own(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    [PatchGAN(layers=1), PatchGAN(), PatchGAN(layers=5), PatchGAN(penultimate=False, padding="keras"), PatchGAN(spectral_norm=True), Pixel()],
+    [
+        PatchGAN(layers=1),
+        PatchGAN(),
+        PatchGAN(layers=5),
+        PatchGAN(penultimate=False, padding="keras"),
+        PatchGAN(spectral_norm=True),
+        Pixel(),
+    ],
     ids=lambda part: f"{part.kind}-{part.receptive_field_px}",
 )
 def test_the_measured_receptive_field_is_the_declared_one(part: PatchGAN | Pixel) -> None:

@@ -1,4 +1,6 @@
-"""A small PairSet of real photos (skimage's, cut to 120 × 96 px) under box blurs of three widths, and a checkpoint of an untrained generator."""
+"""A small PairSet of real photos (skimage's, cut to 120 × 96 px) under box blurs of three widths,
+and a checkpoint of an untrained generator.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,11 @@ def photo(name: str, width: int = 120, height: int = 96) -> np.ndarray:
 
 @pytest.fixture
 def make_pairs(tmp_path: Path) -> MakePairs:
-    """make_pairs(folder_name, split=..., width=..., height=..., scale=..., mean_colour=...) writes a PairSet of nine pairs and gives it.
+    """make_pairs(folder_name, split=..., width=..., height=..., scale=..., mean_colour=...) writes
+    a PairSet of nine pairs and gives it.
 
-    scale: small pictures for super-resolution, without a blur; mean_colour: translation from negative to positive, without a blur.
+    scale: small pictures for super-resolution, without a blur; mean_colour: translation from
+    negative to positive, without a blur.
     """
 
     def make(
@@ -55,7 +59,9 @@ def make_pairs(tmp_path: Path) -> MakePairs:
             for severity, size in WIDTHS.items():
                 blurred = cv2.blur(target, (size, size), borderType=cv2.BORDER_REFLECT_101)
                 if scale > 1:
-                    blurred = cv2.resize(blurred, (width // scale, height // scale), interpolation=cv2.INTER_AREA)
+                    blurred = cv2.resize(
+                        blurred, (width // scale, height // scale), interpolation=cv2.INTER_AREA
+                    )
                 if mean_colour is not None:
                     blurred = 255 - blurred
                 data = {"input": png_bytes(blurred), "target": png_bytes(target)}
@@ -75,7 +81,9 @@ def make_pairs(tmp_path: Path) -> MakePairs:
                         target_sha256=sha256_of_bytes(data["target"]),
                         width=width,
                         height=height,
-                        blur_kind={"super_resolution": "downscale", "translation": "negative"}.get(task, "box" if size < 9 else "wide_box"),
+                        blur_kind={"super_resolution": "downscale", "translation": "negative"}.get(
+                            task, "box" if size < 9 else "wide_box"
+                        ),
                         drawn={"size_px": size},
                         severity=0.0 if plain else size / 3.46,  # RMS radius of a box, width / sqrt(12)
                         severity_class="mild" if plain else severity,
@@ -108,10 +116,17 @@ def pairset(make_pairs: MakePairs) -> PairSet:
 
 @pytest.fixture
 def untrained(tmp_path: Path, pairset: PairSet) -> Checkpoint:
-    """A U-Net straight from its seed: it adds nothing to the photo, so it is do-nothing as a checkpoint."""
+    """A U-Net straight from its seed: it adds nothing to the photo, so it is do-nothing as a
+    checkpoint.
+    """
     config = UNet(width=4, depth=1)
     folder = tmp_path / "checkpoint"
     weights, generator = save_generator(folder, config, config.build(seed=0).state_dict())
     return Checkpoint(
-        pairset=pairset.digest, config_digest="2" * 64, code_digest="3" * 64, weights_sha256=weights, generator_sha256=generator, images_seen=0
+        pairset=pairset.digest,
+        config_digest="2" * 64,
+        code_digest="3" * 64,
+        weights_sha256=weights,
+        generator_sha256=generator,
+        images_seen=0,
     ).save(folder)

@@ -1,4 +1,6 @@
-"""The evaluate stage as a whole, from a checkpoint folder to report.json, sheets and a page that needs nothing else."""
+"""The evaluate stage as a whole, from a checkpoint folder to report.json, sheets and a page that
+needs nothing else.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        self.fetched += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")
+        ]
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -62,19 +66,33 @@ def test_an_untrained_checkpoint_scores_as_doing_nothing(report: EvalReport) -> 
         assert report.restored[metric] == pytest.approx(report.do_nothing[metric], abs=1e-6)
 
 
-def test_the_report_can_be_read_back_and_names_its_parents(report: EvalReport, pairset: PairSet, untrained: Checkpoint, tmp_path: Path) -> None:
+def test_the_report_can_be_read_back_and_names_its_parents(
+    report: EvalReport, pairset: PairSet, untrained: Checkpoint, tmp_path: Path
+) -> None:
     again = EvalReport.load(tmp_path / "report")
     assert again == report
     assert again.digest == report.digest
     assert (again.pairset, again.checkpoint) == (pairset.digest, untrained.digest)
     assert [score.pair for score in again.scores()] == sorted(pair.id for pair in pairset.pairs("test"))
     assert again.about["foreign_pairs"] is False
-    json.loads((tmp_path / "report" / "report.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    json.loads(
+        (tmp_path / "report" / "report.json").read_text(),
+        parse_constant=lambda name: pytest.fail(f"{name} is no JSON"),
+    )
 
 
 def test_all_outputs_are_there_and_nothing_else(report: EvalReport) -> None:
-    found = sorted(str(path.relative_to(report.folder)) for path in report.folder.rglob("*") if path.is_file())
-    assert found == ["report.html", "report.json", "scores.jsonl", "sheets/best.png", "sheets/median.png", "sheets/worst.png"]
+    found = sorted(
+        str(path.relative_to(report.folder)) for path in report.folder.rglob("*") if path.is_file()
+    )
+    assert found == [
+        "report.html",
+        "report.json",
+        "scores.jsonl",
+        "sheets/best.png",
+        "sheets/median.png",
+        "sheets/worst.png",
+    ]
 
 
 def test_a_metric_that_cannot_be_measured_is_skipped_with_its_reason(report: EvalReport) -> None:
@@ -136,7 +154,10 @@ def test_the_page_of_one_photo_that_got_neither_better_nor_worse_can_be_drawn(re
 
 def test_sheets_are_pictures_of_four_panels_that_show_the_photos(report: EvalReport) -> None:
     sheet = read_rgb(report.folder / "sheets" / "best.png")
-    panels = [sheet[92 : 92 + 300, left : left + 384].astype(float) for left in range(12, sheet.shape[1] - 12, 384 + 12)]
+    panels = [
+        sheet[92 : 92 + 300, left : left + 384].astype(float)
+        for left in range(12, sheet.shape[1] - 12, 384 + 12)
+    ]
     assert len(panels) == 4
     assert np.abs(panels[0] - panels[1]).mean() < 1.0  # untrained: restored is blurred
     assert np.abs(panels[0] - panels[2]).mean() > 1.0
@@ -145,14 +166,30 @@ def test_sheets_are_pictures_of_four_panels_that_show_the_photos(report: EvalRep
 
 def test_the_terminal_table_has_a_row_for_all_and_one_a_severity(report: EvalReport) -> None:
     lines = terminal_table(report).splitlines()
-    assert lines[0].split() == ["pairs", "PSNR", "blurred", "PSNR", "restored", "PSNR", "gain", "SSIM", "blurred", "SSIM", "restored", "SSIM", "gain"]
+    assert lines[0].split() == [
+        "pairs",
+        "PSNR",
+        "blurred",
+        "PSNR",
+        "restored",
+        "PSNR",
+        "gain",
+        "SSIM",
+        "blurred",
+        "SSIM",
+        "restored",
+        "SSIM",
+        "gain",
+    ]
     assert [line.split()[0] for line in lines[2:6]] == ["all", "mild", "medium", "strong"]
     assert sum(int(line.split()[2]) for line in lines[3:6]) == 9
     assert max(map(len, lines[:6])) <= 110
     assert "0 of 9 pairs improved" in "\n".join(lines)
 
 
-def test_two_runs_differ_in_their_seconds_only(pairset: PairSet, untrained: Checkpoint, tmp_path: Path) -> None:
+def test_two_runs_differ_in_their_seconds_only(
+    pairset: PairSet, untrained: Checkpoint, tmp_path: Path
+) -> None:
     def plain(name: str) -> tuple[dict[str, object], list[dict[str, object]], list[bytes]]:
         made = run(EvaluateConfig(), pairset, untrained, out=tmp_path / name)
         rows = [score.model_dump(exclude={"seconds"}) for score in made.scores()]
@@ -162,7 +199,9 @@ def test_two_runs_differ_in_their_seconds_only(pairset: PairSet, untrained: Chec
     assert plain("one") == plain("two")
 
 
-def test_a_checkpoint_whose_weights_were_altered_is_refused_and_nothing_is_written(pairset: PairSet, untrained: Checkpoint, tmp_path: Path) -> None:
+def test_a_checkpoint_whose_weights_were_altered_is_refused_and_nothing_is_written(
+    pairset: PairSet, untrained: Checkpoint, tmp_path: Path
+) -> None:
     with (untrained.folder / Checkpoint.WEIGHTS).open("ab") as stream:
         stream.write(b"\0")
     with pytest.raises(LineageError, match=r"generator\.safetensors"):
@@ -170,9 +209,14 @@ def test_a_checkpoint_whose_weights_were_altered_is_refused_and_nothing_is_writt
     assert not (tmp_path / "report").exists()
 
 
-def test_pairs_of_another_training_are_measured_and_said(make_pairs, untrained: Checkpoint, tmp_path: Path) -> None:
+def test_pairs_of_another_training_are_measured_and_said(
+    make_pairs, untrained: Checkpoint, tmp_path: Path
+) -> None:
     other = make_pairs("other", width=64)
-    assert run(EvaluateConfig(sheets=()), other, untrained, out=tmp_path / "report").about["foreign_pairs"] is True
+    assert (
+        run(EvaluateConfig(sheets=()), other, untrained, out=tmp_path / "report").about["foreign_pairs"]
+        is True
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Measuring a restorer: doing nothing gains nothing, the truth wins, bad output is told and not hidden, altered files are refused."""
+"""Measuring a restorer: doing nothing gains nothing, the truth wins, bad output is told and not
+hidden, altered files are refused.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from components.core.files import sha256_of_bytes
 from components.core.images import png_bytes, to_float
 from components.core.records import Pair, PairSet
 from components.evaluate.measure import as_saved, measure, read_pair
-from components.evaluate.summary import by_blur_kind, by_severity, gain_of, ranked, seconds_per_megapixel, whole
+from components.evaluate.summary import (
+    by_blur_kind,
+    by_severity,
+    gain_of,
+    ranked,
+    seconds_per_megapixel,
+    whole,
+)
 from components.metrics import METRICS
 
 METRIC_NAMES = ("psnr_rgb", "ssim_gauss11_rgb")
@@ -43,11 +52,28 @@ def deep_pair(folder: Path, blurred: np.ndarray, target: np.ndarray) -> PairSet:
     for name, content in files.items():
         (folder / f"{name}.png").write_bytes(content)
     row = Pair(
-        id="deep", split="test", photo="deep", input="input.png", target="target.png", width=target.shape[1], height=target.shape[0], blur_kind="none",
-        input_sha256=sha256_of_bytes(files["input"]), target_sha256=sha256_of_bytes(files["target"]), drawn={}, severity=0, severity_class="mild", seed=0,
-    )  # fmt: skip
+        id="deep",
+        split="test",
+        photo="deep",
+        input="input.png",
+        target="target.png",
+        width=target.shape[1],
+        height=target.shape[0],
+        blur_kind="none",
+        input_sha256=sha256_of_bytes(files["input"]),
+        target_sha256=sha256_of_bytes(files["target"]),
+        drawn={},
+        severity=0,
+        severity_class="mild",
+        seed=0,
+    )
     counts = {"train": 0, "val": 0, "test": 1}
-    return PairSet(photoset="0" * 64, config_digest="1" * 64, counts=counts, table_sha256=PairSet.write_table(folder, (row,))).save(folder)
+    return PairSet(
+        photoset="0" * 64,
+        config_digest="1" * 64,
+        counts=counts,
+        table_sha256=PairSet.write_table(folder, (row,)),
+    ).save(folder)
 
 
 def test_doing_nothing_gains_exactly_nothing(pairset: PairSet) -> None:
@@ -67,7 +93,8 @@ def test_the_truth_scores_the_ceiling_on_every_photo(pairset: PairSet) -> None:
 
 
 def test_pairs_of_sixteen_bits_are_measured_in_sixteen(tmp_path: Path) -> None:
-    # One level of 65535 off everywhere is 20 log10(65535) = 96.33 dB; rounded to 8 bit the two would be the same.
+    # One level of 65535 off everywhere is 20 log10(65535) = 96.33 dB; rounded to 8 bit the two
+    # would be the same.
     target = np.full((40, 50, 3), 30_000, np.uint16)
     pairs, seen = deep_pair(tmp_path, target + 1, target), []
     (score,) = measure(nothing, pairs, ("psnr_rgb",), see=lambda *photos: seen.extend(photos))
@@ -114,7 +141,9 @@ def test_photos_are_ranked_from_most_gained_to_least(pairset: PairSet) -> None:
 
 def test_everything_but_the_seconds_is_the_same_in_every_run(pairset: PairSet) -> None:
     first, second = (measure(sharpened, pairset, METRIC_NAMES) for _ in range(2))
-    assert [score.model_dump(exclude={"seconds"}) for score in first] == [score.model_dump(exclude={"seconds"}) for score in second]
+    assert [score.model_dump(exclude={"seconds"}) for score in first] == [
+        score.model_dump(exclude={"seconds"}) for score in second
+    ]
     assert seconds_per_megapixel(first) > 0
 
 
@@ -188,7 +217,12 @@ def test_for_a_translation_doing_nothing_is_the_mean_colour(make_pairs) -> None:
 
 def test_whoever_looks_on_is_shown_each_photo_once_as_saved(make_pairs) -> None:
     pairs, seen = make_pairs("small", scale=2), []
-    measure(lambda photo: photo.repeat(2, 0).repeat(2, 1) * 3 - 1, pairs, ("psnr_rgb",), see=lambda *photos: seen.append(photos))
+    measure(
+        lambda photo: photo.repeat(2, 0).repeat(2, 1) * 3 - 1,
+        pairs,
+        ("psnr_rgb",),
+        see=lambda *photos: seen.append(photos),
+    )
     assert len(seen) == 9
     for pair, (restored, nothing, target) in zip(pairs.pairs("test"), seen, strict=True):
         input, truth = read_pair(pairs, pair)
@@ -197,7 +231,9 @@ def test_whoever_looks_on_is_shown_each_photo_once_as_saved(make_pairs) -> None:
         assert np.array_equal(target, truth)
 
 
-def test_a_metric_without_its_weights_is_refused_before_any_photo_is_read(pairset: PairSet, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_a_metric_without_its_weights_is_refused_before_any_photo_is_read(
+    pairset: PairSet, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
     from components.core.errors import WeightsError
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nowhere"))

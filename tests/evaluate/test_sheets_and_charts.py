@@ -7,7 +7,18 @@ import pytest
 
 from components.core.baseline import words_for
 from components.core.records import PhotoScore
-from components.evaluate.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, gain_by_severity, gain_by_start, gains_in_order
+from components.evaluate.charts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    gain_by_severity,
+    gain_by_start,
+    gains_in_order,
+)
 from components.evaluate.sheets import amplified_error, draw_sheet, picked, where_farthest
 
 DEBLURRING = words_for("deblurring", "input")
@@ -65,9 +76,14 @@ def test_photos_of_any_shape_fit_their_panels(size: tuple[int, int]) -> None:
 def test_captions_keep_within_their_panel_however_many_metrics_there_are() -> None:
     photo = np.zeros((60, 60, 3), np.uint8)
     few = scored("a", 1.0)
-    values = {"psnr_rgb": 20.0} | dict.fromkeys(("ssim_gauss11_rgb", "psnr_y_crop4", "ssim_y_crop4", "lpips_alex"), 11.1111)
+    values = {"psnr_rgb": 20.0} | dict.fromkeys(
+        ("ssim_gauss11_rgb", "psnr_y_crop4", "ssim_y_crop4", "lpips_alex"), 11.1111
+    )
     many = few.model_copy(update={"restored": values, "do_nothing": values})
-    sheets = [draw_sheet("best of 1", score, DEBLURRING, input=photo, restored=photo, target=photo) for score in (few, many)]
+    sheets = [
+        draw_sheet("best of 1", score, DEBLURRING, input=photo, restored=photo, target=photo)
+        for score in (few, many)
+    ]
     line = [sheet[66:92] for sheet in sheets]
     for left in (12 + 384, 12 + 2 * 384 + 12):  # the gaps behind the first two panels
         assert (line[1][:, left : left + 12] == 255).all()

@@ -1,4 +1,6 @@
-"""The report of super-resolution and translation: their baselines, words, sheets, and metrics of the whole set."""
+"""The report of super-resolution and translation: their baselines, words, sheets, and metrics of
+the whole set.
+"""
 
 from __future__ import annotations
 
@@ -41,21 +43,33 @@ def thumbnail(photo: np.ndarray) -> np.ndarray:
 def whole_sets(monkeypatch: pytest.MonkeyPatch) -> EvaluateConfig:
     """FID and KID of thumbnails."""
     for name in ("fid_inception", "kid_inception"):
-        monkeypatch.setitem(SET_METRICS, name, replace(SET_METRICS[name], features=thumbnail, missing=lambda: None))
+        monkeypatch.setitem(
+            SET_METRICS, name, replace(SET_METRICS[name], features=thumbnail, missing=lambda: None)
+        )
     return EvaluateConfig(set_metrics=("fid_inception", "kid_inception"))
 
 
 def checkpoint_of(config: SRResNet | UNet, pairset: PairSet, folder: Path) -> Checkpoint:
     weights, generator = save_generator(folder, config, config.build(seed=0).state_dict())
     return Checkpoint(
-        pairset=pairset.digest, config_digest="2" * 64, code_digest="3" * 64, weights_sha256=weights, generator_sha256=generator, images_seen=0
+        pairset=pairset.digest,
+        config_digest="2" * 64,
+        code_digest="3" * 64,
+        weights_sha256=weights,
+        generator_sha256=generator,
+        images_seen=0,
     ).save(folder)
 
 
 @pytest.fixture
 def enlarged(make_pairs, tmp_path: Path) -> EvalReport:
     pairs = make_pairs("small", scale=4, width=120, height=96)
-    return run(FIELD, pairs, checkpoint_of(SRResNet(width=4, blocks=1), pairs, tmp_path / "net"), out=tmp_path / "report")
+    return run(
+        FIELD,
+        pairs,
+        checkpoint_of(SRResNet(width=4, blocks=1), pairs, tmp_path / "net"),
+        out=tmp_path / "report",
+    )
 
 
 @pytest.fixture
@@ -65,16 +79,29 @@ def negatives(make_pairs) -> PairSet:
 
 @pytest.fixture
 def translated(negatives: PairSet, whole_sets: EvaluateConfig, tmp_path: Path) -> EvalReport:
-    return run(whole_sets, negatives, checkpoint_of(UNet(width=4, depth=1), negatives, tmp_path / "net"), out=tmp_path / "report")
+    return run(
+        whole_sets,
+        negatives,
+        checkpoint_of(UNet(width=4, depth=1), negatives, tmp_path / "net"),
+        out=tmp_path / "report",
+    )
 
 
-def test_super_resolution_is_measured_against_bicubic_by_the_fields_convention(enlarged: EvalReport, make_pairs) -> None:
+def test_super_resolution_is_measured_against_bicubic_by_the_fields_convention(
+    enlarged: EvalReport, make_pairs
+) -> None:
     pairs = make_pairs("small", scale=4)
-    assert (enlarged.task, enlarged.baseline, enlarged.metrics) == ("super_resolution", "bicubic", FIELD.metrics)
+    assert (enlarged.task, enlarged.baseline, enlarged.metrics) == (
+        "super_resolution",
+        "bicubic",
+        FIELD.metrics,
+    )
     for pair, score in zip(pairs.pairs("test"), enlarged.scores(), strict=True):
         input, target = read_pair(pairs, pair)
         off = do_nothing(pairs, input).astype(float) - target
-        assert score.do_nothing["psnr_rgb"] == pytest.approx(10 * np.log10(255**2 / np.mean(off**2)), abs=1e-5)
+        assert score.do_nothing["psnr_rgb"] == pytest.approx(
+            10 * np.log10(255**2 / np.mean(off**2)), abs=1e-5
+        )
         assert score.do_nothing["psnr_y_crop4"] != score.do_nothing["psnr_rgb"]
 
 
@@ -96,9 +123,14 @@ def test_super_resolutions_page_and_table_speak_of_bicubic(enlarged: EvalReport)
 
 def test_more_metrics_than_fit_stand_below_each_other(enlarged: EvalReport) -> None:
     names = ("psnr_rgb", "ssim_gauss11_rgb", "psnr_y_crop4", "ssim_y_crop4")
-    scores = [score.model_copy(update={side: dict.fromkeys(names, 0.5) for side in ("restored", "do_nothing")}) for score in enlarged.scores()]
+    scores = [
+        score.model_copy(update={side: dict.fromkeys(names, 0.5) for side in ("restored", "do_nothing")})
+        for score in enlarged.scores()
+    ]
     folder = enlarged.folder
-    wide = enlarged.model_copy(update={"metrics": names, "table_sha256": EvalReport.write_table(folder, tuple(scores))}).save(folder)
+    wide = enlarged.model_copy(
+        update={"metrics": names, "table_sha256": EvalReport.write_table(folder, tuple(scores))}
+    ).save(folder)
     lines = terminal_table(wide).splitlines()
     assert lines[0].split() == ["pairs", "bicubic", "restored", "gain"]
     assert [line.split()[0] for line in lines[2:6]] == ["PSNR", "SSIM", "PSNR-Y", "SSIM-Y"]
@@ -123,14 +155,29 @@ def test_a_checkpoint_of_another_scale_is_refused(make_pairs, tmp_path: Path) ->
     from components.core.errors import InputError
 
     pairs = make_pairs("small", scale=2)
-    with pytest.raises(InputError, match=r"restored photo of pair .* 240 × 192 px, the sharp one 120 × 96 px; is the checkpoint for scale 2"):
-        run(FIELD, pairs, checkpoint_of(SRResNet(width=4, blocks=1), pairs, tmp_path / "net"), out=tmp_path / "report")
+    with pytest.raises(
+        InputError,
+        match=(
+            r"restored photo of pair .* 240 × 192 px, the sharp one 120 × 96 px; is the checkpoint for"
+            r" scale 2"
+        ),
+    ):
+        run(
+            FIELD,
+            pairs,
+            checkpoint_of(SRResNet(width=4, blocks=1), pairs, tmp_path / "net"),
+            out=tmp_path / "report",
+        )
 
 
-def test_a_translation_is_measured_against_the_mean_colour(translated: EvalReport, negatives: PairSet) -> None:
+def test_a_translation_is_measured_against_the_mean_colour(
+    translated: EvalReport, negatives: PairSet
+) -> None:
     for pair, score in zip(negatives.pairs("test"), translated.scores(), strict=True):
         off = read_pair(negatives, pair)[1] - np.array([120.0, 110.0, 100.0])
-        assert score.do_nothing["psnr_rgb"] == pytest.approx(10 * np.log10(255**2 / np.mean(off**2)), abs=1e-5)
+        assert score.do_nothing["psnr_rgb"] == pytest.approx(
+            10 * np.log10(255**2 / np.mean(off**2)), abs=1e-5
+        )
 
 
 def test_a_translations_page_and_table_speak_of_input_and_target(translated: EvalReport) -> None:
@@ -149,13 +196,19 @@ def test_a_translations_sheet_shows_the_input_and_not_the_flat_colour(translated
     assert left.std() > 20
 
 
-def test_metrics_of_the_set_are_reported_with_their_weakness(translated: EvalReport, negatives: PairSet) -> None:
+def test_metrics_of_the_set_are_reported_with_their_weakness(
+    translated: EvalReport, negatives: PairSet
+) -> None:
     pairs = [read_pair(negatives, pair) for pair in negatives.pairs("test")]
     flat = np.array([120, 110, 100], np.uint8) + np.zeros((96, 120, 3), np.uint8)
     wanted = np.stack([thumbnail(target) for _, target in pairs])
-    assert translated.set_do_nothing["fid_inception"] == pytest.approx(frechet_distance(np.stack([thumbnail(flat)] * 9), wanted))
+    assert translated.set_do_nothing["fid_inception"] == pytest.approx(
+        frechet_distance(np.stack([thumbnail(flat)] * 9), wanted)
+    )
     # The untrained U-Net changes nothing, so what it "made" are the inputs.
-    assert translated.set_restored["fid_inception"] == pytest.approx(frechet_distance(np.stack([thumbnail(input) for input, _ in pairs]), wanted))
+    assert translated.set_restored["fid_inception"] == pytest.approx(
+        frechet_distance(np.stack([thumbnail(input) for input, _ in pairs]), wanted)
+    )
     page, table = (translated.folder / "report.html").read_text(), terminal_table(translated)
     for text in (page, table):
         assert "biased upward" in text
@@ -171,9 +224,16 @@ def test_no_gate_rests_on_metrics_of_the_set(translated: EvalReport) -> None:
     assert not [check for check in verdict.checks if "inception" in check.name]
 
 
-def test_without_weights_metrics_of_the_set_are_skipped_with_the_remedy(negatives: PairSet, tmp_path: Path) -> None:
+def test_without_weights_metrics_of_the_set_are_skipped_with_the_remedy(
+    negatives: PairSet, tmp_path: Path
+) -> None:
     config = EvaluateConfig(set_metrics=("fid_inception",), sheets=())
-    report = run(config, negatives, checkpoint_of(UNet(width=4, depth=1), negatives, tmp_path / "net"), out=tmp_path / "report")
+    report = run(
+        config,
+        negatives,
+        checkpoint_of(UNet(width=4, depth=1), negatives, tmp_path / "net"),
+        out=tmp_path / "report",
+    )
     assert report.set_restored == report.set_do_nothing == {}
     assert "copy the file there" in report.skipped["fid_inception"]
     assert "FID skipped: FID and KID need the InceptionV3 weights" in terminal_table(report)

@@ -1,4 +1,6 @@
-"""infra/prefect.yaml against Prefect's own models and our flows. Prefect is imported in a process of its own: it warns at import."""
+"""infra/prefect.yaml against Prefect's own models and our flows. Prefect is imported in a process
+of its own: it warns at import.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ import yaml
 from components import recipes
 
 ROOT = Path(__file__).resolve().parents[2]
-DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "infra" / "prefect.yaml").read_text())["deployments"]
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "infra" / "prefect.yaml").read_text())[
+    "deployments"
+]
 CHECK = """
 import sys, yaml
 from prefect.cli.deploy._models import ConcurrencyLimitSpec, PrefectYamlModel, RawScheduleConfig
@@ -38,7 +42,9 @@ print(len(model.deployments))
 @pytest.mark.services
 def test_prefect_reads_every_deployment_and_finds_its_flow(tmp_path: Path) -> None:
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "1"}
-    done = subprocess.run([sys.executable, "-c", CHECK], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) == len(DEPLOYMENTS)
 
@@ -49,7 +55,13 @@ def test_each_has_one_slot_and_lets_the_next_run_wait(deployment: dict[str, Any]
     assert deployment["concurrency_limit"]["collision_strategy"] == "ENQUEUE"
 
 
-@pytest.mark.parametrize("deployment", [each for each in DEPLOYMENTS if each["schedules"]], ids=lambda deployment: deployment["name"])
-def test_a_scheduled_run_has_a_recipe_that_exists_and_a_worktree_of_its_own(deployment: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "deployment",
+    [each for each in DEPLOYMENTS if each["schedules"]],
+    ids=lambda deployment: deployment["name"],
+)
+def test_a_scheduled_run_has_a_recipe_that_exists_and_a_worktree_of_its_own(
+    deployment: dict[str, Any],
+) -> None:
     assert deployment["parameters"]["recipe"] in recipes.names()
     assert deployment["parameters"]["worktree"] is True

@@ -1,4 +1,6 @@
-"""The whole path on a clone of this checkout: photos to a promoted version, twice, interrupted, broken, under Prefect, in a worktree."""
+"""The whole path on a clone of this checkout: photos to a promoted version, twice, interrupted,
+broken, under Prefect, in a worktree.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,27 @@ pytestmark = pytest.mark.services
 
 
 def timings(clone: Clone) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (clone.root / ".refocus" / "timings" / "tiny.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)
+        for line in (clone.root / ".refocus" / "timings" / "tiny.jsonl").read_text().splitlines()
+    ]
 
 
 def test_one_command_goes_from_photos_to_a_verdict(trained: Clone) -> None:
     words = trained.environment["WORDS"]
-    for said in ("PSNR blurred", "verdict", "registered     tiny version 1", "report.html", "make ui", "dvc.lock", "orchestration"):
+    for said in (
+        "PSNR blurred",
+        "verdict",
+        "registered     tiny version 1",
+        "report.html",
+        "make ui",
+        "dvc.lock",
+        "orchestration",
+    ):
         assert said in words
-    assert list((trained.root / ".refocus" / "mlartifacts").rglob("dvc.lock")), "the run holds the lock file that names its data"
+    assert list((trained.root / ".refocus" / "mlartifacts").rglob("dvc.lock")), (
+        "the run holds the lock file that names its data"
+    )
     assert [step["how"] for step in timings(trained)[0]["steps"]][:4] == ["ran"] * 4  # type: ignore[index, attr-defined]
     assert "Running stage" not in words, "DVC's chatter is left out"
 
@@ -31,12 +46,17 @@ def test_one_command_goes_from_photos_to_a_verdict(trained: Clone) -> None:
 def test_the_branch_and_the_index_are_untouched(trained: Clone) -> None:
     assert trained.git("status", "--porcelain") == "?? dvc.lock"
     assert trained.git("log", "--oneline", "HEAD").count("\n") == 0
-    assert trained.git("for-each-ref", "--format=%(refname)", "refs/refocus/runs").startswith("refs/refocus/runs/tiny-")
+    assert trained.git("for-each-ref", "--format=%(refname)", "refs/refocus/runs").startswith(
+        "refs/refocus/runs/tiny-"
+    )
 
 
 def test_the_second_run_says_in_one_line_why_there_is_nothing_to_do(trained: Clone) -> None:
     last = trained.refocus("run", "tiny", "--no-prefect").stdout.splitlines()[-1]
-    assert last.startswith("nothing to do for tiny: photos, code and parameters are those of the last run, and the champion is still version 1")
+    assert last.startswith(
+        "nothing to do for tiny: photos, code and parameters are those of the last run, and the champion is"
+        " still version 1"
+    )
 
 
 def test_under_prefect_the_same_run_is_a_flow(trained: Clone) -> None:
@@ -50,9 +70,15 @@ def test_under_prefect_the_same_run_is_a_flow(trained: Clone) -> None:
 
 def test_lineage_holds_until_an_object_is_altered(trained: Clone) -> None:
     assert "verified" in trained.refocus("lineage", "tiny@champion", "--verify").stdout
-    stores = [trained.root / ".dvc" / "cache" / "files" / "md5", trained.root / ".refocus" / "dvc-remote" / "files" / "md5"]
+    stores = [
+        trained.root / ".dvc" / "cache" / "files" / "md5",
+        trained.root / ".refocus" / "dvc-remote" / "files" / "md5",
+    ]
     victim = next(path for path in stores[0].rglob("*") if path.is_file() and not path.name.endswith(".dir"))
-    kept = {store / victim.relative_to(stores[0]): (store / victim.relative_to(stores[0])).read_bytes() for store in stores}
+    kept = {
+        store / victim.relative_to(stores[0]): (store / victim.relative_to(stores[0])).read_bytes()
+        for store in stores
+    }
     try:
         for path in kept:
             path.chmod(0o644)
@@ -86,7 +112,9 @@ def test_a_second_run_at_the_same_time_is_refused_and_ctrl_c_ends_every_child(tr
     run = trained.start("run", "tiny", "--no-prefect")
     try:
         process = psutil.Process(run.pid)
-        assert wait_for(lambda: run.poll() is not None or bool(states() - before), 600), "no state of the training"
+        assert wait_for(lambda: run.poll() is not None or bool(states() - before), 600), (
+            "no state of the training"
+        )
         assert run.poll() is None, run.communicate()[0]
         busy = trained.refocus("run", "tiny", "--no-prefect", check=5)
         assert f"process {run.pid} since" in busy.stderr
@@ -115,7 +143,9 @@ def test_a_scheduled_run_works_in_a_worktree_and_takes_it_away(trained: Clone) -
     trained.git("reset", "-q")  # the other tests, in whatever order, find the index as it was
 
 
-def test_a_stage_that_fails_is_told_in_one_paragraph_with_its_own_exit_code(trained: Clone, tmp_path: Path) -> None:
+def test_a_stage_that_fails_is_told_in_one_paragraph_with_its_own_exit_code(
+    trained: Clone, tmp_path: Path
+) -> None:
     done = trained.refocus("run", "tiny", "--no-prefect", "--photos", str(tmp_path), check=2)
     assert done.stderr.splitlines()[-1].startswith("refocus: error: ingest of tiny: ")
     assert "Traceback" not in done.stdout + done.stderr

@@ -1,4 +1,6 @@
-"""A recipe of real pairs through the stages, in order, as `refocus` calls them: from two folders to a measured generator."""
+"""A recipe of real pairs through the stages, in order, as `refocus` calls them: from two folders to
+a measured generator.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ import pair_sets
 def recipe_at(root: Path, *, split: str) -> str:
     """A project of one recipe, `tiny`, whose pairs lie in ROOT/set."""
     plain = yaml.safe_load(TINY)
-    plain["ingest"] = {"photos": str(root / "set"), "split": {"kind": split}, "pairs": {"kind": "two_folders", "variant": "blur"}}
+    plain["ingest"] = {
+        "photos": str(root / "set"),
+        "split": {"kind": split},
+        "pairs": {"kind": "two_folders", "variant": "blur"},
+    }
     plain["synthesize"] = {}
     plain["train"]["phases"] = [{"name": "joint", "images": 16, "crop_px": 32, "batch": 4}]
     plain["train"] |= {"validate_every": 8, "validate_pairs": 1}
@@ -36,7 +42,12 @@ def test_real_pairs_go_from_two_folders_to_a_report(tmp_path: Path) -> None:
     for place, split in enumerate(("train", "val", "test")):
         for seed in range(2):
             top = tmp_path / "set" / split
-            pair_sets.pair_at(top / f"sharp/{seed}.png", top / f"blur/{seed}.png", seed=10 * place + seed, moved=(0.5 * seed, 0.0))
+            pair_sets.pair_at(
+                top / f"sharp/{seed}.png",
+                top / f"blur/{seed}.png",
+                seed=10 * place + seed,
+                moved=(0.5 * seed, 0.0),
+            )
     name = recipe_at(tmp_path, split="by_folder")
     records: list[Record] = [stages.run_stage(stage.name, name, tmp_path) for stage in stages.STAGES]
     photoset, pairset, checkpoint, report = records
@@ -44,7 +55,11 @@ def test_real_pairs_go_from_two_folders_to_a_report(tmp_path: Path) -> None:
     assert isinstance(pairset, PairSet)
     assert isinstance(checkpoint, Checkpoint)
     assert isinstance(report, EvalReport)
-    assert (pairset.photoset, checkpoint.pairset, report.checkpoint) == (photoset.digest, pairset.digest, checkpoint.digest)
+    assert (pairset.photoset, checkpoint.pairset, report.checkpoint) == (
+        photoset.digest,
+        pairset.digest,
+        checkpoint.digest,
+    )
     assert pairset.counts == {"train": 2, "val": 2, "test": 2}
     assert {score.blur_kind for score in report.scores()} == {"imported"}
     # A Gaussian of 1.5 px: RMS radius 2.1 px, which is medium.

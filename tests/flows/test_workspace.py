@@ -22,14 +22,23 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "components").mkdir()
     (tmp_path / "dvc.yaml").write_text("vars:\n  - recipes: [demo, other]\nstages: {}\n")
     (tmp_path / ".gitignore").write_text(".refocus\n")
-    for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "first"]):
+    for words in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "first"],
+    ):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
     return tmp_path
 
 
 def test_a_second_run_of_the_same_recipe_is_refused_naming_the_first(root: Path) -> None:
     with workspace("demo", root):
-        with pytest.raises(BusyError, match=rf"another run of demo is at work: process {os.getpid()} since \d{{4}}-"), workspace("demo", root):
+        with (
+            pytest.raises(
+                BusyError, match=rf"another run of demo is at work: process {os.getpid()} since \d{{4}}-"
+            ),
+            workspace("demo", root),
+        ):
             pass
         with workspace("other", root) as space:
             assert space.root == root
@@ -52,14 +61,27 @@ def test_what_a_killed_run_left_at_work_is_ended_before_the_next_begins(root: Pa
     left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1200)"], start_new_session=True)
     holder = root / ".refocus" / "locks" / "demo.json"
     holder.parent.mkdir(parents=True)
-    holder.write_text(json.dumps({"pid": 1, "since": "then", "child": left.pid, "child_since": psutil.Process(left.pid).create_time()}))
+    holder.write_text(
+        json.dumps(
+            {
+                "pid": 1,
+                "since": "then",
+                "child": left.pid,
+                "child_since": psutil.Process(left.pid).create_time(),
+            }
+        )
+    )
     with workspace("demo", root):
-        left.wait(timeout=120)  # it would sleep for twenty minutes; with what code it ended is known to whoever waited first
+        left.wait(
+            timeout=120
+        )  # it would sleep for twenty minutes; with what code it ended is known to whoever waited first
         assert not psutil.pid_exists(left.pid)
 
 
 def test_a_stranger_with_the_same_number_is_left_alone(root: Path) -> None:
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1200)"], start_new_session=True)
+    stranger = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(1200)"], start_new_session=True
+    )
     holder = root / ".refocus" / "locks" / "demo.json"
     holder.parent.mkdir(parents=True)
     holder.write_text(json.dumps({"pid": 1, "since": "then", "child": stranger.pid, "child_since": 1.0}))

@@ -1,4 +1,6 @@
-"""A copy of this checkout as a git clone of its own, with a recipe small enough to run whole in seconds."""
+"""A copy of this checkout as a git clone of its own, with a recipe small enough to run whole in
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,10 @@ register:
 
 
 # A shell that starts tests in the background switches Ctrl-C off for all that they start.
-INTERRUPTIBLE = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from components.console.cli import main; sys.exit(main())"
+INTERRUPTIBLE = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from"
+    " components.console.cli import main; sys.exit(main())"
+)
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,16 @@ class Clone:
     def refocus(self, *words: str, check: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, as a person would."""
         done = subprocess.run(
-            [sys.executable, "-m", "components.console.cli", *words], cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "components.console.cli", *words],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        assert check is None or done.returncode == check, f"exit {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        assert check is None or done.returncode == check, (
+            f"exit {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        )
         return done
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -79,28 +91,47 @@ class Clone:
     def git(self, *words: str) -> str:
         """What git answers."""
         command = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words]
-        return subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            command, cwd=self.root, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
 
 def photos_into(folder: Path) -> None:
-    """Eleven small photos, each cut from a place of its own, so that no two look alike: 6 train, 2 val, 3 test."""
+    """Eleven small photos, each cut from a place of its own, so that no two look alike: 6 train, 2
+    val, 3 test.
+    """
     from skimage import data, io
 
     cuts = {
-        "train": [("astronaut", 0, 150), ("astronaut", 300, 50), ("coffee", 100, 200), ("coffee", 250, 400), ("chelsea", 100, 150), ("rocket", 100, 250)],
+        "train": [
+            ("astronaut", 0, 150),
+            ("astronaut", 300, 50),
+            ("coffee", 100, 200),
+            ("coffee", 250, 400),
+            ("chelsea", 100, 150),
+            ("rocket", 100, 250),
+        ],
         "val": [("rocket", 300, 300), ("chelsea", 20, 300)],
         "test": [("astronaut", 100, 380), ("coffee", 20, 20), ("chelsea", 190, 20)],
     }
     for split, places in cuts.items():
         (folder / split).mkdir(parents=True)
         for name, top, left in places:
-            io.imsave(folder / split / f"{name}-{top}.png", getattr(data, name)()[top : top + 96, left : left + 96], check_contrast=False)
+            io.imsave(
+                folder / split / f"{name}-{top}.png",
+                getattr(data, name)()[top : top + 96, left : left + 96],
+                check_contrast=False,
+            )
 
 
 def clone_into(root: Path) -> Clone:
     """Copy this checkout (not its tests) into a folder, add the recipe `tiny`, commit it."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=HERE, check=True, capture_output=True, text=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=HERE,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
         if (HERE / name).is_file() and not name.startswith(("tests/", "benchmarks/")):
@@ -111,9 +142,18 @@ def clone_into(root: Path) -> Clone:
     (root / "components" / "recipes" / "tiny.yaml").write_text(TINY)
     graph = root / "dvc.yaml"
     graph.write_text(graph.read_text().replace("recipes: [", "recipes: [tiny, "))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REFOCUS_", "PREFECT_", "MLFLOW_", "DVC_", "RAY_", "GIT_", "AWS_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("REFOCUS_", "PREFECT_", "MLFLOW_", "DVC_", "RAY_", "GIT_", "AWS_"))
+    }
     kept |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    environment = {**kept, "OMP_NUM_THREADS": "1", "DVC_SITE_CACHE_DIR": str(root / ".refocus" / "dvc-site"), "PYTHONPATH": str(root)}
+    environment = {
+        **kept,
+        "OMP_NUM_THREADS": "1",
+        "DVC_SITE_CACHE_DIR": str(root / ".refocus" / "dvc-site"),
+        "PYTHONPATH": str(root),
+    }
     clone = Clone(root, environment)
     clone.git("init", "-q")
     clone.git("add", "-A")

@@ -1,4 +1,6 @@
-"""Pictures to ingest, drawn from a seed: each with a structure of its own, so that none resembles another."""
+"""Pictures to ingest, drawn from a seed: each with a structure of its own, so that none resembles
+another.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from components.ingest.config import IngestConfig
 def picture(seed: int, *, width: int = 120, height: int = 90) -> Bytes8:
     """A colour picture with coarse and fine structure, different for each seed."""
     rng = np.random.default_rng(seed)
-    layers = [cv2.resize(rng.random((side, side, 3), np.float32), (width, height), interpolation=cv2.INTER_CUBIC) for side in (4, 9, 21)]
+    layers = [
+        cv2.resize(rng.random((side, side, 3), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+        for side in (4, 9, 21)
+    ]
     mixed = 0.5 * layers[0] + 0.3 * layers[1] + 0.2 * layers[2]
     return np.clip(mixed * 255, 0, 255).astype(np.uint8)
 
@@ -41,4 +46,8 @@ def config_of(folder: Path, **settings: object) -> IngestConfig:
 
 def everything_below(folder: Path) -> dict[str, bytes]:
     """All files with their bytes."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

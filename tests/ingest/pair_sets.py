@@ -1,4 +1,6 @@
-"""Small sets of real pairs, laid out as the published ones are: each blurred picture is its sharp one under a Gaussian, moved when asked."""
+"""Small sets of real pairs, laid out as the published ones are: each blurred picture is its sharp
+one under a Gaussian, moved when asked.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,15 @@ def blurred(target: Bytes8, *, sigma: float = SIGMA, moved: tuple[float, float] 
     soft = cv2.GaussianBlur(linear_of(target), (0, 0), sigma)
     matrix = np.array([[1, 0, moved[0]], [0, 1, moved[1]]], np.float32)
     size = (target.shape[1], target.shape[0])
-    return to_uint8(linear_to_srgb(np.clip(cv2.warpAffine(soft, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101), 0, 1)))
+    return to_uint8(
+        linear_to_srgb(
+            np.clip(
+                cv2.warpAffine(soft, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101),
+                0,
+                1,
+            )
+        )
+    )
 
 
 def pair_at(target: Path, *others: Path, seed: int, **how: Any) -> None:
@@ -47,7 +57,12 @@ def gopro(root: Path, *, trained: int = 3, tested: int = 2) -> Path:
             folder = root / "GOPRO_Large" / split / f"GOPR{first + scene:04d}_11_00"
             for number in range(2):
                 file = f"{number + 1:06d}.png"
-                pair_at(folder / "sharp" / file, folder / "blur" / file, folder / "blur_gamma" / file, seed=10 * (first + scene) + number)
+                pair_at(
+                    folder / "sharp" / file,
+                    folder / "blur" / file,
+                    folder / "blur_gamma" / file,
+                    seed=10 * (first + scene) + number,
+                )
     return root
 
 
@@ -81,7 +96,10 @@ def realblur(root: Path) -> Path:
     lines: dict[str, list[str]] = {"train": [], "test": []}
     for scene, split in ((1, "train"), (2, "train"), (3, "train"), (7, "test")):
         for number in (1, 2):
-            target, soft = f"{folder}/scene{scene:03d}/gt/gt_{number}.png", f"{folder}/scene{scene:03d}/blur/blur_{number}.png"
+            target, soft = (
+                f"{folder}/scene{scene:03d}/gt/gt_{number}.png",
+                f"{folder}/scene{scene:03d}/blur/blur_{number}.png",
+            )
             pair_at(root / target, root / soft, seed=10 * scene + number)
             lines[split].append(f"{target} {soft}")
     for split, said in lines.items():
@@ -90,7 +108,9 @@ def realblur(root: Path) -> Path:
 
 
 def koehler(root: Path) -> Path:
-    """Two pictures by two paths; beside each five sharp frames along the path, the fourth of which lies where the blurred one does."""
+    """Two pictures by two paths; beside each five sharp frames along the path, the fourth of which
+    lies where the blurred one does.
+    """
     for image in (1, 2):
         for path in (1, 2):
             pixels = picture(10 * image + path)
@@ -101,10 +121,14 @@ def koehler(root: Path) -> Path:
     return root
 
 
-def config(place: Path | str, kind: str, *, split: dict[str, Any] | None = None, min_px: int = 64, **settings: Any) -> IngestConfig:
+def config(
+    place: Path | str, kind: str, *, split: dict[str, Any] | None = None, min_px: int = 64, **settings: Any
+) -> IngestConfig:
     """Settings of an import."""
     told = {} if split is None else {"split": split}
-    return IngestConfig.model_validate({"photos": str(place), "min_px": min_px, "pairs": {"kind": kind, **settings}, **told})
+    return IngestConfig.model_validate(
+        {"photos": str(place), "min_px": min_px, "pairs": {"kind": kind, **settings}, **told}
+    )
 
 
 TEST_ONLY = {"kind": "one_split", "split": "test"}

@@ -1,4 +1,6 @@
-"""Videos and folders of frames become pairs at ingest: which scenes, which frames, and going on after an interruption."""
+"""Videos and folders of frames become pairs at ingest: which scenes, which frames, and going on
+after an interruption.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ def test_every_video_and_every_folder_of_frames_is_a_scene(tmp_path: Path) -> No
     (source / "notes.txt").write_text("x")
     photoset = run(config(source, "frame_average", split=TEST_ONLY, **SETTINGS), out=tmp_path / "out")
     found = inputs_of(photoset)
-    # 7 frames hold two groups of three, 12 four, 6 two. Frames are in the order people count: f9 before f10.
+    # 7 frames hold two groups of three, 12 four, 6 two. Frames are in the order people count: f9
+    # before f10.
     assert sorted(found) == [
         "film.avi/000000-000002.png", "film.avi/000003-000005.png",
         "walk/left/000000-000002.png", "walk/left/000003-000005.png",
@@ -60,7 +63,15 @@ def test_every_video_and_every_folder_of_frames_is_a_scene(tmp_path: Path) -> No
     ]  # fmt: skip
     assert {row.scene for _, row in found.values()} == {"film.avi", "walk/left", "walk/right"}
     row = found["walk/right/000009-000011.png"][1]
-    told = {"first_frame": 9, "middle_frame": 10, "frames": 3, "stride": 1, "response": "linear", "variant": "blur", "interpolated": 0}
+    told = {
+        "first_frame": 9,
+        "middle_frame": 10,
+        "frames": 3,
+        "stride": 1,
+        "response": "linear",
+        "variant": "blur",
+        "interpolated": 0,
+    }
     assert row.made.items() >= told.items()
     assert (row.layout, row.variant) == ("frame_average", "blur")
     assert found["film.avi/000000-000002.png"][1].made["clip_sha256"] == sha256_of_file(film)
@@ -79,10 +90,17 @@ def test_every_video_and_every_folder_of_frames_is_a_scene(tmp_path: Path) -> No
 def test_folders_or_content_decide_the_split_of_whole_clips(tmp_path: Path) -> None:
     for place, split in enumerate(("train", "val", "test")):
         folder(tmp_path / "in" / split / "walk", place, 6)
-    told = inputs_of(run(config(tmp_path / "in", "frame_average", split={"kind": "by_folder"}, **SETTINGS), out=tmp_path / "told"))
+    told = inputs_of(
+        run(
+            config(tmp_path / "in", "frame_average", split={"kind": "by_folder"}, **SETTINGS),
+            out=tmp_path / "told",
+        )
+    )
     assert all(name.startswith(f"{split}/walk/") for name, (split, _) in told.items())
     found = inputs_of(run(config(tmp_path / "in", "frame_average", **SETTINGS), out=tmp_path / "out"))
-    assert sorted({(row.scene, split) for split, row in found.values()}) == [(f"{scene}/walk", split) for scene, split in sorted(sides(found).items())]
+    assert sorted({(row.scene, split) for split, row in found.values()}) == [
+        (f"{scene}/walk", split) for scene, split in sorted(sides(found).items())
+    ]
 
 
 def sides(found: dict[str, tuple[str, object]]) -> dict[str, str]:
@@ -100,7 +118,10 @@ def test_a_clip_that_cannot_be_used_is_named_and_stops_nothing(tmp_path: Path) -
     run(config(source, "frame_average", split=TEST_ONLY, **SETTINGS), out=tmp_path / "out")
     assert reasons(tmp_path / "out") == {
         "notes.mp4": "video: notes.mp4 is no video that FFmpeg can read; give one, or a folder of frames",
-        "short": "frames: short has 2 frames, but its first group needs 3; give a longer video, or lower frames or stride",
+        "short": (
+            "frames: short has 2 frames, but its first group needs 3; give a longer video, or lower frames or"
+            " stride"
+        ),
     }
 
 
@@ -128,15 +149,28 @@ def test_what_was_made_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     made = counting(monkeypatch)
     assert run(asked, out=tmp_path / "out").digest == first.digest
     assert made == []
-    # A picture that is gone is made again with those after it, and so is everything with other settings.
+    # A picture that is gone is made again with those after it, and so is everything with other
+    # settings.
     (tmp_path / "out" / inputs_of(first)["walk/000003-000005.png"][1].file).unlink()
     assert run(asked, out=tmp_path / "out").digest == first.digest
     assert made == [1, 2, 3]
     assert everything_below(tmp_path / "out") == before
-    assert len(inputs_of(run(config(tmp_path / "in", "frame_average", split=TEST_ONLY, frames=[5]), out=tmp_path / "out"))) == 2
+    assert (
+        len(
+            inputs_of(
+                run(
+                    config(tmp_path / "in", "frame_average", split=TEST_ONLY, frames=[5]),
+                    out=tmp_path / "out",
+                )
+            )
+        )
+        == 2
+    )
 
 
-def test_a_killed_run_goes_on_where_it_stopped_and_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_goes_on_where_it_stopped_and_gives_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder(tmp_path / "in/walk", 1, 12)
     asked = config(tmp_path / "in", "frame_average", split=TEST_ONLY, **SETTINGS)
     whole = run(asked, out=tmp_path / "whole")
@@ -173,7 +207,10 @@ def test_a_video_in_a_bucket_gives_the_pairs_of_the_file(tmp_path: Path, s3_endp
     folder(source / "walk", 4, 3)
     for file in source.rglob("*.*"):
         storage.put(file, f"s3://clips/{file.relative_to(source).as_posix()}")
-    one, other = (run(config(place, "frame_average", split=TEST_ONLY, **SETTINGS), out=tmp_path / name) for place, name in ((source, "a"), ("s3://clips", "b")))
+    one, other = (
+        run(config(place, "frame_average", split=TEST_ONLY, **SETTINGS), out=tmp_path / name)
+        for place, name in ((source, "a"), ("s3://clips", "b"))
+    )
     assert len(inputs_of(one)) == 3
     assert other.digest == one.digest
     assert decode((other.folder / other.photos()[0].file).read_bytes()).format == "PNG"

@@ -26,12 +26,16 @@ def scene(seed: int) -> Bytes8:
 
 
 def noisy(pixels: Bytes8, seed: int) -> Bytes8:
-    return np.clip(np.rint(pixels + np.random.default_rng(seed).normal(0, 2, pixels.shape)), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(pixels + np.random.default_rng(seed).normal(0, 2, pixels.shape)), 0, 255).astype(
+        np.uint8
+    )
 
 
 @pytest.mark.parametrize("moved", [(0.0, 0.0), (0.4, -0.3), (-2.5, 1.25), (6.0, 5.0), (-11.3, 0.0)])
 @pytest.mark.parametrize("sigma", [1.0, 4.0])
-def test_a_known_shift_is_found_to_a_tenth_of_a_pixel_under_blur_and_noise(moved: tuple[float, float], sigma: float) -> None:
+def test_a_known_shift_is_found_to_a_tenth_of_a_pixel_under_blur_and_noise(
+    moved: tuple[float, float], sigma: float
+) -> None:
     target = scene(3)
     found = compared(noisy(blurred(target, sigma=sigma, moved=moved), 1), target)
     assert found.shift_px == pytest.approx(moved, abs=0.1)
@@ -48,7 +52,11 @@ def test_the_centroid_of_an_uneven_blur_is_its_shift() -> None:
 
 def test_brightness_and_contrast_do_not_matter() -> None:
     target = scene(5)
-    dim = to_uint8(linear_to_srgb((0.1 + 0.6 * linear_of(blurred(target, sigma=3.0, moved=(2.0, 1.0)))).astype(np.float32)))
+    dim = to_uint8(
+        linear_to_srgb(
+            (0.1 + 0.6 * linear_of(blurred(target, sigma=3.0, moved=(2.0, 1.0)))).astype(np.float32)
+        )
+    )
     found = compared(dim, target)
     assert found.shift_px == pytest.approx((2.0, 1.0), abs=0.1)
     assert found.severity_px == pytest.approx(3 * np.sqrt(2), rel=0.1)
@@ -58,11 +66,14 @@ def test_brightness_and_contrast_do_not_matter() -> None:
 def test_the_radius_of_a_gaussian_is_root_two_sigmas_wherever_it_lies(moved: tuple[float, float]) -> None:
     target = scene(6)
     for sigma in (1.0, 2.0, 5.0):
-        assert compared(noisy(blurred(target, sigma=sigma, moved=moved), 2), target).severity_px == pytest.approx(sigma * np.sqrt(2), rel=0.08)
+        assert compared(
+            noisy(blurred(target, sigma=sigma, moved=moved), 2), target
+        ).severity_px == pytest.approx(sigma * np.sqrt(2), rel=0.08)
 
 
 def test_lamps_at_night_are_compared_in_light() -> None:
-    # In stored values a lamp's glow is nearly as bright as the lamp: the blur would seem a fifth wider, and the shift would be off by 0.1 px.
+    # In stored values a lamp's glow is nearly as bright as the lamp: the blur would seem a fifth
+    # wider, and the shift would be off by 0.1 px.
     target = (scene(12) // 6).astype(np.uint8)
     for row, column in np.random.default_rng(1).integers(20, 300, (40, 2)):
         target[row - 2 : row + 3, column - 2 : column + 3] = 250
@@ -94,4 +105,9 @@ def test_the_same_picture_has_neither_shift_nor_blur() -> None:
 def test_other_pictures_and_empty_ones_are_not_alike() -> None:
     assert compared(scene(8), scene(9)).likeness < 0.5
     grey = np.full((90, 120, 3), 99, np.uint8)
-    assert compared(grey, picture(1)).likeness == compared(picture(1), grey).likeness == compared(grey, grey).likeness == 0.0
+    assert (
+        compared(grey, picture(1)).likeness
+        == compared(picture(1), grey).likeness
+        == compared(grey, grey).likeness
+        == 0.0
+    )

@@ -29,7 +29,9 @@ def texture(moved_px: float, height: int = 96, width: int = 160) -> Bytes8:
     """A soft pattern that has moved to the right."""
     rough = gaussian_filter(np.random.default_rng(4).random((height, width + 100)), 3)
     rough = (rough - rough.min()) / np.ptp(rough)
-    grey = np.rint(shift(rough, (0, moved_px), order=3, mode="mirror")[:, 50 : width + 50].clip(0, 1) * 255).astype(np.uint8)
+    grey = np.rint(
+        shift(rough, (0, moved_px), order=3, mode="mirror")[:, 50 : width + 50].clip(0, 1) * 255
+    ).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 
@@ -74,7 +76,9 @@ def test_sixteen_bits_are_averaged_as_they_are() -> None:
 
 def test_frames_between_close_the_gaps_of_fast_motion() -> None:
     def mean_of(step_px: float, interpolate: int) -> Bytes8:
-        return averaged([texture(place) for place in np.arange(-12, 12.01, step_px)], "linear", interpolate)[0]
+        return averaged([texture(place) for place in np.arange(-12, 12.01, step_px)], "linear", interpolate)[
+            0
+        ]
 
     inside = np.s_[10:-10, 30:-30]
     wanted = mean_of(1.0, 0)[inside].astype(float)
@@ -87,7 +91,9 @@ def test_a_frame_between_lies_on_the_way(time: float) -> None:
     # A slope that moves 4 px to the right and 2 px down from one frame to the next.
     def slope(part: float) -> Floats:
         y, x = np.mgrid[:40, :60].astype(np.float32)
-        return np.repeat((0.01 * (x - 4 * part) + 0.003 * (y - 2 * part))[:, :, None], 3, axis=2).astype(np.float32)
+        return np.repeat((0.01 * (x - 4 * part) + 0.003 * (y - 2 * part))[:, :, None], 3, axis=2).astype(
+            np.float32
+        )
 
     there = np.broadcast_to(np.array([4, 2], np.float32), (40, 60, 2))
     made = between(slope(0), slope(1), there, -there, time)
@@ -98,7 +104,10 @@ def test_motion_is_the_spread_of_places() -> None:
     # 3 px a frame over 5 frames: places −6 … 6 px, RMS 3 √2.
     assert motion_px([texture(3.0 * frame) for frame in range(5)]) == pytest.approx(3 * math.sqrt(2), rel=0.1)
     # A large frame is looked at shrunk.
-    large = [cv2.resize(texture(3.0 * frame), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC) for frame in range(5)]
+    large = [
+        cv2.resize(texture(3.0 * frame), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+        for frame in range(5)
+    ]
     assert motion_px(large) == pytest.approx(4 * 3 * math.sqrt(2), rel=0.1)
     assert motion_px([plain(90)] * 3) == 0.0
 
@@ -120,7 +129,10 @@ def test_groups_follow_each_other_and_use_no_frame_twice(tmp_path: Path) -> None
 
 def test_stride_and_step_choose_the_frames(tmp_path: Path) -> None:
     source = folder_of(tmp_path, [plain(number) for number in range(14)])
-    for settings, middles in ((FrameAverage(frames=(3,), stride=2), [2, 7]), (FrameAverage(frames=(3,), stride=2, step=3), [2, 5, 8, 11])):
+    for settings, middles in (
+        (FrameAverage(frames=(3,), stride=2), [2, 7]),
+        (FrameAverage(frames=(3,), stride=2, step=3), [2, 5, 8, 11]),
+    ):
         groups = list(frame_groups(source, settings))
         assert [int(group.target[0, 0, 0]) for group in groups] == middles
         assert [group.drawn["middle_frame"] for group in groups] == middles
@@ -162,24 +174,39 @@ def test_a_video_is_read_frame_by_frame(tmp_path: Path) -> None:
     file = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"MJPG"), 30, (48, 32))
     for level in range(0, 110, 10):
-        writer.write(cv2.merge([plain(level, 32, 48)[:, :, 0], plain(0, 32, 48)[:, :, 0], plain(200, 32, 48)[:, :, 0]]))
+        writer.write(
+            cv2.merge([plain(level, 32, 48)[:, :, 0], plain(0, 32, 48)[:, :, 0], plain(200, 32, 48)[:, :, 0]])
+        )
     writer.release()
     frames = list(frames_of(file))
     assert len(frames) == 11
     # Written blue, green, red; read red, green, blue.
     assert frames[5][16, 24].tolist() == pytest.approx([200, 0, 50], abs=6)
-    assert all(np.array_equal(one, other) for one, other in zip(frames[4:], frames_of(file, first=4), strict=True))
+    assert all(
+        np.array_equal(one, other) for one, other in zip(frames[4:], frames_of(file, first=4), strict=True)
+    )
     groups = list(frame_groups(file, FrameAverage(frames=(5,), response="linear")))
     assert [int(group.target[16, 24, 2]) for group in groups] == pytest.approx([20, 70], abs=6)
 
 
 def test_names_are_in_the_order_people_count() -> None:
     names = ["10.png", "9.png", "a2b10.png", "a2b9.png", "a.png", "009.png"]
-    assert sorted(names, key=natural_order) == ["9.png", "009.png", "10.png", "a2b9.png", "a2b10.png", "a.png"]
+    assert sorted(names, key=natural_order) == [
+        "9.png",
+        "009.png",
+        "10.png",
+        "a2b9.png",
+        "a2b10.png",
+        "a.png",
+    ]
 
 
 def test_the_variant_is_that_of_gopro() -> None:
-    assert [FrameAverage(response=response).variant for response in RESPONSES] == ["blur", "blur_gamma", "blur_gamma"]
+    assert [FrameAverage(response=response).variant for response in RESPONSES] == [
+        "blur",
+        "blur_gamma",
+        "blur_gamma",
+    ]
 
 
 def test_another_seed_draws_other_exposures() -> None:
@@ -193,7 +220,10 @@ def test_another_seed_draws_other_exposures() -> None:
         (lambda path: path / "gone.mp4", "it is not there"),
         (lambda path: path, "holds no frames"),
         (lambda path: folder_of(path, [plain(1)] * 4), "has 4 frames, but its first group needs 7"),
-        (lambda path: folder_of(path, [plain(1), plain(1, 18, 20)]), "frame 1 of .* is 20 × 18 px, those before it 20 × 16"),
+        (
+            lambda path: folder_of(path, [plain(1), plain(1, 18, 20)]),
+            "frame 1 of .* is 20 × 18 px, those before it 20 × 16",
+        ),
     ],
     ids=["missing", "empty", "short", "sizes"],
 )

@@ -23,7 +23,9 @@ def test_every_photo_is_kept_byte_for_byte_under_its_hash(tmp_path: Path) -> Non
     source = write_many(tmp_path / "in", 12)
     photoset = run(config_of(source), out=tmp_path / "out")
     photos = photoset.photos()
-    assert [photo.name for photo in sorted(photos, key=lambda photo: photo.name)] == [f"{seed:03d}.png" for seed in range(12)]
+    assert [photo.name for photo in sorted(photos, key=lambda photo: photo.name)] == [
+        f"{seed:03d}.png" for seed in range(12)
+    ]
     for photo in photos:
         assert (photoset.folder / photo.file).read_bytes() == (source / photo.name).read_bytes()
         assert photo.id == sha256_of_file(source / photo.name)
@@ -42,14 +44,19 @@ def test_every_split_has_photos_and_the_counts_say_how_many(tmp_path: Path) -> N
 def test_a_second_run_changes_no_byte_and_rewrites_no_photo(tmp_path: Path) -> None:
     source = write_many(tmp_path / "in", 6)
     first = run(config_of(source), out=tmp_path / "out")
-    before, times = everything_below(tmp_path / "out"), {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "originals").iterdir()}
+    before, times = (
+        everything_below(tmp_path / "out"),
+        {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "originals").iterdir()},
+    )
     second = run(config_of(source), out=tmp_path / "out")
     assert everything_below(tmp_path / "out") == before
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "originals").iterdir()} == times
     assert second.digest == first.digest
 
 
-def test_neither_the_place_nor_the_order_nor_earlier_runs_change_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_the_place_nor_the_order_nor_earlier_runs_change_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = write_many(tmp_path / "in", 8)
     run(config_of(source), out=tmp_path / "out")
     names = [path.name for path in source.iterdir()]
@@ -70,7 +77,9 @@ def test_other_names_give_the_same_ids_and_splits(tmp_path: Path) -> None:
     for place, path in enumerate(sorted(source.iterdir(), reverse=True)):
         shutil.copy(path, renamed / "deep" / f"x{place}.png")
     one, other = (run(config_of(folder), out=tmp_path / folder.name / ".out") for folder in (source, renamed))
-    assert [(photo.id, photo.split) for photo in one.photos()] == [(photo.id, photo.split) for photo in other.photos()]
+    assert [(photo.id, photo.split) for photo in one.photos()] == [
+        (photo.id, photo.split) for photo in other.photos()
+    ]
 
 
 def test_adding_photos_moves_none(tmp_path: Path) -> None:
@@ -88,7 +97,9 @@ def test_a_photo_taken_away_is_gone_after_the_next_run(tmp_path: Path) -> None:
     (tmp_path / "out" / "originals" / ".left-by-a-killed-run.png").write_bytes(b"half")
     (source / "003.png").unlink()
     photoset = run(config_of(source), out=tmp_path / "out")
-    assert {f"originals/{path.name}" for path in (tmp_path / "out" / "originals").iterdir()} == {photo.file for photo in photoset.photos()}
+    assert {f"originals/{path.name}" for path in (tmp_path / "out" / "originals").iterdir()} == {
+        photo.file for photo in photoset.photos()
+    }
     assert len(photoset.photos()) == 5
 
 
@@ -137,7 +148,9 @@ def test_what_cannot_be_used_is_listed_with_its_reason_and_stops_nothing(tmp_pat
         "liar.png": "mislabelled",
         "small.png": "too small",
     }
-    assert "says PNG (.png), the content is JPEG" in next(row.reason for row in report.left_out if row.name == "liar.png")
+    assert "says PNG (.png), the content is JPEG" in next(
+        row.reason for row in report.left_out if row.name == "liar.png"
+    )
     assert report.ignored == {"": 1, ".txt": 1}
     assert len(photoset.photos()) == 5
 
@@ -148,7 +161,10 @@ def test_reasons_are_the_same_when_the_photos_are_known_from_an_earlier_run(tmp_
     shutil.copy(source / "000.png", source / "liar.jpg")
     run(config_of(source), out=tmp_path / "out")
     strict = run(config_of(source, min_px=80), out=tmp_path / "strict")
-    assert [(row.name, row.kind) for row in Quarantine.load(strict.folder).left_out] == [("liar.jpg", "mislabelled"), ("small.png", "too small")]
+    assert [(row.name, row.kind) for row in Quarantine.load(strict.folder).left_out] == [
+        ("liar.jpg", "mislabelled"),
+        ("small.png", "too small"),
+    ]
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".jpeg", ".JPG", ".png", ".webp", ".tif", ".TIFF"])
@@ -211,7 +227,11 @@ def test_the_bundled_photos_have_their_origin_terms_and_fixed_split(tmp_path: Pa
     photoset = run(IngestConfig(), out=tmp_path / "out")
     photos = photoset.photos()
     assert photoset.counts == {"train": 6, "val": 1, "test": 3}
-    assert {photo.name for photo in photos if photo.split == "test"} == {"skimage/coffee.png", "sklearn/china.jpg", "skimage/rocket.jpg"}
+    assert {photo.name for photo in photos if photo.split == "test"} == {
+        "skimage/coffee.png",
+        "sklearn/china.jpg",
+        "skimage/rocket.jpg",
+    }
     assert all(photo.origin and photo.licence and photo.channels == 3 for photo in photos)
 
 
@@ -243,7 +263,10 @@ def one_photo_three_times(folder: Path) -> Path:
         (nothing_there, "no photo at .*no file there ends in"),
         (only_texts, r"all 2 files were left out \(2 not a photo \(a.jpg\); ignored by extension: 1 .txt\)"),
         (one_photo, "at least 3 different photos, .* has 1 usable"),
-        (one_photo_three_times, "at least 3 different photos, .* has 1 usable .*near duplicates count as one"),
+        (
+            one_photo_three_times,
+            "at least 3 different photos, .* has 1 usable .*near duplicates count as one",
+        ),
         (lambda folder: folder, "no folder "),
         (lambda folder: write(folder.with_suffix(".jpg"), picture(1)), "is a file; give the folder"),
     ],

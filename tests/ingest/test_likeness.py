@@ -16,7 +16,11 @@ from components.ingest.run import run
 
 
 def grouped(*pictures: np.ndarray, bits: int = 64) -> list[int]:
-    return near_duplicates(np.stack([thumbnail(each) for each in pictures]), np.array([each.shape[1] / each.shape[0] for each in pictures]), bits)
+    return near_duplicates(
+        np.stack([thumbnail(each) for each in pictures]),
+        np.array([each.shape[1] / each.shape[0] for each in pictures]),
+        bits,
+    )
 
 
 def brightened(pixels: np.ndarray) -> np.ndarray:
@@ -29,7 +33,9 @@ CHANGES = {
     "enlarged": lambda pixels: cv2.resize(pixels, None, fx=1.7, fy=1.7, interpolation=cv2.INTER_CUBIC),
     "brightened": brightened,
     "deepened": lambda pixels: pixels.astype(np.uint16) * 257,
-    "halved and re-encoded": lambda pixels: jpeg_roundtrip(cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 60),
+    "halved and re-encoded": lambda pixels: jpeg_roundtrip(
+        cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 60
+    ),
 }
 
 
@@ -87,7 +93,11 @@ def test_blocks_do_not_change_the_answer() -> None:
 def test_near_duplicates_never_stand_in_two_splits(tmp_path: Path) -> None:
     source = write_many(tmp_path / "in", 30)
     for seed in range(30):
-        write(source / f"{seed:03d} small.jpg", CHANGES["halved"](picture(seed, width=260, height=200)), quality=70)
+        write(
+            source / f"{seed:03d} small.jpg",
+            CHANGES["halved"](picture(seed, width=260, height=200)),
+            quality=70,
+        )
         write(source / f"{seed:03d} large.png", picture(seed, width=260, height=200))
     photoset = run(config_of(source), out=tmp_path / "out")
     sides: dict[str, set[str]] = {}

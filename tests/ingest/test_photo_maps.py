@@ -1,4 +1,6 @@
-"""Masks and depth maps beside photos: taken in by their names, kept byte for byte, left out with a reason where they do not fit."""
+"""Masks and depth maps beside photos: taken in by their names, kept byte for byte, left out with a
+reason where they do not fit.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +30,29 @@ def reasons(out: Path) -> dict[str, str]:
 
 
 def maps_of(photoset: PhotoSet) -> dict[str, list[tuple[str, str]]]:
-    return {photo.name: [(each.kind, each.name) for each in photo.maps] for photo in photoset.photos() if photo.maps}
+    return {
+        photo.name: [(each.kind, each.name) for each in photo.maps]
+        for photo in photoset.photos()
+        if photo.maps
+    }
 
 
 def test_maps_beside_a_photo_become_its_own_and_no_photos(tmp_path: Path) -> None:
     source = write_many(tmp_path / "in", 6)
     write(source / "deeper" / "b.jpg", picture(10))
     plain = run(config_of(source), out=tmp_path / "plain")
-    mask, depth = write(source / "deeper" / "b.mask.png", HALF), write(source / "deeper" / "b.DEPTH.png", DEPTH)
+    mask, depth = (
+        write(source / "deeper" / "b.mask.png", HALF),
+        write(source / "deeper" / "b.DEPTH.png", DEPTH),
+    )
     photoset = run(config_of(source), out=tmp_path / "out")
-    assert maps_of(photoset) == {"deeper/b.jpg": [("depth", "deeper/b.DEPTH.png"), ("mask", "deeper/b.mask.png")]}
+    assert maps_of(photoset) == {
+        "deeper/b.jpg": [("depth", "deeper/b.DEPTH.png"), ("mask", "deeper/b.mask.png")]
+    }
     assert (sum(photoset.counts.values()), reasons(tmp_path / "out")) == (7, {})
-    for each, path in zip(next(photo.maps for photo in photoset.photos() if photo.maps), (depth, mask), strict=True):
+    for each, path in zip(
+        next(photo.maps for photo in photoset.photos() if photo.maps), (depth, mask), strict=True
+    ):
         assert each.id == sha256_of_file(path)
         assert (photoset.folder / each.file).read_bytes() == path.read_bytes()
         assert each.size_bytes == path.stat().st_size
@@ -50,8 +63,21 @@ def test_maps_beside_a_photo_become_its_own_and_no_photos(tmp_path: Path) -> Non
 def test_a_set_without_maps_says_nothing_of_them_and_keeps_its_digest(tmp_path: Path) -> None:
     photoset = run(config_of(write_many(tmp_path / "in", 6)), out=tmp_path / "out")
     assert b"maps" not in (photoset.folder / PhotoSet.TABLE).read_bytes()
-    photo = Photo(id="ab", file="originals/ab.png", name="a.png", size_bytes=9, width=64, height=64, channels=3, bits=8, split="train", group="ab")
-    assert digest_of(photo) == "bcc7ab90a0eeb2023578ef692d41fcdc87aa2adbf3be16c873ea26dc4d15f260", "that of the time before maps"
+    photo = Photo(
+        id="ab",
+        file="originals/ab.png",
+        name="a.png",
+        size_bytes=9,
+        width=64,
+        height=64,
+        channels=3,
+        bits=8,
+        split="train",
+        group="ab",
+    )
+    assert digest_of(photo) == "bcc7ab90a0eeb2023578ef692d41fcdc87aa2adbf3be16c873ea26dc4d15f260", (
+        "that of the time before maps"
+    )
 
 
 def test_a_map_that_is_taken_away_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
@@ -86,7 +112,10 @@ def test_what_fits_no_photo_is_left_out_with_its_reason(tmp_path: Path) -> None:
         "002.mask.png": "empty: it is 0 everywhere, so nothing would move",
         "003.depth.png": "not 16 bits: a depth map holds millimetres in 16 bits, this one has 8",
         "005.mask.png": "not a photo: no JPEG, PNG, WebP or TIFF in it",
-        "alone.mask.png": "no photo: a mask of alone.jpg, .png, .webp or .tif, and none lies beside it; rename it if it is a photo itself",
+        "alone.mask.png": (
+            "no photo: a mask of alone.jpg, .png, .webp or .tif, and none lies beside it; rename it if it is"
+            " a photo itself"
+        ),
         "copy.mask.png": "second mask: 004.mask.png is that of the same photo, 004.png",
         "tiny.mask.png": "photo left out: tiny.png, whose mask this is, is not used",
         "tiny.png": "too small: 20 × 20 px, the shorter side must have ingest.min_px = 64",
@@ -103,7 +132,9 @@ def test_a_map_has_the_size_of_the_photo_as_it_lies_upright(tmp_path: Path) -> N
     exif[0x0112] = 6
     write(source / "turned.jpg", lying, exif=exif)
     write(source / "turned.mask.png", np.ascontiguousarray(HALF.T))
-    assert maps_of(run(config_of(source), out=tmp_path / "out")) == {"turned.jpg": [("mask", "turned.mask.png")]}
+    assert maps_of(run(config_of(source), out=tmp_path / "out")) == {
+        "turned.jpg": [("mask", "turned.mask.png")]
+    }
 
 
 def test_maps_alone_are_no_photos(tmp_path: Path) -> None:

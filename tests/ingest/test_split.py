@@ -24,7 +24,14 @@ def numbered(share: float) -> str:
 
 
 def test_the_number_of_an_id_decides() -> None:
-    assert [split_of(numbered(share), ByContent()) for share in (0.0, 0.79, 0.81, 0.89, 0.91, 0.99)] == ["train", "train", "val", "val", "test", "test"]
+    assert [split_of(numbered(share), ByContent()) for share in (0.0, 0.79, 0.81, 0.89, 0.91, 0.99)] == [
+        "train",
+        "train",
+        "val",
+        "val",
+        "test",
+        "test",
+    ]
 
 
 def test_shares_come_out_as_asked() -> None:
@@ -67,8 +74,15 @@ def test_a_full_set_is_not_touched() -> None:
 @given(st.lists(st.integers(0, 25), min_size=1, max_size=40), st.randoms(use_true_random=False))
 def test_no_group_ever_spans_two_splits_and_nothing_is_lost(labels: list[int], rng: object) -> None:
     photos = sorted(ids(len(labels)))
-    groups = [[photo for photo, label in zip(photos, labels, strict=True) if label == wanted] for wanted in sorted(set(labels))]
-    verdict = decide(groups, {photo: split_of(photo, ByContent(train=0.4, val=0.3, test=0.3)) for photo in photos}, ByContent(train=0.4, val=0.3, test=0.3))
+    groups = [
+        [photo for photo, label in zip(photos, labels, strict=True) if label == wanted]
+        for wanted in sorted(set(labels))
+    ]
+    verdict = decide(
+        groups,
+        {photo: split_of(photo, ByContent(train=0.4, val=0.3, test=0.3)) for photo in photos},
+        ByContent(train=0.4, val=0.3, test=0.3),
+    )
     for group in groups:
         assert len({verdict.splits[photo] for photo in group if photo in verdict.splits}) == 1
     assert sorted([*verdict.splits, *verdict.left_out]) == photos
@@ -80,7 +94,11 @@ def test_no_group_ever_spans_two_splits_and_nothing_is_lost(labels: list[int], r
 def test_a_photo_added_moves_no_photo_of_a_full_set(count: int, more: int) -> None:
     def settled(number: int) -> dict[str, Split]:
         photos = sorted(ids(number))
-        return decide([[photo] for photo in photos], {photo: split_of(photo, ByContent()) for photo in photos}, ByContent()).splits
+        return decide(
+            [[photo] for photo in photos],
+            {photo: split_of(photo, ByContent()) for photo in photos},
+            ByContent(),
+        ).splits
 
     few, many = settled(60 + count), settled(60 + count + more)
     assert {photo: many[photo] for photo in few} == few
@@ -94,7 +112,10 @@ def test_the_share_of_an_id_lies_in_the_unit_interval() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"split": {"kind": "by_content", "train": 0.8, "val": 0.3, "test": 0.1}}, "must be 1, got 0.8 \\+ 0.3 \\+ 0.1 = 1.2"),
+        (
+            {"split": {"kind": "by_content", "train": 0.8, "val": 0.3, "test": 0.1}},
+            "must be 1, got 0.8 \\+ 0.3 \\+ 0.1 = 1.2",
+        ),
         ({"split": {"kind": "by_folder"}}, "the bundled photos have a split of their own"),
         ({"split": {"kind": "by_name"}}, "by_content"),
         ({"min_px": 4}, "greater than or equal to 16"),

@@ -1,4 +1,5 @@
-"""LPIPS: skipped with its reason when the AlexNet weights are absent or damaged, measured when they are there; never downloaded.
+"""LPIPS: skipped with its reason when the AlexNet weights are absent or damaged, measured when they
+are there; never downloaded.
 
 The stand-in weights are drawn from a seed: they prove the wiring, not the published values.
 """

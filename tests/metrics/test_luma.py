@@ -1,4 +1,6 @@
-"""Super-resolution's PSNR and SSIM: levels by hand, agreement with independent code on real photos, the border, refusal."""
+"""Super-resolution's PSNR and SSIM: levels by hand, agreement with independent code on real photos,
+the border, refusal.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,15 @@ from components.metrics.luma import luma_levels
 
 FUNCTIONS = pytest.mark.parametrize("function", [psnr_y_crop4, ssim_y_crop4])
 # MATLAB's rgb2ycbcr of pure colours, by the table of BT.601 (8 bit, studio range).
-KNOWN = {(0, 0, 0): 16, (255, 255, 255): 235, (255, 0, 0): 81, (0, 255, 0): 145, (0, 0, 255): 41, (255, 255, 0): 210, (128, 128, 128): 126}
+KNOWN = {
+    (0, 0, 0): 16,
+    (255, 255, 255): 235,
+    (255, 0, 0): 81,
+    (0, 255, 0): 145,
+    (0, 0, 255): 41,
+    (255, 255, 0): 210,
+    (128, 128, 128): 126,
+}
 
 
 def as_tensor(photo: np.ndarray) -> Tensor:
@@ -31,7 +41,9 @@ def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
     folder, noise, made = Path(skimage.__file__).parent / "data", np.random.default_rng(3), []
     for name in ("astronaut.png", "coffee.png", "chelsea.png"):
         target = np.asarray(Image.open(folder / name).convert("RGB"))[:181, :157]
-        blurred = (target.astype(float) + np.roll(target, 2, 1) + np.roll(target, 3, 0)) / 3 + noise.normal(0, 5, target.shape)
+        blurred = (target.astype(float) + np.roll(target, 2, 1) + np.roll(target, 3, 0)) / 3 + noise.normal(
+            0, 5, target.shape
+        )
         made.append((np.clip(np.rint(blurred), 0, 255).astype(np.uint8), target))
     return made
 
@@ -54,16 +66,24 @@ def test_both_agree_with_skimage_on_real_photos(pairs: list[tuple[np.ndarray, np
 
     for photos in pairs:
         x, y = (np.floor(rgb2ycbcr(photo)[4:-4, 4:-4, 0] + 0.5 + 1e-9) for photo in photos)
-        _, full = structural_similarity(x, y, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, full=True)
-        assert ssim_y_crop4(*map(as_tensor, photos)).item() == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-6)
-        assert psnr_y_crop4(*map(as_tensor, photos)).item() == pytest.approx(peak_signal_noise_ratio(x, y, data_range=255), abs=1e-9)
+        _, full = structural_similarity(
+            x, y, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, full=True
+        )
+        assert ssim_y_crop4(*map(as_tensor, photos)).item() == pytest.approx(
+            full[5:-5, 5:-5].mean(), abs=1e-6
+        )
+        assert psnr_y_crop4(*map(as_tensor, photos)).item() == pytest.approx(
+            peak_signal_noise_ratio(x, y, data_range=255), abs=1e-9
+        )
 
 
 def test_brightness_agrees_with_skimages_conversion(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
     from skimage.color import rgb2ycbcr
 
     for _, target in pairs:
-        assert np.array_equal(luma_levels(as_tensor(target))[0, 0].numpy(), np.floor(rgb2ycbcr(target)[:, :, 0] + 0.5 + 1e-9))  # a hair, for halves
+        assert np.array_equal(
+            luma_levels(as_tensor(target))[0, 0].numpy(), np.floor(rgb2ycbcr(target)[:, :, 0] + 0.5 + 1e-9)
+        )  # a hair, for halves
 
 
 @FUNCTIONS
@@ -83,7 +103,9 @@ def test_order_does_not_matter_and_a_batch_gives_each_photo_its_own_value(functi
     generator = torch.Generator().manual_seed(1)
     x, y = (torch.rand(3, 3, 30, 26, generator=generator) for _ in range(2))
     assert function(y, x).tolist() == function(x, y).tolist()
-    assert function(x, y).tolist() == pytest.approx([function(x[i : i + 1], y[i : i + 1]).item() for i in range(3)])
+    assert function(x, y).tolist() == pytest.approx(
+        [function(x[i : i + 1], y[i : i + 1]).item() for i in range(3)]
+    )
     assert function(x, y).dtype == torch.float64
 
 

@@ -1,4 +1,6 @@
-"""PSNR and SSIM: values one can check by hand, properties, agreement with independent code on real photos, refusal."""
+"""PSNR and SSIM: values one can check by hand, properties, agreement with independent code on real
+photos, refusal.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,12 @@ from components.metrics import METRICS, PRIMARY, measurable, metric_named, psnr_
 from components.metrics.ssim import gaussian_weights
 
 GOPRO = Path(__file__).parents[2].parent / "shared" / "data" / "gopro_pairs"
-KNOWN = {"campus": (22.8665, 0.636615), "flower": (25.1070, 0.820987), "istanbul": (24.0500, 0.716955), "park_path": (20.2802, 0.548571)}
+KNOWN = {
+    "campus": (22.8665, 0.636615),
+    "flower": (25.1070, 0.820987),
+    "istanbul": (24.0500, 0.716955),
+    "park_path": (20.2802, 0.548571),
+}
 FUNCTIONS = pytest.mark.parametrize("function", [psnr_rgb, ssim_gauss11_rgb])
 
 
@@ -31,7 +38,10 @@ def photos() -> dict[str, np.ndarray]:
     import skimage
 
     folder = Path(skimage.__file__).parent / "data"
-    return {name: np.asarray(Image.open(folder / name).convert("RGB"))[:301, :277] for name in ("astronaut.png", "coffee.png", "chelsea.png")}
+    return {
+        name: np.asarray(Image.open(folder / name).convert("RGB"))[:301, :277]
+        for name in ("astronaut.png", "coffee.png", "chelsea.png")
+    }
 
 
 def worsened(photo: np.ndarray) -> np.ndarray:
@@ -96,7 +106,9 @@ def test_the_window_sums_to_one_and_falls_by_its_sigma() -> None:
 @FUNCTIONS
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**31), height=st.integers(11, 40), width=st.integers(11, 40))
-def test_order_does_not_matter_and_nothing_beats_the_photo_itself(function, seed: int, height: int, width: int) -> None:
+def test_order_does_not_matter_and_nothing_beats_the_photo_itself(
+    function, seed: int, height: int, width: int
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     x, y = (torch.rand(1, 3, height, width, generator=generator) for _ in range(2))
     value = function(x, y).item()
@@ -113,7 +125,9 @@ def test_a_batch_gives_each_photo_the_value_it_has_alone(function) -> None:
     assert function(x, y).dtype == torch.float64
 
 
-def test_ssim_does_not_depend_on_how_a_photo_is_cut_into_strips(monkeypatch: pytest.MonkeyPatch, photos: dict[str, np.ndarray]) -> None:
+def test_ssim_does_not_depend_on_how_a_photo_is_cut_into_strips(
+    monkeypatch: pytest.MonkeyPatch, photos: dict[str, np.ndarray]
+) -> None:
     import components.metrics.ssim as module
 
     target, off = as_tensor(photos["coffee.png"]), as_tensor(worsened(photos["coffee.png"]))
@@ -127,12 +141,24 @@ def test_psnr_and_ssim_agree_with_skimage_on_real_photos(photos: dict[str, np.nd
 
     for photo in photos.values():
         off = worsened(photo)
-        # skimage leaves out half a window at each border when it averages (its `crop`), so its mean is over whole windows too.
+        # skimage leaves out half a window at each border when it averages (its `crop`), so its mean
+        # is over whole windows too.
         _, full = structural_similarity(
-            photo / 255.0, off / 255.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0, channel_axis=-1, full=True
+            photo / 255.0,
+            off / 255.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=1.0,
+            channel_axis=-1,
+            full=True,
         )
-        assert ssim_gauss11_rgb(as_tensor(off), as_tensor(photo)).item() == pytest.approx(full[5:-5, 5:-5].mean(), abs=2e-6)
-        assert psnr_rgb(as_tensor(off), as_tensor(photo)).item() == pytest.approx(peak_signal_noise_ratio(photo, off), abs=1e-5)
+        assert ssim_gauss11_rgb(as_tensor(off), as_tensor(photo)).item() == pytest.approx(
+            full[5:-5, 5:-5].mean(), abs=2e-6
+        )
+        assert psnr_rgb(as_tensor(off), as_tensor(photo)).item() == pytest.approx(
+            peak_signal_noise_ratio(photo, off), abs=1e-5
+        )
 
 
 def test_psnr_agrees_with_torchmetrics_on_real_photos(photos: dict[str, np.ndarray]) -> None:
@@ -140,13 +166,21 @@ def test_psnr_agrees_with_torchmetrics_on_real_photos(photos: dict[str, np.ndarr
 
     for photo in photos.values():
         target, off = as_tensor(photo), as_tensor(worsened(photo))
-        assert psnr_rgb(off, target).item() == pytest.approx(peak_signal_noise_ratio(off, target, data_range=1.0).item(), abs=1e-4)
+        assert psnr_rgb(off, target).item() == pytest.approx(
+            peak_signal_noise_ratio(off, target, data_range=1.0).item(), abs=1e-4
+        )
 
 
-@pytest.mark.skipif(not GOPRO.is_dir(), reason="the shared GoPro pairs lie beside the checkout only where Refocus is developed")
+@pytest.mark.skipif(
+    not GOPRO.is_dir(),
+    reason="the shared GoPro pairs lie beside the checkout only where Refocus is developed",
+)
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_gopro_pairs_have_their_known_values(name: str) -> None:
-    blurred, target = (as_tensor(np.asarray(Image.open(GOPRO / kind / f"{name}.png").convert("RGB"))) for kind in ("blur", "sharp"))
+    blurred, target = (
+        as_tensor(np.asarray(Image.open(GOPRO / kind / f"{name}.png").convert("RGB")))
+        for kind in ("blur", "sharp")
+    )
     psnr, ssim = KNOWN[name]
     assert psnr_rgb(blurred, target).item() == pytest.approx(psnr, abs=1e-4)
     assert ssim_gauss11_rgb(blurred, target).item() == pytest.approx(ssim, abs=1e-6)
@@ -193,7 +227,9 @@ GOOD = torch.full((1, 3, 12, 12), 0.5)
         ((GOOD * 255).byte(), (GOOD * 255).byte(), "divide 8-bit values by 255"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_words(function, restored: Tensor, target: Tensor, words: str) -> None:
+def test_what_cannot_be_compared_is_refused_in_words(
+    function, restored: Tensor, target: Tensor, words: str
+) -> None:
     with pytest.raises(InputError, match=words):
         function(restored, target)
 
@@ -223,6 +259,15 @@ def test_naming_metrics_does_not_load_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys, components.evaluate.config; print('torch' in sys.modules, 'cv2' in sys.modules, 'matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    code = (
+        "import sys, components.evaluate.config; print('torch' in sys.modules, 'cv2' in sys.modules,"
+        " 'matplotlib' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
     assert done.stdout.split() == ["False", "False", "False"]

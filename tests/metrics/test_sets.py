@@ -1,4 +1,5 @@
-"""FID and KID: the mathematics on arrays with known answers, then the road from photos through a stand-in InceptionV3. Never downloaded.
+"""FID and KID: the mathematics on arrays with known answers, then the road from photos through a
+stand-in InceptionV3. Never downloaded.
 
 The stand-in weights are drawn from a seed: they prove the wiring, not the published values.
 """
@@ -15,7 +16,15 @@ from scipy.linalg import sqrtm
 import components.metrics.inception as module
 from components.core.errors import InputError, WeightsError
 from components.core.files import sha256_of_file
-from components.metrics import SET_METRICS, any_metric, frechet_distance, kernel_distance, measurable_sets, metric_named, set_metric_named
+from components.metrics import (
+    SET_METRICS,
+    any_metric,
+    frechet_distance,
+    kernel_distance,
+    measurable_sets,
+    metric_named,
+    set_metric_named,
+)
 from components.metrics.inception import FILES, inception_features, inception_missing
 
 BOTH = pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
@@ -53,7 +62,9 @@ def test_fewer_photos_than_features_need_no_root_of_a_singular_matrix() -> None:
     spread = np.cov(made, rowvar=False), np.cov(wanted, rowvar=False)
     # The same through eigenvalues, which for singular matrices come out a little off, and complex.
     shared = np.sqrt(np.linalg.eigvals(spread[0] @ spread[1]).astype(complex)).real.sum()
-    paper = np.sum((made.mean(0) - wanted.mean(0)) ** 2) + np.trace(spread[0]) + np.trace(spread[1]) - 2 * shared
+    paper = (
+        np.sum((made.mean(0) - wanted.mean(0)) ** 2) + np.trace(spread[0]) + np.trace(spread[1]) - 2 * shared
+    )
     assert frechet_distance(made, wanted) == pytest.approx(paper, rel=1e-5)
 
 
@@ -71,8 +82,11 @@ def test_a_set_is_near_itself_and_order_does_not_matter(distance) -> None:
 
 
 def test_kernel_distance_of_a_small_example_is_by_hand() -> None:
-    # d = 1. made 0, 1: one pair, (0·1 + 1)³ = 1. wanted 1, 2: (2 + 1)³ = 27. Across: 0·1, 0·2 -> 1, 1; 1·1 -> 8; 1·2 -> 27; mean 37/4.
-    assert kernel_distance(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])) == pytest.approx(1 + 27 - 2 * 37 / 4)
+    # d = 1. made 0, 1: one pair, (0·1 + 1)³ = 1. wanted 1, 2: (2 + 1)³ = 27. Across: 0·1, 0·2 -> 1,
+    # 1; 1·1 -> 8; 1·2 -> 27; mean 37/4.
+    assert kernel_distance(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])) == pytest.approx(
+        1 + 27 - 2 * 37 / 4
+    )
 
 
 def test_kernel_distance_of_sets_of_one_kind_is_zero_on_average_however_small() -> None:
@@ -88,9 +102,13 @@ def test_both_agree_with_the_library_that_published_values_come_from() -> None:
 
     made, wanted = np.abs(drawn(12, 60, 8)), np.abs(drawn(13, 60, 8)) * 1.3
     x, y = torch.from_numpy(made), torch.from_numpy(wanted)
-    theirs = fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), False)[KEY_METRIC_FID]
+    theirs = fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), False)[
+        KEY_METRIC_FID
+    ]
     assert frechet_distance(made, wanted) == pytest.approx(theirs, rel=1e-9)
-    whole = kid_features_to_metric(x, y, kid_subsets=1, kid_subset_size=60, verbose=False)[KEY_METRIC_KID_MEAN]
+    whole = kid_features_to_metric(x, y, kid_subsets=1, kid_subset_size=60, verbose=False)[
+        KEY_METRIC_KID_MEAN
+    ]
     assert kernel_distance(made, wanted) == pytest.approx(whole, rel=1e-9)
 
 
@@ -104,7 +122,9 @@ def test_both_agree_with_the_library_that_published_values_come_from() -> None:
         (np.full((5, 4), np.nan), np.zeros((5, 4)), "must be finite"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_words(distance, made: np.ndarray, wanted: np.ndarray, words: str) -> None:
+def test_what_cannot_be_compared_is_refused_in_words(
+    distance, made: np.ndarray, wanted: np.ndarray, words: str
+) -> None:
     with pytest.raises(InputError, match=words):
         distance(made, wanted)
 
@@ -131,7 +151,9 @@ def drawn_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=FILES)
-def stand_in(request: pytest.FixtureRequest, empty_hub: Path, drawn_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def stand_in(
+    request: pytest.FixtureRequest, empty_hub: Path, drawn_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """The drawn weights under either of the file's names."""
     empty_hub.mkdir(parents=True)
     (empty_hub / request.param).symlink_to(drawn_weights)
@@ -168,7 +190,9 @@ def test_a_damaged_weights_file_is_told_from_a_missing_one(empty_hub: Path) -> N
     assert "6726825d" in str(inception_missing())
 
 
-def test_a_file_of_the_right_checksum_that_would_run_code_is_refused(empty_hub: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_of_the_right_checksum_that_would_run_code_is_refused(
+    empty_hub: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return Path.touch, (tmp_path / "sprung",)  # type: ignore[return-value]

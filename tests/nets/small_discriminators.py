@@ -1,4 +1,6 @@
-"""What the tests of the discriminators share: a part from its recipe form, its net, something to judge."""
+"""What the tests of the discriminators share: a part from its recipe form, its net, something to
+judge.
+"""
 
 from __future__ import annotations
 

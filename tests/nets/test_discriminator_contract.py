@@ -1,4 +1,6 @@
-"""One contract over every kind of discriminator, small: sizes, gradients, seeds, saving, spectral normalisation."""
+"""One contract over every kind of discriminator, small: sizes, gradients, seeds, saving, spectral
+normalisation.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,26 @@ SMALL: list[dict[str, Any]] = [
     {"kind": "pixel", "width": 4},
     {"kind": "pixel", "width": 4, "norm": "none", "conditional": True},
     {"kind": "patch_dense", "layers": 2, "width": 4, "dense": 8, "crop_px": 32},
-    {"kind": "patch_dense", "layers": 2, "width": 4, "dense": 8, "crop_px": 64, "shrink": 2, "spectral_norm": True, "sigmoid": False},
+    {
+        "kind": "patch_dense",
+        "layers": 2,
+        "width": 4,
+        "dense": 8,
+        "crop_px": 64,
+        "shrink": 2,
+        "spectral_norm": True,
+        "sigmoid": False,
+    },
     {"kind": "srgan", "width": 4, "dense": 8, "crop_px": 32},
-    {"kind": "srgan", "width": 4, "head": "map", "norm_first": False, "bias": "all", "padding": "keras", "conditional": True},
+    {
+        "kind": "srgan",
+        "width": 4,
+        "head": "map",
+        "norm_first": False,
+        "bias": "all",
+        "padding": "keras",
+        "conditional": True,
+    },
 ]
 
 
@@ -40,7 +59,9 @@ def test_a_discriminator_survives_its_json(config: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("config", SMALL, ids=name_of)
-def test_the_smallest_photo_is_judged_and_one_px_less_is_refused_or_all_the_same(config: dict[str, Any]) -> None:
+def test_the_smallest_photo_is_judged_and_one_px_less_is_refused_or_all_the_same(
+    config: dict[str, Any],
+) -> None:
     part = part_of(config)
     net = part.build(seed=0)
     photo = photo_of(part.smallest_px)
@@ -115,18 +136,32 @@ def test_weights_survive_a_save_and_load_bit_for_bit(config: dict[str, Any]) -> 
     other.load_state_dict(load(save(net.state_dict())))
     kept, loaded = net.state_dict(), other.state_dict()
     assert all(torch.equal(kept[name], loaded[name]) for name in kept)
-    assert torch.equal(logits_of(part, net.eval(), part.fixed_px or 64), logits_of(part, other.eval(), part.fixed_px or 64))
+    assert torch.equal(
+        logits_of(part, net.eval(), part.fixed_px or 64), logits_of(part, other.eval(), part.fixed_px or 64)
+    )
 
 
-@pytest.mark.parametrize("config", [config | {"spectral_norm": True} for config in SMALL if "spectral_norm" not in config], ids=name_of)
+@pytest.mark.parametrize(
+    "config",
+    [config | {"spectral_norm": True} for config in SMALL if "spectral_norm" not in config],
+    ids=name_of,
+)
 def test_spectral_norm_brings_every_weights_largest_singular_value_to_one(config: dict[str, Any]) -> None:
     part = part_of(config)
     net = part.build(seed=0)
     for _ in range(30):
         logits_of(part, net, part.fixed_px or 48, batch=2)
-    found = [torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    found = [
+        torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
+        for layer in net.modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
     assert len(found) == len(
-        [layer for layer in part.model_copy(update={"spectral_norm": False}).build(0).modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+        [
+            layer
+            for layer in part.model_copy(update={"spectral_norm": False}).build(0).modules()
+            if isinstance(layer, nn.Conv2d | nn.Linear)
+        ]
     )
     assert found == pytest.approx([1.0] * len(found), abs=0.02)
 
@@ -165,7 +200,11 @@ def test_a_gradient_penalty_reaches_every_weight(config: dict[str, Any]) -> None
     photo = photo_of(part.fixed_px or 64, batch=2).requires_grad_()
     (slope,) = torch.autograd.grad(net(part.view(photo, photo.detach())).sum(), photo, create_graph=True)
     slope.square().sum().backward()
-    assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in net.parameters() if weight.ndim > 1)
+    assert all(
+        weight.grad is not None and weight.grad.abs().max() > 0
+        for weight in net.parameters()
+        if weight.ndim > 1
+    )
 
 
 @pytest.mark.parametrize("config", SMALL, ids=name_of)

@@ -1,4 +1,6 @@
-"""Discriminators: sizes, maps, layer tables and receptive fields equal to the published ones; what they are shown; Keras' ways."""
+"""Discriminators: sizes, maps, layer tables and receptive fields equal to the published ones; what
+they are shown; Keras' ways.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,22 @@ KERAS_BATCH = {"kind": "batch", "epsilon": 1e-3, "momentum": 0.01}
 OFFICIAL_DEBLURGAN = {"kind": "patchgan"}
 OFFICIAL_PIX2PIX = {"kind": "patchgan", "conditional": True, "norm": "batch", "bias": "ends"}
 SEED_A = {"kind": "patch_dense"}
-SEED_B = {"kind": "srgan", "head": "map", "norm_first": False, "bias": "all", "padding": "keras", "norm": KERAS_BATCH | {"momentum": 0.2}, "first": "glorot"}
-SEED_C = {"kind": "patchgan", "penultimate": False, "norm": KERAS_BATCH, "padding": "keras", "first": "glorot"}
+SEED_B = {
+    "kind": "srgan",
+    "head": "map",
+    "norm_first": False,
+    "bias": "all",
+    "padding": "keras",
+    "norm": KERAS_BATCH | {"momentum": 0.2},
+    "first": "glorot",
+}
+SEED_C = {
+    "kind": "patchgan",
+    "penultimate": False,
+    "norm": KERAS_BATCH,
+    "padding": "keras",
+    "first": "glorot",
+}
 SEED_D = {"kind": "patchgan", "conditional": True, "norm": KERAS_BATCH, "bias": "last"}
 PAPER_SRGAN = {"kind": "srgan"}
 
@@ -42,7 +58,11 @@ def map_side(part: DiscriminatorPart, side: int) -> int:
 
 def convolutions(net: nn.Module) -> list[tuple[int, int, int]]:
     """Channels, kernel and stride of each convolution."""
-    return [(layer.out_channels, layer.kernel_size[0], layer.stride[0]) for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    return [
+        (layer.out_channels, layer.kernel_size[0], layer.stride[0])
+        for layer in net.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
 
 
 def felt_px(net: nn.Module, channels: int, side: int) -> list[int]:
@@ -101,7 +121,9 @@ def test_maps_are_as_large_as_published(config: dict[str, Any], side: int, publi
 def test_the_deblurgan_guides_dense_layers_read_a_map_of_16_by_16() -> None:
     net = on_paper(PatchDense())
     assert net.convolutions(torch.empty(1, 3, 256, 256, device="meta")).shape == (1, 1, 16, 16)
-    assert [(layer.in_features, layer.out_features) for layer in net.modules() if isinstance(layer, nn.Linear)] == [(256, 1024), (1024, 1)]
+    assert [
+        (layer.in_features, layer.out_features) for layer in net.modules() if isinstance(layer, nn.Linear)
+    ] == [(256, 1024), (1024, 1)]
     assert [type(layer) for layer in net.dense] == [nn.Linear, nn.Tanh, nn.Linear, nn.Sigmoid]  # A-15
 
 
@@ -112,18 +134,46 @@ def test_the_deblurgan_guides_dense_layers_read_a_map_of_16_by_16() -> None:
         (SEED_A, [(64, 4, 2), (64, 4, 2), (128, 4, 2), (256, 4, 2), (512, 4, 1), (1, 4, 1)]),  # A-11 to A-14
         (
             SEED_B,  # B-10
-            [(64, 3, 1), (64, 3, 2), (128, 3, 1), (128, 3, 2), (256, 3, 1), (256, 3, 2), (512, 3, 1), (512, 3, 2), (1024, 1, 1), (1, 1, 1)],
+            [
+                (64, 3, 1),
+                (64, 3, 2),
+                (128, 3, 1),
+                (128, 3, 2),
+                (256, 3, 1),
+                (256, 3, 2),
+                (512, 3, 1),
+                (512, 3, 2),
+                (1024, 1, 1),
+                (1, 1, 1),
+            ],
         ),
-        (PAPER_SRGAN, [(64, 3, 1), (64, 3, 2), (128, 3, 1), (128, 3, 2), (256, 3, 1), (256, 3, 2), (512, 3, 1), (512, 3, 2)]),
+        (
+            PAPER_SRGAN,
+            [
+                (64, 3, 1),
+                (64, 3, 2),
+                (128, 3, 1),
+                (128, 3, 2),
+                (256, 3, 1),
+                (256, 3, 2),
+                (512, 3, 1),
+                (512, 3, 2),
+            ],
+        ),
         (SEED_C, [(64, 4, 2), (128, 4, 2), (256, 4, 2), (1, 4, 1)]),  # C-05
         (SEED_D, [(64, 4, 2), (128, 4, 2), (256, 4, 2), (512, 4, 1), (1, 4, 1)]),  # D-14
         ({"kind": "pixel"}, [(64, 1, 1), (128, 1, 1), (1, 1, 1)]),  # D-08
         ({"kind": "patchgan", "layers": 1}, [(64, 4, 2), (128, 4, 1), (1, 4, 1)]),  # D-09
-        ({"kind": "patchgan", "layers": 5}, [(64, 4, 2), (128, 4, 2), (256, 4, 2), (512, 4, 2), (512, 4, 2), (512, 4, 1), (1, 4, 1)]),  # D-10
+        (
+            {"kind": "patchgan", "layers": 5},
+            [(64, 4, 2), (128, 4, 2), (256, 4, 2), (512, 4, 2), (512, 4, 2), (512, 4, 1), (1, 4, 1)],
+        ),  # D-10
     ],
     ids=name_of,
 )
-def test_convolutions_are_those_of_the_published_table(config: dict[str, Any], table: list[tuple[int, int, int]]) -> None:
+def test_convolutions_are_those_of_the_published_table(
+    config: dict[str, Any], table: list[tuple[int, int, int]]
+) -> None:
     assert convolutions(on_paper(part_of(config))) == table
 
 
@@ -135,7 +185,10 @@ def test_the_srgan_guide_normalises_behind_the_rectifier_and_the_paper_before_it
     assert guide[-4:] == ["SharedBatchNorm2d", "Conv2d", "LeakyReLU", "Conv2d"]
 
 
-@pytest.mark.parametrize(("bias", "having"), [("all", [True] * 5), ("ends", [True, False, False, False, True]), ("last", [False] * 4 + [True])])
+@pytest.mark.parametrize(
+    ("bias", "having"),
+    [("all", [True] * 5), ("ends", [True, False, False, False, True]), ("last", [False] * 4 + [True])],
+)
 def test_bias_says_which_convolutions_have_one(bias: str, having: list[bool]) -> None:
     net = on_paper(part_of({"kind": "patchgan", "bias": bias, "norm": "batch"}))
     assert [layer.bias is not None for layer in net.modules() if isinstance(layer, nn.Conv2d)] == having
@@ -192,7 +245,8 @@ def test_a_conditional_discriminator_is_shown_the_input_and_then_the_photo() -> 
 
 
 def test_a_smaller_input_is_enlarged_bicubically_beside_the_photo() -> None:
-    # A cubic spline draws a straight line exactly; px centres of the ×4 photo lie at (i + 1/2) / 4 - 1/2 of the small one.
+    # A cubic spline draws a straight line exactly; px centres of the ×4 photo lie at (i + 1/2) / 4
+    # - 1/2 of the small one.
     small = torch.arange(12.0).expand(1, 3, 12, 12)
     photo = torch.zeros(1, 3, 48, 48)
     shown = PatchGAN(conditional=True).view(photo, small)
@@ -203,14 +257,19 @@ def test_a_smaller_input_is_enlarged_bicubically_beside_the_photo() -> None:
 
 def test_enlargement_is_that_of_pillow() -> None:
     small = torch.rand(6, 5, generator=torch.Generator().manual_seed(0))
-    theirs = torch.from_numpy(np.array(Image.fromarray(small.numpy()).resize((20, 24), Image.Resampling.BICUBIC)))
+    theirs = torch.from_numpy(
+        np.array(Image.fromarray(small.numpy()).resize((20, 24), Image.Resampling.BICUBIC))
+    )
     shown = Pixel(conditional=True).view(torch.zeros(1, 3, 24, 20), small.expand(1, 3, 6, 5))
     torch.testing.assert_close(shown[0, 0], theirs, rtol=0, atol=1e-5)
 
 
 def test_two_scales_see_the_photo_and_its_half_and_share_the_loss_by_their_weights() -> None:
     # C-18: 256 and 128 px, 0.6 : 0.4.
-    whole, half = (part_of({"kind": "patchgan", "weight": weight, "shrink": shrink}) for weight, shrink in ((0.6, 1), (0.4, 2)))
+    whole, half = (
+        part_of({"kind": "patchgan", "weight": weight, "shrink": shrink})
+        for weight, shrink in ((0.6, 1), (0.4, 2))
+    )
     photo = photo_of(256)
     assert torch.equal(whole.view(photo, photo), photo)
     assert half.view(photo, photo).shape == (1, 3, 128, 128)
@@ -218,7 +277,9 @@ def test_two_scales_see_the_photo_and_its_half_and_share_the_loss_by_their_weigh
     assert [part.receptive_field_px for part in (whole, half)] == [70, 140]
     assert [map_side(whole, 256), map_side(half, 128)] == [30, 14]
     assert whole.weight + half.weight == pytest.approx(1.0)
-    assert not torch.equal(next(whole.build(seed=1, index=0).parameters()), next(half.build(seed=1, index=1).parameters()))
+    assert not torch.equal(
+        next(whole.build(seed=1, index=0).parameters()), next(half.build(seed=1, index=1).parameters())
+    )
 
 
 def test_the_deblurgan_guides_verdict_is_bounded_and_a_logit_is_not() -> None:
@@ -249,11 +310,19 @@ def test_a_sigmoid_on_the_map_changes_what_the_dense_layers_read() -> None:
         torch.testing.assert_close(squeezed(photo).flatten(1), plain.dense(read))
 
 
-@pytest.mark.parametrize("config", [{"kind": "patch_dense", "crop_px": 32, "width": 4}, {"kind": "srgan", "crop_px": 32, "width": 4}], ids=name_of)
+@pytest.mark.parametrize(
+    "config",
+    [{"kind": "patch_dense", "crop_px": 32, "width": 4}, {"kind": "srgan", "crop_px": 32, "width": 4}],
+    ids=name_of,
+)
 @pytest.mark.parametrize("size", [(31, 32), (32, 48), (64, 64)])
-def test_a_dense_head_refuses_another_size_and_says_which_it_takes(config: dict[str, Any], size: tuple[int, int]) -> None:
+def test_a_dense_head_refuses_another_size_and_says_which_it_takes(
+    config: dict[str, Any], size: tuple[int, int]
+) -> None:
     net = part_of(config).build(seed=0)
-    with pytest.raises(InputError, match=rf"takes photos of 32×32 px, got {size[0]}×{size[1]}; set its crop_px"):
+    with pytest.raises(
+        InputError, match=rf"takes photos of 32×32 px, got {size[0]}×{size[1]}; set its crop_px"
+    ):
         net(torch.zeros(2, 3, *size))
 
 
@@ -274,7 +343,11 @@ def test_a_dense_head_refuses_a_crop_it_cannot_halve(config: dict[str, Any]) -> 
 
 def test_batch_norms_constants_are_those_of_the_part() -> None:
     # Keras counts momentum the other way round: its 0.99 is 0.01 here (§1E).
-    norms = [layer for layer in PatchDense(width=4, crop_px=64).build(seed=0).modules() if isinstance(layer, nn.BatchNorm2d)]
+    norms = [
+        layer
+        for layer in PatchDense(width=4, crop_px=64).build(seed=0).modules()
+        if isinstance(layer, nn.BatchNorm2d)
+    ]
     assert {(layer.eps, layer.momentum) for layer in norms} == {(1e-3, 0.01)}
     assert len(norms) == 4
     assert PatchGAN(norm=Batch()).norm == PatchGAN(norm="batch").norm
@@ -290,6 +363,15 @@ def test_keras_padding_puts_the_odd_px_right_and_below() -> None:
     torch.testing.assert_close(net(photo), expected)
 
 
-@pytest.mark.parametrize(("config", "smallest"), [(OFFICIAL_DEBLURGAN, 24), (OFFICIAL_DEBLURGAN | {"shrink": 2}, 48), (SEED_C, 9), (SEED_A, 256), (SEED_B, 17)])
+@pytest.mark.parametrize(
+    ("config", "smallest"),
+    [
+        (OFFICIAL_DEBLURGAN, 24),
+        (OFFICIAL_DEBLURGAN | {"shrink": 2}, 48),
+        (SEED_C, 9),
+        (SEED_A, 256),
+        (SEED_B, 17),
+    ],
+)
 def test_the_smallest_photo_of_the_published_nets(config: dict[str, Any], smallest: int) -> None:
     assert part_of(config).smallest_px == smallest

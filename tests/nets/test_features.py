@@ -1,4 +1,6 @@
-"""VGG features: the layers of the paper, weights of torchvision, every photo treated alike, whatever its size."""
+"""VGG features: the layers of the paper, weights of torchvision, every photo treated alike,
+whatever its size.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def test_conv3_3_of_vgg19_is_layer_14_of_torchvision() -> None:
 @pytest.mark.parametrize("number", ["3_3", "1_1", "5_3"])
 def test_conv_is_before_the_rectifier_and_relu_behind_it(number: str) -> None:
     with torch.device("meta"):
-        before, behind = (Features("vgg16", f"{kind}{number}", imagenet=False).layers for kind in ("conv", "relu"))
+        before, behind = (
+            Features("vgg16", f"{kind}{number}", imagenet=False).layers for kind in ("conv", "relu")
+        )
     assert isinstance(before[-1], nn.Conv2d)
     assert isinstance(behind[-1], nn.ReLU)
     assert len(behind) == len(before) + 1
@@ -49,11 +53,15 @@ def test_weights_up_to_a_layer_are_as_many_as_published(backbone, layer: str, pu
     assert not any(parameter.requires_grad for parameter in features.parameters())
 
 
-@pytest.mark.parametrize(("backbone", "layer", "cut"), [("vgg16", "relu2_2", 9), ("vgg16", "conv3_3", 15), ("vgg19", "conv3_3", 15)])
+@pytest.mark.parametrize(
+    ("backbone", "layer", "cut"),
+    [("vgg16", "relu2_2", 9), ("vgg16", "conv3_3", 15), ("vgg19", "conv3_3", 15)],
+)
 def test_features_equal_torchvisions(tmp_path, backbone, layer: str, cut: int) -> None:
     import torchvision
 
-    # torchvision draws the dense layers' 120 million weights too; the file needs the convolutions alone.
+    # torchvision draws the dense layers' 120 million weights too; the file needs the convolutions
+    # alone.
     with torch.device("meta"):
         net = getattr(torchvision.models, backbone)(weights=None).features
     net = net[:cut].to_empty(device="cpu")
@@ -100,7 +108,9 @@ def test_imagenets_statistics_become_nought_and_one_and_are_left_alone_when_off(
     without.load_state_dict(with_statistics.state_dict())
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     unit = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(with_statistics(2 * unit - 1), without((unit - mean) / std), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        with_statistics(2 * unit - 1), without((unit - mean) / std), atol=1e-5, rtol=1e-5
+    )
     assert not torch.allclose(with_statistics(2 * unit - 1), without(2 * unit - 1))
 
 
@@ -115,5 +125,7 @@ def test_the_gradient_reaches_the_photo_and_no_weight() -> None:
 
 def test_weights_without_a_layer_are_refused_with_its_name(tmp_path) -> None:
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "bad.pt")
-    with pytest.raises(WeightsError, match=r"features\.0\.weight should be \(64, 3, 3, 3\), found shape \(1,\)"):
+    with pytest.raises(
+        WeightsError, match=r"features\.0\.weight should be \(64, 3, 3, 3\), found shape \(1,\)"
+    ):
         Features("vgg16", "conv1_1", imagenet=False).load(tmp_path / "bad.pt")

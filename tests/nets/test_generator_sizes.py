@@ -1,4 +1,6 @@
-"""Every recipe's generator, full size: parameters, work, layers and view equal to the checklist's figures. Built without memory, on torch's meta device."""
+"""Every recipe's generator, full size: parameters, work, layers and view equal to the checklist's
+figures. Built without memory, on torch's meta device.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,32 @@ import components
 from components.nets.generators import ConvUNet, Generator
 
 RECIPES = Path(components.__file__).parent / "recipes"
-NAMES = ("deblurgan", "deblurgan_seed", "srgan", "srgan_seed", "unet_patchgan", "unet_patchgan_seed", "pix2pix", "pix2pix_seed")
-SYSTEMS: dict[str, dict[str, Any]] = {name: yaml.safe_load((RECIPES / f"{name}.yaml").read_text())["train"]["generator"] for name in NAMES}
+NAMES = (
+    "deblurgan",
+    "deblurgan_seed",
+    "srgan",
+    "srgan_seed",
+    "unet_patchgan",
+    "unet_patchgan_seed",
+    "pix2pix",
+    "pix2pix_seed",
+)
+SYSTEMS: dict[str, dict[str, Any]] = {
+    name: yaml.safe_load((RECIPES / f"{name}.yaml").read_text())["train"]["generator"] for name in NAMES
+}
 Row = tuple[str, int, int, int, int]
 C512 = ("C", 512, 512, 4, 2)
 PIX2PIX: list[Row] = [
-    *[("C", 3, 64, 4, 2), ("C", 64, 128, 4, 2), ("C", 128, 256, 4, 2), ("C", 256, 512, 4, 2), C512, C512, C512, C512],
+    *[
+        ("C", 3, 64, 4, 2),
+        ("C", 64, 128, 4, 2),
+        ("C", 128, 256, 4, 2),
+        ("C", 256, 512, 4, 2),
+        C512,
+        C512,
+        C512,
+        C512,
+    ],
     *[("T", 512, 512, 4, 2), ("T", 1024, 512, 4, 2), ("T", 1024, 512, 4, 2), ("T", 1024, 512, 4, 2)],
     *[("T", 1024, 256, 4, 2), ("T", 512, 128, 4, 2), ("T", 256, 64, 4, 2), ("T", 128, 3, 4, 2)],
 ]
@@ -36,7 +58,12 @@ TABLES: dict[str, list[Row]] = {
     "deblurgan_seed": DEBLURGAN,
     "srgan": [*SRGAN_TRUNK, ("C", 64, 256, 3, 1), ("C", 64, 256, 3, 1), ("C", 64, 3, 9, 1)],
     "srgan_seed": [*SRGAN_TRUNK, ("C", 64, 256, 3, 1), ("C", 256, 256, 3, 1), ("C", 256, 3, 9, 1)],
-    "unet_patchgan_seed": [("C", 3, 64, 4, 2), ("C", 64, 128, 4, 2), ("T", 128, 64, 4, 2), ("T", 128, 3, 4, 2)],
+    "unet_patchgan_seed": [
+        ("C", 3, 64, 4, 2),
+        ("C", 64, 128, 4, 2),
+        ("T", 128, 64, 4, 2),
+        ("T", 128, 3, 4, 2),
+    ],
     "pix2pix": PIX2PIX,
     "pix2pix_seed": PIX2PIX,
 }
@@ -72,9 +99,18 @@ def test_parameters_are_the_published_ones(name: str, trainable: int, statistics
 
 @pytest.mark.parametrize(
     ("name", "side", "billions"),
-    [("deblurgan", 256, 49.55), ("deblurgan_seed", 256, 49.55), ("srgan", 56, 6.96), ("srgan", 24, 1.28), ("srgan_seed", 56, 38.4), ("pix2pix", 256, 6.05)],
+    [
+        ("deblurgan", 256, 49.55),
+        ("deblurgan_seed", 256, 49.55),
+        ("srgan", 56, 6.96),
+        ("srgan", 24, 1.28),
+        ("srgan_seed", 56, 38.4),
+        ("pix2pix", 256, 6.05),
+    ],
 )
-def test_work_is_as_counted_and_the_photo_comes_back_in_its_size(name: str, side: int, billions: float) -> None:
+def test_work_is_as_counted_and_the_photo_comes_back_in_its_size(
+    name: str, side: int, billions: float
+) -> None:
     part = system(name)
     net = on_meta(part)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -86,7 +122,13 @@ def test_work_is_as_counted_and_the_photo_comes_back_in_its_size(name: str, side
 @pytest.mark.parametrize("name", TABLES)
 def test_layers_are_the_checklists_in_their_order(name: str) -> None:
     found = [
-        ("T" if isinstance(layer, nn.ConvTranspose2d) else "C", layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0])
+        (
+            "T" if isinstance(layer, nn.ConvTranspose2d) else "C",
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel_size[0],
+            layer.stride[0],
+        )
         for layer in on_meta(system(name)).modules()
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     ]
@@ -102,7 +144,9 @@ def test_the_better_unet_costs_a_fifth_of_deblurgans_net_and_has_as_many_weights
 
 
 def view_px(part: Generator, side: int) -> set[int]:
-    """Sides of what one px of the output feels of the input, over a period of the net's grid in the middle of the photo."""
+    """Sides of what one px of the output feels of the input, over a period of the net's grid in the
+    middle of the photo.
+    """
     net = part.build(seed=0).eval()
     felt: set[int] = set()
     for y in range(side // 2, side // 2 + part.stride):
@@ -115,9 +159,22 @@ def view_px(part: Generator, side: int) -> set[int]:
     return felt
 
 
-# One innermost px sees 3 · 2**depth - 2 px, and an output px hears two or three of them, 2**depth px apart: 10 + 4 or 8, 22 + 8 or 16.
+# One innermost px sees 3 · 2**depth - 2 px, and an output px hears two or three of them, 2**depth
+# px apart: 10 + 4 or 8, 22 + 8 or 16.
 def test_the_guides_unet_sees_14_to_18_px_and_each_halving_twice_as_much() -> None:
     narrow = {"width": 8, "first": "he"}
-    assert view_px(TypeAdapter(Generator).validate_python(SYSTEMS["unet_patchgan_seed"] | narrow), 64) == {14, 18}
-    deeper = ConvUNet(width=8, depth=3, dropout=0, norm="none", decoder_slope=0.2, skip_slope=0.04, bottleneck_slope=0.2, first="he")
+    assert view_px(TypeAdapter(Generator).validate_python(SYSTEMS["unet_patchgan_seed"] | narrow), 64) == {
+        14,
+        18,
+    }
+    deeper = ConvUNet(
+        width=8,
+        depth=3,
+        dropout=0,
+        norm="none",
+        decoder_slope=0.2,
+        skip_slope=0.04,
+        bottleneck_slope=0.2,
+        first="he",
+    )
     assert view_px(deeper, 96) == {30, 38}

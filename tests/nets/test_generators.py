@@ -19,25 +19,65 @@ ADAPTER: TypeAdapter[Generator] = TypeAdapter(Generator)
 ATTENTION = Attention(level=2, heads=2, key_channels=4)
 SMALL: dict[str, Generator] = {
     "resnet": ResNet(width=8, blocks=1),
-    "resnet_seed": ResNet(width=8, blocks=1, norm="batch", head="seed_blend", padding="keras", first="glorot", dropout=0),
-    "resnet_light": ResNet(width=8, blocks=1, upsampling="nearest", head="direct", separable=True, attention=ATTENTION),
+    "resnet_seed": ResNet(
+        width=8, blocks=1, norm="batch", head="seed_blend", padding="keras", first="glorot", dropout=0
+    ),
+    "resnet_light": ResNet(
+        width=8, blocks=1, upsampling="nearest", head="direct", separable=True, attention=ATTENTION
+    ),
     "srresnet": SRResNet(width=8, blocks=1),
-    "srresnet_seed": SRResNet(width=8, blocks=1, activation="relu", stem_activation=False, upsampling="nearest", up_width=12, bias=True),
-    "srresnet_light": SRResNet(width=8, blocks=1, norm="none", doublings=1, head="linear", input_range="unit", separable=True, first="he"),
+    "srresnet_seed": SRResNet(
+        width=8,
+        blocks=1,
+        activation="relu",
+        stem_activation=False,
+        upsampling="nearest",
+        up_width=12,
+        bias=True,
+    ),
+    "srresnet_light": SRResNet(
+        width=8,
+        blocks=1,
+        norm="none",
+        doublings=1,
+        head="linear",
+        input_range="unit",
+        separable=True,
+        first="he",
+    ),
     "unet": UNet(width=8, depth=2),
     "unet_folded": UNet(width=8, depth=1, fold=2, norm="instance"),
     "conv_unet": ConvUNet(width=8, depth=4, widest=16),
-    "conv_unet_seed": ConvUNet(width=8, depth=2, dropout=0, bottleneck_norm=True, bias=True, decoder_slope=0.2, skip_slope=0.04, bottleneck_slope=0.2),
+    "conv_unet_seed": ConvUNet(
+        width=8,
+        depth=2,
+        dropout=0,
+        bottleneck_norm=True,
+        bias=True,
+        decoder_slope=0.2,
+        skip_slope=0.04,
+        bottleneck_slope=0.2,
+    ),
     "conv_unet_no_skips": ConvUNet(width=8, depth=3, dropout_ups=(1,), skips=False),
     "conv_unet_light": ConvUNet(
-        width=8, depth=3, dropout=0, norm="instance", upsampling="bilinear", separable=True, attention=ATTENTION, head="added_residual"
+        width=8,
+        depth=3,
+        dropout=0,
+        norm="instance",
+        upsampling="bilinear",
+        separable=True,
+        attention=ATTENTION,
+        head="added_residual",
     ),
 }
 each = pytest.mark.parametrize("part", SMALL.values(), ids=SMALL)
 
 
 def photos(part: Generator, count: int = 2) -> torch.Tensor:
-    return torch.rand(count, 3, 3 * part.stride, 5 * part.stride, generator=torch.Generator().manual_seed(9)) * 2 - 1
+    return (
+        torch.rand(count, 3, 3 * part.stride, 5 * part.stride, generator=torch.Generator().manual_seed(9)) * 2
+        - 1
+    )
 
 
 @each
@@ -63,8 +103,12 @@ def test_a_generator_survives_its_json(part: Generator) -> None:
 @each
 def test_a_loss_reaches_every_layer_the_first_one_included(part: Generator) -> None:
     net = part.build(seed=2)
-    for weight in net.parameters():  # a unet's last layer begins at zero, and lets nothing through before its first step
-        weight.data += 0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel()))
+    for weight in (
+        net.parameters()
+    ):  # a unet's last layer begins at zero, and lets nothing through before its first step
+        weight.data += 0.05 * torch.randn(
+            weight.shape, generator=torch.Generator().manual_seed(weight.numel())
+        )
     net(photos(part)).square().mean().backward()
     untouched = [name for name, weight in net.named_parameters() if weight.grad is None]
     assert untouched == []
@@ -77,17 +121,38 @@ def test_a_loss_reaches_every_layer_the_first_one_included(part: Generator) -> N
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "conv_unet", "depth": 4, "attention": {"level": 5}}, "attention.level 5 is deeper than the net: its depth is 4"),
-        ({"kind": "resnet", "attention": {"level": 3}}, "attention.level of a resnet must be 2, where its blocks are, got 3"),
-        ({"kind": "conv_unet", "depth": 3}, r"dropout_ups \[1, 2, 3\] must each name another doubling but the last; with depth 3 there are: 1 to 2"),
+        (
+            {"kind": "conv_unet", "depth": 4, "attention": {"level": 5}},
+            "attention.level 5 is deeper than the net: its depth is 4",
+        ),
+        (
+            {"kind": "resnet", "attention": {"level": 3}},
+            "attention.level of a resnet must be 2, where its blocks are, got 3",
+        ),
+        (
+            {"kind": "conv_unet", "depth": 3},
+            (
+                r"dropout_ups \[1, 2, 3\] must each name another doubling but the last; with depth 3 there"
+                r" are: 1 to 2"
+            ),
+        ),
         ({"kind": "conv_unet", "depth": 1, "dropout_ups": [1]}, "with depth 1 there are: none"),
         ({"kind": "conv_unet", "dropout_ups": [2, 2]}, r"dropout_ups \[2, 2\] must each name another"),
-        ({"kind": "conv_unet", "norm": "none", "bottleneck_norm": True}, "bottleneck_norm is on, yet norm is none"),
+        (
+            {"kind": "conv_unet", "norm": "none", "bottleneck_norm": True},
+            "bottleneck_norm is on, yet norm is none",
+        ),
         ({"kind": "conv_unet", "skips": False, "skip_slope": 0.2}, "skip_slope 0.2 has nothing to act on"),
         ({"kind": "resnet", "dropout": 0, "test_time_dropout": True}, "this generator has no dropout"),
         ({"kind": "srresnet", "test_time_dropout": True}, "this generator has no dropout"),
-        ({"kind": "conv_unet", "dropout_ups": [], "test_time_dropout": True}, "this generator has no dropout"),
-        ({"kind": "resnet", "test_time_statistics": "photo"}, "is for batch normalisation, and norm is instance"),
+        (
+            {"kind": "conv_unet", "dropout_ups": [], "test_time_dropout": True},
+            "this generator has no dropout",
+        ),
+        (
+            {"kind": "resnet", "test_time_statistics": "photo"},
+            "is for batch normalisation, and norm is instance",
+        ),
         ({"kind": "resnet", "residual": True}, "residual"),
         ({"kind": "resnet", "upsampling": "pixel_shuffle"}, "upsampling"),
     ],
@@ -122,13 +187,20 @@ def test_an_untrained_unet_leaves_the_photo_as_it_is() -> None:
 def test_the_demos_unet_begins_as_it_always_did() -> None:
     # Golden, from the first release: a change would give every seed other weights.
     net = UNet(width=8, depth=2).build(seed=7)
-    # Where a processor has no AVX2, torch's normal numbers differ in their seventh digit; those of another seed differ in the first.
-    assert net.body.stem[0].weight.flatten()[:3].tolist() == pytest.approx([-0.01751939, 0.04627547, -0.11304194], abs=1e-6)
-    assert sum(weight.double().sum().item() for weight in net.parameters()) == pytest.approx(31.270071518, abs=1e-3)
+    # Where a processor has no AVX2, torch's normal numbers differ in their seventh digit; those of
+    # another seed differ in the first.
+    assert net.body.stem[0].weight.flatten()[:3].tolist() == pytest.approx(
+        [-0.01751939, 0.04627547, -0.11304194], abs=1e-6
+    )
+    assert sum(weight.double().sum().item() for weight in net.parameters()) == pytest.approx(
+        31.270071518, abs=1e-3
+    )
 
 
 def test_keras_padding_moves_a_resnets_halvings() -> None:
-    ours, theirs = (ResNet(width=8, blocks=1, dropout=0, padding=padding).build(seed=0) for padding in ("torch", "keras"))
+    ours, theirs = (
+        ResNet(width=8, blocks=1, dropout=0, padding=padding).build(seed=0) for padding in ("torch", "keras")
+    )
     theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
     input = photos(ResNet())
     assert ours(input).shape == theirs(input).shape
@@ -136,7 +208,10 @@ def test_keras_padding_moves_a_resnets_halvings() -> None:
 
 
 def test_unit_range_is_the_same_net_on_photos_from_0_to_1() -> None:
-    unit, signed = (SRResNet(width=8, blocks=1, norm="none", first="he", input_range=name).build(seed=0) for name in ("unit", "signed"))
+    unit, signed = (
+        SRResNet(width=8, blocks=1, norm="none", first="he", input_range=name).build(seed=0)
+        for name in ("unit", "signed")
+    )
     input = photos(SRResNet(), count=1).repeat(1, 1, 4, 4)
     torch.testing.assert_close(unit(input), signed((input + 1) / 2))
 
@@ -144,7 +219,13 @@ def test_unit_range_is_the_same_net_on_photos_from_0_to_1() -> None:
 def test_srgans_halves_of_a_block_are_in_the_guides_order() -> None:
     net = SMALL["srresnet_seed"].build(seed=0)
     assert [type(layer).__name__ for layer in net.stem] == ["Conv2d"]
-    assert [type(layer).__name__ for layer in net.blocks[0].body] == ["Conv2d", "SharedBatchNorm2d", "ReLU", "Conv2d", "SharedBatchNorm2d"]
+    assert [type(layer).__name__ for layer in net.blocks[0].body] == [
+        "Conv2d",
+        "SharedBatchNorm2d",
+        "ReLU",
+        "Conv2d",
+        "SharedBatchNorm2d",
+    ]
     assert [type(layer).__name__ for layer in net.up] == ["Upsample", "Conv2d", "ReLU"] * 2
     paper = SMALL["srresnet"].build(seed=0)
     assert [type(layer).__name__ for layer in paper.stem] == ["Conv2d", "PReLU"]
@@ -183,7 +264,17 @@ def moved(part: ConvUNet) -> nn.Module:
 
 
 def test_the_deblurring_guides_unet_is_the_one_it_prints() -> None:
-    part = ConvUNet(width=8, depth=2, dropout=0, bottleneck_norm=True, bias=True, decoder_slope=0.2, skip_slope=0.04, bottleneck_slope=0.2, first="he")
+    part = ConvUNet(
+        width=8,
+        depth=2,
+        dropout=0,
+        bottleneck_norm=True,
+        bias=True,
+        decoder_slope=0.2,
+        skip_slope=0.04,
+        bottleneck_slope=0.2,
+        first="he",
+    )
     net, input = moved(part), photos(part)
     (down1, down2), (up1, out) = net.body.down, net.body.up
     e1 = F.leaky_relu(down1(input), 0.2)
@@ -193,7 +284,15 @@ def test_the_deblurring_guides_unet_is_the_one_it_prints() -> None:
 
 
 def test_the_pix2pix_guides_unet_is_the_one_it_prints() -> None:
-    part = ConvUNet(width=8, depth=3, dropout_ups=(1, 2), bottleneck_norm=True, skip_slope=0.2, bottleneck_slope=0.2, first="he")
+    part = ConvUNet(
+        width=8,
+        depth=3,
+        dropout_ups=(1, 2),
+        bottleneck_norm=True,
+        skip_slope=0.2,
+        bottleneck_slope=0.2,
+        first="he",
+    )
     net, input = moved(part), photos(part)
     down, up = net.body.down, net.body.up
     e1 = F.leaky_relu(down[0](input), 0.2)
@@ -220,15 +319,25 @@ def test_official_pix2pix_rectifies_before_each_doubling() -> None:
 @pytest.mark.parametrize("named", [(1, 2, 3), (2, 3, 4), ()])
 def test_dropout_stands_in_the_doublings_named(named: tuple[int, ...]) -> None:
     ups = ConvUNet(width=4, depth=6, dropout_ups=named).build(seed=0).body.up
-    assert tuple(number for number, up in enumerate(ups, 1) if any(isinstance(layer, nn.Dropout) for layer in up)) == named
+    assert (
+        tuple(
+            number for number, up in enumerate(ups, 1) if any(isinstance(layer, nn.Dropout) for layer in up)
+        )
+        == named
+    )
 
 
 def test_a_normalised_bottleneck_of_one_px_tells_nothing_of_the_photo() -> None:
     # The fault of the pix2pix guide, which trains on batches of one.
-    for part, told in ((ConvUNet(width=8, depth=3, dropout=0, bottleneck_norm=True), False), (ConvUNet(width=8, depth=3, dropout=0), True)):
+    for part, told in (
+        (ConvUNet(width=8, depth=3, dropout=0, bottleneck_norm=True), False),
+        (ConvUNet(width=8, depth=3, dropout=0), True),
+    ):
         net = part.build(seed=0)
         seen: list[torch.Tensor] = []
-        net.body.down[-1].register_forward_hook(lambda layer, input, out, seen=seen: seen.append(out.detach()))
+        net.body.down[-1].register_forward_hook(
+            lambda layer, input, out, seen=seen: seen.append(out.detach())
+        )
         net(torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(4)))
         assert bool(seen[0].any()) is told
 

@@ -1,4 +1,6 @@
-"""The layers in both dialects: padding, crop, first weights and statistics against values computed by hand or from Keras' definitions."""
+"""The layers in both dialects: padding, crop, first weights and statistics against values computed
+by hand or from Keras' definitions.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,18 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from components.nets.attention import Attention, SelfAttention
-from components.nets.layers import Batch, Instance, KerasCrop, KerasSame, NoNorm, Norm, SharedBatchNorm2d, begin, conv, double
+from components.nets.layers import (
+    Batch,
+    Instance,
+    KerasCrop,
+    KerasSame,
+    NoNorm,
+    Norm,
+    SharedBatchNorm2d,
+    begin,
+    conv,
+    double,
+)
 
 KERAS = Batch(epsilon=1e-3, momentum=0.01)
 
@@ -29,7 +42,9 @@ def keras_border(side: int, size: int, stride: int) -> tuple[int, int]:
 
 
 def row(layers: list[nn.Module], weights: list[float], values: list[float]) -> list[float]:
-    """Equal rows of px through a layer whose kernel is zero but in its first row; the row with the most in it of what comes out."""
+    """Equal rows of px through a layer whose kernel is zero but in its first row; the row with the
+    most in it of what comes out.
+    """
     kernel = next(layer for layer in layers if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d))
     nn.init.zeros_(kernel.weight)
     kernel.weight.data[0, 0, 0] = torch.tensor(weights, dtype=torch.float32)
@@ -38,13 +53,28 @@ def row(layers: list[nn.Module], weights: list[float], values: list[float]) -> l
 
 
 def test_keras_halves_three_wide_from_the_first_px_and_torch_from_before_it() -> None:
-    assert row(conv(1, 1, 3, stride=2, padding="keras", bias=False), [1, 1, 1], [1, 2, 3, 4]) == [1 + 2 + 3, 3 + 4]
-    assert row(conv(1, 1, 3, stride=2, padding="torch", bias=False), [1, 1, 1], [1, 2, 3, 4]) == [1 + 2, 2 + 3 + 4]
+    assert row(conv(1, 1, 3, stride=2, padding="keras", bias=False), [1, 1, 1], [1, 2, 3, 4]) == [
+        1 + 2 + 3,
+        3 + 4,
+    ]
+    assert row(conv(1, 1, 3, stride=2, padding="torch", bias=False), [1, 1, 1], [1, 2, 3, 4]) == [
+        1 + 2,
+        2 + 3 + 4,
+    ]
 
 
 def test_keras_four_wide_at_stride_one_looks_further_ahead_and_torch_loses_a_px() -> None:
-    assert row(conv(1, 1, 4, padding="keras", bias=False), [1, 1, 1, 1], [1, 2, 3, 4]) == [1 + 2 + 3, 10, 2 + 3 + 4, 3 + 4]
-    assert row(conv(1, 1, 4, padding="torch", bias=False), [1, 1, 1, 1], [1, 2, 3, 4]) == [1 + 2 + 3, 10, 2 + 3 + 4]
+    assert row(conv(1, 1, 4, padding="keras", bias=False), [1, 1, 1, 1], [1, 2, 3, 4]) == [
+        1 + 2 + 3,
+        10,
+        2 + 3 + 4,
+        3 + 4,
+    ]
+    assert row(conv(1, 1, 4, padding="torch", bias=False), [1, 1, 1, 1], [1, 2, 3, 4]) == [
+        1 + 2 + 3,
+        10,
+        2 + 3 + 4,
+    ]
 
 
 def test_keras_doubles_three_wide_from_the_first_px_and_torch_cuts_it() -> None:
@@ -61,7 +91,13 @@ def test_keras_padding_is_the_definition(size: int, stride: int, side: int) -> N
     bordered = np.pad(photo, (keras_border(side, size, stride), keras_border(side + 1, size, stride)))
     height, width = math.ceil(side / stride), math.ceil((side + 1) / stride)
     wanted = [
-        [np.sum(bordered[y * stride : y * stride + size, x * stride : x * stride + size] * kernel, dtype=np.float64) for x in range(width)]
+        [
+            np.sum(
+                bordered[y * stride : y * stride + size, x * stride : x * stride + size] * kernel,
+                dtype=np.float64,
+            )
+            for x in range(width)
+        ]
         for y in range(height)
     ]
     np.testing.assert_allclose(layers(torch.from_numpy(photo)[None, None])[0, 0].detach(), wanted, atol=1e-5)
@@ -134,7 +170,11 @@ def test_normal_is_two_hundredths_and_batch_norms_scale_lies_about_one() -> None
     assert net[1].weight.std().item() == pytest.approx(0.02, rel=0.05)
 
 
-@pytest.mark.parametrize("layers", [conv(64, 64, 3), conv(64, 64, 4, stride=2), double("transposed", 64, 64, 4)], ids=["plain", "halving", "doubling"])
+@pytest.mark.parametrize(
+    "layers",
+    [conv(64, 64, 3), conv(64, 64, 4, stride=2), double("transposed", 64, 64, 4)],
+    ids=["plain", "halving", "doubling"],
+)
 def test_he_keeps_the_signals_size(layers: list[nn.Module]) -> None:
     net = nn.Sequential(*layers)
     begin(net, "he", source(), slope=0.2)
@@ -148,14 +188,19 @@ def test_a_norms_name_is_short_for_it(name: str, part: Norm) -> None:
     assert TypeAdapter(Norm).validate_python(name) == part
 
 
-@pytest.mark.parametrize(("part", "share", "epsilon"), [(KERAS, 0.01, 1e-3), (Batch(epsilon=1e-3, momentum=0.2), 0.2, 1e-3), (Batch(), 0.1, 1e-5)])
+@pytest.mark.parametrize(
+    ("part", "share", "epsilon"),
+    [(KERAS, 0.01, 1e-3), (Batch(epsilon=1e-3, momentum=0.2), 0.2, 1e-3), (Batch(), 0.1, 1e-5)],
+)
 def test_batch_constants_of_both_dialects(part: Batch, share: float, epsilon: float) -> None:
     # Keras' momentum 0.99 (SRGAN guide 0.8) and ε 1e-3; PyTorch's 0.1 and 1e-5.
     (norm,) = part.layers(1)
     out = norm(torch.tensor([0.0, 4.0]).view(1, 1, 1, 2))
     assert out[0, 0, 0, 1].item() == pytest.approx(2 / math.sqrt(4 + epsilon), rel=1e-6)
     assert norm.running_mean.item() == pytest.approx(share * 2)
-    assert norm.running_var.item() == pytest.approx((1 - share) * 1 + share * 8)  # 8: the unbiased variance of 0 and 4
+    assert norm.running_var.item() == pytest.approx(
+        (1 - share) * 1 + share * 8
+    )  # 8: the unbiased variance of 0 and 4
 
 
 def test_one_px_of_one_photo_becomes_the_shift() -> None:
@@ -196,8 +241,12 @@ def test_two_workers_batch_normalise_as_one(tmp_path: Path, monkeypatch: pytest.
     halves = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     whole = two_workers.results(two_workers.batch())
     for name in ("output", "slope", "second"):
-        torch.testing.assert_close(torch.cat([half[name] for half in halves]), whole[name], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(halves[0]["weight"] + halves[1]["weight"], whole["weight"], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            torch.cat([half[name] for half in halves]), whole[name], rtol=1e-4, atol=1e-4
+        )
+    torch.testing.assert_close(
+        halves[0]["weight"] + halves[1]["weight"], whole["weight"], rtol=1e-4, atol=1e-4
+    )
     for name in ("mean", "variance"):
         torch.testing.assert_close(halves[0][name], whole[name])
         torch.testing.assert_close(halves[1][name], whole[name])
@@ -210,8 +259,12 @@ def attention(channels: int, part: Attention) -> SelfAttention:
 
 
 def test_attention_has_as_many_weights_as_keras() -> None:
-    # MultiHeadAttention(num_heads=4, key_dim=64) on 128 channels: three projections to 256 and one back, each with bias.
-    assert sum(weight.numel() for weight in Attention(level=2).layer(128).parameters()) == 3 * (128 * 256 + 256) + 256 * 128 + 128
+    # MultiHeadAttention(num_heads=4, key_dim=64) on 128 channels: three projections to 256 and one
+    # back, each with bias.
+    assert (
+        sum(weight.numel() for weight in Attention(level=2).layer(128).parameters())
+        == 3 * (128 * 256 + 256) + 256 * 128 + 128
+    )
 
 
 def test_attention_is_softmax_of_scaled_products() -> None:

@@ -1,4 +1,6 @@
-"""A photo of any size comes back, in tiles as whole; what stays on at test time was chosen, is saved, and repeats."""
+"""A photo of any size comes back, in tiles as whole; what stays on at test time was chosen, is
+saved, and repeats.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def test_a_photo_of_any_size_comes_back_times_the_scale(part: Generator, size: t
 @pytest.mark.parametrize("size", [(1, 1), (7, 30), (64, 64), (301, 203)])
 def test_an_untrained_unet_restores_the_photo_as_it_is(size: tuple[int, int]) -> None:
     part = UNet(width=4, depth=3)
-    np.testing.assert_allclose(Restorer(part.build(seed=0), part, tile_px=256).restore(photo(*size)), photo(*size), atol=1e-6)
+    np.testing.assert_allclose(
+        Restorer(part.build(seed=0), part, tile_px=256).restore(photo(*size)), photo(*size), atol=1e-6
+    )
 
 
 def test_tiles_of_a_local_net_join_without_a_seam() -> None:
@@ -53,13 +57,17 @@ def test_tiles_of_a_local_net_join_without_a_seam() -> None:
     input = photo(400, 520, seed=1)
     whole, tiled = (Restorer(net, part, tile_px=side).restore(input) for side in (2048, 256))
     assert np.abs(whole - input).max() > 0.01
-    # Away from each tile's own reflected border the two are the same sums; the ramp hides what is left there.
+    # Away from each tile's own reflected border the two are the same sums; the ramp hides what is
+    # left there.
     assert np.abs(whole - tiled).mean() < 2e-4
 
 
 @pytest.mark.parametrize(
     "part",
-    [SRResNet(width=4, blocks=2, norm="none", first="he"), ConvUNet(width=4, depth=3, dropout=0, norm="none", first="he")],
+    [
+        SRResNet(width=4, blocks=2, norm="none", first="he"),
+        ConvUNet(width=4, depth=3, dropout=0, norm="none", first="he"),
+    ],
     ids=lambda part: part.kind,
 )
 def test_a_large_photo_is_the_same_whole_and_in_tiles(part: Generator) -> None:
@@ -72,10 +80,22 @@ def test_a_large_photo_is_the_same_whole_and_in_tiles(part: Generator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tile", "stride", "overlap"), [(256, 1, 64), (256, 16, 64), (1024, 256, 64), (384, 256, 64), (640, 512, 64), (256, 1, 32), (128, 1, 32)]
+    ("tile", "stride", "overlap"),
+    [
+        (256, 1, 64),
+        (256, 16, 64),
+        (1024, 256, 64),
+        (384, 256, 64),
+        (640, 512, 64),
+        (256, 1, 32),
+        (128, 1, 32),
+    ],
 )
-def test_tiles_lie_on_the_nets_grid_cover_all_and_share_their_ramps(tile: int, stride: int, overlap: int) -> None:
-    # Rounded to a grid of 256 px, tiles once parted by more than their own side: a stripe of the photo was in none.
+def test_tiles_lie_on_the_nets_grid_cover_all_and_share_their_ramps(
+    tile: int, stride: int, overlap: int
+) -> None:
+    # Rounded to a grid of 256 px, tiles once parted by more than their own side: a stripe of the
+    # photo was in none.
     for length in range(tile + 1, 5 * tile, 7):
         spans = _spans(length, tile, stride, overlap)
         assert spans[0].start == 0
@@ -147,7 +167,12 @@ def test_the_photos_own_statistics_are_those_of_a_training_batch_of_one() -> Non
     part, net = with_statistics("photo")
     running = [value.clone() for name, value in net.state_dict().items() if "running" in name]
     own = Restorer(net, part, device="cpu").restore(input)
-    assert all(torch.equal(before, after) for before, after in zip(running, (v for n, v in net.state_dict().items() if "running" in n), strict=True))
+    assert all(
+        torch.equal(before, after)
+        for before, after in zip(
+            running, (v for n, v in net.state_dict().items() if "running" in n), strict=True
+        )
+    )
     net.train()
     with torch.no_grad():
         trained = net(torch.from_numpy(input).permute(2, 0, 1)[None] * 2 - 1)
@@ -162,20 +187,28 @@ def test_a_saved_generator_loads_and_restores_the_same(part: Generator, tmp_path
     save_generator(tmp_path, part, net.state_dict())
     loaded = load_restorer(tmp_path)
     assert (loaded.scale, loaded.stride) == (part.scale, part.stride)
-    np.testing.assert_array_equal(loaded.restore(photo(20, 28, seed=3)), Restorer(net, part).restore(photo(20, 28, seed=3)))
+    np.testing.assert_array_equal(
+        loaded.restore(photo(20, 28, seed=3)), Restorer(net, part).restore(photo(20, 28, seed=3))
+    )
     assert json.loads((tmp_path / "generator.json").read_text())["scale"] == part.scale
 
 
 def test_a_counter_is_saved_as_a_whole_number(tmp_path: Path) -> None:
     save_generator(tmp_path, KINDS["srresnet"], KINDS["srresnet"].build(seed=0).half().state_dict())
     saved = load_file(tmp_path / "generator.safetensors")
-    assert {value.dtype for name, value in saved.items() if name.endswith("num_batches_tracked")} == {torch.int64}
-    assert {value.dtype for name, value in saved.items() if not name.endswith("num_batches_tracked")} == {torch.float32}
+    assert {value.dtype for name, value in saved.items() if name.endswith("num_batches_tracked")} == {
+        torch.int64
+    }
+    assert {value.dtype for name, value in saved.items() if not name.endswith("num_batches_tracked")} == {
+        torch.float32
+    }
 
 
 def test_weights_of_another_net_are_refused_by_name(tmp_path: Path) -> None:
     save_generator(tmp_path, UNet(width=8, depth=1), UNet(width=4, depth=1).build(0).state_dict())
-    with pytest.raises(LineageError, match=r"needs generator\.safetensors and generator\.json from one training"):
+    with pytest.raises(
+        LineageError, match=r"needs generator\.safetensors and generator\.json from one training"
+    ):
         load_restorer(tmp_path)
 
 

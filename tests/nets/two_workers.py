@@ -1,4 +1,6 @@
-"""What one of two processes does: its half of a batch through the shared batch normalisation, forward and back, and back again."""
+"""What one of two processes does: its half of a batch through the shared batch normalisation,
+forward and back, and back again.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def layer() -> SharedBatchNorm2d:
 
 
 def results(photos: Tensor) -> dict[str, Tensor]:
-    """Output, gradients, second gradients (of the squared first ones, as a gradient penalty takes them) and running statistics."""
+    """Output, gradients, second gradients (of the squared first ones, as a gradient penalty takes
+    them) and running statistics.
+    """
     norm = layer()
     photos = photos.clone().requires_grad_()
     output = norm(photos)
@@ -46,7 +50,9 @@ def results(photos: Tensor) -> dict[str, Tensor]:
 
 def work(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
     torch.save(results(batch()[2 * rank : 2 * rank + 2]), Path(folder) / f"{rank}.pt")
     torch.distributed.barrier()  # neither leaves while the other still sends
     torch.distributed.destroy_process_group()

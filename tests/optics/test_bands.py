@@ -1,4 +1,6 @@
-"""A photo made in bands is the photo made whole, byte for byte; and a large photo is shrunk without a float copy of it."""
+"""A photo made in bands is the photo made whole, byte for byte; and a large photo is shrunk without
+a float copy of it.
+"""
 
 from __future__ import annotations
 
@@ -52,16 +54,28 @@ def test_every_kind_of_blur_is_the_same_in_bands(kind: str) -> None:
 @pytest.mark.parametrize("camera", CAMERAS)
 @pytest.mark.parametrize("rows", [16, 37, 64])
 def test_every_camera_is_the_same_in_bands_of_any_height(camera: str, rows: int) -> None:
-    same_in_bands(photo(131, 117, 3), {"blurs": [{"kind": "random_trajectory"}], "downscale": None, "camera": CAMERAS[camera]}, rows)
+    same_in_bands(
+        photo(131, 117, 3),
+        {"blurs": [{"kind": "random_trajectory"}], "downscale": None, "camera": CAMERAS[camera]},
+        rows,
+    )
 
 
 @pytest.mark.parametrize("kernel", ["bicubic", "bilinear_plain"])
 def test_small_photos_are_the_same_in_bands(kernel: str) -> None:
-    same_in_bands(photo(280, 160, 3), {"blurs": [{"kind": "gaussian"}], "downscale": {"scale": 4, "kernel": kernel}, "camera": {}}, rows=64)
+    same_in_bands(
+        photo(280, 160, 3),
+        {"blurs": [{"kind": "gaussian"}], "downscale": {"scale": 4, "kernel": kernel}, "camera": {}},
+        rows=64,
+    )
 
 
 def test_grey_photos_of_16_bits_are_the_same_in_bands() -> None:
-    same_in_bands(photo(140, 100, bits=16), {"blurs": [{"kind": "random_trajectory"}], "downscale": None, "camera": {}}, rows=32)
+    same_in_bands(
+        photo(140, 100, bits=16),
+        {"blurs": [{"kind": "random_trajectory"}], "downscale": None, "camera": {}},
+        rows=32,
+    )
 
 
 def test_what_loses_nothing_is_kept_as_it_is() -> None:
@@ -88,9 +102,15 @@ def test_shrinking_by_a_half_is_the_mean_of_four() -> None:
 
 
 def test_a_large_photo_is_never_held_in_floats() -> None:
-    # 6 megapixels are 18 MB as stored and 72 MB as floats. numpy tells tracemalloc of its memory; OpenCV's results too.
+    # 6 megapixels are 18 MB as stored and 72 MB as floats. numpy tells tracemalloc of its memory;
+    # OpenCV's results too.
     pixels = np.tile(photo(250, 200, 3), (8, 15, 1))
-    plan = plans(Degradation.model_validate({"blurs": [{"kind": "linear_motion"}], "downscale": None, "camera": {"jpeg": None}}), [1])[0]
+    plan = plans(
+        Degradation.model_validate(
+            {"blurs": [{"kind": "linear_motion"}], "downscale": None, "camera": {"jpeg": None}}
+        ),
+        [1],
+    )[0]
     tracemalloc.start()
     try:
         in_bands(plan, pixels, band_pixels=1 << 18)

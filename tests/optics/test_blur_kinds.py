@@ -28,7 +28,8 @@ MOVING = {"turbulence"}  # moves each place of a photo by its own way, so also t
 
 
 def test_every_kind_has_a_strength_to_test() -> None:
-    # random_trajectory's grows with its path on average only (test_random_trajectory.py); no blur has none.
+    # random_trajectory's grows with its path on average only (test_random_trajectory.py); no blur
+    # has none.
     assert {kind.model_fields["kind"].default for kind in KINDS} == {*STRENGTH, "random_trajectory", "none"}
 
 
@@ -83,21 +84,33 @@ def test_a_bright_point_at_the_centre_becomes_the_kernel_as_it_is_drawn(blur: Bl
     for effect in effects(blur, 8):
         if isinstance(effect, Kernel):
             rows, columns = (side // 2 for side in effect.psf.shape)
-            assert np.abs(effect.apply(point)[75 - rows : 76 + rows, 70 - columns : 71 + columns] - effect.psf).max() < 1e-6
+            assert (
+                np.abs(
+                    effect.apply(point)[75 - rows : 76 + rows, 70 - columns : 71 + columns] - effect.psf
+                ).max()
+                < 1e-6
+            )
 
 
 def test_a_bright_spot_at_the_centre_is_spread_as_far_as_the_kernel_says(blur: Blur) -> None:
-    # Blur that changes over the photo changes over the kernel too, and its photos are resampled, so a soft spot and not the kernel's every pixel.
+    # Blur that changes over the photo changes over the kernel too, and its photos are resampled, so
+    # a soft spot and not the kernel's every pixel.
     y, x = np.ogrid[-75:76, -70:71]
     spot = (np.exp(-(x**2 + y**2) / 8.0) / (8 * np.pi)).astype(np.float32)
     for effect in effects(blur, 8):
         found = Kernel(effect.apply(spot))
         assert found.psf.sum() == pytest.approx(1.0, abs=0.03)
-        assert found.severity_px == pytest.approx(np.hypot(Kernel(effect.psf).severity_px, np.sqrt(8.0)), rel=0.05)
+        assert found.severity_px == pytest.approx(
+            np.hypot(Kernel(effect.psf).severity_px, np.sqrt(8.0)), rel=0.05
+        )
         assert np.hypot(*found.centroid_px) < (3.0 if blur.kind in MOVING else 0.5)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.model_fields["kind"].default in STRENGTH], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in KINDS if kind.model_fields["kind"].default in STRENGTH],
+    ids=lambda kind: kind.__name__,
+)
 def test_a_stronger_setting_spreads_light_further(kind: type[Blur]) -> None:
     field, small, large = STRENGTH[kind.model_fields["kind"].default]
     mild, strong = (effects(kind.model_validate({field: setting}), 20) for setting in (small, large))

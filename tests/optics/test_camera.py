@@ -26,7 +26,8 @@ def picture(pixels: np.ndarray, channels: int = 3) -> Picture:
 
 
 def test_noise_has_the_variance_of_the_model() -> None:
-    # Dark, middle and white: shot · light + read = 1e-5, 5.1e-4, 1.01e-3. A variance from 250,000 draws spreads by 0.3 %.
+    # Dark, middle and white: shot · light + read = 1e-5, 5.1e-4, 1.01e-3. A variance from 250,000
+    # draws spreads by 0.3 %.
     noise = NoiseLevel(shot=1e-3, read=1e-5)
     for level in (0.0, 0.5, 1.0):
         light = np.full((500, 500), level, np.float32)
@@ -42,7 +43,9 @@ def test_light_a_little_below_black_has_the_noise_of_black() -> None:
 
 
 def test_noise_parameters_are_log_uniform_in_their_ranges() -> None:
-    levels = [PoissonGaussian(shot=(1e-5, 1e-3), read=(1e-6, 1e-6)).draw(stream(index)) for index in range(2000)]
+    levels = [
+        PoissonGaussian(shot=(1e-5, 1e-3), read=(1e-6, 1e-6)).draw(stream(index)) for index in range(2000)
+    ]
     assert all(1e-5 <= level.shot <= 1e-3 and level.read == pytest.approx(1e-6) for level in levels)
     assert np.mean([np.log10(level.shot) for level in levels]) == pytest.approx(-4, abs=0.05)
 
@@ -51,7 +54,9 @@ def test_iso_gain_multiplies_shot_noise_and_squares_on_read_noise() -> None:
     plain = [PoissonGaussian().draw(stream(index)) for index in range(300)]
     loud = [PoissonGaussian(gain=(1, 16)).draw(stream(index)) for index in range(300)]
     for quiet, noisy in zip(plain, loud, strict=True):
-        assert (noisy.shot, noisy.read) == pytest.approx((quiet.shot * noisy.gain, quiet.read * noisy.gain**2))
+        assert (noisy.shot, noisy.read) == pytest.approx(
+            (quiet.shot * noisy.gain, quiet.read * noisy.gain**2)
+        )
     assert {level.gain for level in plain} == {1.0}
     assert 1 <= min(level.gain for level in loud) < 1.2
     assert np.mean([np.log2(level.gain) for level in loud]) == pytest.approx(2, abs=0.3)
@@ -75,7 +80,8 @@ def test_light_outside_the_range_is_clipped() -> None:
 
 
 def test_half_black_half_white_is_188_in_linear_light_and_128_in_srgb() -> None:
-    # Half the light of white is 0.5, and sRGB stores 0.5 as 1.055 · 0.5^(1/2.4) − 0.055 = 0.7354, level 188.
+    # Half the light of white is 0.5, and sRGB stores 0.5 as 1.055 · 0.5^(1/2.4) − 0.055 = 0.7354,
+    # level 188.
     stripes = np.zeros((20, 20, 3), np.uint8)
     stripes[:, 1::2] = 255
     half = Kernel(np.array([[0.25, 0.5, 0.25]], np.float32))
@@ -108,7 +114,10 @@ def test_with_every_step_off_nothing_changes() -> None:
 
 
 def test_turning_one_step_off_changes_no_other_draw() -> None:
-    every, quiet = (plans(SynthesizeConfig(camera=camera).degradation, [5])[0] for camera in (Camera(), Camera(noise=None)))
+    every, quiet = (
+        plans(SynthesizeConfig(camera=camera).degradation, [5])[0]
+        for camera in (Camera(), Camera(noise=None))
+    )
     assert quiet.drawn["jpeg_quality"] == every.drawn["jpeg_quality"]
     assert quiet.drawn["blur"] == every.drawn["blur"]
 
@@ -140,7 +149,10 @@ def test_the_longer_side_decides_how_much_a_photo_shrinks() -> None:
         ({"jpeg": {"quality": [95, 101]}}, "less than or equal to 100"),
         ({"jpg": None}, "Extra inputs"),
         ({"noise": {"gain": [4, 2]}}, r"gain is \[4, 2\]: the smaller value comes first"),
-        ({"noise": {"gain": [1, 100]}}, "read reaches a variance of 0.2 at gain 100, at most 0.1 is a picture: lower gain or read"),
+        (
+            {"noise": {"gain": [1, 100]}},
+            "read reaches a variance of 0.2 at gain 100, at most 0.1 is a picture: lower gain or read",
+        ),
         ({"noise": {"shot": [1e-4, 0.05], "gain": [1, 4]}}, "shot reaches a variance of 0.2 at gain 4"),
     ],
 )

@@ -1,4 +1,6 @@
-"""Camera shake in six degrees of freedom: geometry by hand, the fast average against the definition, and what is refused."""
+"""Camera shake in six degrees of freedom: geometry by hand, the fast average against the
+definition, and what is refused.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def textured(height: int, width: int) -> Floats:
 
 
 def definition(photo: Floats, effect: Shaken) -> Floats:
-    """The mean of photos seen through each pose, by SciPy, from the homographies as they are written down."""
+    """The mean of photos seen through each pose, by SciPy, from the homographies as they are
+    written down.
+    """
     height, width = photo.shape
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     rows, columns = np.indices(photo.shape, float)
@@ -59,36 +63,54 @@ def definition(photo: Floats, effect: Shaken) -> Floats:
 
 def test_yaw_and_pitch_move_the_middle_by_the_focal_length_times_their_tangent() -> None:
     turned = homographies(poses(yaw=[0.02, 0.0], pitch=[0.0, 0.03]), FOCAL_PX)
-    assert seen_from(turned, CENTRE)[0] == pytest.approx(np.array([[1000 * math.tan(0.02), 0], [0, 1000 * math.tan(0.03)]]))
+    assert seen_from(turned, CENTRE)[0] == pytest.approx(
+        np.array([[1000 * math.tan(0.02), 0], [0, 1000 * math.tan(0.03)]])
+    )
 
 
 def test_yaw_moves_what_is_off_the_axis_by_the_angle_from_it() -> None:
     turned = homographies(poses(yaw=[0.02]), FOCAL_PX)
-    assert seen_from(turned, np.array([[500.0, 0.0]]))[0, 0] == pytest.approx([1000 * math.tan(math.atan(0.5) + 0.02), 0.0])
+    assert seen_from(turned, np.array([[500.0, 0.0]]))[0, 0] == pytest.approx(
+        [1000 * math.tan(math.atan(0.5) + 0.02), 0.0]
+    )
 
 
 def test_the_camera_yaws_before_it_pitches_and_pitches_before_it_rolls() -> None:
-    # A quarter turn of the whole, last, takes what yaw moved right to below, and what pitch moved down to the left.
+    # A quarter turn of the whole, last, takes what yaw moved right to below, and what pitch moved
+    # down to the left.
     turned = homographies(poses(roll=[math.pi / 2] * 2, yaw=[0.02, 0.0], pitch=[0.0, 0.03]), FOCAL_PX)
-    assert seen_from(turned, CENTRE)[0] == pytest.approx(np.array([[0.0, 1000 * math.tan(0.02)], [-1000 * math.tan(0.03), 0.0]]), abs=1e-9)
-    # A pitch leaves the picture of what lies beside the axis as far beside it, and takes its depth along: x / (z cos θ).
+    assert seen_from(turned, CENTRE)[0] == pytest.approx(
+        np.array([[0.0, 1000 * math.tan(0.02)], [-1000 * math.tan(0.03), 0.0]]), abs=1e-9
+    )
+    # A pitch leaves the picture of what lies beside the axis as far beside it, and takes its depth
+    # along: x / (z cos θ).
     both = homographies(poses(yaw=[0.3], pitch=[0.4]), FOCAL_PX)
-    assert seen_from(both, CENTRE)[0, 0] == pytest.approx([1000 * math.tan(0.3) / math.cos(0.4), 1000 * math.tan(0.4)])
+    assert seen_from(both, CENTRE)[0, 0] == pytest.approx(
+        [1000 * math.tan(0.3) / math.cos(0.4), 1000 * math.tan(0.4)]
+    )
 
 
 def test_roll_moves_light_in_proportion_to_its_distance_from_the_middle() -> None:
-    moved = shaken(poses(roll=[-0.01, 0.01])).displacements(np.array([[100.0, 0.0], [0.0, 200.0], [300.0, 400.0]]))
+    moved = shaken(poses(roll=[-0.01, 0.01])).displacements(
+        np.array([[100.0, 0.0], [0.0, 200.0], [300.0, 400.0]])
+    )
     # A chord: 2 r sin(θ / 2).
-    assert np.linalg.norm(moved, axis=2) == pytest.approx(2 * math.sin(0.005) * np.array([[100.0] * 2, [200.0] * 2, [500.0] * 2]))
+    assert np.linalg.norm(moved, axis=2) == pytest.approx(
+        2 * math.sin(0.005) * np.array([[100.0] * 2, [200.0] * 2, [500.0] * 2])
+    )
 
 
 def test_a_step_aside_moves_everything_by_focal_length_times_step_over_depth() -> None:
-    moved = seen_from(homographies(poses(right=[0.004], down=[-0.002]), FOCAL_PX), np.array([[0.0, 0.0], [600.0, -300.0]]))
+    moved = seen_from(
+        homographies(poses(right=[0.004], down=[-0.002]), FOCAL_PX), np.array([[0.0, 0.0], [600.0, -300.0]])
+    )
     assert moved[:, 0] == pytest.approx(np.array([[4.0, -2.0], [604.0, -302.0]]))
 
 
 def test_a_step_ahead_magnifies_by_the_depth_over_what_is_left_of_it() -> None:
-    assert seen_from(homographies(poses(forward=[0.2]), FOCAL_PX), np.array([[80.0, -40.0]]))[0, 0] == pytest.approx([100.0, -50.0])
+    assert seen_from(homographies(poses(forward=[0.2]), FOCAL_PX), np.array([[80.0, -40.0]]))[
+        0, 0
+    ] == pytest.approx([100.0, -50.0])
 
 
 def test_the_middle_stays_where_it_was_on_average() -> None:
@@ -106,7 +128,15 @@ def test_roll_leaves_the_middle_sharp_and_blurs_the_corners() -> None:
 
 
 def test_the_definition_agrees_with_an_independent_one() -> None:
-    effect = shaken(poses(roll=[0.03, -0.01, -0.02], yaw=[0.02, 0.0, -0.03], right=[0.002, 0.001, -0.003], forward=[-0.02, 0.0, 0.02]), focal_px=200.0)
+    effect = shaken(
+        poses(
+            roll=[0.03, -0.01, -0.02],
+            yaw=[0.02, 0.0, -0.03],
+            right=[0.002, 0.001, -0.003],
+            forward=[-0.02, 0.0, 0.02],
+        ),
+        focal_px=200.0,
+    )
     photo = textured(120, 160)
     assert np.abs(effect.mean_of_warps(photo) - definition(photo, effect)).max() < 2e-4
 
@@ -127,7 +157,10 @@ def test_colour_is_blurred_channel_by_channel() -> None:
     photo = np.stack([textured(150, 200), textured(150, 200)[::-1], textured(150, 200)[:, ::-1]], axis=2)
     blurred = effect.apply(photo)
     for channel in range(3):
-        assert np.abs(blurred[:, :, channel] - effect.apply(np.ascontiguousarray(photo[:, :, channel]))).max() < 1e-6
+        assert (
+            np.abs(blurred[:, :, channel] - effect.apply(np.ascontiguousarray(photo[:, :, channel]))).max()
+            < 1e-6
+        )
 
 
 def test_a_shake_too_wild_for_any_grid_is_averaged_photo_by_photo() -> None:
@@ -141,11 +174,15 @@ def test_a_larger_photo_gets_the_same_blur_at_the_same_relative_place() -> None:
     effect = CameraShake6DoF().draw([stream(4)])[0]
     assert isinstance(effect, Shaken)
     places = places_of(1280, 720, 3)
-    assert effect.displacements(4 * places, smaller=1 / 4) == pytest.approx(effect.displacements(places), rel=0.01, abs=0.01)
+    assert effect.displacements(4 * places, smaller=1 / 4) == pytest.approx(
+        effect.displacements(places), rel=0.01, abs=0.01
+    )
 
 
 def test_no_light_goes_beyond_the_reach_anywhere_in_the_frame() -> None:
-    blur = CameraShake6DoF(turn_deg_per_s=(100.0, 400.0), roll_deg_per_s=(100.0, 400.0), drift_mm_per_s=(2000.0, 4000.0))
+    blur = CameraShake6DoF(
+        turn_deg_per_s=(100.0, 400.0), roll_deg_per_s=(100.0, 400.0), drift_mm_per_s=(2000.0, 4000.0)
+    )
     for effect in blur.draw([stream(5, index) for index in range(20)]):
         assert isinstance(effect, Shaken)
         reach = np.abs(effect.displacements(places_of(1280, 1280, 3))).max()
@@ -168,9 +205,14 @@ def test_tremor_alone_has_no_power_outside_8_to_12_hertz() -> None:
 
 
 def test_the_rule_of_one_over_the_focal_length_holds() -> None:
-    # 1.7°/s is 0.03 rad/s: in 1/f seconds a lens of f mm moves the picture by 0.03 mm of 36, a pixel of 1280.
-    blur = CameraShake6DoF(focal_mm=(50.0, 50.0), exposure_s=(0.02, 0.02), turn_deg_per_s=(1.7, 1.7), tremor=0.0)
-    turned = np.radians([effect.drawn["extent_deg"] for effect in blur.draw([stream(6, index) for index in range(400)])])[:, 1:]
+    # 1.7°/s is 0.03 rad/s: in 1/f seconds a lens of f mm moves the picture by 0.03 mm of 36, a
+    # pixel of 1280.
+    blur = CameraShake6DoF(
+        focal_mm=(50.0, 50.0), exposure_s=(0.02, 0.02), turn_deg_per_s=(1.7, 1.7), tremor=0.0
+    )
+    turned = np.radians(
+        [effect.drawn["extent_deg"] for effect in blur.draw([stream(6, index) for index in range(400)])]
+    )[:, 1:]
     assert 50 / 36 * 1280 * np.sqrt((turned**2).mean()) == pytest.approx(1.055, rel=0.1)
 
 
@@ -184,10 +226,14 @@ def test_a_step_blurs_a_scene_four_times_as_far_by_a_quarter() -> None:
         "drift_mm_per_s": [60.0, 60.0],
     }
     for seed in range(10):
-        near, far = (CameraShake6DoF.model_validate({**still, "depth_m": [metres, metres]}).draw([stream(10, seed)])[0] for metres in (1.0, 4.0))
+        near, far = (
+            CameraShake6DoF.model_validate({**still, "depth_m": [metres, metres]}).draw([stream(10, seed)])[0]
+            for metres in (1.0, 4.0)
+        )
         assert isinstance(far, Shaken)
         assert near.severity_px == pytest.approx(4 * far.severity_px, rel=0.03)
-        # 50 mm before a frame of 36 mm that 1280 px share: so many px a metre aside, at a distance of a metre.
+        # 50 mm before a frame of 36 mm that 1280 px share: so many px a metre aside, at a distance
+        # of a metre.
         assert far.focal_px == pytest.approx(1777.78, rel=1e-5)
         aside = np.ptp(far.displacements(CENTRE)[0], axis=0)
         assert aside == pytest.approx(1777.78 * np.array(far.drawn["extent_mm"])[:2] / 1000 / 4.0, abs=0.3)
@@ -195,7 +241,9 @@ def test_a_step_blurs_a_scene_four_times_as_far_by_a_quarter() -> None:
 
 def test_a_short_exposure_leaves_a_straight_line_and_a_long_one_does_not() -> None:
     def narrowness(exposure_s: float) -> float:
-        blur = CameraShake6DoF(exposure_s=(exposure_s, exposure_s), turn_deg_per_s=(6.0, 6.0), focal_mm=(70.0, 70.0))
+        blur = CameraShake6DoF(
+            exposure_s=(exposure_s, exposure_s), turn_deg_per_s=(6.0, 6.0), focal_mm=(70.0, 70.0)
+        )
         ratios = []
         for effect in blur.draw([stream(8, index) for index in range(40)]):
             assert isinstance(effect, Shaken)
@@ -209,7 +257,14 @@ def test_a_short_exposure_leaves_a_straight_line_and_a_long_one_does_not() -> No
 
 def test_a_longer_exposure_blurs_more() -> None:
     severity = [
-        np.mean([effect.severity_px for effect in CameraShake6DoF(exposure_s=(seconds, seconds)).draw([stream(9, index) for index in range(60)])])
+        np.mean(
+            [
+                effect.severity_px
+                for effect in CameraShake6DoF(exposure_s=(seconds, seconds)).draw(
+                    [stream(9, index) for index in range(60)]
+                )
+            ]
+        )
         for seconds in (0.02, 0.05, 0.1, 0.2)
     ]
     assert severity == sorted(severity)

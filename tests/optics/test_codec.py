@@ -1,4 +1,6 @@
-"""JPEG and WebP: which of the two, at which quality, and what of a photo they can be given in parts."""
+"""JPEG and WebP: which of the two, at which quality, and what of a photo they can be given in
+parts.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ def test_beside_each_other_one_is_drawn_by_weight_and_alone_it_is_always() -> No
     assert all((shot.jpeg_quality is None) != (shot.webp_quality is None) for shot in both)
     # Three of four, give or take four standard deviations.
     assert np.mean([shot.jpeg_quality is not None for shot in both]) == pytest.approx(0.75, abs=0.09)
-    assert all(Camera.model_validate({"jpeg": None, "webp": {}}).shot(seed).webp_quality is not None for seed in range(20))
+    assert all(
+        Camera.model_validate({"jpeg": None, "webp": {}}).shot(seed).webp_quality is not None
+        for seed in range(20)
+    )
     webps = [Camera.model_validate({"jpeg": None, "webp": {}}).shot(seed).webp_quality for seed in range(400)]
     alone = [Camera().shot(seed).jpeg_quality for seed in range(400)]
     assert all(shot.jpeg_quality in (None, quality) for shot, quality in zip(both, alone, strict=True))
@@ -50,7 +55,9 @@ def test_a_part_is_compressed_in_the_blocks_of_the_whole() -> None:
     assert part.shape == (80, 100, 3)
     assert np.array_equal(part[16:-16, 16:-16], whole[37:85, 53:121])
     # In blocks of its own it would be another picture.
-    assert not np.array_equal(jpeg_roundtrip(np.ascontiguousarray(PHOTO[21:101, 37:137]), 50)[16:-16, 16:-16], whole[37:85, 53:121])
+    assert not np.array_equal(
+        jpeg_roundtrip(np.ascontiguousarray(PHOTO[21:101, 37:137]), 50)[16:-16, 16:-16], whole[37:85, 53:121]
+    )
 
 
 def test_the_reach_of_a_shot_is_that_of_its_steps_and_unknown_with_webp() -> None:
@@ -69,7 +76,10 @@ def test_the_reach_of_a_shot_is_that_of_its_steps_and_unknown_with_webp() -> Non
     ("settings", "words"),
     [
         ({"bits": 16}, "bits is 16, and jpeg stores 8: set jpeg to null, or bits to 8"),
-        ({"bits": 16, "jpeg": None, "webp": {}}, "bits is 16, and webp stores 8: set webp to null, or bits to 8"),
+        (
+            {"bits": 16, "jpeg": None, "webp": {}},
+            "bits is 16, and webp stores 8: set webp to null, or bits to 8",
+        ),
         ({"bits": 12}, "8 or 16"),
         ({"webp": {"quality": [95, 80]}}, r"quality is \[95, 80\]: the smaller value comes first"),
         ({"webp": {"weight": 0}}, "greater than 0"),

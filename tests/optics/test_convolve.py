@@ -19,7 +19,16 @@ def kernel_of(height: int, width: int, taps: int) -> Floats:
 
 @pytest.mark.parametrize(
     ("height", "width", "taps"),
-    [(1, 1, 1), (1, 3, 2), (11, 11, 121), (5, 31, 40), (43, 41, 117), (13, 13, 1), (63, 63, DIRECT_TAPS), (41, 43, DIRECT_TAPS + 50)],
+    [
+        (1, 1, 1),
+        (1, 3, 2),
+        (11, 11, 121),
+        (5, 31, 40),
+        (43, 41, 117),
+        (13, 13, 1),
+        (63, 63, DIRECT_TAPS),
+        (41, 43, DIRECT_TAPS + 50),
+    ],
 )
 def test_every_way_to_convolve_equals_the_definition(height: int, width: int, taps: int) -> None:
     kernel = kernel_of(height, width, taps)
@@ -32,5 +41,7 @@ def test_every_way_to_convolve_equals_the_definition(height: int, width: int, ta
 def test_channels_do_not_mix() -> None:
     kernel = kernel_of(21, 15, 60)
     photo = np.random.default_rng(1).random((64, 70, 3), dtype=np.float32)
-    apart = np.stack([convolved(np.ascontiguousarray(photo[:, :, channel]), kernel) for channel in range(3)], axis=2)
+    apart = np.stack(
+        [convolved(np.ascontiguousarray(photo[:, :, channel]), kernel) for channel in range(3)], axis=2
+    )
     assert np.abs(convolved(photo, kernel) - apart).max() < 1e-6

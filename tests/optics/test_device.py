@@ -1,4 +1,6 @@
-"""The renderer by torch against the one on the processor: the same noise to the bit, the same picture but for the rounding of the blur."""
+"""The renderer by torch against the one on the processor: the same noise to the bit, the same
+picture but for the rounding of the blur.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,13 @@ from components.optics.region import Box, part_of
 
 DEVICES = [
     "cpu",
-    pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]),
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        ],
+    ),
 ]
 RENDERED = [camera for camera in CAMERAS if camera != "16 bits"]
 SIZES = [scale for scale in SCALES if scale != "second order"]
@@ -29,36 +37,68 @@ SIDE = 32
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_noise_has_the_same_bits(device: str) -> None:
     parts = [(7, 0, 0), (2**40 + 3, 5, 3), (123, 1000, 1001)]
-    keys, tops, lefts = (torch.tensor(values, device=device) for values in zip(*((noise.origin(seed), top, left) for seed, top, left in parts), strict=True))
+    keys, tops, lefts = (
+        torch.tensor(values, device=device)
+        for values in zip(*((noise.origin(seed), top, left) for seed, top, left in parts), strict=True)
+    )
     for channels in (1, 3):
         found = normal_field(keys, tops, lefts, 20, 31, channels).permute(0, 2, 3, 1).cpu().numpy()
         for got, (seed, top, left) in zip(found, parts, strict=True):
-            assert np.array_equal(got, noise.normal_field(seed, 20, 31, channels=channels, top=top, left=left))
+            assert np.array_equal(
+                got, noise.normal_field(seed, 20, 31, channels=channels, top=top, left=left)
+            )
 
 
-def cases(made: Degradation, count: int, *, name: str, grey: bool) -> list[tuple[Plan, np.ndarray[Any, Any], int, int]]:
-    """Plans with photos of several sizes and depths, and places for parts, some of them in the photos' corners."""
+def cases(
+    made: Degradation, count: int, *, name: str, grey: bool
+) -> list[tuple[Plan, np.ndarray[Any, Any], int, int]]:
+    """Plans with photos of several sizes and depths, and places for parts, some of them in the
+    photos' corners.
+    """
     found = []
     for number, plan in enumerate(plans(made, [seed_of(name, index) for index in range(count)])):
         rng = stream("device parts", name, number)
-        pixels = photo(*(int(side) for side in rng.integers(140, 200, 2)), grey=grey and number % 3 == 1, bits=16 if number % 5 == 4 else 8)
+        pixels = photo(
+            *(int(side) for side in rng.integers(140, 200, 2)),
+            grey=grey and number % 3 == 1,
+            bits=16 if number % 5 == 4 else 8,
+        )
         pixels = pixels if made.downscale is None else made.downscale.cut(pixels)
         free = [side // plan.scale - SIDE for side in pixels.shape[:2]]
-        top, left = [(0, 0), (free[0], free[1]), (free[0], 0)][number] if number < 3 else (int(rng.integers(each + 1)) for each in free)
+        top, left = (
+            [(0, 0), (free[0], free[1]), (free[0], 0)][number]
+            if number < 3
+            else (int(rng.integers(each + 1)) for each in free)
+        )
         found.append((plan, pixels, top, left))
     return found
 
 
-def on_device(layout: Layout, parts: list[tuple[Plan, np.ndarray[Any, Any], int, int]], device: str) -> np.ndarray[Any, Any]:
+def on_device(
+    layout: Layout, parts: list[tuple[Plan, np.ndarray[Any, Any], int, int]], device: str
+) -> np.ndarray[Any, Any]:
     batch = stacked(layout, [order_of(layout, *part) for part in parts])
-    return rendered(layout, {name: torch.from_numpy(values).to(device) for name, values in batch.items()}).permute(0, 2, 3, 1).cpu().numpy()
+    return (
+        rendered(layout, {name: torch.from_numpy(values).to(device) for name, values in batch.items()})
+        .permute(0, 2, 3, 1)
+        .cpu()
+        .numpy()
+    )
 
 
-def differences(made: Degradation, device: str, *, count: int = 12, name: str = "parts", grey: bool = False) -> np.ndarray[Any, Any]:
+def differences(
+    made: Degradation, device: str, *, count: int = 12, name: str = "parts", grey: bool = False
+) -> np.ndarray[Any, Any]:
     """Levels between the two renderers, of every pixel of some parts."""
     layout = Layout(made, SIDE)
-    parts = [part for part in cases(made, count, name=name, grey=grey) if taken(layout, part[0], 1 if part[1].ndim == 2 else 3)]
-    wanted = np.stack([part_of(plan, pixels, Box(top, left, SIDE, SIDE)) for plan, pixels, top, left in parts])
+    parts = [
+        part
+        for part in cases(made, count, name=name, grey=grey)
+        if taken(layout, part[0], 1 if part[1].ndim == 2 else 3)
+    ]
+    wanted = np.stack(
+        [part_of(plan, pixels, Box(top, left, SIDE, SIDE)) for plan, pixels, top, left in parts]
+    )
     return np.abs(on_device(layout, parts, device).astype(int) - wanted)
 
 
@@ -93,14 +133,22 @@ def test_a_part_is_the_same_in_every_batch(device: str) -> None:
     together = on_device(layout, parts, device)
     alone = np.concatenate([on_device(layout, [part], device) for part in parts])
     assert np.array_equal(on_device(layout, parts[::-1], device), together[::-1])
-    # One of them is the only one of 16 bits, so that the others came as light there and come as stored pixels here.
+    # One of them is the only one of 16 bits, so that the others came as light there and come as
+    # stored pixels here.
     assert np.array_equal(alone, together)
 
 
 def test_what_has_no_form_on_the_device_is_told() -> None:
     both = degradation("none", "WebP or JPEG", "full size")
-    told = [taken(Layout(both, SIDE), plan, 3) == (plan.shot.webp_quality is None) for plan in plans(both, list(range(20)))]
+    told = [
+        taken(Layout(both, SIDE), plan, 3) == (plan.shot.webp_quality is None)
+        for plan in plans(both, list(range(20)))
+    ]
     assert all(told)
-    for camera, scale, channels in (("16 bits", "full size", 3), ("whole sensor", "full size", 1), ("bare", "second order", 3)):
+    for camera, scale, channels in (
+        ("16 bits", "full size", 3),
+        ("whole sensor", "full size", 1),
+        ("bare", "second order", 3),
+    ):
         made = degradation("none", camera, scale)
         assert not taken(Layout(made, SIDE), plans(made, [1])[0], 1 if channels == 1 else 3)

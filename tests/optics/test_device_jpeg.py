@@ -16,8 +16,14 @@ def picture(height: int, width: int, kind: str) -> Bytes8:
     rng = stream("jpeg", height, width, kind)
     if kind == "noise":
         return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    smooth = cv2.resize(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
-    return smooth if kind == "smooth" else np.clip(smooth + rng.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
+    smooth = cv2.resize(
+        rng.integers(0, 256, (5, 5, 3), dtype=np.uint8), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    return (
+        smooth
+        if kind == "smooth"
+        else np.clip(smooth + rng.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
+    )
 
 
 def compressed(pictures: list[Bytes8], qualities: list[int], side: int) -> list[Bytes8]:
@@ -27,7 +33,9 @@ def compressed(pictures: list[Bytes8], qualities: list[int], side: int) -> list[
         place[: pixels.shape[0], : pixels.shape[1]] = pixels
     heights, widths = (torch.tensor([pixels.shape[axis] for pixels in pictures]) for axis in (0, 1))
     tables = torch.from_numpy(np.stack([tables_of(quality) for quality in qualities]))
-    found = jpeg(torch.from_numpy(batch).permute(0, 3, 1, 2), tables, heights, widths).permute(0, 2, 3, 1).numpy()
+    found = (
+        jpeg(torch.from_numpy(batch).permute(0, 3, 1, 2), tables, heights, widths).permute(0, 2, 3, 1).numpy()
+    )
     return [got[: pixels.shape[0], : pixels.shape[1]] for got, pixels in zip(found, pictures, strict=True)]
 
 
@@ -43,6 +51,9 @@ def test_every_level_is_the_codecs(kind: str) -> None:
 
 
 def test_a_flat_grey_has_its_level_at_every_quality() -> None:
-    # A constant block has one coefficient, 64 times the level less 128 over the divisor: at 128 it is 0.
+    # A constant block has one coefficient, 64 times the level less 128 over the divisor: at 128 it
+    # is 0.
     flat = np.full((16, 16, 3), 128, np.uint8)
-    assert {int(level) for got in compressed([flat] * 100, list(range(1, 101)), 16) for level in np.unique(got)} == {128}
+    assert {
+        int(level) for got in compressed([flat] * 100, list(range(1, 101)), 16) for level in np.unique(got)
+    } == {128}

@@ -21,20 +21,26 @@ def kernel_of(side: int, taps: int) -> Floats:
     return kernel / kernel.sum(dtype=np.float32)
 
 
-@pytest.mark.parametrize(("side", "taps"), [(1, 1), (3, 2), (11, 121), (31, 40), (43, 117), (25, DIRECT_TAPS + 20)])
+@pytest.mark.parametrize(
+    ("side", "taps"), [(1, 1), (3, 2), (11, 121), (31, 40), (43, 117), (25, DIRECT_TAPS + 20)]
+)
 @pytest.mark.parametrize("nodes", [1, 2, 4])
 def test_one_kernel_at_every_node_is_a_convolution(side: int, taps: int, nodes: int) -> None:
     kernel = kernel_of(side, taps)
     # SciPy's "mirror" is reflection that does not repeat the edge.
     wanted = convolve(PHOTO.astype(np.float64), kernel.astype(np.float64), mode="mirror")
     kernels = np.broadcast_to(kernel, (nodes, nodes, side, side))
-    found = convolved_by_place(PHOTO, np.linspace(-3, 95, nodes), np.linspace(7.5, 60.2, nodes), np.ascontiguousarray(kernels))
+    found = convolved_by_place(
+        PHOTO, np.linspace(-3, 95, nodes), np.linspace(7.5, 60.2, nodes), np.ascontiguousarray(kernels)
+    )
     assert np.abs(found - wanted).max() < 3e-6
 
 
 def test_between_nodes_is_a_mixture_by_distance() -> None:
     kernels = np.stack([kernel_of(9, 20), kernel_of(9, 30)])[None]
-    apart = [convolve(PHOTO.astype(np.float64), kernel.astype(np.float64), mode="mirror") for kernel in kernels[0]]
+    apart = [
+        convolve(PHOTO.astype(np.float64), kernel.astype(np.float64), mode="mirror") for kernel in kernels[0]
+    ]
     share = np.clip((np.arange(77) - 10) / 50, 0, 1)
     found = convolved_by_place(PHOTO, np.array([44.5]), np.array([10.0, 60.0]), kernels)
     assert np.abs(found - (apart[0] * (1 - share) + apart[1] * share)).max() < 3e-6
@@ -45,7 +51,10 @@ def test_channels_do_not_mix(channels: int) -> None:
     photo = np.random.default_rng(1).random((64, 70, channels), dtype=np.float32)
     kernels = np.stack([kernel_of(9, 20), kernel_of(9, 30)])[None]
     nodes = np.array([30.0]), np.array([10.0, 60.0])
-    apart = [convolved_by_place(np.ascontiguousarray(photo[:, :, channel]), *nodes, kernels) for channel in range(channels)]
+    apart = [
+        convolved_by_place(np.ascontiguousarray(photo[:, :, channel]), *nodes, kernels)
+        for channel in range(channels)
+    ]
     assert np.abs(convolved_by_place(photo, *nodes, kernels) - np.stack(apart, axis=2)).max() < 1e-6
 
 

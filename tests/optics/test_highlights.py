@@ -1,4 +1,6 @@
-"""Clipped lights: what they get before the blur, what is left of it after, and that a full sensor shows no noise."""
+"""Clipped lights: what they get before the blur, what is left of it after, and that a full sensor
+shows no noise.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def blurred(light: np.ndarray, highlights: Recovery | None, noise: NoiseLevel | 
 
 
 def test_a_clipped_pixel_gets_the_extra_light_and_one_below_the_knee_none() -> None:
-    assert TWICE.recovered(np.array([0.0, 0.5, 0.95, 1.0], np.float32)).tolist() == pytest.approx([0.0, 0.5, 0.95, 2.0], abs=1e-6)
+    assert TWICE.recovered(np.array([0.0, 0.5, 0.95, 1.0], np.float32)).tolist() == pytest.approx(
+        [0.0, 0.5, 0.95, 2.0], abs=1e-6
+    )
     # Halfway from the knee to white, a quarter of it.
     assert TWICE.recovered(np.array([0.975], np.float32))[0] == pytest.approx(0.975 + 0.25, abs=1e-5)
 
@@ -44,7 +48,8 @@ def test_the_streak_of_a_lamp_is_brighter_with_its_light_than_without() -> None:
 
 
 def test_a_wide_lamp_is_clipped_again_and_grows_by_its_light() -> None:
-    # The edge of light 2 blurs to 1.6, 1.2, 0.8, 0.4: two pixels more than half of it are white still.
+    # The edge of light 2 blurs to 1.6, 1.2, 0.8, 0.4: two pixels more than half of it are white
+    # still.
     light = np.zeros((9, 30), np.float32)
     light[:, 10:20] = 1
     row = blurred(light, TWICE)[4, :, 0]
@@ -81,7 +86,9 @@ def test_the_light_is_uniform_in_its_range() -> None:
     assert 0.25 <= min(found) < 0.3
     assert 1.7 < max(found) <= 1.75
     assert np.mean(found) == pytest.approx(1.0, abs=0.05)
-    assert Highlights().draw(stream(0)).knee == pytest.approx(0.9551, abs=1e-4)  # ((0.98 + 0.055) / 1.055)^2.4
+    assert Highlights().draw(stream(0)).knee == pytest.approx(
+        0.9551, abs=1e-4
+    )  # ((0.98 + 0.055) / 1.055)^2.4
 
 
 @pytest.mark.parametrize(
@@ -89,7 +96,10 @@ def test_the_light_is_uniform_in_its_range() -> None:
     [
         ({"highlights": {"extra": [2, 1]}}, r"extra is \[2, 1\]: the smaller value comes first"),
         ({"highlights": {"knee": 1}}, "less than 1"),
-        ({"highlights": {}, "linear_light": False}, "highlights reckons with linear light: set linear_light to true, or highlights to null"),
+        (
+            {"highlights": {}, "linear_light": False},
+            "highlights reckons with linear light: set linear_light to true, or highlights to null",
+        ),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], words: str) -> None:

@@ -1,4 +1,6 @@
-"""Normal numbers by place: they are normal, independent, and a part of a photo has those of its place."""
+"""Normal numbers by place: they are normal, independent, and a part of a photo has those of its
+place.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,14 @@ def test_neighbours_channels_and_seeds_know_nothing_of_each_other() -> None:
 
 def test_no_frequency_stands_out() -> None:
     power = np.abs(np.fft.rfft2(FIELD[..., 1])) ** 2 / FIELD[..., 1].size
-    # The largest of 150,000 exponential numbers lies at ln(150,000) = 11.9, and above 20 once in 3,000 fields.
+    # The largest of 150,000 exponential numbers lies at ln(150,000) = 11.9, and above 20 once in
+    # 3,000 fields.
     assert power.max() < 20
 
 
-@pytest.mark.parametrize(("top", "left", "height", "width"), [(0, 0, 1, 1), (3, 7, 10, 11), (99, 100, 2, 5), (499, 599, 1, 1)])
+@pytest.mark.parametrize(
+    ("top", "left", "height", "width"), [(0, 0, 1, 1), (3, 7, 10, 11), (99, 100, 2, 5), (499, 599, 1, 1)]
+)
 def test_a_part_has_the_numbers_of_its_place(top: int, left: int, height: int, width: int) -> None:
     part = normal_field(11, height, width, top=top, left=left)
     assert np.array_equal(part, FIELD[top : top + height, left : left + width])

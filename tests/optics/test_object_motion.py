@@ -1,4 +1,6 @@
-"""Something moving before something else: profiles by hand, the moment-by-moment definition, and what is behind."""
+"""Something moving before something else: profiles by hand, the moment-by-moment definition, and
+what is behind.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,18 @@ Doubles = npt.NDArray[np.float64]
 STILL = np.zeros((32, 2))
 
 
-def rectangle(height: int = 60, width: int = 100, *, top: int = 20, bottom: int = 40, left: int = 35, right: int = 65) -> Floats:
+def rectangle(
+    height: int = 60, width: int = 100, *, top: int = 20, bottom: int = 40, left: int = 35, right: int = 65
+) -> Floats:
     matte = np.zeros((height, width), np.float32)
     matte[top:bottom, left:right] = 1
     return matte
 
 
 def textured(height: int, width: int, seed: int) -> Floats:
-    return gaussian_filter(np.random.default_rng(seed).random((height, width)), 1.5).astype(np.float32) * 4 - 1.5
+    return (
+        gaussian_filter(np.random.default_rng(seed).random((height, width)), 1.5).astype(np.float32) * 4 - 1.5
+    )
 
 
 def painted(matte: Floats, inside: float, outside: float) -> Floats:
@@ -43,14 +49,20 @@ def moved(picture: Floats, path: Doubles) -> npt.NDArray[np.float64]:
 
 
 def drawn(count: int, **settings: object) -> list[Moved]:
-    return cast("list[Moved]", ObjectMotion.model_validate(settings).draw([stream(1, index) for index in range(count)]))
+    return cast(
+        "list[Moved]",
+        ObjectMotion.model_validate(settings).draw([stream(1, index) for index in range(count)]),
+    )
 
 
 @pytest.mark.parametrize("length", [6, 9])
 def test_an_edge_before_a_plain_background_becomes_the_ramp_of_a_box(length: int) -> None:
     matte = rectangle()
-    blurred = composited(painted(matte, 0.8, 0.2), matte, path_px(length, 0.0, 0.0, 4 * length), np.zeros((4 * length, 2)))
-    # The mean over the exposure of a rectangle whose edges run from pixel to pixel, at each pixel of a row.
+    blurred = composited(
+        painted(matte, 0.8, 0.2), matte, path_px(length, 0.0, 0.0, 4 * length), np.zeros((4 * length, 2))
+    )
+    # The mean over the exposure of a rectangle whose edges run from pixel to pixel, at each pixel
+    # of a row.
     pixels, times = np.arange(100.0), (np.arange(20000) + 0.5) / 20000 - 0.5
     seen = np.interp(pixels[:, None] - length * times, pixels, matte[30]).mean(axis=1)
     assert blurred[30] == pytest.approx(0.2 + 0.6 * seen, abs=1e-6)
@@ -69,7 +81,11 @@ def test_every_moment_is_composited_before_the_mean_is_taken() -> None:
     matte, height, width = rectangle(), 60, 100
     photo = textured(height, width, 1)
     foreground, background = path_px(15.0, 0.4, 0.2, 60), path_px(9.0, 2.2, -0.1, 60)
-    alpha, light, hidden = moved(matte, foreground), moved(matte * photo, foreground), moved(behind(photo, matte), background)
+    alpha, light, hidden = (
+        moved(matte, foreground),
+        moved(matte * photo, foreground),
+        moved(behind(photo, matte), background),
+    )
     wanted = (light + (1 - alpha) * hidden).mean(axis=0)
     error = composited(photo, matte, foreground, background) - wanted
     assert np.abs(error).max() < 0.02
@@ -107,11 +123,18 @@ def test_any_number_of_channels_is_composited_alike(channels: int) -> None:
     assert np.abs(plane - composited(grey, matte, *paths)).max() < 1e-6
 
 
-@pytest.mark.parametrize("matte", [np.zeros((40, 50), np.float32), np.ones((40, 50), np.float32)], ids=["nothing", "everything"])
+@pytest.mark.parametrize(
+    "matte", [np.zeros((40, 50), np.float32), np.ones((40, 50), np.float32)], ids=["nothing", "everything"]
+)
 def test_an_object_that_is_nothing_or_everything_leaves_one_blur(matte: Floats) -> None:
     photo = textured(40, 50, 5)
     paths = path_px(9.0, 1.0, 0.0, 40), path_px(4.0, 0.0, 0.0, 40)
-    assert np.abs(composited(photo, matte, *paths) - convolved(photo, kernel_of(paths[int(matte.max() == 0)]))).max() < 1e-6
+    assert (
+        np.abs(
+            composited(photo, matte, *paths) - convolved(photo, kernel_of(paths[int(matte.max() == 0)]))
+        ).max()
+        < 1e-6
+    )
 
 
 def test_nothing_of_the_object_is_left_behind_it() -> None:
@@ -144,7 +167,10 @@ def test_a_bright_point_at_the_photo_s_centre_becomes_the_kernel_exactly() -> No
     point[75, 70] = 1.0
     for effect in drawn(20):
         rows, columns = (side // 2 for side in effect.psf.shape)
-        assert np.abs(effect.apply(point)[75 - rows : 76 + rows, 70 - columns : 71 + columns] - effect.psf).max() < 1e-6
+        assert (
+            np.abs(effect.apply(point)[75 - rows : 76 + rows, 70 - columns : 71 + columns] - effect.psf).max()
+            < 1e-6
+        )
 
 
 def test_an_object_covers_the_middle_and_its_share() -> None:

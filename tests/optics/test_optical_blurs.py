@@ -1,4 +1,6 @@
-"""Defocus, Gaussian and straight motion: sizes that can be worked out by hand, and other ways to compute the same."""
+"""Defocus, Gaussian and straight motion: sizes that can be worked out by hand, and other ways to
+compute the same.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def disc(radius: float) -> Floats:
 
 @pytest.mark.parametrize("radius", [2.0, 3.3, 7.5, 20.0])
 def test_a_disc_spreads_light_by_its_radius_over_the_root_of_two(radius: float) -> None:
-    assert Kernel(disc(radius)).severity_px == pytest.approx(math.hypot(radius / math.sqrt(2), PIXEL), rel=0.02)
+    assert Kernel(disc(radius)).severity_px == pytest.approx(
+        math.hypot(radius / math.sqrt(2), PIXEL), rel=0.02
+    )
 
 
 def test_a_pixel_within_the_disc_gets_one_over_its_area() -> None:
@@ -37,10 +41,16 @@ def test_a_pixel_within_the_disc_gets_one_over_its_area() -> None:
 
 
 @pytest.mark.parametrize(
-    ("blades", "rms"), [(3, math.sqrt(math.pi / (3 * math.sqrt(3)))), (4, math.sqrt(math.pi / 6)), (6, math.sqrt(5 * math.pi / (18 * math.sqrt(3))))]
+    ("blades", "rms"),
+    [
+        (3, math.sqrt(math.pi / (3 * math.sqrt(3)))),
+        (4, math.sqrt(math.pi / 6)),
+        (6, math.sqrt(5 * math.pi / (18 * math.sqrt(3)))),
+    ],
 )
 def test_polygons_of_the_disc_s_area_have_the_spread_of_geometry(blades: int, rms: float) -> None:
-    # A triangle of side s: s/√12, area s²√3/4. A square: s/√6, area s². A hexagon: s√(5/12), area s²·3√3/2. Area π.
+    # A triangle of side s: s/√12, area s²√3/4. A square: s/√6, area s². A hexagon: s√(5/12), area
+    # s²·3√3/2. Area π.
     assert Aperture(blades).rms_radius == pytest.approx(rms, rel=1e-12)
     kernel = Kernel(Aperture(blades, 0.3).kernel(9.0))
     assert kernel.severity_px == pytest.approx(math.hypot(9.0 * rms, PIXEL), rel=2e-3)
@@ -54,7 +64,11 @@ def test_shares_of_a_polygon_agree_with_counting_small_points() -> None:
     grid = (np.arange((2 * half + 1) * fine) + 0.5) / fine - 0.5 - half
     x, y = np.meshgrid(grid, grid)
     angles = turned + 2 * np.pi * np.arange(blades) / blades
-    corners = radius * math.sqrt(2 * math.pi / (blades * math.sin(2 * math.pi / blades))) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    corners = (
+        radius
+        * math.sqrt(2 * math.pi / (blades * math.sin(2 * math.pi / blades)))
+        * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    )
     inside = np.ones_like(x, bool)
     for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         inside &= (bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0
@@ -68,7 +82,9 @@ def test_behind_the_plane_of_focus_the_aperture_is_upside_down() -> None:
     assert np.allclose(pentagon.kernel(-6.0), pentagon.kernel(6.0)[::-1, ::-1], atol=1e-6)
     assert not np.allclose(pentagon.kernel(-6.0), pentagon.kernel(6.0), atol=1e-3)
     # With its rim, from wherever that is seen.
-    assert np.allclose(pentagon.kernel(-6.0, (0.7, 0.2)), pentagon.kernel(6.0, (0.7, 0.2))[::-1, ::-1], atol=1e-5)
+    assert np.allclose(
+        pentagon.kernel(-6.0, (0.7, 0.2)), pentagon.kernel(6.0, (0.7, 0.2))[::-1, ::-1], atol=1e-5
+    )
 
 
 def test_a_cat_s_eye_is_what_two_circles_share() -> None:
@@ -80,7 +96,9 @@ def test_a_cat_s_eye_is_what_two_circles_share() -> None:
 
 
 def test_cat_s_eyes_stand_across_the_way_to_the_middle_and_are_narrowest_in_the_corners() -> None:
-    left, middle, right = Plane(Aperture(), 8.0, (0.0, 0.0), 1.0, {})._kernels(np.array([-1.0, 0.0, 1.0]), 0.5)
+    left, middle, right = Plane(Aperture(), 8.0, (0.0, 0.0), 1.0, {})._kernels(
+        np.array([-1.0, 0.0, 1.0]), 0.5
+    )
     assert middle[1].max() == pytest.approx(1 / (64 * math.pi), rel=1e-3)
     for corner in (left[0], left[2], right[0], right[2]):
         assert corner.max() == pytest.approx(1 / (64 * (2 * math.pi / 3 - math.sqrt(3) / 2)), rel=1e-3)
@@ -93,8 +111,11 @@ def test_cat_s_eyes_stand_across_the_way_to_the_middle_and_are_narrowest_in_the_
 
 
 def test_a_thin_lens_of_50_mm_at_f_2_focused_at_2_m_blurs_infinity_by_a_third_of_a_millimetre() -> None:
-    # Aperture 25 mm, lens to sensor 100/1.95 mm, half of their product over 2000 mm: 0.3205 mm, 32.05 pixels of 10 µm.
-    found = radius_px(np.array([1.0, 2.0, 4.0, np.inf]), focus_m=2.0, focal_length_mm=50.0, f_number=2.0, pixel_um=10.0)
+    # Aperture 25 mm, lens to sensor 100/1.95 mm, half of their product over 2000 mm: 0.3205 mm,
+    # 32.05 pixels of 10 µm.
+    found = radius_px(
+        np.array([1.0, 2.0, 4.0, np.inf]), focus_m=2.0, focal_length_mm=50.0, f_number=2.0, pixel_um=10.0
+    )
     assert found == pytest.approx([-32.051, 0.0, 16.026, 32.051], abs=1e-3)
 
 
@@ -142,7 +163,11 @@ def test_maps_that_do_not_fit_the_photo_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "effect",
-    [Plane(Aperture(), 4.0, (3.0, -1.5), 0.0, {}), Plane(Aperture(6), 2.0, (-5.0, 0.0), 0.0, {}), Plane(Aperture(), 6.0, (0.0, 0.0), 0.9, {})],
+    [
+        Plane(Aperture(), 4.0, (3.0, -1.5), 0.0, {}),
+        Plane(Aperture(6), 2.0, (-5.0, 0.0), 0.0, {}),
+        Plane(Aperture(), 6.0, (0.0, 0.0), 0.9, {}),
+    ],
     ids=["plane", "through the focus", "cat's eyes"],
 )
 def test_severity_of_defocus_is_the_mean_over_the_photo(effect: Plane) -> None:
@@ -172,7 +197,9 @@ def test_a_long_gaussian_has_the_covariance_asked_for() -> None:
     y, x = np.indices(psf.shape) - np.array([side // 2 for side in psf.shape])[:, None, None]
     found = [(psf * x * x).sum(), (psf * x * y).sum(), (psf * y * y).sum()]
     along = np.array([math.cos(angle), math.sin(angle)])
-    wanted = 16.0 * np.outer(along, along) + 2.25 * np.outer(along[::-1], along[::-1]) * np.array([[1, -1], [-1, 1]])
+    wanted = 16.0 * np.outer(along, along) + 2.25 * np.outer(along[::-1], along[::-1]) * np.array(
+        [[1, -1], [-1, 1]]
+    )
     assert found == pytest.approx([wanted[0, 0], wanted[0, 1], wanted[1, 1]], rel=5e-3)
 
 
@@ -190,7 +217,9 @@ def test_a_line_agrees_with_a_hundred_thousand_points_along_it() -> None:
     times = (np.arange(100_000) + 0.5) / 100_000 - 0.5
     x, y = times * length * math.cos(angle), times * length * math.sin(angle)
     rows, columns = (np.arange(side) - side // 2 for side in psf.shape)
-    tents = [np.maximum(0, 1 - np.abs(place[:, None] - pixels)) for place, pixels in ((y, rows), (x, columns))]
+    tents = [
+        np.maximum(0, 1 - np.abs(place[:, None] - pixels)) for place, pixels in ((y, rows), (x, columns))
+    ]
     assert np.abs(psf - tents[0].T @ tents[1] / times.size).max() < 1e-7
 
 
@@ -215,12 +244,23 @@ def test_a_hair_s_breadth_of_motion_counts() -> None:
         (LinearMotion, {"length_px": (9.0, 3.0)}, r"length_px is \[9, 3\]"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(kind: type[Defocus], settings: dict[str, object], words: str) -> None:
+def test_settings_that_contradict_each_other_are_refused(
+    kind: type[Defocus], settings: dict[str, object], words: str
+) -> None:
     with pytest.raises(ValidationError, match=words):
         kind.model_validate(settings)
 
 
-@pytest.mark.parametrize("settings", [{"radius_px": (30.0, 40.0), "blades": (3, 5)}, {"radius_px": (3.0, 9.0), "cat_eye": (0.5, 1.5), "plane_px": (0.0, 8.0)}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"radius_px": (30.0, 40.0), "blades": (3, 5)},
+        {"radius_px": (3.0, 9.0), "cat_eye": (0.5, 1.5), "plane_px": (0.0, 8.0)},
+    ],
+)
 def test_no_kernel_of_a_lens_is_larger_than_stated(settings: dict[str, object]) -> None:
     kind = Defocus.model_validate(settings)
-    assert all(max(effect.psf.shape) <= kind.largest_px for effect in kind.draw([stream(5, index) for index in range(20)]))
+    assert all(
+        max(effect.psf.shape) <= kind.largest_px
+        for effect in kind.draw([stream(5, index) for index in range(20)])
+    )

@@ -1,4 +1,6 @@
-"""Zoom and spin: the same as averaging many resampled photos, nothing at their centre, streaks in the right direction."""
+"""Zoom and spin: the same as averaging many resampled photos, nothing at their centre, streaks in
+the right direction.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ def test_it_is_the_mean_of_many_photos_turned(along: complex, streak_px: float) 
     for time in (np.arange(64) + 0.5) / 32 - 1:
         turn = cmath.exp(along * streak_px / (2 * half_diagonal) * time)
         matrix = np.array([[turn.real, turn.imag], [-turn.imag, turn.real]])
-        mean += affine_transform(photo.astype(np.float64), matrix, about - matrix @ about, order=3, mode="mirror") / 64
+        mean += (
+            affine_transform(photo.astype(np.float64), matrix, about - matrix @ about, order=3, mode="mirror")
+            / 64
+        )
     found = Turn(along, streak_px, centre, {}).apply(photo)
     assert np.abs(found - mean).max() < 0.01 * np.ptp(photo)
 
@@ -66,12 +71,16 @@ def test_severity_is_the_mean_over_photos_of_any_shape(along: complex, centre: c
 @pytest.mark.parametrize("kind", [Zoom, Spin])
 def test_the_kernel_in_the_photo_s_middle_is_a_line_as_long_as_the_centre_is_away(kind: type[Zoom]) -> None:
     effect = kind(streak_px=(40.0, 40.0), off_centre=(0.5, 0.5)).draw([stream(1)])[0]
-    assert Kernel(effect.psf).severity_px == pytest.approx(math.hypot(20 / math.sqrt(12), math.sqrt(1 / 3)), rel=0.02)
+    assert Kernel(effect.psf).severity_px == pytest.approx(
+        math.hypot(20 / math.sqrt(12), math.sqrt(1 / 3)), rel=0.02
+    )
 
 
 def test_a_grey_photo_may_have_its_one_channel() -> None:
     photo = soft_photo(80, 90)
-    assert np.array_equal(Turn(1, 9.0, 0j, {}).apply(photo[:, :, None])[:, :, 0], Turn(1, 9.0, 0j, {}).apply(photo))
+    assert np.array_equal(
+        Turn(1, 9.0, 0j, {}).apply(photo[:, :, None])[:, :, 0], Turn(1, 9.0, 0j, {}).apply(photo)
+    )
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:

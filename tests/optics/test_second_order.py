@@ -1,4 +1,6 @@
-"""Real-ESRGAN's degradation: kernels keep light, every range is reached, chances are the published ones, the same seed gives the same photo."""
+"""Real-ESRGAN's degradation: kernels keep light, every range is reached, chances are the published
+ones, the same seed gives the same photo.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from components.optics.downscale import Downscale, Downscaling, SecondOrder
 from components.optics.downscale.kernels import KernelDraw, RandomKernel, Shapes, gaussian_taps, sinc_taps
 from components.optics.downscale.rounds import MODES, NoiseDraw, Resize, RoundDraw
 from components.optics.downscale.second_order import TwoRounds
-from components.optics.downscale.steps import compressed, filtered, resized, unsharp_masked, with_gaussian, with_poisson
+from components.optics.downscale.steps import (
+    compressed,
+    filtered,
+    resized,
+    unsharp_masked,
+    with_gaussian,
+    with_poisson,
+)
 
 DRAWS = 4000
 QUIET = RoundDraw(None, 1.0, "area", NoiseDraw("gaussian", 0.0, True), 100)
@@ -41,7 +50,9 @@ def test_kernels_keep_light_and_only_the_sinc_has_negative_lobes() -> None:
         assert taps.shape == (kernel.side_px, kernel.side_px)
         assert taps.dtype == np.float32
         assert float(taps.sum(dtype=np.float64)) == pytest.approx(1, abs=1e-5)
-        assert (taps.min() >= 0) == (kernel.profile != "sinc") or kernel.cutoff_rad == pytest.approx(math.pi, abs=0.2)
+        assert (taps.min() >= 0) == (kernel.profile != "sinc") or kernel.cutoff_rad == pytest.approx(
+            math.pi, abs=0.2
+        )
         # No shift: a kernel looks the same from the opposite side.
         assert np.allclose(taps, taps[::-1, ::-1], atol=1e-7)
 
@@ -57,14 +68,20 @@ def test_a_gaussian_has_its_widths_along_its_turned_axes() -> None:
 
 
 def test_the_relatives_fall_as_their_formulas_say() -> None:
-    # Two px from the middle at width 1: q = 4. Plateau with beta 2: 1 / (1 + 16); generalised with beta 0.5: exp(-1).
-    plateau, pointed = gaussian_taps(11, (1.0, 1.0), 0.0, "plateau", 2.0), gaussian_taps(11, (1.0, 1.0), 0.0, "generalised", 0.5)
+    # Two px from the middle at width 1: q = 4. Plateau with beta 2: 1 / (1 + 16); generalised with
+    # beta 0.5: exp(-1).
+    plateau, pointed = (
+        gaussian_taps(11, (1.0, 1.0), 0.0, "plateau", 2.0),
+        gaussian_taps(11, (1.0, 1.0), 0.0, "generalised", 0.5),
+    )
     assert plateau[5, 7] / plateau[5, 5] == pytest.approx(1 / 17, rel=1e-5)
     assert pointed[5, 7] / pointed[5, 5] == pytest.approx(math.exp(-1), rel=1e-5)
 
 
 def test_a_sinc_keeps_what_is_below_its_cutoff_and_takes_the_rest() -> None:
-    response = np.abs(np.fft.fft2(np.pad(sinc_taps(63, math.pi / 2).astype(np.float64), ((0, 193), (0, 193)))))
+    response = np.abs(
+        np.fft.fft2(np.pad(sinc_taps(63, math.pi / 2).astype(np.float64), ((0, 193), (0, 193))))
+    )
     # Frequency index 64 of 256 is π / 2.
     assert response[0, :45] == pytest.approx(1, abs=0.1)
     assert response[0, 90:128].max() < 0.1
@@ -75,7 +92,14 @@ def test_published_chances_hold() -> None:
     kernels = [draw.first.kernel for draw in made]
     assert all(kernel is not None for kernel in kernels)
     shapes = Counter(_shape(kernel) for kernel in kernels if kernel is not None)
-    wanted = {"gaussian": 0.45, "long gaussian": 0.25, "generalised": 0.12, "long generalised": 0.03, "plateau": 0.12, "long plateau": 0.03}
+    wanted = {
+        "gaussian": 0.45,
+        "long gaussian": 0.25,
+        "generalised": 0.12,
+        "long generalised": 0.03,
+        "plateau": 0.12,
+        "long plateau": 0.03,
+    }
     assert within(shapes["sinc"] / DRAWS, 0.1)
     assert all(within(shapes[name] / DRAWS, 0.9 * chance) for name, chance in wanted.items())
     assert within(np.mean([draw.second.kernel is not None for draw in made]), 0.8)
@@ -91,14 +115,20 @@ def test_published_chances_hold() -> None:
 
 
 def _shape(kernel: KernelDraw) -> str:
-    return f"{'long ' if kernel.sigma_px is not None and kernel.sigma_px[0] != kernel.sigma_px[1] else ''}{kernel.profile}"
+    long = kernel.sigma_px is not None and kernel.sigma_px[0] != kernel.sigma_px[1]
+    return f"{'long ' if long else ''}{kernel.profile}"
 
 
 @pytest.mark.parametrize(
     ("name", "factor", "sigma", "poisson", "width"),
-    [("first", (0.15, 1.5), (1, 30), (0.05, 3), (0.2, 3.0)), ("second", (0.3, 1.2), (1, 25), (0.05, 2.5), (0.2, 1.5))],
+    [
+        ("first", (0.15, 1.5), (1, 30), (0.05, 3), (0.2, 3.0)),
+        ("second", (0.3, 1.2), (1, 25), (0.05, 2.5), (0.2, 1.5)),
+    ],
 )
-def test_published_ranges_are_reached_and_kept(name: str, factor: tuple, sigma: tuple, poisson: tuple, width: tuple) -> None:
+def test_published_ranges_are_reached_and_kept(
+    name: str, factor: tuple, sigma: tuple, poisson: tuple, width: tuple
+) -> None:
     rounds = [getattr(draw, name) for draw in draws()]
     kernels = [drawn.kernel for drawn in rounds if drawn.kernel is not None]
     found = {
@@ -114,17 +144,35 @@ def test_published_ranges_are_reached_and_kept(name: str, factor: tuple, sigma: 
     assert {kernel.side_px for kernel in kernels} == set(range(7, 22, 2))
     betas = [kernel.beta for kernel in kernels if kernel.profile == "generalised"]
     assert within(np.mean([beta < 1 for beta in betas]), 0.5, len(betas))
-    assert within(np.mean([kernel.beta == 1 for kernel in kernels if kernel.profile == "plateau"]), 0.5, len(betas))
-    angles = [kernel.angle_rad for kernel in kernels if kernel.sigma_px is not None and kernel.sigma_px[0] != kernel.sigma_px[1]]
+    assert within(
+        np.mean([kernel.beta == 1 for kernel in kernels if kernel.profile == "plateau"]), 0.5, len(betas)
+    )
+    angles = [
+        kernel.angle_rad
+        for kernel in kernels
+        if kernel.sigma_px is not None and kernel.sigma_px[0] != kernel.sigma_px[1]
+    ]
     assert -math.pi <= min(angles) < -0.95 * math.pi
     assert 0.95 * math.pi < max(angles) <= math.pi
-    cutoffs = {short: [kernel.cutoff_rad for kernel in kernels if kernel.profile == "sinc" and (kernel.side_px < 13) == short] for short in (True, False)}
+    cutoffs = {
+        short: [
+            kernel.cutoff_rad
+            for kernel in kernels
+            if kernel.profile == "sinc" and (kernel.side_px < 13) == short
+        ]
+        for short in (True, False)
+    }
     assert math.pi / 3 <= min(cutoffs[True])
     assert math.pi / 5 <= min(cutoffs[False]) < math.pi / 3
 
 
 def test_changing_one_step_changes_no_other_draw() -> None:
-    usual, other = SecondOrder(), SecondOrder.model_validate({"first": {"noise": {"gaussian": 0}, "kernel": {"sinc": 1}}, "final_sinc": {"chance": 0}})
+    usual, other = (
+        SecondOrder(),
+        SecondOrder.model_validate(
+            {"first": {"noise": {"gaussian": 0}, "kernel": {"sinc": 1}}, "final_sinc": {"chance": 0}}
+        ),
+    )
     for seed in range(20):
         one, two = usual.draw(seed), other.draw(seed)
         assert (one.first.factor, one.first.jpeg_quality, one.second, one.mode, one.jpeg_last) == (
@@ -147,13 +195,20 @@ def test_sizes_are_exact_and_values_are_levels_of_a_file(shape: tuple[int, ...],
 
 @pytest.mark.parametrize("jpeg_last", [True, False])
 def test_the_steps_follow_each_other_as_published(jpeg_last: bool) -> None:
-    first = RoundDraw(KernelDraw("gaussian", 9, (1.5, 0.8), 0.4), 0.7, "area", NoiseDraw("gaussian", 9.0, False), 50)
-    second = RoundDraw(KernelDraw("gaussian", 7, (0.9, 0.9)), 1.1, "bilinear", NoiseDraw("poisson", 1.5, False), 40)
+    first = RoundDraw(
+        KernelDraw("gaussian", 9, (1.5, 0.8), 0.4), 0.7, "area", NoiseDraw("gaussian", 9.0, False), 50
+    )
+    second = RoundDraw(
+        KernelDraw("gaussian", 7, (0.9, 0.9)), 1.1, "bilinear", NoiseDraw("poisson", 1.5, False), 40
+    )
     sinc = KernelDraw("sinc", 11, cutoff_rad=1.6)
     photo = to_float(stream(1).integers(0, 256, (80, 120, 3), dtype=np.uint8))
     picture = photo
     # Sizes: 0.7 of the photo; then 1.1 of a quarter of the photo, rounded down; then a quarter.
-    for name, drawn, (height, width), noisy in (("first", first, (56, 84), with_gaussian), ("second", second, (22, 33), with_poisson)):
+    for name, drawn, (height, width), noisy in (
+        ("first", first, (56, 84), with_gaussian),
+        ("second", second, (22, 33), with_poisson),
+    ):
         assert drawn.kernel is not None
         picture = resized(filtered(picture, drawn.kernel.taps()), height, width, drawn.mode)
         picture = noisy(picture, drawn.noise.amount, False, stream(7, "second order", name, "noise field"))
@@ -175,7 +230,12 @@ def test_the_same_seed_gives_the_same_photo_and_another_another() -> None:
 
 
 def test_no_part_of_a_photo_is_made_as_the_whole_and_it_says_so() -> None:
-    assert (SecondOrder().reach, SecondOrder().draw(1).reach, Downscale().reach, Downscale().draw(1).reach) == (None, None, 2, 2)
+    assert (
+        SecondOrder().reach,
+        SecondOrder().draw(1).reach,
+        Downscale().reach,
+        Downscale().draw(1).reach,
+    ) == (None, None, 2, 2)
 
 
 def test_brightness_is_kept_on_average() -> None:
@@ -189,14 +249,22 @@ def test_linear_light_is_taken_as_srgb_values_and_given_back() -> None:
     pixels = stream(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     draw = SecondOrder().draw(5)
     stored = draw.apply(to_float(pixels), linear=False)
-    assert np.abs(to_uint8(linear_to_srgb(draw.apply(linear_of(pixels), linear=True))).astype(int) - to_uint8(stored)).max() <= 2
+    assert (
+        np.abs(
+            to_uint8(linear_to_srgb(draw.apply(linear_of(pixels), linear=True))).astype(int)
+            - to_uint8(stored)
+        ).max()
+        <= 2
+    )
 
 
 def test_gaussian_noise_has_its_standard_deviation_and_grey_noise_is_the_same_in_all_channels() -> None:
     middle = np.full((300, 300, 3), 0.5, np.float32)
     coloured, grey = (with_gaussian(middle, 10.0, alike, stream(1)) - 0.5 for alike in (False, True))
     assert coloured.std() * 255 == pytest.approx(10, rel=0.02)
-    assert np.corrcoef(coloured[:, :, 0].ravel(), coloured[:, :, 1].ravel())[0, 1] == pytest.approx(0, abs=0.02)
+    assert np.corrcoef(coloured[:, :, 0].ravel(), coloured[:, :, 1].ravel())[0, 1] == pytest.approx(
+        0, abs=0.02
+    )
     assert np.array_equal(grey[:, :, 0], grey[:, :, 2])
 
 
@@ -212,7 +280,9 @@ def test_poisson_noise_is_that_of_256_photons_times_its_strength() -> None:
 def test_sizes_change_by_opencvs_rules() -> None:
     ramp = np.repeat(np.arange(8, dtype=np.float32)[None], 8, axis=0) / 8
     assert resized(ramp, 4, 4, "area")[0].tolist() == pytest.approx([0.5 / 8, 2.5 / 8, 4.5 / 8, 6.5 / 8])
-    assert np.array_equal(resized(ramp, 2, 2, "bicubic"), cv2.resize(ramp, (2, 2), interpolation=cv2.INTER_CUBIC))
+    assert np.array_equal(
+        resized(ramp, 2, 2, "bicubic"), cv2.resize(ramp, (2, 2), interpolation=cv2.INTER_CUBIC)
+    )
 
 
 def test_severity_is_that_of_the_kernels_at_their_sizes_and_of_pixels_too_large() -> None:
@@ -222,10 +292,15 @@ def test_severity_is_that_of_the_kernels_at_their_sizes_and_of_pixels_too_large(
     wide = KernelDraw("gaussian", 21, (2.0, 2.0))
     assert severity(QUIET) == 0
     # Two px each way make 2√2; after a shrink to half the size they are four px of the photo.
-    assert severity(RoundDraw(wide, 1.0, "area", QUIET.noise, 95)) == pytest.approx(2 * math.sqrt(2), rel=0.01)
+    assert severity(RoundDraw(wide, 1.0, "area", QUIET.noise, 95)) == pytest.approx(
+        2 * math.sqrt(2), rel=0.01
+    )
     halved = RoundDraw(None, 0.5, "area", QUIET.noise, 95)
-    assert severity(halved, RoundDraw(wide, 1.0, "area", QUIET.noise, 95)) == pytest.approx(4 * math.sqrt(2), rel=0.01)
-    # An eighth of the size where a quarter is wanted: pixels of 2 × 2, (4 − 1) / 6 px² of the small photo, 16 times that of the large one.
+    assert severity(halved, RoundDraw(wide, 1.0, "area", QUIET.noise, 95)) == pytest.approx(
+        4 * math.sqrt(2), rel=0.01
+    )
+    # An eighth of the size where a quarter is wanted: pixels of 2 × 2, (4 − 1) / 6 px² of the small
+    # photo, 16 times that of the large one.
     assert severity(RoundDraw(None, 0.125, "area", QUIET.noise, 95)) == pytest.approx(math.sqrt(16 * 3 / 6))
     middle = np.percentile([draw.severity_px for draw in draws()], [10, 50, 90])
     assert 1.5 < middle[0] < 3 < middle[1] < 5 < middle[2] < 9
@@ -245,7 +320,9 @@ def test_sharpening_raises_edges_and_leaves_flat_areas() -> None:
 
 def test_a_downscale_without_a_kind_is_the_plain_one() -> None:
     adapter: TypeAdapter[Downscaling] = TypeAdapter(Downscaling)
-    assert adapter.validate_python({"scale": 3, "kernel": "bilinear_plain"}) == Downscale(scale=3, kernel="bilinear_plain")
+    assert adapter.validate_python({"scale": 3, "kernel": "bilinear_plain"}) == Downscale(
+        scale=3, kernel="bilinear_plain"
+    )
     assert adapter.validate_python({"kind": "second_order", "scale": 4}) == SecondOrder()
     assert adapter.validate_python(SecondOrder().model_dump(mode="json")) == SecondOrder()
     with pytest.raises(ValidationError, match="'plain', 'second_order'"):

@@ -1,4 +1,6 @@
-"""The sensor: neutral colours stay, noise lands on the mosaic, the pattern follows the place, demosaicing is the published one."""
+"""The sensor: neutral colours stay, noise lands on the mosaic, the pattern follows the place,
+demosaicing is the published one.
+"""
 
 from __future__ import annotations
 
@@ -37,17 +39,34 @@ def psnr(seen: np.ndarray, truth: np.ndarray) -> float:
     return float(-10 * np.log10(np.mean((np.clip(seen, 0, 1) - truth)[4:-4, 4:-4] ** 2)))
 
 
-@pytest.mark.parametrize("sensor", [{}, {"bayer": None}, {"colours": None}, {"white_balance": None}, {"bayer": {"demosaic": "bilinear"}}], ids=str)
+@pytest.mark.parametrize(
+    "sensor",
+    [{}, {"bayer": None}, {"colours": None}, {"white_balance": None}, {"bayer": {"demosaic": "bilinear"}}],
+    ids=str,
+)
 def test_a_flat_photo_of_any_colour_comes_through_unchanged(sensor: dict[str, object]) -> None:
     camera = Camera.model_validate({"sensor": sensor, **QUIET})
-    colours = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (1, 1, 1), (255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 90, 17)]
+    colours = [
+        (0, 0, 0),
+        (255, 255, 255),
+        (128, 128, 128),
+        (1, 1, 1),
+        (255, 0, 0),
+        (0, 255, 0),
+        (0, 0, 255),
+        (200, 90, 17),
+    ]
     for seed, colour in enumerate(colours * 2):
         flat = np.full((12, 14, 3), colour, np.uint8)
-        assert np.array_equal(camera.shot(seed).picture(light_of(Picture(flat, 3, 8, "PNG"), linear=True)), flat)
+        assert np.array_equal(
+            camera.shot(seed).picture(light_of(Picture(flat, 3, 8, "PNG"), linear=True)), flat
+        )
 
 
 def test_with_every_step_of_the_sensor_off_nothing_changes() -> None:
-    camera = Camera.model_validate({"sensor": {"colours": None, "white_balance": None, "bayer": None}, **QUIET})
+    camera = Camera.model_validate(
+        {"sensor": {"colours": None, "white_balance": None, "bayer": None}, **QUIET}
+    )
     assert np.array_equal(camera.shot(1).picture(light()), photo())
 
 
@@ -65,7 +84,9 @@ def test_colours_of_a_screen_are_shares_of_light_to_every_camera() -> None:
 def test_white_on_the_sensor_is_one_over_the_gains() -> None:
     shot = Sensor().draw(5)
     assert shot.to_raw @ np.ones(3, np.float32) == pytest.approx(1 / np.array(shot.gains), rel=1e-6)
-    assert (shot.to_srgb @ (shot.to_raw * np.array(shot.gains, np.float32)[:, None])) == pytest.approx(np.eye(3), abs=1e-5)
+    assert (shot.to_srgb @ (shot.to_raw * np.array(shot.gains, np.float32)[:, None])) == pytest.approx(
+        np.eye(3), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("pattern", RED_SITES)
@@ -87,7 +108,9 @@ def test_the_mosaic_of_a_part_is_that_of_its_place(pattern: str, place: tuple[in
 
 @pytest.mark.parametrize("jpeg", [None, {}], ids=["no codec", "jpeg"])
 @pytest.mark.parametrize("place", [(0, 0), (16, 32), (21, 34), (7, 5)], ids=str)
-def test_the_picture_of_a_part_is_that_of_its_place_but_for_the_reach(jpeg: dict[str, object] | None, place: tuple[int, int]) -> None:
+def test_the_picture_of_a_part_is_that_of_its_place_but_for_the_reach(
+    jpeg: dict[str, object] | None, place: tuple[int, int]
+) -> None:
     top, left = place
     for seed in range(4):
         shot = Camera.model_validate({"highlights": {}, "sensor": {}, "jpeg": jpeg}).shot(seed)
@@ -101,10 +124,28 @@ def test_the_picture_of_a_part_is_that_of_its_place_but_for_the_reach(jpeg: dict
 def test_the_filters_are_those_of_the_paper() -> None:
     # Malvar, He & Cutler 2004, fig. 2, in eighths.
     malvar = {name: 8 * kernel for name, kernel in filters("malvar").items()}
-    assert malvar["green"].tolist() == [[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]]
-    assert malvar["across"].tolist() == [[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]]
+    assert malvar["green"].tolist() == [
+        [0, 0, -1, 0, 0],
+        [0, 0, 2, 0, 0],
+        [-1, 2, 4, 2, -1],
+        [0, 0, 2, 0, 0],
+        [0, 0, -1, 0, 0],
+    ]
+    assert malvar["across"].tolist() == [
+        [0, 0, 0.5, 0, 0],
+        [0, -1, 0, -1, 0],
+        [-1, 4, 5, 4, -1],
+        [0, -1, 0, -1, 0],
+        [0, 0, 0.5, 0, 0],
+    ]
     assert malvar["down"].tolist() == malvar["across"].T.tolist()
-    assert malvar["diagonal"].tolist() == [[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]]
+    assert malvar["diagonal"].tolist() == [
+        [0, 0, -1.5, 0, 0],
+        [0, 2, 0, 2, 0],
+        [-1.5, 0, 6, 0, -1.5],
+        [0, 2, 0, 2, 0],
+        [0, 0, -1.5, 0, 0],
+    ]
 
 
 @pytest.mark.parametrize("kind", ["malvar", "bilinear"])
@@ -113,9 +154,14 @@ def test_measured_colours_are_kept_and_a_grey_slope_is_found_again(kind: str, re
     colours = stream(0).random((11, 14, 3)).astype(np.float32)
     mosaic = mosaicked(colours, red)
     assert np.array_equal(mosaicked(demosaicked(mosaic, red, kind), red), mosaic)
-    # Every filter sums to 1 and is symmetric, so that a plane goes through; at the border the reflection bends it.
-    plane = np.repeat((0.02 * np.arange(20)[:, None] + 0.03 * np.arange(16) + 0.1)[:, :, None], 3, axis=2).astype(np.float32)
-    assert demosaicked(mosaicked(plane, red), red, kind)[2:-2, 2:-2] == pytest.approx(plane[2:-2, 2:-2], abs=1e-5)
+    # Every filter sums to 1 and is symmetric, so that a plane goes through; at the border the
+    # reflection bends it.
+    plane = np.repeat(
+        (0.02 * np.arange(20)[:, None] + 0.03 * np.arange(16) + 0.1)[:, :, None], 3, axis=2
+    ).astype(np.float32)
+    assert demosaicked(mosaicked(plane, red), red, kind)[2:-2, 2:-2] == pytest.approx(
+        plane[2:-2, 2:-2], abs=1e-5
+    )
 
 
 def test_bilinear_is_opencvs_and_malvar_is_better_by_decibels() -> None:
@@ -138,20 +184,35 @@ def test_a_smooth_photo_is_nearly_unchanged_by_a_noiseless_sensor() -> None:
 
 
 def test_noise_lands_on_the_mosaic_and_white_balance_makes_it_louder() -> None:
-    # Light 0.4 is 0.2 on a red site: variance 2² · (1e-3 · 0.2 + 1e-4) = 1.2e-3 after the balance; 1.5² · (1e-3 · 0.4 / 1.5 + 1e-4) on a blue one.
+    # Light 0.4 is 0.2 on a red site: variance 2² · (1e-3 · 0.2 + 1e-4) = 1.2e-3 after the balance;
+    # 1.5² · (1e-3 · 0.4 / 1.5 + 1e-4) on a blue one.
     noise, flat = NoiseLevel(1e-3, 1e-4), np.full((600, 600, 3), 0.4, np.float32)
     seen = developed(flat, PLAIN, noise, 7, None, top=0, left=0)
-    for site, channel, variance in (((0, 0), 0, 1.2e-3), ((0, 1), 1, 5e-4), ((1, 0), 1, 5e-4), ((1, 1), 2, 8.25e-4)):
+    for site, channel, variance in (
+        ((0, 0), 0, 1.2e-3),
+        ((0, 1), 1, 5e-4),
+        ((1, 0), 1, 5e-4),
+        ((1, 1), 2, 8.25e-4),
+    ):
         values = seen[site[0] :: 2, site[1] :: 2, channel]
         assert values.var() == pytest.approx(variance, rel=0.03)
         assert values.mean() == pytest.approx(0.4, abs=4 * np.sqrt(variance / values.size))
-    # Bilinear's green at a red site is the mean of four: a quarter of the variance; and beside it, correlated.
+    # Bilinear's green at a red site is the mean of four: a quarter of the variance; and beside it,
+    # correlated.
     seen = developed(flat, SensorShot(None, PLAIN.gains, "RGGB", "bilinear"), noise, 7, None, top=0, left=0)
     assert seen[2::2, 2::2, 1].var() == pytest.approx(5e-4 / 4, rel=0.03)
 
 
 def test_without_a_mosaic_every_colour_of_every_pixel_has_noise_of_its_own() -> None:
-    seen = developed(np.full((500, 500, 3), 0.4, np.float32), SensorShot(None, PLAIN.gains, None), NoiseLevel(1e-3, 1e-4), 7, None, top=0, left=0)
+    seen = developed(
+        np.full((500, 500, 3), 0.4, np.float32),
+        SensorShot(None, PLAIN.gains, None),
+        NoiseLevel(1e-3, 1e-4),
+        7,
+        None,
+        top=0,
+        left=0,
+    )
     assert seen.var(axis=(0, 1)) == pytest.approx([1.2e-3, 5e-4, 8.25e-4], rel=0.02)
     assert np.abs(np.corrcoef(seen.reshape(-1, 3).T) - np.eye(3)).max() < 0.01
 
@@ -159,7 +220,15 @@ def test_without_a_mosaic_every_colour_of_every_pixel_has_noise_of_its_own() -> 
 def test_the_sensor_cuts_off_below_black_and_above_white() -> None:
     loud = NoiseLevel(1e-6, 0.05)
     for level in (0.0, 1.0):
-        seen = developed(np.full((64, 64, 3), level, np.float32), SensorShot(None, PLAIN.gains, None), loud, 3, None, top=0, left=0)
+        seen = developed(
+            np.full((64, 64, 3), level, np.float32),
+            SensorShot(None, PLAIN.gains, None),
+            loud,
+            3,
+            None,
+            top=0,
+            left=0,
+        )
         assert seen.min() >= 0
         assert seen.max() <= 1
         assert 0.4 < np.mean(seen == level) < 0.6  # half of the noise is cut off
@@ -231,5 +300,7 @@ def test_settings_that_make_no_sense_are_refused(sensor: dict[str, object], word
 
 
 def test_a_sensor_in_srgb_values_is_refused() -> None:
-    with pytest.raises(ValidationError, match="sensor reckons with linear light: set linear_light to true, or sensor to null"):
+    with pytest.raises(
+        ValidationError, match="sensor reckons with linear light: set linear_light to true, or sensor to null"
+    ):
         Camera.model_validate({"sensor": {}, "linear_light": False})

@@ -1,4 +1,6 @@
-"""Turbulence: the statistics of Kolmogorov's air, the diffraction of a clean lens, and photos that stay where they are."""
+"""Turbulence: the statistics of Kolmogorov's air, the diffraction of a clean lens, and photos that
+stay where they are.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,15 @@ from components.optics.blurs.drawn_blur import Kernel
 from components.optics.blurs.phase_screen import PERIOD, SAMPLES, layer, psfs
 from components.optics.blurs.turbulence import ThroughAir, side_px
 
-LENS = np.hypot(*np.meshgrid(np.arange(SAMPLES) - (SAMPLES - 1) / 2, np.arange(SAMPLES) - (SAMPLES - 1) / 2)) <= SAMPLES / 2
+LENS = (
+    np.hypot(*np.meshgrid(np.arange(SAMPLES) - (SAMPLES - 1) / 2, np.arange(SAMPLES) - (SAMPLES - 1) / 2))
+    <= SAMPLES / 2
+)
 
 
 def test_without_tilt_a_lens_keeps_noll_s_134_thousandths_of_a_square_radian() -> None:
-    # Noll 1976, table IV: Δ₃ = 0.134 (D/r₀)^{5/3}, what is left of the phase's variance once its mean and slopes are gone.
+    # Noll 1976, table IV: Δ₃ = 0.134 (D/r₀)^{5/3}, what is left of the phase's variance once its
+    # mean and slopes are gone.
     y, x = np.nonzero(LENS)
     plane = np.stack([np.ones(x.size), x, y], axis=1)
     left = []
@@ -35,7 +41,10 @@ def test_without_tilt_a_lens_keeps_noll_s_134_thousandths_of_a_square_radian() -
 def test_power_falls_with_kolmogorov_s_eleven_thirds() -> None:
     side = PERIOD * SAMPLES
     waves = np.hypot(*np.meshgrid(np.fft.fftfreq(side, 1 / SAMPLES), np.fft.fftfreq(side, 1 / SAMPLES)))
-    power = np.mean([np.abs(np.fft.fft2(layer(stream(seed), 2.0).phase.astype(np.float64))) ** 2 for seed in range(4)], axis=0)
+    power = np.mean(
+        [np.abs(np.fft.fft2(layer(stream(seed), 2.0).phase.astype(np.float64))) ** 2 for seed in range(4)],
+        axis=0,
+    )
     # From a wave a lens to eleven; nearer to the grid's end single precision and its corners count.
     seen = (waves >= 1) & (waves <= 11)
     slope = np.polyfit(np.log(waves[seen]), np.log(power[seen]), 1)[0]

@@ -23,7 +23,9 @@ def test_a_stage_takes_only_what_stages_before_it_gave() -> None:
 
 
 def test_an_old_torch_is_refused_with_what_to_do() -> None:
-    with pytest.raises(InputError, match=r"torch 2\.11 or newer is needed, 2\.4\.0 is installed; .*constraints"):
+    with pytest.raises(
+        InputError, match=r"torch 2\.11 or newer is needed, 2\.4\.0 is installed; .*constraints"
+    ):
         stages.need_torch("2.4.0")
     stages.need_torch("2.11.0")
 
@@ -31,8 +33,12 @@ def test_an_old_torch_is_refused_with_what_to_do() -> None:
 def test_a_stage_without_the_records_it_takes_names_the_one_to_make(tmp_path: Path) -> None:
     folder = tmp_path / "components" / "recipes"
     folder.mkdir(parents=True)
-    (folder / "demo.yaml").write_text((stages.project_root() / "components" / "recipes" / "demo.yaml").read_text())
-    with pytest.raises(LineageError, match=r"no PhotoSet at .*photos/photoset\.json; run the stage that makes it first"):
+    (folder / "demo.yaml").write_text(
+        (stages.project_root() / "components" / "recipes" / "demo.yaml").read_text()
+    )
+    with pytest.raises(
+        LineageError, match=r"no PhotoSet at .*photos/photoset\.json; run the stage that makes it first"
+    ):
         stages.run_stage("synthesize", "demo", tmp_path)
 
 

@@ -1,4 +1,6 @@
-"""Recipes: every shipped one loads, and a wrong one is answered with file, field, value, what is allowed, and the nearest name."""
+"""Recipes: every shipped one loads, and a wrong one is answered with file, field, value, what is
+allowed, and the nearest name.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ DEMO: dict[str, Any] = yaml.safe_load((Path(recipes.__file__).parent / "demo.yam
 
 
 def load_changed(folder: Path, change: dict[str, Any]) -> recipes.Recipe:
-    """Load recipe demo with some fields set; a key such as train.phases.0.crop_px names the place, None takes it away."""
+    """Load recipe demo with some fields set; a key such as train.phases.0.crop_px names the place,
+    None takes it away.
+    """
     plain = yaml.safe_load(yaml.safe_dump(DEMO))
     for place, value in change.items():
         *way, last = place.split(".")
@@ -48,7 +52,10 @@ def test_a_resolved_recipe_is_a_recipe_again_with_the_same_digest(name: str, tmp
 
 
 def test_what_a_recipe_is_about_is_no_part_of_its_digest(tmp_path: Path) -> None:
-    assert load_changed(tmp_path, {"about": "other words"}).record().digest == recipes.load("demo").record().digest
+    assert (
+        load_changed(tmp_path, {"about": "other words"}).record().digest
+        == recipes.load("demo").record().digest
+    )
     assert load_changed(tmp_path, {"train.seed": 77}).record().digest != recipes.load("demo").record().digest
 
 
@@ -58,51 +65,167 @@ def test_photos_given_by_hand_take_the_place_of_the_recipes_own(monkeypatch: pyt
 
 
 def test_a_recipe_nobody_wrote_is_answered_with_the_nearest() -> None:
-    with pytest.raises(RecipeError, match=r'no recipe "deblurgn".*there are deblurgan, .*Did you mean "deblurgan"'):
+    with pytest.raises(
+        RecipeError, match=r'no recipe "deblurgn".*there are deblurgan, .*Did you mean "deblurgan"'
+    ):
         recipes.load("deblurgn")
 
 
 WRONG: list[tuple[str, object, str]] = [
-    ("train.sead", 1, r"demo\.yaml: train\.sead = 1 is not a setting; allowed here: seed, .*Did you mean \"seed\""),
-    ("trian", {}, r"trian = \{\} is not a setting; allowed here: name, about, ingest, .*register.*Did you mean \"train\""),
-    ("train.generator.widht", 8, r"train\.generator\.widht = 8 is not a setting; allowed here: .*kind, width, .*Did you mean \"width\""),
-    ("train.generator.kind", "unett", r"train\.generator\.kind = 'unett' is none of resnet, srresnet, unet, conv_unet.*Did you mean \"unet\""),
-    ("train.generator", {"width": 8}, r"train\.generator\.kind is missing; it says which of these it is: resnet, srresnet, unet, conv_unet"),
-    ("train.phases.0.crop_px", "wide", r"train\.phases\[0\]\.crop_px = 'wide': must be a valid integer.*side of the square crops"),
+    (
+        "train.sead",
+        1,
+        r"demo\.yaml: train\.sead = 1 is not a setting; allowed here: seed, .*Did you mean \"seed\"",
+    ),
+    (
+        "trian",
+        {},
+        (
+            r"trian = \{\} is not a setting; allowed here: name, about, ingest, .*register.*Did you mean"
+            r" \"train\""
+        ),
+    ),
+    (
+        "train.generator.widht",
+        8,
+        (
+            r"train\.generator\.widht = 8 is not a setting; allowed here: .*kind, width, .*Did you mean"
+            r" \"width\""
+        ),
+    ),
+    (
+        "train.generator.kind",
+        "unett",
+        (
+            r"train\.generator\.kind = 'unett' is none of resnet, srresnet, unet, conv_unet.*Did you mean"
+            r" \"unet\""
+        ),
+    ),
+    (
+        "train.generator",
+        {"width": 8},
+        r"train\.generator\.kind is missing; it says which of these it is: resnet, srresnet, unet, conv_unet",
+    ),
+    (
+        "train.phases.0.crop_px",
+        "wide",
+        r"train\.phases\[0\]\.crop_px = 'wide': must be a valid integer.*side of the square crops",
+    ),
     ("train.phases.0.batch", 0, r"train\.phases\[0\]\.batch = 0: must be greater than or equal to 1"),
-    ("train.phases.0.crop_px", 129, r"train: crop_px 129 of phase content must be a multiple of \d+, the generator's stride"),
+    (
+        "train.phases.0.crop_px",
+        129,
+        r"train: crop_px 129 of phase content must be a multiple of \d+, the generator's stride",
+    ),
     ("train.precision", "fp16", r"train\.precision = 'fp16' must be 'fp32' or 'bf16'"),
-    ("train.generator_optimizer.lr", float("nan"), r"train\.generator_optimizer\.lr = nan: must be a finite number"),
+    (
+        "train.generator_optimizer.lr",
+        float("nan"),
+        r"train\.generator_optimizer\.lr = nan: must be a finite number",
+    ),
     ("train.phases", None, r"train\.phases is missing"),
     ("ingest", None, r"ingest is missing"),
     ("register.name", "a/b", r"register\.name = 'a/b': .*pattern"),
-    ("synthesize.blurs.0.canvas", 8, r"synthesize\.blurs\[0\]\.canvas = 8 is not a setting; .*Did you mean \"canvas_px\""),
-    ("synthesize.blurs.0.exposures", 0.5, r"exposures = 0\.5 must be a list, such as \[0\.5\] \(it is: part of the trajectory"),
-    ("synthesize.camera.noise.shot", 1e-4, r"shot = 0\.0001 must be a list, such as \[0\.0001, 0\.0001\] \(it is: range"),
-    ("synthesize.blurs", {"kind": "none"}, r"synthesize\.blurs = \{'kind': 'none'\} must be a list, such as \[\{'kind': 'none'\}\]"),
-    ("synthesize.blurs", [], r"synthesize\.blurs = \[\]: must have at least 1 item, got 0 \(it is: kinds of blur"),
-    ("train.history", 50, r"train\.history = 50 must be settings of its own, such as \{size: …\}; allowed there: size"),
-    ("train.adversarial", "hinge", r"train\.adversarial = 'hinge' must be settings of its own, such as \{kind: cross_entropy\}; the kinds are .*hinge"),
-    ("train.content", [{"kind": "l3"}], r"demo\.yaml: train\.content\[0\]\.kind = 'l3' is none of l1, [^;]*$"),
+    (
+        "synthesize.blurs.0.canvas",
+        8,
+        r"synthesize\.blurs\[0\]\.canvas = 8 is not a setting; .*Did you mean \"canvas_px\"",
+    ),
+    (
+        "synthesize.blurs.0.exposures",
+        0.5,
+        r"exposures = 0\.5 must be a list, such as \[0\.5\] \(it is: part of the trajectory",
+    ),
+    (
+        "synthesize.camera.noise.shot",
+        1e-4,
+        r"shot = 0\.0001 must be a list, such as \[0\.0001, 0\.0001\] \(it is: range",
+    ),
+    (
+        "synthesize.blurs",
+        {"kind": "none"},
+        r"synthesize\.blurs = \{'kind': 'none'\} must be a list, such as \[\{'kind': 'none'\}\]",
+    ),
+    (
+        "synthesize.blurs",
+        [],
+        r"synthesize\.blurs = \[\]: must have at least 1 item, got 0 \(it is: kinds of blur",
+    ),
+    (
+        "train.history",
+        50,
+        r"train\.history = 50 must be settings of its own, such as \{size: …\}; allowed there: size",
+    ),
+    (
+        "train.adversarial",
+        "hinge",
+        (
+            r"train\.adversarial = 'hinge' must be settings of its own, such as \{kind: cross_entropy\}; the"
+            r" kinds are .*hinge"
+        ),
+    ),
+    (
+        "train.content",
+        [{"kind": "l3"}],
+        r"demo\.yaml: train\.content\[0\]\.kind = 'l3' is none of l1, [^;]*$",
+    ),
     (
         "synthesize.downscale",
         {"scale": 2},
-        r"of scale 2 .* unet enlarges 1 times: leave synthesize\.downscale out, or choose a generator of scale 2 \(srresnet",
+        (
+            r"of scale 2 .* unet enlarges 1 times: leave synthesize\.downscale out, or choose a generator of"
+            r" scale 2 \(srresnet"
+        ),
     ),
-    ("train.generator", {"kind": "srresnet"}, r"of scale 1 .* srresnet enlarges 4 times: set synthesize\.downscale\.scale to 4, or"),
-    ("register.gate", {"primary": "psnr"}, r'register: gate\.primary: no metric is called "psnr"; .*Did you mean "psnr_rgb"'),
-    ("register.gate", {"primary": "fid_inception"}, r"register: gate\.primary: .*fid_inception is measured on whole sets"),
-    ("register.gate", {"primary": "psnr_y_crop4"}, r"register\.gate\.primary is psnr_y_crop4, which is not measured: add it to evaluate\.metrics"),
+    (
+        "train.generator",
+        {"kind": "srresnet"},
+        r"of scale 1 .* srresnet enlarges 4 times: set synthesize\.downscale\.scale to 4, or",
+    ),
+    (
+        "register.gate",
+        {"primary": "psnr"},
+        r'register: gate\.primary: no metric is called "psnr"; .*Did you mean "psnr_rgb"',
+    ),
+    (
+        "register.gate",
+        {"primary": "fid_inception"},
+        r"register: gate\.primary: .*fid_inception is measured on whole sets",
+    ),
+    (
+        "register.gate",
+        {"primary": "psnr_y_crop4"},
+        r"register\.gate\.primary is psnr_y_crop4, which is not measured: add it to evaluate\.metrics",
+    ),
     ("register.gate", {"margins": {"psnr": 0.1}}, r'register: gate\.margins: no metric is called "psnr"'),
-    ("register.gate", {"class_margins": {"ssim_rgb": 0.1}}, r'register: gate\.class_margins: no metric is called "ssim_rgb"'),
-    ("synthesize.max_side_px", 100, r"max_side_px is 100, so that no photo holds the 128 px crops of phase content: raise it to 128 or more"),
-    ("synthesize", {"translate": {"kind": "to_colour"}}, r"swap_channels is 1, and synthesize\.translate to_colour teaches which colour"),
+    (
+        "register.gate",
+        {"class_margins": {"ssim_rgb": 0.1}},
+        r'register: gate\.class_margins: no metric is called "ssim_rgb"',
+    ),
+    (
+        "synthesize.max_side_px",
+        100,
+        (
+            r"max_side_px is 100, so that no photo holds the 128 px crops of phase content: raise it to 128"
+            r" or more"
+        ),
+    ),
+    (
+        "synthesize",
+        {"translate": {"kind": "to_colour"}},
+        r"swap_channels is 1, and synthesize\.translate to_colour teaches which colour",
+    ),
     ("name", "other", r"name is 'other', the file is called 'demo'"),
 ]
 
 
-@pytest.mark.parametrize(("place", "value", "said"), WRONG, ids=[f"{place}={value}" for place, value, _ in WRONG])
-def test_a_wrong_recipe_is_told_where_what_and_what_instead(place: str, value: object, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "value", "said"), WRONG, ids=[f"{place}={value}" for place, value, _ in WRONG]
+)
+def test_a_wrong_recipe_is_told_where_what_and_what_instead(
+    place: str, value: object, said: str, tmp_path: Path
+) -> None:
     with pytest.raises(RecipeError, match=said) as caught:
         load_changed(tmp_path, {place: value})
     assert "\n" not in str(caught.value)
@@ -131,8 +254,17 @@ def test_several_faults_are_told_at_once_and_the_rest_counted(tmp_path: Path) ->
 
 def test_what_follows_from_a_fault_is_not_told_beside_it(tmp_path: Path) -> None:
     """Blurs and camera left out have defaults that wait for a sound `translate`."""
-    with pytest.raises(RecipeError, match=r"synthesize\.translate\.input = 'top' must be 'left' or 'right'\.$"):
-        load_changed(tmp_path, {"synthesize.blurs": None, "synthesize.camera": None, "synthesize.translate": {"kind": "side_by_side", "input": "top"}})
+    with pytest.raises(
+        RecipeError, match=r"synthesize\.translate\.input = 'top' must be 'left' or 'right'\.$"
+    ):
+        load_changed(
+            tmp_path,
+            {
+                "synthesize.blurs": None,
+                "synthesize.camera": None,
+                "synthesize.translate": {"kind": "side_by_side", "input": "top"},
+            },
+        )
 
 
 def test_python_objects_in_yaml_are_refused(tmp_path: Path) -> None:
@@ -142,7 +274,11 @@ def test_python_objects_in_yaml_are_refused(tmp_path: Path) -> None:
         recipes.load(str(path))
 
 
-PAIRS = {"ingest.photos": "there", "ingest.pairs": {"kind": "gopro", "variant": "blur"}, "synthesize": {"workers": 0, "severity_bounds_px": [1, 4], "seed": 3}}
+PAIRS = {
+    "ingest.photos": "there",
+    "ingest.pairs": {"kind": "gopro", "variant": "blur"},
+    "synthesize": {"workers": 0, "severity_bounds_px": [1, 4], "seed": 3},
+}
 
 
 def test_a_recipe_of_real_pairs_loads_and_its_resolved_form_is_a_recipe_again(tmp_path: Path) -> None:
@@ -155,7 +291,9 @@ def test_a_recipe_of_real_pairs_loads_and_its_resolved_form_is_a_recipe_again(tm
     assert recipes.load(str(again)).record().digest == recipe.record().digest
 
 
-def test_photos_given_by_hand_are_the_place_of_real_pairs_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_given_by_hand_are_the_place_of_real_pairs_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(recipes.PHOTOS_VARIABLE, "s3://bucket/gopro")
     assert load_changed(tmp_path, PAIRS).ingest.photos == "s3://bucket/gopro"
 
@@ -173,12 +311,18 @@ def test_photos_given_by_hand_are_the_place_of_real_pairs_too(tmp_path: Path, mo
     ],
     ids=lambda asked: next(iter(asked)),
 )
-def test_blur_that_real_pairs_would_ignore_is_refused_when_the_recipe_is_read(tmp_path: Path, asked: dict[str, Any]) -> None:
+def test_blur_that_real_pairs_would_ignore_is_refused_when_the_recipe_is_read(
+    tmp_path: Path, asked: dict[str, Any]
+) -> None:
     change = {**PAIRS, "synthesize": asked}
     if "downscale" in asked:
         change |= {"train.generator": {"kind": "srresnet"}}
     with pytest.raises(
-        RecipeError, match=rf"ingest\.pairs takes in blurred pictures as they are, so synthesize makes none: leave .*synthesize\.{next(iter(asked))}"
+        RecipeError,
+        match=(
+            r"ingest\.pairs takes in blurred pictures as they are, so synthesize makes none: leave"
+            rf" .*synthesize\.{next(iter(asked))}"
+        ),
     ):
         load_changed(tmp_path, change)
 
@@ -186,13 +330,21 @@ def test_blur_that_real_pairs_would_ignore_is_refused_when_the_recipe_is_read(tm
 @pytest.mark.parametrize(
     ("pairs", "words"),
     [
-        ({"kind": "gopr", "variant": "blur"}, r'ingest\.pairs\.kind = .gopr. is none of two_folders, gopro, realblur, .*Did you mean "gopro"'),
+        (
+            {"kind": "gopr", "variant": "blur"},
+            r'ingest\.pairs\.kind = .gopr. is none of two_folders, gopro, realblur, .*Did you mean "gopro"',
+        ),
         ({"kind": "gopro"}, r"ingest\.pairs\.variant is missing \(it is: which average"),
         ({"kind": "realblur", "subset": "K"}, r"ingest\.pairs\.subset = 'K' must be 'J' or 'R'"),
-        ({"kind": "two_folders", "blurr": "x"}, r'ingest\.pairs\.blurr = .x. is not a setting; .*Did you mean "blurred"'),
+        (
+            {"kind": "two_folders", "blurr": "x"},
+            r'ingest\.pairs\.blurr = .x. is not a setting; .*Did you mean "blurred"',
+        ),
         ({"kind": "frame_average", "response": "gamma"}, r"ingest\.pairs\.response = 'gamma' must be"),
     ],
 )
-def test_a_wrong_import_is_answered_with_what_is_allowed(tmp_path: Path, pairs: dict[str, Any], words: str) -> None:
+def test_a_wrong_import_is_answered_with_what_is_allowed(
+    tmp_path: Path, pairs: dict[str, Any], words: str
+) -> None:
     with pytest.raises(RecipeError, match=words):
         load_changed(tmp_path, {**PAIRS, "ingest.pairs": pairs})

@@ -1,4 +1,6 @@
-"""A whole chain of records, small and made from numbers: six test photos, two training photos, an untrained little U-Net."""
+"""A whole chain of records, small and made from numbers: six test photos, two training photos, an
+untrained little U-Net.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,17 @@ import torch
 from components.core.files import sha256_of_file
 from components.core.images import write_png
 from components.core.parts import digest_of
-from components.core.records import Checkpoint, EvalReport, Pair, PairSet, Photo, PhotoScore, PhotoSet, Provenance, RecipeRecord
+from components.core.records import (
+    Checkpoint,
+    EvalReport,
+    Pair,
+    PairSet,
+    Photo,
+    PhotoScore,
+    PhotoSet,
+    Provenance,
+    RecipeRecord,
+)
 from components.core.seeds import stream
 from components.nets.generators import UNet
 from components.nets.restore import save_generator
@@ -31,7 +43,15 @@ class Chain:
 
 
 def score(
-    pair: str, gain: float, *, kind: str = "mild", psnr: float = 24.0, ssim: float = 0.8, finite: bool = True, low: float = 0.0, high: float = 1.0
+    pair: str,
+    gain: float,
+    *,
+    kind: str = "mild",
+    psnr: float = 24.0,
+    ssim: float = 0.8,
+    finite: bool = True,
+    low: float = 0.0,
+    high: float = 1.0,
 ) -> PhotoScore:
     """One row: `gain` dB better than doing nothing, and a hundredth of it in SSIM."""
     return PhotoScore(
@@ -67,7 +87,9 @@ def _photos(root: Path) -> PhotoSet:
         )
         for index in range(8)
     )
-    return PhotoSet(counts={"train": 2, "val": 0, "test": 6}, table_sha256=PhotoSet.write_table(root, rows)).save(root)
+    return PhotoSet(
+        counts={"train": 2, "val": 0, "test": 6}, table_sha256=PhotoSet.write_table(root, rows)
+    ).save(root)
 
 
 def _pairs(root: Path, photoset: PhotoSet, settings: dict[str, object]) -> PairSet:
@@ -100,14 +122,22 @@ def _pairs(root: Path, photoset: PhotoSet, settings: dict[str, object]) -> PairS
     rows.sort(key=lambda row: row.id)
     settings = {key: value for key, value in settings.items() if key != "workers"}
     table = PairSet.write_table(root, tuple(rows))
-    return PairSet(photoset=photoset.digest, config_digest=digest_of(settings), counts=photoset.counts, table_sha256=table).save(root)
+    return PairSet(
+        photoset=photoset.digest,
+        config_digest=digest_of(settings),
+        counts=photoset.counts,
+        table_sha256=table,
+    ).save(root)
 
 
 def report_of(root: Path, pairset: PairSet, checkpoint: Checkpoint, gain: float) -> EvalReport:
     """A report in which every test photo is `gain` dB better than left alone."""
     rows = tuple(score(pair.id, gain) for pair in pairset.pairs("test"))
     table = EvalReport.write_table(root, rows)
-    means = {"restored": {METRIC: 24.0 + gain, OTHER: 0.8 + gain / 100}, "do_nothing": {METRIC: 24.0, OTHER: 0.8}}
+    means = {
+        "restored": {METRIC: 24.0 + gain, OTHER: 0.8 + gain / 100},
+        "do_nothing": {METRIC: 24.0, OTHER: 0.8},
+    }
     return EvalReport(
         checkpoint=checkpoint.digest,
         pairset=pairset.digest,
@@ -121,15 +151,28 @@ def report_of(root: Path, pairset: PairSet, checkpoint: Checkpoint, gain: float)
 
 
 def make_chain(root: Path, *, seed: int = 1, gain: float = 1.0, about: dict[str, str] | None = None) -> Chain:
-    """Write photos, pairs, checkpoint and report below `root`; another seed gives another checkpoint on the same pairs."""
+    """Write photos, pairs, checkpoint and report below `root`; another seed gives another
+    checkpoint on the same pairs.
+    """
     settings: dict[str, object] = {"seed": 0, "workers": 2}
-    recipe = RecipeRecord(name="tiny", sections={"synthesize": dict(settings), "train": {"seed": seed}, "evaluate": {}, "register": {"name": "tiny"}})
+    recipe = RecipeRecord(
+        name="tiny",
+        sections={
+            "synthesize": dict(settings),
+            "train": {"seed": seed},
+            "evaluate": {},
+            "register": {"name": "tiny"},
+        },
+    )
     photoset = _photos(root / "photos")
     pairset = _pairs(root / "pairs", photoset, settings)
     net = UNet(width=4, depth=1, widest=4)
     weights = net.build(seed=seed).state_dict()
     # An untrained U-Net changes nothing; a nudge to its last layer makes it somebody.
-    weights = {name: tensor + 0.01 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed)) for name, tensor in weights.items()}
+    weights = {
+        name: tensor + 0.01 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed))
+        for name, tensor in weights.items()
+    }
     weights_sha256, generator_sha256 = save_generator(root / "checkpoint", net, weights)
     checkpoint = Checkpoint(
         pairset=pairset.digest,

@@ -15,7 +15,10 @@ POLICY = GatePolicy()
 
 def measured(*gains: float, **rest: Any) -> Measured:
     """One photo a gain, over doing nothing."""
-    return Measured(scores=tuple(score(f"{index:016x}-00", gain, **rest) for index, gain in enumerate(gains)), seconds_per_megapixel=1.0)
+    return Measured(
+        scores=tuple(score(f"{index:016x}-00", gain, **rest) for index, gain in enumerate(gains)),
+        seconds_per_megapixel=1.0,
+    )
 
 
 def failed(verdict: Verdict) -> list[str]:
@@ -30,7 +33,12 @@ SIX_BETTER = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 CASES: list[tuple[str, Measured, Measured | None, list[str]]] = [
     ("better than nothing, no champion", measured(*SIX_BETTER), None, []),
     ("as good as nothing", measured(*[0.0] * 6), None, [f"better than doing nothing: {METRIC}"]),
-    ("better on average by luck of one photo", measured(-0.1, -0.1, -0.1, -0.1, -0.1, 1.0), None, [f"better than doing nothing: {METRIC}"]),
+    (
+        "better on average by luck of one photo",
+        measured(-0.1, -0.1, -0.1, -0.1, -0.1, 1.0),
+        None,
+        [f"better than doing nothing: {METRIC}"],
+    ),
     ("few photos: the mean decides", measured(-0.1, 1.0), None, []),
     (
         "worse than nothing on both",
@@ -43,19 +51,32 @@ CASES: list[tuple[str, Measured, Measured | None, list[str]]] = [
     ("output a little out of range", measured(*SIX_BETTER, low=-0.4, high=1.4), None, []),
     ("not finite", measured(*SIX_BETTER, finite=False), None, ["finite output"]),
     ("better than the champion", measured(*[1.5] * 6), measured(*[1.0] * 6), []),
-    ("identical to the champion", measured(*SIX_BETTER), measured(*SIX_BETTER), [f"better than the champion: {METRIC}"]),
+    (
+        "identical to the champion",
+        measured(*SIX_BETTER),
+        measured(*SIX_BETTER),
+        [f"better than the champion: {METRIC}"],
+    ),
     (
         "worse than the champion",
         measured(*[1.0] * 6),
         measured(*[1.5] * 6),
-        [f"better than the champion: {METRIC}", f"no worse than the champion on mild blur: {METRIC}", f"no worse than the champion: {OTHER}"],
+        [
+            f"better than the champion: {METRIC}",
+            f"no worse than the champion on mild blur: {METRIC}",
+            f"no worse than the champion: {OTHER}",
+        ],
     ),
     ("the champion is broken: floors only", measured(*SIX_BETTER), measured(*SIX_BETTER, finite=False), []),
 ]
 
 
-@pytest.mark.parametrize(("candidate", "champion", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_the_gate_fails_these_checks_and_no_others(candidate: Measured, champion: Measured | None, wanted: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("candidate", "champion", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_the_gate_fails_these_checks_and_no_others(
+    candidate: Measured, champion: Measured | None, wanted: list[str]
+) -> None:
     verdict = decide(POLICY, candidate, champion, BETTER)
     assert sorted(failed(verdict)) == sorted(wanted)
     assert verdict.passed is (not wanted)
@@ -68,7 +89,9 @@ def test_a_gain_must_be_greater_than_the_least_one() -> None:
 
 
 def test_too_few_test_photos_are_refused() -> None:
-    assert failed(decide(GatePolicy(min_test_photos=7), measured(*SIX_BETTER), None, BETTER)) == ["enough test photos"]
+    assert failed(decide(GatePolicy(min_test_photos=7), measured(*SIX_BETTER), None, BETTER)) == [
+        "enough test photos"
+    ]
 
 
 def test_a_model_over_its_time_is_refused_with_both_figures() -> None:
@@ -104,14 +127,24 @@ def test_the_interval_holds_the_mean_and_stays_within_the_photos() -> None:
 
 
 def test_the_same_figures_give_the_same_verdict() -> None:
-    assert decide(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER) == decide(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER)
+    assert decide(POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER) == decide(
+        POLICY, measured(*SIX_BETTER), measured(*[0.2] * 6), BETTER
+    )
 
 
 def test_a_loss_on_strong_blur_is_refused_though_the_whole_is_better() -> None:
     kinds = ["mild"] * 9 + ["strong"]
-    rows = [score(f"{index:016x}-00", 1.0 if kind == "mild" else 0.0, kind=kind) for index, kind in enumerate(kinds)]
+    rows = [
+        score(f"{index:016x}-00", 1.0 if kind == "mild" else 0.0, kind=kind)
+        for index, kind in enumerate(kinds)
+    ]
     base = [score(f"{index:016x}-00", 0.3, kind=kind) for index, kind in enumerate(kinds)]
-    verdict = decide(POLICY, Measured(scores=tuple(rows), seconds_per_megapixel=1), Measured(scores=tuple(base), seconds_per_megapixel=1), BETTER)
+    verdict = decide(
+        POLICY,
+        Measured(scores=tuple(rows), seconds_per_megapixel=1),
+        Measured(scores=tuple(base), seconds_per_megapixel=1),
+        BETTER,
+    )
     assert failed(verdict) == [f"no worse than the champion on strong blur: {METRIC}"]
     assert named(verdict, f"no worse than the champion on strong blur: {METRIC}").value == pytest.approx(-0.3)
 
@@ -144,20 +177,31 @@ def test_a_metric_that_no_version_knows_is_refused() -> None:
 def test_nan_among_the_figures_is_not_finite_output() -> None:
     row = score("a-00", 1.0)
     broken = PhotoScore.model_construct(**{**row.__dict__, "restored": {METRIC: float("nan"), OTHER: 0.8}})
-    verdict = decide(POLICY, Measured.model_construct(scores=(broken,), seconds_per_megapixel=1.0), None, BETTER)
+    verdict = decide(
+        POLICY, Measured.model_construct(scores=(broken,), seconds_per_megapixel=1.0), None, BETTER
+    )
     assert failed(verdict) == ["finite output"]
     assert "1 of 1 test photos came out with NaN or infinity, such as a-00" in verdict.words
 
 
 def test_a_metric_missing_from_one_row_is_not_finite_output() -> None:
     row = score("a-00", 1.0).model_copy(update={"restored": {METRIC: 25.0}})
-    assert failed(decide(POLICY, Measured(scores=(row,), seconds_per_megapixel=1.0), None, BETTER)) == ["finite output"]
+    assert failed(decide(POLICY, Measured(scores=(row,), seconds_per_megapixel=1.0), None, BETTER)) == [
+        "finite output"
+    ]
 
 
 def test_the_words_of_a_first_promotion() -> None:
     words = decide(POLICY, measured(*[1.0] * 6), None, BETTER).words
-    assert words == "promoted: psnr_rgb +1 (+1 to +1 over 6 photos) against doing nothing; no champion serves yet, so the floors alone decide"
+    assert (
+        words
+        == "promoted: psnr_rgb +1 (+1 to +1 over 6 photos) against doing nothing; no champion serves yet, so"
+        " the floors alone decide"
+    )
 
 
 def test_the_words_say_when_photos_are_too_few_for_an_interval() -> None:
-    assert "psnr_rgb +1 (mean of 2 photos, too few for an interval) against doing nothing" in decide(POLICY, measured(1.0, 1.0), None, BETTER).words
+    assert (
+        "psnr_rgb +1 (mean of 2 photos, too few for an interval) against doing nothing"
+        in decide(POLICY, measured(1.0, 1.0), None, BETTER).words
+    )

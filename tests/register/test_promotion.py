@@ -19,7 +19,9 @@ pytestmark = pytest.mark.services
 
 
 class House:
-    """A model name with versions whose scores are chosen: version n is `gains[n - 1]` dB better than doing nothing."""
+    """A model name with versions whose scores are chosen: version n is `gains[n - 1]` dB better
+    than doing nothing.
+    """
 
     def __init__(self, name: str, chains: list[Chain], gains: list[float], root: Path) -> None:
         self.name, self.gains = name, gains
@@ -29,19 +31,34 @@ class House:
         self.reports: list[EvalReport] = []
         for index, (chain, gain) in enumerate(zip(chains, gains, strict=False)):
             report = report_of(root / name / str(index), chain.pairset, chain.checkpoint, gain)
-            records = (chain.recipe, chain.photoset, chain.pairset, chain.checkpoint, report, chain.provenance)
+            records = (
+                chain.recipe,
+                chain.photoset,
+                chain.pairset,
+                chain.checkpoint,
+                report,
+                chain.provenance,
+            )
             self.versions.append(run(self.config, *records, out=root / name / str(index)))
             self.reports.append(report)
         self.measured: list[int] = []
 
-    def measure(self, champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...]) -> tuple[PhotoScore, ...]:
+    def measure(
+        self, champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...]
+    ) -> tuple[PhotoScore, ...]:
         """What the champion scores; notes that it was asked."""
         self.measured.append(champion.number)
         return tuple(score(pair.id, self.gains[champion.number - 1]) for pair in pairset.pairs("test"))
 
     def promote(self, number: int, measure: promotion.Measure | None = None) -> Decision:
         """Ask the gate."""
-        return promote(self.config, self.pairset, self.reports[number - 1], self.versions[number - 1], measure=measure or self.measure)
+        return promote(
+            self.config,
+            self.pairset,
+            self.reports[number - 1],
+            self.versions[number - 1],
+            measure=measure or self.measure,
+        )
 
     def alias(self, alias: str) -> int | None:
         """Where an alias points."""
@@ -54,7 +71,9 @@ class House:
 
     def audit(self) -> list[str]:
         """What was done, in order."""
-        return [json.loads(line)["action"] for line in promotion.audit_file(self.name).read_text().splitlines()]
+        return [
+            json.loads(line)["action"] for line in promotion.audit_file(self.name).read_text().splitlines()
+        ]
 
 
 Build = Callable[..., House]
@@ -91,7 +110,11 @@ def test_a_version_that_does_not_beat_doing_nothing_is_refused(house: Build) -> 
     decision = model.promote(1)
     assert decision.promoted is False
     assert decision.words.startswith("refused: psnr_rgb -1 (-1 to -1 over 6 photos) against doing nothing")
-    assert (model.alias("champion"), model.tags(1)["validation_status"], model.audit()) == (None, "failed", ["refuse"])
+    assert (model.alias("champion"), model.tags(1)["validation_status"], model.audit()) == (
+        None,
+        "failed",
+        ["refuse"],
+    )
 
 
 def test_a_better_version_takes_over_and_the_old_champion_is_previous(house: Build) -> None:
@@ -131,7 +154,9 @@ def test_a_champion_that_changes_while_measuring_is_measured_again(house: Build)
     model = house(1.0, 1.2, 1.5)
     model.promote(1)
 
-    def disturbed(champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...]) -> tuple[PhotoScore, ...]:
+    def disturbed(
+        champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...]
+    ) -> tuple[PhotoScore, ...]:
         scores = model.measure(champion, pairset, metrics)
         tracking.set_alias(model.name, "champion", 2)
         return scores
@@ -146,7 +171,9 @@ def test_a_champion_that_keeps_changing_stops_the_promotion(house: Build) -> Non
     model = house(1.0, 1.2, 1.5)
     model.promote(1)
 
-    def restless(champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...]) -> tuple[PhotoScore, ...]:
+    def restless(
+        champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...]
+    ) -> tuple[PhotoScore, ...]:
         scores = model.measure(champion, pairset, metrics)
         tracking.set_alias(model.name, "champion", 3 - champion.number)
         return scores
@@ -165,7 +192,9 @@ def test_a_crash_between_the_two_aliases_is_repaired_by_promoting_again(house: B
     assert (model.alias("champion"), model.alias("previous")) == (2, 1)
 
 
-def test_a_crash_between_the_alias_and_its_tags_is_repaired_without_measuring(house: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_between_the_alias_and_its_tags_is_repaired_without_measuring(
+    house: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = house(1.0, 1.5)
     model.promote(1)
 
@@ -190,7 +219,10 @@ def test_a_rollback_brings_the_previous_champion_back_with_its_reason(house: Bui
     decision = rollback(model.name, "colours shift at night")
     assert decision.words == "rolled back from version 2 to version 1: colours shift at night"
     assert model.alias("champion") == 1
-    assert (model.tags(2)["rolled_back"], model.tags(2)["rollback.reason"]) == ("true", "colours shift at night")
+    assert (model.tags(2)["rolled_back"], model.tags(2)["rollback.reason"]) == (
+        "true",
+        "colours shift at night",
+    )
     assert model.audit() == ["promote", "promote", "rollback"]
 
 

@@ -25,7 +25,16 @@ from components.services import tracking
 def registered(name: str, chain: Chain, out: Path, *, load_test: bool = False) -> ModelVersion:
     """Run the stage."""
     config = RegisterConfig(name=name, load_test=load_test)
-    return run(config, chain.recipe, chain.photoset, chain.pairset, chain.checkpoint, chain.report, chain.provenance, out=out)
+    return run(
+        config,
+        chain.recipe,
+        chain.photoset,
+        chain.pairset,
+        chain.checkpoint,
+        chain.report,
+        chain.provenance,
+        out=out,
+    )
 
 
 @pytest.mark.parametrize("name", ["a/b", "a:b", "", "-a", "a b", "x" * 101])
@@ -49,9 +58,13 @@ def test_a_chain_that_closes_is_accepted(chain: Chain) -> None:
         ("report", "pairset", "pairs named by the report"),
     ],
 )
-def test_a_chain_that_does_not_close_is_refused_naming_both_ends(chain: Chain, record: str, field: str, words: str) -> None:
+def test_a_chain_that_does_not_close_is_refused_naming_both_ends(
+    chain: Chain, record: str, field: str, words: str
+) -> None:
     broken = getattr(chain, record).model_copy(update={field: "f" * 64})
-    records: dict[str, Any] = {name: getattr(chain, name) for name in ("photoset", "pairset", "checkpoint", "report")} | {record: broken}
+    records: dict[str, Any] = {
+        name: getattr(chain, name) for name in ("photoset", "pairset", "checkpoint", "report")
+    } | {record: broken}
     with pytest.raises(LineageError, match=words) as caught:
         check_chain(chain.recipe, **records)
     assert "ffffffffffff" in str(caught.value)
@@ -60,11 +73,19 @@ def test_a_chain_that_does_not_close_is_refused_naming_both_ends(chain: Chain, r
 
 def test_the_number_of_workers_is_no_part_of_the_chain(chain: Chain) -> None:
     sections = {**chain.recipe.sections, "synthesize": {"seed": 0, "workers": 16}}
-    check_chain(chain.recipe.model_copy(update={"sections": sections}), chain.photoset, chain.pairset, chain.checkpoint, chain.report)
+    check_chain(
+        chain.recipe.model_copy(update={"sections": sections}),
+        chain.photoset,
+        chain.pairset,
+        chain.checkpoint,
+        chain.report,
+    )
 
 
 def test_the_card_tells_data_licences_figures_limits_and_identity(chain: Chain) -> None:
-    card = write_card("tiny", chain.recipe, chain.photoset, chain.pairset, chain.checkpoint, chain.report, chain.provenance)
+    card = write_card(
+        "tiny", chain.recipe, chain.photoset, chain.pairset, chain.checkpoint, chain.report, chain.provenance
+    )
     for words in (
         "| `psnr_rgb` | 24.0000 | 25.0000 |",
         "`lpips_alex` | not measured: its weights are not here",
@@ -94,18 +115,28 @@ def test_the_card_counts_photos_that_came_out_worse(chain: Chain, tmp_path: Path
 
 def test_the_card_of_real_pairs_names_the_set_and_its_variant(chain: Chain, tmp_path: Path) -> None:
     told: dict[str, JsonValue] = {"layout": "gopro", "variant": "blur_gamma"}
-    rows = tuple(pair.model_copy(update={"blur_kind": "imported", "drawn": told}) for pair in chain.pairset.pairs())
-    pairset = chain.pairset.model_copy(update={"table_sha256": PairSet.write_table(tmp_path, rows)}).save(tmp_path)
-    card = write_card("tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, chain.report, chain.provenance)
+    rows = tuple(
+        pair.model_copy(update={"blur_kind": "imported", "drawn": told}) for pair in chain.pairset.pairs()
+    )
+    pairset = chain.pairset.model_copy(update={"table_sha256": PairSet.write_table(tmp_path, rows)}).save(
+        tmp_path
+    )
+    card = write_card(
+        "tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, chain.report, chain.provenance
+    )
     assert "The blurred pictures were given: `imported` (gopro, blur_gamma)." in card
-    assert "It knows the blur it was trained on: `imported` (gopro, blur_gamma), up to 2.0 px RMS radius" in card
+    assert (
+        "It knows the blur it was trained on: `imported` (gopro, blur_gamma), up to 2.0 px RMS radius" in card
+    )
 
 
 def card_of(chain: Chain, *, pairs: dict[str, object], report: dict[str, object]) -> str:
     """The card of the chain with fields of its pair set and of its report changed."""
     pairset, measured = chain.pairset.model_copy(update=pairs), chain.report.model_copy(update=report)
     pairset._folder, measured._folder = chain.pairset.folder, chain.report.folder
-    return write_card("tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, measured, chain.provenance)
+    return write_card(
+        "tiny", chain.recipe, chain.photoset, pairset, chain.checkpoint, measured, chain.provenance
+    )
 
 
 def test_the_card_of_super_resolution_speaks_of_size_and_bicubic(chain: Chain) -> None:
@@ -190,9 +221,15 @@ def test_a_photo_of_sixteen_bits_is_restored_in_sixteen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"a text", "not a photo"), (b"", "not a photo: the file is empty"), (None, r"is a folder; name the photos in it: .*/\*\.jpg")],
+    [
+        (b"a text", "not a photo"),
+        (b"", "not a photo: the file is empty"),
+        (None, r"is a folder; name the photos in it: .*/\*\.jpg"),
+    ],
 )
-def test_what_is_no_photo_is_named_before_the_model_is_fetched(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_what_is_no_photo_is_named_before_the_model_is_fetched(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
     from components.console.registry_commands import restore
     from components.core.images import write_png
 
@@ -222,7 +259,12 @@ def test_a_photo_that_ends_too_early_is_named(tmp_path: Path) -> None:
 def test_a_version_carries_records_tags_and_weights(store: Path, chain: Chain, tmp_path: Path) -> None:
     made = registered("whole", chain, tmp_path)
     version = tracking.get_version("whole", 1)
-    assert (made.version, made.checkpoint, made.report, made.recipe) == (1, chain.checkpoint.digest, chain.report.digest, chain.recipe.digest)
+    assert (made.version, made.checkpoint, made.report, made.recipe) == (
+        1,
+        chain.checkpoint.digest,
+        chain.report.digest,
+        chain.recipe.digest,
+    )
     assert version.aliases == ("challenger",)
     assert version.tags["validation_status"] == "pending"
     assert version.tags["git.commit"] == GIT
@@ -232,10 +274,22 @@ def test_a_version_carries_records_tags_and_weights(store: Path, chain: Chain, t
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         assert Checkpoint.load(folder / "records").digest == chain.checkpoint.digest
     records = ["recipe", "photoset", "pairset", "checkpoint", "report", "provenance"]
-    assert {f"records/{name}.json" for name in records} | {f"records/{name}.jsonl" for name in ("photos", "pairs", "scores")} <= names
-    assert {"MODEL_CARD.md", "files.json", "records/dvc.lock", "records/report.html", "records/quarantine.json"} <= names
+    assert {f"records/{name}.json" for name in records} | {
+        f"records/{name}.jsonl" for name in ("photos", "pairs", "scores")
+    } <= names
+    assert {
+        "MODEL_CARD.md",
+        "files.json",
+        "records/dvc.lock",
+        "records/report.html",
+        "records/quarantine.json",
+    } <= names
     assert not [name for name in names if name.endswith((".pkl", ".pt", ".pth"))]
-    assert not [name for name in names if name.startswith("code/components/") and name.split("/")[2] not in ("__init__.py", "core", "nets")]
+    assert not [
+        name
+        for name in names
+        if name.startswith("code/components/") and name.split("/")[2] not in ("__init__.py", "core", "nets")
+    ]
 
 
 @pytest.mark.services
@@ -245,7 +299,9 @@ def test_a_checkpoint_is_registered_once(store: Path, chain: Chain, tmp_path: Pa
 
 
 @pytest.mark.services
-def test_another_checkpoint_is_the_next_version_and_the_challenger(store: Path, chain: Chain, tmp_path: Path) -> None:
+def test_another_checkpoint_is_the_next_version_and_the_challenger(
+    store: Path, chain: Chain, tmp_path: Path
+) -> None:
     registered("twice", chain, tmp_path)
     assert registered("twice", make_chain(tmp_path / "other", seed=2), tmp_path).version == 2
     challenger = tracking.at_alias("twice", "challenger")
@@ -255,7 +311,9 @@ def test_another_checkpoint_is_the_next_version_and_the_challenger(store: Path, 
 
 @pytest.mark.services
 def test_a_version_belongs_to_its_training_run(store: Path, tmp_path: Path) -> None:
-    with tracking.open_training("a1" * 32, recipe="tiny", params={}, tags={}, dataset=("pairs", "d" * 64, "here")) as training:
+    with tracking.open_training(
+        "a1" * 32, recipe="tiny", params={}, tags={}, dataset=("pairs", "d" * 64, "here")
+    ) as training:
         pass
     chain = make_chain(tmp_path, seed=5, about={"train_key": "a1" * 32})
     registered("of-a-run", chain, tmp_path / "out")
@@ -284,7 +342,8 @@ import json, sys
 import mlflow, numpy as np
 model = mlflow.pyfunc.load_model(sys.argv[1])
 inner = model.unwrap_python_model()
-shapes = [list(model.predict(np.full((n, h, w, 3), 0.5, np.float32)).shape) for n, h, w in ((1, 45, 61), (2, 30, 17))]
+photos = [np.full((n, h, w, 3), 0.5, np.float32) for n, h, w in ((1, 45, 61), (2, 30, 17))]
+shapes = [list(model.predict(photo).shape) for photo in photos]
 bytes_ = inner.predict(None, np.full((33, 21, 3), 128, np.uint8))
 print(json.dumps({
     "shapes": shapes, "uint8": [list(bytes_.shape), str(bytes_.dtype)],
@@ -295,24 +354,36 @@ print(json.dumps({
 
 
 @pytest.mark.services
-def test_a_registered_model_loads_in_a_clean_process_with_pickle_forbidden(store: Path, chain: Chain, tmp_path: Path) -> None:
+def test_a_registered_model_loads_in_a_clean_process_with_pickle_forbidden(
+    store: Path, chain: Chain, tmp_path: Path
+) -> None:
     registered("clean", chain, tmp_path / "out", load_test=True)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    environment |= {"MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment |= {
+        "MLFLOW_TRACKING_URI": tracking.tracking_uri(),
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
     command = [sys.executable, "-I", "-c", _STRANGER, "models:/clean/1"]
-    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["shapes"] == [[1, 45, 61, 3], [2, 30, 17, 3]]
     assert found["uint8"] == [[33, 21, 3], "uint8"]
     assert "/code/components/nets/" in found["nets"]
-    assert not {"cv2", "torchvision", "ray", "prefect", "dvc", "boto3", "albumentations"} & set(found["modules"])
+    assert not {"cv2", "torchvision", "ray", "prefect", "dvc", "boto3", "albumentations"} & set(
+        found["modules"]
+    )
 
 
 @pytest.mark.services
-def test_a_model_that_gives_another_picture_elsewhere_is_not_registered(store: Path, chain: Chain, tmp_path: Path) -> None:
+def test_a_model_that_gives_another_picture_elsewhere_is_not_registered(
+    store: Path, chain: Chain, tmp_path: Path
+) -> None:
     folder = tmp_path / "model"
     example = np.full((20, 20, 3), 0.5, np.float32)
     export.build(folder, checkpoint=chain.checkpoint, example=example, records={}, card="a card")

@@ -1,4 +1,6 @@
-"""Mapping over many items: every result in order, little under way at once, nothing of this machine's folders on the way."""
+"""Mapping over many items: every result in order, little under way at once, nothing of this
+machine's folders on the way.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ def test_workers_give_every_result_in_order_with_little_under_way(monkeypatch: p
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where workers find the functions above
     asked: list[int] = []
     found = []
-    # 900 MB an item: two workers may have 2000 MB under way, so two items and the one that waits for its turn.
+    # 900 MB an item: two workers may have 2000 MB under way, so two items and the one that waits
+    # for its turn.
     for result in map_in_order(counted, noting(asked), megabytes=[900.0] * ITEMS, workers=2, title="test"):
         assert len(asked) - result[0] <= 3
         found.append(result)
@@ -64,8 +67,17 @@ def test_workers_give_every_result_in_order_with_little_under_way(monkeypatch: p
 
 def test_a_photo_travels_as_bytes() -> None:
     photo = Photo(
-        id="ab", file="originals/ab.png", name="ab.png", size_bytes=3, width=1, height=1, channels=3, bits=8, split="train", group="ab"
-    )  # fmt: skip
+        id="ab",
+        file="originals/ab.png",
+        name="ab.png",
+        size_bytes=3,
+        width=1,
+        height=1,
+        channels=3,
+        bits=8,
+        split="train",
+        group="ab",
+    )
     work = pickle.loads(pickle.dumps(Work(SynthesizeConfig(), photo, b"not")))
     with pytest.raises(PhotoError, match="not a photo"):
         next(iter(pairs_of_photo(work)))

@@ -46,7 +46,9 @@ def picture(seed: int) -> bytes:
     return png_bytes(np.random.default_rng(seed).integers(0, 256, (70, 80, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize(("uri", "expected"), [("s3://b", ("b", "")), ("s3://b/", ("b", "")), ("s3://b/x/y.png", ("b", "x/y.png"))])
+@pytest.mark.parametrize(
+    ("uri", "expected"), [("s3://b", ("b", "")), ("s3://b/", ("b", "")), ("s3://b/x/y.png", ("b", "x/y.png"))]
+)
 def test_an_address_is_bucket_and_key(uri: str, expected: tuple[str, str]) -> None:
     assert storage.is_s3(uri)
     assert storage.split_uri(uri) == expected
@@ -65,8 +67,16 @@ def test_what_is_put_is_listed_read_and_downloaded(bucket: str, tmp_path: Path) 
     storage.put(tmp_path / "b.bin", f"{bucket}/in/deep/b.bin")
     storage.put(b"", f"{bucket}/in/")
     storage.put(b"elsewhere", f"{bucket}/inside/c.bin")
-    assert storage.list_objects(f"{bucket}/in") == storage.list_objects(f"{bucket}/in/") == [("a b.bin", 11), ("deep/b.bin", 11)]
-    assert [name for name, _ in storage.list_objects(bucket)] == ["in/a b.bin", "in/deep/b.bin", "inside/c.bin"]
+    assert (
+        storage.list_objects(f"{bucket}/in")
+        == storage.list_objects(f"{bucket}/in/")
+        == [("a b.bin", 11), ("deep/b.bin", 11)]
+    )
+    assert [name for name, _ in storage.list_objects(bucket)] == [
+        "in/a b.bin",
+        "in/deep/b.bin",
+        "inside/c.bin",
+    ]
     assert storage.read_object(storage.join(f"{bucket}/in", "a b.bin")) == b"from memory"
     storage.download(f"{bucket}/in/deep/b.bin", tmp_path / "new" / "c.bin")
     assert (tmp_path / "new" / "c.bin").read_bytes() == b"from a file"
@@ -74,7 +84,9 @@ def test_what_is_put_is_listed_read_and_downloaded(bucket: str, tmp_path: Path) 
 
 @pytest.mark.services
 def test_more_than_a_page_of_objects_is_listed(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")  # the store's page: 1000 in the world, and slow to fill
+    monkeypatch.setenv(
+        "MOTO_S3_DEFAULT_MAX_KEYS", "10"
+    )  # the store's page: 1000 in the world, and slow to fill
     for number in range(25):
         storage.put(b"x", f"{bucket}/{number:04d}.bin")
     assert [name for name, _ in storage.list_objects(bucket)] == [f"{number:04d}.bin" for number in range(25)]
@@ -100,7 +112,10 @@ def test_photos_from_a_bucket_are_the_photos_from_a_folder(bucket: str, tmp_path
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        (lambda bucket: storage.list_objects("s3://no-such-bucket-here/x"), 'no bucket "no-such-bucket-here" at http'),
+        (
+            lambda bucket: storage.list_objects("s3://no-such-bucket-here/x"),
+            'no bucket "no-such-bucket-here" at http',
+        ),
         (lambda bucket: storage.read_object(f"{bucket}/gone.png"), "no object s3://.*/gone.png"),
         (lambda bucket: storage.put(b"", "s3://no-such-bucket-here/x"), "no bucket"),
         (lambda bucket: storage.put(Path(__file__), "s3://no-such-bucket-here/x"), "no-such-bucket-here"),
@@ -122,35 +137,59 @@ def said_by_ingest(uri: str, out: Path) -> str:
     return str(caught.value)
 
 
-def set_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: str, *, key: str | None = "test") -> None:
+def set_store(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: str, *, key: str | None = "test"
+) -> None:
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    settings = {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
-    settings |= {"AWS_CONFIG_FILE": str(tmp_path / "none"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
-    for name, value in (settings | ({"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": key} if key else {})).items():
+    settings = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    settings |= {
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+    }
+    for name, value in (
+        settings | ({"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": key} if key else {})
+    ).items():
         monkeypatch.setenv(name, value)
 
 
-def test_a_store_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+def test_a_store_that_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
     set_store(monkeypatch, tmp_path, f"http://127.0.0.1:{closed_port}")
     said = said_by_ingest("s3://photos/2024", tmp_path / "out")
     assert f"http://127.0.0.1:{closed_port} does not answer, so s3://photos/2024 cannot be reached" in said
     assert "check AWS_ENDPOINT_URL" in said
 
 
-def test_missing_credentials_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+def test_missing_credentials_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
     set_store(monkeypatch, tmp_path, f"http://127.0.0.1:{closed_port}", key=None)
-    assert "no credentials for s3://photos; set AWS_ACCESS_KEY_ID" in said_by_ingest("s3://photos", tmp_path / "out")
+    assert "no credentials for s3://photos; set AWS_ACCESS_KEY_ID" in said_by_ingest(
+        "s3://photos", tmp_path / "out"
+    )
 
 
-def test_refused_access_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing_store: str) -> None:
+def test_refused_access_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing_store: str
+) -> None:
     set_store(monkeypatch, tmp_path, refusing_store)
-    assert "refuses access to s3://photos (AccessDenied); check the credentials" in said_by_ingest("s3://photos", tmp_path / "out")
+    assert "refuses access to s3://photos (AccessDenied); check the credentials" in said_by_ingest(
+        "s3://photos", tmp_path / "out"
+    )
 
 
 def test_an_endpoint_that_is_no_address_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_store(monkeypatch, tmp_path, "not an address")
-    assert 'AWS_ENDPOINT_URL must be an address such as http://127.0.0.1:9000, got "not an address"' in said_by_ingest("s3://photos", tmp_path / "out")
+    assert (
+        'AWS_ENDPOINT_URL must be an address such as http://127.0.0.1:9000, got "not an address"'
+        in said_by_ingest("s3://photos", tmp_path / "out")
+    )
 
 
 def test_a_profile_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,13 +39,18 @@ def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shared(_shared_folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state folder whose store is made by the first test that asks; each test uses a training key of its own."""
+    """A state folder whose store is made by the first test that asks; each test uses a training key
+    of its own.
+    """
     monkeypatch.setenv("REFOCUS_HOME", str(_shared_folder))
     return _shared_folder
 
 
 def test_importing_the_door_does_not_import_mlflow() -> None:
-    code = "import sys, components.services.tracking; sys.exit('mlflow' in sys.modules or 'torch' in sys.modules)"
+    code = (
+        "import sys, components.services.tracking; sys.exit('mlflow' in sys.modules or 'torch' in"
+        " sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -59,21 +64,29 @@ def test_a_password_in_the_address_is_never_shown(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("address", ["./mlruns", "file:///tmp/mlruns", "ftp://host", "databricks"])
-def test_an_address_that_mlflow_cannot_use_is_refused_with_what_can_be(home: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_an_address_that_mlflow_cannot_use_is_refused_with_what_can_be(
+    home: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     with pytest.raises(InputError, match="it must be http"):
         tracking.prepare()
 
 
-def test_an_address_where_nobody_listens_is_told_at_once(home: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+def test_an_address_where_nobody_listens_is_told_at_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port}")
     began = time.monotonic()  # MLflow itself would try again for minutes
-    with pytest.raises(ServiceError, match=r"does not answer .* start the server, correct MLFLOW_TRACKING_URI, or unset it"):
+    with pytest.raises(
+        ServiceError, match=r"does not answer .* start the server, correct MLFLOW_TRACKING_URI, or unset it"
+    ):
         tracking.prepare()
     assert time.monotonic() - began < 60
 
 
-def test_a_database_where_nobody_listens_is_told_at_once(home: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+def test_a_database_where_nobody_listens_is_told_at_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql://ann:secret@127.0.0.1:{closed_port}/mlflow")
     with pytest.raises(ServiceError, match="does not answer") as caught:
         tracking.prepare()
@@ -121,10 +134,17 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.services
 @pytest.mark.parametrize(
     ("refusing", "remedy"),
-    [((401, 0), "MLFLOW_TRACKING_USERNAME"), ((403, 0), "MLFLOW_SERVER_ALLOWED_HOSTS"), ((404, 0), "no MLflow server"), ((500, 0), "server's log")],
+    [
+        ((401, 0), "MLFLOW_TRACKING_USERNAME"),
+        ((403, 0), "MLFLOW_SERVER_ALLOWED_HOSTS"),
+        ((404, 0), "no MLflow server"),
+        ((500, 0), "server's log"),
+    ],
     indirect=["refusing"],
 )
-def test_a_server_that_refuses_is_answered_with_the_remedy(home: Path, monkeypatch: pytest.MonkeyPatch, refusing: str, remedy: str) -> None:
+def test_a_server_that_refuses_is_answered_with_the_remedy(
+    home: Path, monkeypatch: pytest.MonkeyPatch, refusing: str, remedy: str
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing)
     with pytest.raises(ServiceError, match=remedy):
         tracking.prepare()
@@ -132,7 +152,9 @@ def test_a_server_that_refuses_is_answered_with_the_remedy(home: Path, monkeypat
 
 @pytest.mark.services
 @pytest.mark.parametrize("refusing", [(401, 1.5)], indirect=True)
-def test_the_import_of_mlflow_takes_nothing_from_the_servers_time(home: Path, monkeypatch: pytest.MonkeyPatch, refusing: str) -> None:
+def test_the_import_of_mlflow_takes_nothing_from_the_servers_time(
+    home: Path, monkeypatch: pytest.MonkeyPatch, refusing: str
+) -> None:
     now, usual = [0.0], store.mlflow
 
     def slow() -> object:
@@ -148,7 +170,10 @@ def test_the_import_of_mlflow_takes_nothing_from_the_servers_time(home: Path, mo
 
 
 def test_nested_settings_become_dotted_names() -> None:
-    settings = {"train": {"lr": 0.1, "phases": [{"images": 8}, {"images": 9}], "betas": [0.5, 0.9], "ema": None}, "empty": {}}
+    settings = {
+        "train": {"lr": 0.1, "phases": [{"images": 8}, {"images": 9}], "betas": [0.5, 0.9], "ema": None},
+        "empty": {},
+    }
     assert dict(flatten(settings)) == {
         "train.lr": "0.1",
         "train.phases.0.images": "8",
@@ -165,7 +190,9 @@ def test_no_settings_are_no_parameters() -> None:
 
 def open_run(key: str) -> tracking.TrainingRun:
     """A training of the recipe demo."""
-    return tracking.open_training(key, recipe="demo", params={"train": {"lr": 0.1}}, tags={"git.commit": "abc"}, dataset=DATASET)
+    return tracking.open_training(
+        key, recipe="demo", params={"train": {"lr": 0.1}}, tags={"git.commit": "abc"}, dataset=DATASET
+    )
 
 
 @pytest.mark.services
@@ -178,11 +205,21 @@ def test_a_training_that_goes_on_keeps_its_run(shared: Path) -> None:
         second.log_metrics({"loss": 1.0}, 16)
     found = store.client().get_run(first.run_id)
     assert second.run_id == first.run_id == tracking.find_training("a1" * 32)
-    assert [(metric.step, metric.value) for metric in store.client().get_metric_history(first.run_id, "loss")] == [(8, 2.0), (16, 1.0)]
-    assert (found.info.status, found.data.params, found.data.tags["git.commit"]) == ("FINISHED", {"train.lr": "0.1"}, "abc")
+    assert [
+        (metric.step, metric.value) for metric in store.client().get_metric_history(first.run_id, "loss")
+    ] == [(8, 2.0), (16, 1.0)]
+    assert (found.info.status, found.data.params, found.data.tags["git.commit"]) == (
+        "FINISHED",
+        {"train.lr": "0.1"},
+        "abc",
+    )
     assert len(found.inputs.dataset_inputs) == 1
     dataset = found.inputs.dataset_inputs[0].dataset
-    assert (dataset.name, dataset.digest, json.loads(dataset.source)["digest"]) == ("pairs", "cd" * 18, "cd" * 32)
+    assert (dataset.name, dataset.digest, json.loads(dataset.source)["digest"]) == (
+        "pairs",
+        "cd" * 18,
+        "cd" * 32,
+    )
 
 
 @pytest.mark.services
@@ -200,11 +237,16 @@ def test_pictures_and_files_are_kept_below_the_state_folder(shared: Path, tmp_pa
 def test_the_machines_load_is_logged(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
     with open_run("c3" * 32) as run:
-        assert wait_for(lambda: "system/cpu_utilization_percentage" in store.client().get_run(run.run_id).data.metrics, 300)
+        assert wait_for(
+            lambda: "system/cpu_utilization_percentage" in store.client().get_run(run.run_id).data.metrics,
+            300,
+        )
 
 
 @pytest.mark.services
-def test_a_store_that_goes_away_does_not_stop_the_training(shared: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_store_that_goes_away_does_not_stop_the_training(
+    shared: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     run = open_run("d4" * 32)
     database = shared / "mlflow.db"
     database.rename(shared / "away.db")
@@ -251,7 +293,8 @@ def test_a_database_whose_files_were_moved_away_says_so(home: Path) -> None:
 
 _FIRST_USE = """
 from components.services import tracking
-with tracking.open_training("ab" * 32, recipe="demo", params={}, tags={}, dataset=("pairs", "d" * 64, "here")) as run:
+data = ("pairs", "d" * 64, "here")
+with tracking.open_training("ab" * 32, recipe="demo", params={}, tags={}, dataset=data) as run:
     run.log_metrics({"loss": 1.0}, 1)
 print(run.run_id)
 """
@@ -259,7 +302,12 @@ print(run.run_id)
 
 @pytest.mark.services
 def test_three_processes_that_meet_a_fresh_store_at_once_share_one_run(home: Path) -> None:
-    children = [subprocess.Popen([sys.executable, "-c", _FIRST_USE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", _FIRST_USE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
     ended = [child.communicate() for child in children]
     assert [child.returncode for child in children] == [0, 0, 0], [err for _, err in ended]
     assert len({out.strip() for out, _ in ended}) == 1

@@ -1,4 +1,6 @@
-"""versioning: what people read of a child's words, that no descendant survives, commits that leave the checkout alone, DVC's objects."""
+"""versioning: what people read of a child's words, that no descendant survives, commits that leave
+the checkout alone, DVC's objects.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,13 @@ out.mkdir(parents=True)
 
 
 def git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
 
 
 @pytest.fixture
@@ -54,7 +62,9 @@ def clone(tmp_path: Path) -> Path:
     root = tmp_path / "clone"
     (root / ".dvc").mkdir(parents=True)
     (root / "components").mkdir()
-    (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n    remote = local\n['remote \"local\"']\n    url = ../remote\n")
+    (root / ".dvc" / "config").write_text(
+        "[core]\n    analytics = false\n    remote = local\n['remote \"local\"']\n    url = ../remote\n"
+    )
     (root / ".dvc" / ".gitignore").write_text("/tmp\n/cache\n/config.local\n")
     (root / ".gitignore").write_text("/data/\n/state/\n/remote/\n")
     (root / "dvc.yaml").write_text(GRAPH)
@@ -93,17 +103,30 @@ def test_words_of_a_child_come_in_order_and_its_exit_code_too(tmp_path: Path) ->
 
 
 def test_a_daemon_that_holds_the_pipe_does_not_hold_us(tmp_path: Path) -> None:
-    script = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1200)']); print(p.pid)"
+    script = (
+        "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import time;"
+        " time.sleep(1200)']); print(p.pid)"
+    )
     heard: list[str] = []
     began = time.monotonic()
-    assert run_relayed([sys.executable, "-c", script], root=tmp_path, environment=child_environment(), say=heard.append) == 0
+    assert (
+        run_relayed(
+            [sys.executable, "-c", script], root=tmp_path, environment=child_environment(), say=heard.append
+        )
+        == 0
+    )
     psutil.Process(int(heard[0])).kill()
     assert time.monotonic() - began < 300
 
 
-def test_when_we_are_interrupted_the_child_saves_and_every_descendant_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_we_are_interrupted_the_child_saves_and_every_descendant_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(process, "SAVE_S", 2.0)
-    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(1200)"
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True);"
+        " time.sleep(1200)"
+    )
     script = f"""
 import pathlib, signal, subprocess, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it switched off
@@ -129,8 +152,13 @@ except KeyboardInterrupt:
 
 
 def test_what_is_left_of_a_session_is_ended_even_when_its_leader_is_gone(tmp_path: Path) -> None:
-    script = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1200)']).pid, flush=True)"
-    leader = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True, text=True)
+    script = (
+        "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time;"
+        " time.sleep(1200)']).pid, flush=True)"
+    )
+    leader = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True, text=True
+    )
     assert leader.stdout is not None
     orphan = psutil.Process(int(leader.stdout.readline()))
     leader.stdout.close()
@@ -176,10 +204,22 @@ def test_a_snapshot_holds_what_lies_there_and_touches_nothing(clone: Path) -> No
     (clone / "dvc.lock").write_text("lock\n")
     git(clone, "add", "stage.py")
     (clone / "stage.py").write_text("edited again\n")
-    before = git(clone, "status", "--porcelain"), git(clone, "rev-parse", "HEAD"), (clone / ".git" / "index").read_bytes()
+    before = (
+        git(clone, "status", "--porcelain"),
+        git(clone, "rev-parse", "HEAD"),
+        (clone / ".git" / "index").read_bytes(),
+    )
     commit = versioning.snapshot("one", "run", root=clone)
-    assert (git(clone, "status", "--porcelain"), git(clone, "rev-parse", "HEAD"), (clone / ".git" / "index").read_bytes()) == before
-    assert set(git(clone, "diff", "--name-only", "HEAD", commit).split()) == {"stage.py", "components/new.py", "dvc.lock"}
+    assert (
+        git(clone, "status", "--porcelain"),
+        git(clone, "rev-parse", "HEAD"),
+        (clone / ".git" / "index").read_bytes(),
+    ) == before
+    assert set(git(clone, "diff", "--name-only", "HEAD", commit).split()) == {
+        "stage.py",
+        "components/new.py",
+        "dvc.lock",
+    }
     assert git(clone, "show", f"{commit}:stage.py") == "edited again"
     assert versioning.commit_exists(commit, root=clone)
     assert versioning.last_run("one", root=clone) == commit
@@ -232,7 +272,9 @@ def test_a_stage_runs_once_is_reused_restored_pushed_and_checked(private: Path) 
 @pytest.mark.services
 def test_a_failed_stage_is_told_by_its_own_words(private: Path) -> None:
     (private / "broken").touch()
-    with pytest.raises(StageError, match=r"first of one ended without a word of its own.*exited with 7.*--debug"):
+    with pytest.raises(
+        StageError, match=r"first of one ended without a word of its own.*exited with 7.*--debug"
+    ):
         versioning.reproduce("one", "first", root=private, say=lambda line: None)
 
     def complain(line: str) -> None:

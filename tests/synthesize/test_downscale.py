@@ -1,4 +1,6 @@
-"""Super-resolution pairs: the small photo is MATLAB's bicubic of the large one, sizes fit, contradictions are refused."""
+"""Super-resolution pairs: the small photo is MATLAB's bicubic of the large one, sizes fit,
+contradictions are refused.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,18 @@ def made(photoset: PhotoSet, tmp_path_factory: pytest.TempPathFactory) -> PairSe
 
 
 def test_the_record_says_what_the_pairs_are_for(made: PairSet) -> None:
-    assert (made.task, made.scale, made.baseline, made.mean_colour) == ("super_resolution", 4, "bicubic", None)
+    assert (made.task, made.scale, made.baseline, made.mean_colour) == (
+        "super_resolution",
+        4,
+        "bicubic",
+        None,
+    )
     assert PairSet.load(made.folder) == made
 
 
-def test_large_photos_are_cut_to_a_multiple_of_the_scale_from_the_top_left(photoset: PhotoSet, made: PairSet) -> None:
+def test_large_photos_are_cut_to_a_multiple_of_the_scale_from_the_top_left(
+    photoset: PhotoSet, made: PairSet
+) -> None:
     rows = {row.photo: row for row in made.pairs()}
     for photo in photoset.photos():
         row, whole = rows[photo.id], (photo.width, photo.height)
@@ -49,13 +58,18 @@ def test_large_photos_are_cut_to_a_multiple_of_the_scale_from_the_top_left(photo
         assert row.drawn["cut_from_px"] == (None if whole == (row.width, row.height) else list(whole))
         assert read_rgb(made.folder / row.input).shape == (row.height // 4, row.width // 4, 3)
         if photo.bits == 8:
-            assert np.array_equal(read_rgb(made.folder / row.target), read_rgb(photoset.folder / photo.file)[: row.height, : row.width])
+            assert np.array_equal(
+                read_rgb(made.folder / row.target),
+                read_rgb(photoset.folder / photo.file)[: row.height, : row.width],
+            )
 
 
 def test_the_small_photo_is_bicubic_of_the_large_one_rounded(photoset: PhotoSet, made: PairSet) -> None:
     bits = {photo.id: photo.bits for photo in photoset.photos()}
     for row in made.pairs():
-        wanted = to_uint8(bicubic(to_float(read_rgb(made.folder / row.target)), row.width // 4, row.height // 4))
+        wanted = to_uint8(
+            bicubic(to_float(read_rgb(made.folder / row.target)), row.width // 4, row.height // 4)
+        )
         off = np.abs(read_rgb(made.folder / row.input).astype(int) - wanted)
         # A 16-bit photo is shrunk from its 16 bits, not from the 8 that its target keeps.
         assert off.max() <= (0 if bits[row.photo] == 8 else 1)
@@ -91,7 +105,9 @@ def test_plain_bilinear_is_opencvs(photoset: PhotoSet, tmp_path: Path) -> None:
         if bits[row.photo] == 8:
             large = read_rgb(plain.folder / row.target)
             small = cv2.resize(large, (row.width // 4, row.height // 4), interpolation=cv2.INTER_LINEAR)
-            assert np.abs(read_rgb(plain.folder / row.input).astype(int) - small).max() <= 1  # OpenCV's 8-bit arithmetic is coarser
+            assert (
+                np.abs(read_rgb(plain.folder / row.input).astype(int) - small).max() <= 1
+            )  # OpenCV's 8-bit arithmetic is coarser
 
 
 def test_noise_and_jpeg_act_on_the_small_photo(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
@@ -113,7 +129,9 @@ def test_in_linear_light_fine_black_and_white_keeps_its_light() -> None:
     stripes[:, ::2] = 255
     for linear, level in ((True, 188), (False, 128)):
         settings = config(camera={**FIELD, "linear_light": linear})
-        small = plans(settings.degradation, [1])[0].blurred(light_of(Picture(stripes, 3, 8, "PNG"), linear=linear))
+        small = plans(settings.degradation, [1])[0].blurred(
+            light_of(Picture(stripes, 3, 8, "PNG"), linear=linear)
+        )
         assert set(np.unique(small[:, 4:-4]).tolist()) == {level}
 
 
@@ -134,7 +152,10 @@ def test_the_sheet_shows_the_small_photo_as_large_as_the_other(made: PairSet) ->
 
 def test_a_photo_too_small_to_be_shrunk_is_refused_by_name(tmp_path: Path) -> None:
     small = photoset_of(tmp_path / "ingested", sizes=((64, 64), (63, 200)))
-    with pytest.raises(PhotoError, match=r"1 of 2 photos are smaller than the least that can be used, 64 px: 1\.png is 63 × 200 px"):
+    with pytest.raises(
+        PhotoError,
+        match=r"1 of 2 photos are smaller than the least that can be used, 64 px: 1\.png is 63 × 200 px",
+    ):
         run(config(), small, out=tmp_path / "pairs")
 
 

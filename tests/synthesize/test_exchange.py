@@ -49,7 +49,9 @@ def test_from_bucket_to_bucket_gives_the_bytes_that_folders_give(bucket: str, tm
         storage.put(path, f"{bucket}/photos/{photo.split}/{photo.name}")
     sets = []
     for name, place in (("folder", str(source)), ("bucket", f"{bucket}/photos")):
-        found = ingest.run(IngestConfig(photos=place, split=ByFolder(), min_px=16), out=tmp_path / name / "photos")
+        found = ingest.run(
+            IngestConfig(photos=place, split=ByFolder(), min_px=16), out=tmp_path / name / "photos"
+        )
         made = run(CONFIG, found, out=tmp_path / name / "pairs")
         send(made, f"{bucket}/{name}")
         sets.append(objects(f"{bucket}/{name}"))
@@ -73,9 +75,13 @@ def test_what_is_there_does_not_travel_again(bucket: str, pairset: PairSet, tmp_
     assert PairSet.load(tmp_path / "back").digest == pairset.digest
 
 
-def test_another_set_in_the_same_place_is_never_half_there(bucket: str, pairset: PairSet, tmp_path: Path) -> None:
+def test_another_set_in_the_same_place_is_never_half_there(
+    bucket: str, pairset: PairSet, tmp_path: Path
+) -> None:
     send(pairset, bucket)
-    other = run(CONFIG.model_copy(update={"seed": 1}), photoset_of(tmp_path / "other"), out=tmp_path / "other pairs")
+    other = run(
+        CONFIG.model_copy(update={"seed": 1}), photoset_of(tmp_path / "other"), out=tmp_path / "other pairs"
+    )
     (other.folder / other.pairs()[-1].input).write_bytes(b"broken")
     with pytest.raises(LineageError, match="missing or was altered"):
         send(other, bucket)

@@ -1,4 +1,6 @@
-"""Pairs from photos that came with a mask or a depth map: made as large as what is blurred, named in the row, refused where one is missing."""
+"""Pairs from photos that came with a mask or a depth map: made as large as what is blurred, named
+in the row, refused where one is missing.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def config(*blurs: dict[str, Any], **settings: Any) -> SynthesizeConfig:
 
 def left_half(kind: MapKind, height: int, width: int) -> np.ndarray[Any, Any]:
     """White, or at 1 m, in its left half; black, or at 4 m, in the other."""
-    values = np.full((height, width), 0 if kind == "mask" else 4000, np.uint8 if kind == "mask" else np.uint16)
+    values = np.full(
+        (height, width), 0 if kind == "mask" else 4000, np.uint8 if kind == "mask" else np.uint16
+    )
     values[:, : width // 2] = 255 if kind == "mask" else 1000
     return values
 
@@ -47,9 +51,19 @@ def mapped(folder: Path, *kinds: MapKind, but: str = "") -> PhotoSet:
             assert done
             digest = sha256_of_bytes(encoded.tobytes())
             (folder / f"{digest}.png").write_bytes(encoded.tobytes())
-            maps.append(PhotoMap(id=digest, kind=kind, file=f"{digest}.png", name=f"{photo.name[:-4]}.{kind}.png", size_bytes=encoded.size))
+            maps.append(
+                PhotoMap(
+                    id=digest,
+                    kind=kind,
+                    file=f"{digest}.png",
+                    name=f"{photo.name[:-4]}.{kind}.png",
+                    size_bytes=encoded.size,
+                )
+            )
         rows.append(photo.model_copy(update={"maps": tuple(maps)}))
-    return PhotoSet(counts=photoset.counts, table_sha256=PhotoSet.write_table(folder, tuple(rows))).save(folder)
+    return PhotoSet(counts=photoset.counts, table_sha256=PhotoSet.write_table(folder, tuple(rows))).save(
+        folder
+    )
 
 
 def pictures(pairset: PairSet, row: Pair) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -57,8 +71,14 @@ def pictures(pairset: PairSet, row: Pair) -> tuple[np.ndarray[Any, Any], np.ndar
     return target, blurred
 
 
-@pytest.mark.parametrize(("blur", "kind", "still"), [(MOTION, "mask", "right"), (FOCUS, "depth", "left")], ids=["mask", "depth map"])
-def test_one_half_of_every_pair_is_blurred_and_the_other_is_not(tmp_path: Path, blur: dict[str, Any], kind: MapKind, still: str) -> None:
+@pytest.mark.parametrize(
+    ("blur", "kind", "still"),
+    [(MOTION, "mask", "right"), (FOCUS, "depth", "left")],
+    ids=["mask", "depth map"],
+)
+def test_one_half_of_every_pair_is_blurred_and_the_other_is_not(
+    tmp_path: Path, blur: dict[str, Any], kind: MapKind, still: str
+) -> None:
     photoset = mapped(tmp_path / "ingested", "depth", "mask")
     pairset = run(config(blur), photoset, out=tmp_path / "pairs")
     ids = {photo.id: next(each.id for each in photo.maps if each.kind == kind) for photo in photoset.photos()}
@@ -77,7 +97,12 @@ def test_one_half_of_every_pair_is_blurred_and_the_other_is_not(tmp_path: Path, 
 
 def test_maps_shrink_with_the_photo_and_are_cut_as_it_is(tmp_path: Path) -> None:
     photo = next(photo for photo in mapped(tmp_path, "depth", "mask").photos() if photo.width == 96)
-    work = Work(config(MOTION, FOCUS, downscale={"scale": 3}), photo, b"", maps={each.kind: (tmp_path / each.file).read_bytes() for each in photo.maps})
+    work = Work(
+        config(MOTION, FOCUS, downscale={"scale": 3}),
+        photo,
+        b"",
+        maps={each.kind: (tmp_path / each.file).read_bytes() for each in photo.maps},
+    )
     maps = decoded(work, 40, 50)  # 96 px to 50: column 25 begins where the left half ends
     assert {kind: each.values.shape for kind, each in maps.items()} == {"depth": (39, 48), "mask": (39, 48)}
     assert maps["mask"].values[7, [0, 24, 25, 47]] == pytest.approx([1, 1, 0, 0], abs=1e-6)
@@ -86,7 +111,9 @@ def test_maps_shrink_with_the_photo_and_are_cut_as_it_is(tmp_path: Path) -> None
 
 
 def test_small_photos_of_a_shrunk_one_keep_their_still_half(tmp_path: Path) -> None:
-    pairset = run(config(MOTION, max_side_px=64), mapped(tmp_path / "ingested", "mask"), out=tmp_path / "pairs")
+    pairset = run(
+        config(MOTION, max_side_px=64), mapped(tmp_path / "ingested", "mask"), out=tmp_path / "pairs"
+    )
     for row in pairset.pairs():
         target, blurred = pictures(pairset, row)
         assert np.abs(blurred - target)[:, row.width // 2 + 12 :].max() <= 1
@@ -95,7 +122,8 @@ def test_small_photos_of_a_shrunk_one_keep_their_still_half(tmp_path: Path) -> N
 def test_maps_that_no_blur_takes_change_no_pair(tmp_path: Path) -> None:
     blur = {"kind": "object_motion", "object_px": [9, 9]}
     plain, other = (
-        run(config(blur), photos, out=tmp_path / name) for name, photos in (("a", photoset_of(tmp_path / "1")), ("b", mapped(tmp_path / "2", "mask")))
+        run(config(blur), photos, out=tmp_path / name)
+        for name, photos in (("a", photoset_of(tmp_path / "1")), ("b", mapped(tmp_path / "2", "mask")))
     )
     assert plain.pairs() == other.pairs()
 
@@ -110,8 +138,14 @@ def test_another_mask_of_the_same_photo_makes_its_pairs_again(tmp_path: Path) ->
         assert done
         digest = sha256_of_bytes(data.tobytes())
         (photoset.folder / f"{digest}.png").write_bytes(data.tobytes())
-        other.append(photo.model_copy(update={"maps": (mask.model_copy(update={"id": digest, "file": f"{digest}.png"}),)}))
-    turned = PhotoSet(counts=photoset.counts, table_sha256=PhotoSet.write_table(photoset.folder, tuple(other))).save(photoset.folder)
+        other.append(
+            photo.model_copy(
+                update={"maps": (mask.model_copy(update={"id": digest, "file": f"{digest}.png"}),)}
+            )
+        )
+    turned = PhotoSet(
+        counts=photoset.counts, table_sha256=PhotoSet.write_table(photoset.folder, tuple(other))
+    ).save(photoset.folder)
     second = run(config(MOTION), turned, out=tmp_path / "others")
     assert not {row.input_sha256 for row in first.pairs()} & {row.input_sha256 for row in second.pairs()}
 
@@ -119,8 +153,10 @@ def test_another_mask_of_the_same_photo_makes_its_pairs_again(tmp_path: Path) ->
 def test_a_photo_without_the_map_is_refused_before_work_starts(tmp_path: Path) -> None:
     photoset = mapped(tmp_path / "ingested", "mask", but="2.png")
     sentence = (
-        r"object_motion with mask: given takes each photo's own mask, and 1 of 4 photos have none: 2\.png\. Put 2\.mask\.png beside it, and so for the others,"
-        r" and ingest again \(quarantine\.json says which were left out\); or take those photos out, or set mask to drawn"
+        r"object_motion with mask: given takes each photo's own mask, and 1 of 4 photos have none: 2\.png\."
+        r" Put 2\.mask\.png beside it, and so for the others,"
+        r" and ingest again \(quarantine\.json says which were left out\); or take those photos out, or set"
+        r" mask to drawn"
     )
     with pytest.raises(PhotoError, match=sentence):
         run(config(MOTION), photoset, out=tmp_path / "pairs")
@@ -138,5 +174,8 @@ def test_a_mask_that_was_altered_since_ingest_is_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("blur", "kind"), [(MOTION, "mask"), (FOCUS, "depth")])
 def test_on_the_fly_there_are_no_maps(blur: dict[str, Any], kind: str) -> None:
-    with pytest.raises(ValidationError, match=f"own {kind}, which does not come to training: set its {kind} to drawn, or delivery to offline"):
+    with pytest.raises(
+        ValidationError,
+        match=f"own {kind}, which does not come to training: set its {kind} to drawn, or delivery to offline",
+    ):
         config(blur, delivery="on_the_fly")

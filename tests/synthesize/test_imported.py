@@ -35,12 +35,18 @@ def kept(folder: Path, pixels: np.ndarray[Any, Any]) -> tuple[str, str]:
 
 
 def ingested(folder: Path) -> PhotoSet:
-    """A photo a split, the second with 16 bits, each with three blurred pictures that lie aside by MOVED; small, as no blur need fit in."""
+    """A photo a split, the second with 16 bits, each with three blurred pictures that lie aside by
+    MOVED; small, as no blur need fit in.
+    """
     rows = []
     splits: tuple[Literal["train", "val", "test"], ...] = SPLITS
     for index, split in enumerate(splits):
         bits: Literal[8, 16] = 16 if index == 1 else 8
-        big = stream("scene", index).integers(0, 2**bits, (60, 70, 3)).astype(np.uint16 if bits == 16 else np.uint8)
+        big = (
+            stream("scene", index)
+            .integers(0, 2**bits, (60, 70, 3))
+            .astype(np.uint16 if bits == 16 else np.uint8)
+        )
         photo, file = kept(folder, big[10:50, 10:58])
         rows_given = []
         for place, (x, y) in enumerate(MOVED):
@@ -48,18 +54,39 @@ def ingested(folder: Path) -> PhotoSet:
             made: dict[str, JsonValue] = {"frames": 7} if place == 2 else {}
             rows_given.append(
                 PairedInput(
-                    id=name, file=at, name=f"blur/{index}-{place}.png", size_bytes=9, layout="two_folders", scene="s", shift_px=(x + 0.1, y), likeness=0.9,
-                    severity=SEVERITY[place], moved_px=(x, y), made=made, variant="blur",
+                    id=name,
+                    file=at,
+                    name=f"blur/{index}-{place}.png",
+                    size_bytes=9,
+                    layout="two_folders",
+                    scene="s",
+                    shift_px=(x + 0.1, y),
+                    likeness=0.9,
+                    severity=SEVERITY[place],
+                    moved_px=(x, y),
+                    made=made,
+                    variant="blur",
                 )
-            )  # fmt: skip
+            )
         rows.append(
             Photo(
-                id=photo, file=file, name=f"{index}.png", size_bytes=9, width=48, height=40, channels=3, bits=bits, split=split, group=photo,
+                id=photo,
+                file=file,
+                name=f"{index}.png",
+                size_bytes=9,
+                width=48,
+                height=40,
+                channels=3,
+                bits=bits,
+                split=split,
+                group=photo,
                 inputs=tuple(rows_given),
             )
-        )  # fmt: skip
+        )
     ordered = tuple(sorted(rows, key=lambda row: row.id))
-    return PhotoSet(counts={"train": 1, "val": 1, "test": 1}, table_sha256=PhotoSet.write_table(folder, ordered)).save(folder)
+    return PhotoSet(
+        counts={"train": 1, "val": 1, "test": 1}, table_sha256=PhotoSet.write_table(folder, ordered)
+    ).save(folder)
 
 
 def difference(pairset: PairSet, row_id: str) -> Bytes8:
@@ -75,9 +102,19 @@ def test_given_pairs_are_written_as_they_came_and_cut_into_place(tmp_path: Path)
     for row in pairset.pairs():
         place = int(str(row.drawn["name"])[-5])
         x, y = MOVED[place]
-        assert (row.blur_kind, row.severity, row.width, row.height) == ("imported", SEVERITY[place], 48 - abs(x), 40 - abs(y))
+        assert (row.blur_kind, row.severity, row.width, row.height) == (
+            "imported",
+            SEVERITY[place],
+            48 - abs(x),
+            40 - abs(y),
+        )
         assert row.severity_class == ("mild", "medium", "strong")[place]
-        assert (row.drawn["layout"], row.drawn["scene"], row.drawn["variant"], row.drawn["moved_px"]) == ("two_folders", "s", "blur", [x, y])
+        assert (row.drawn["layout"], row.drawn["scene"], row.drawn["variant"], row.drawn["moved_px"]) == (
+            "two_folders",
+            "s",
+            "blur",
+            [x, y],
+        )
         assert row.drawn["made"] == ({"frames": 7} if place == 2 else {})
         assert sha256_of_file(pairset.folder / row.input) == row.input_sha256
         assert sha256_of_file(pairset.folder / row.target) == row.target_sha256
@@ -98,9 +135,17 @@ def test_what_is_seen_at_a_place_lies_at_that_place_plus_the_shift() -> None:
     assert placed(target, 0, 0).shape == target.shape
 
 
-@pytest.mark.parametrize("change", [{"blurs": (NoBlur(),)}, {"pairs_per_photo": 2}, {"max_side_px": 100}, {"camera": {"jpeg": None}}])
-def test_settings_of_what_is_made_are_refused_for_pairs_that_are_given(tmp_path: Path, change: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=rf"came with blurred pictures of their own, .* leave synthesize\.{next(iter(change))} out"):
+@pytest.mark.parametrize(
+    "change",
+    [{"blurs": (NoBlur(),)}, {"pairs_per_photo": 2}, {"max_side_px": 100}, {"camera": {"jpeg": None}}],
+)
+def test_settings_of_what_is_made_are_refused_for_pairs_that_are_given(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    with pytest.raises(
+        InputError,
+        match=rf"came with blurred pictures of their own, .* leave synthesize\.{next(iter(change))} out",
+    ):
         run(SynthesizeConfig.model_validate(change), ingested(tmp_path / "photos"), out=tmp_path / "pairs")
     assert not (tmp_path / "pairs").exists()
 

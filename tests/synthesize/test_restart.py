@@ -1,4 +1,6 @@
-"""A stage that was killed goes on where it was, and makes the same bytes; what other settings or code made is not used."""
+"""A stage that was killed goes on where it was, and makes the same bytes; what other settings or
+code made is not used.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,13 @@ from components.synthesize.unfinished_pairs import Workbench
 
 CONFIG = SynthesizeConfig(blurs=(RandomTrajectory(), NoBlur()), pairs_per_photo=2)
 PHOTOS = 8
-# The stage, which ends itself as kill -9 does: in its fifth photo, between the first picture and the second.
+# The stage, which ends itself as kill -9 does: in its fifth photo, between the first picture and
+# the second.
 STAGE = """
 import os, signal, sys; from pathlib import Path
-from components.core.records import PhotoSet; from components.synthesize.config import SynthesizeConfig; from components.synthesize.run import run
+from components.core.records import PhotoSet
+from components.synthesize.config import SynthesizeConfig
+from components.synthesize.run import run
 from components.synthesize.unfinished_pairs import Workbench
 write = Workbench.write
 def killed_in_the_fifth(bench, file):
@@ -35,7 +40,8 @@ def killed_in_the_fifth(bench, file):
         os.kill(os.getpid(), signal.SIGKILL)
     write(bench, file)
 Workbench.write = killed_in_the_fifth
-run(SynthesizeConfig.model_validate_json(sys.argv[1]), PhotoSet.load(Path(sys.argv[2])), out=Path(sys.argv[3]))
+config = SynthesizeConfig.model_validate_json(sys.argv[1])
+run(config, PhotoSet.load(Path(sys.argv[2])), out=Path(sys.argv[3]))
 """
 
 
@@ -49,9 +55,21 @@ def finished_lines() -> list[str]:
     return [line for line in found[0].read_text().splitlines() if line] if found else []
 
 
-def test_after_a_kill_nothing_finished_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_after_a_kill_nothing_finished_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     photoset = photoset_of(tmp_path / "ingested", sizes=((96, 80),) * PHOTOS)
-    child = subprocess.run([sys.executable, "-c", STAGE, CONFIG.model_dump_json(), str(photoset.folder), str(tmp_path / "pairs")], check=False)
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            STAGE,
+            CONFIG.model_dump_json(),
+            str(photoset.folder),
+            str(tmp_path / "pairs"),
+        ],
+        check=False,
+    )
     assert child.returncode == -signal.SIGKILL
     finished = len(finished_lines())
     assert finished == 4 < PHOTOS
@@ -59,7 +77,9 @@ def test_after_a_kill_nothing_finished_is_made_again(tmp_path: Path, monkeypatch
 
     bench = Workbench(CONFIG).folder
     before = made_at(bench)
-    assert sum(name not in "".join(finished_lines()) for name in before) == 1, "the fifth photo's first picture"
+    assert sum(name not in "".join(finished_lines()) for name in before) == 1, (
+        "the fifth photo's first picture"
+    )
     capfd.readouterr()
     run(CONFIG, photoset, out=tmp_path / "pairs")
     assert f"{finished} of {PHOTOS} photos were finished by an earlier run" in capfd.readouterr().err
@@ -85,9 +105,17 @@ def test_a_second_run_makes_nothing_and_gives_the_same_set(tmp_path: Path) -> No
 
 
 def test_a_new_photo_is_the_only_one_that_is_made(tmp_path: Path) -> None:
-    run(CONFIG, photoset_of(tmp_path / "ingested", sizes=((96, 80), (80, 120), (70, 70))), out=tmp_path / "pairs")
+    run(
+        CONFIG,
+        photoset_of(tmp_path / "ingested", sizes=((96, 80), (80, 120), (70, 70))),
+        out=tmp_path / "pairs",
+    )
     before = made_at(Workbench(CONFIG).folder)
-    more = run(CONFIG, photoset_of(tmp_path / "more", sizes=((96, 80), (80, 120), (70, 70), (64, 90))), out=tmp_path / "pairs")
+    more = run(
+        CONFIG,
+        photoset_of(tmp_path / "more", sizes=((96, 80), (80, 120), (70, 70), (64, 90))),
+        out=tmp_path / "pairs",
+    )
     after = made_at(Workbench(CONFIG).folder)
     new = {name for row in more.pairs("test") for name in (row.target, row.input)}
     assert {name for name, when in after.items() if before.get(name) != when} == new
@@ -106,7 +134,9 @@ def test_a_picture_that_was_altered_is_made_again(tmp_path: Path) -> None:
     run(CONFIG, photoset, out=tmp_path / "pairs")
     assert everything(tmp_path / "pairs") == files
     photos = {photo.id: photo for photo in photoset.photos()}
-    assert Workbench(CONFIG).finished(photos[row.photo]) is not None, "its new line is not joined to the one that was cut off"
+    assert Workbench(CONFIG).finished(photos[row.photo]) is not None, (
+        "its new line is not joined to the one that was cut off"
+    )
 
 
 def test_other_settings_and_other_code_reuse_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +169,9 @@ def test_a_photo_that_changed_sides_is_made_again(tmp_path: Path) -> None:
     assert Workbench(CONFIG).finished(photo.model_copy(update={"split": other})) is None
 
 
-def test_pictures_take_no_room_twice_on_one_disk_and_are_copied_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_take_no_room_twice_on_one_disk_and_are_copied_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photoset = photoset_of(tmp_path / "ingested")
     row = run(CONFIG, photoset, out=tmp_path / "pairs").pairs()[0]
     assert (tmp_path / "pairs" / row.input).samefile(Workbench(CONFIG).folder / row.input)

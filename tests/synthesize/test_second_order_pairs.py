@@ -1,4 +1,6 @@
-"""Pairs by second_order: sharpened training targets, untouched ones to measure with, no camera beside it."""
+"""Pairs by second_order: sharpened training targets, untouched ones to measure with, no camera
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def test_the_record_is_one_of_super_resolution_measured_against_bicubic(made: Pa
     assert made.counts["train"] == 6
 
 
-def test_training_targets_are_sharpened_and_the_others_are_the_photos_themselves(photoset: PhotoSet, made: PairSet) -> None:
+def test_training_targets_are_sharpened_and_the_others_are_the_photos_themselves(
+    photoset: PhotoSet, made: PairSet
+) -> None:
     photos = {photo.id: photo for photo in photoset.photos()}
     for row in made.pairs():
         target = read_rgb(made.folder / row.target)
@@ -45,7 +49,10 @@ def test_training_targets_are_sharpened_and_the_others_are_the_photos_themselves
         if photos[row.photo].bits == 8:
             photo = SecondOrder().cut(read_rgb(photoset.folder / photos[row.photo].file))
             assert row.drawn.get("sharpened") == (True if row.split == "train" else None)
-            assert np.array_equal(target, SecondOrder().train_target(np.ascontiguousarray(photo)) if row.split == "train" else photo)
+            assert np.array_equal(
+                target,
+                SecondOrder().train_target(np.ascontiguousarray(photo)) if row.split == "train" else photo,
+            )
 
 
 def test_without_sharpening_every_target_is_the_photo(photoset: PhotoSet, tmp_path: Path) -> None:
@@ -53,7 +60,10 @@ def test_without_sharpening_every_target_is_the_photo(photoset: PhotoSet, tmp_pa
     photos = {photo.id: photo for photo in photoset.photos()}
     for row in plain.pairs():
         if photos[row.photo].bits == 8:
-            assert np.array_equal(read_rgb(plain.folder / row.target), SecondOrder().cut(read_rgb(photoset.folder / photos[row.photo].file)))
+            assert np.array_equal(
+                read_rgb(plain.folder / row.target),
+                SecondOrder().cut(read_rgb(photoset.folder / photos[row.photo].file)),
+            )
             assert "sharpened" not in row.drawn
 
 
@@ -76,7 +86,9 @@ def test_a_blur_before_it_counts_too(photoset: PhotoSet, tmp_path: Path) -> None
 
 
 def test_the_same_settings_give_the_same_bytes(photoset: PhotoSet, made: PairSet, tmp_path: Path) -> None:
-    assert everything(run(config(pairs_per_photo=3), photoset, out=tmp_path).folder) == everything(made.folder)
+    assert everything(run(config(pairs_per_photo=3), photoset, out=tmp_path).folder) == everything(
+        made.folder
+    )
 
 
 def test_its_camera_is_left_out_or_has_every_step_off() -> None:
@@ -89,7 +101,13 @@ def test_its_camera_is_left_out_or_has_every_step_off() -> None:
 @pytest.mark.parametrize(
     ("camera", "words"),
     [
-        ({}, "second_order has noise and JPEG of its own, twice, .* leave camera out, or set noise: null and jpeg: null in it"),
+        (
+            {},
+            (
+                "second_order has noise and JPEG of its own, twice, .* leave camera out, or set noise: null"
+                " and jpeg: null in it"
+            ),
+        ),
         ({"noise": None}, "set jpeg: null in it"),
         ({"noise": None, "jpeg": None, "bits": 16}, "set bits: 8 in it"),
     ],

@@ -1,4 +1,6 @@
-"""Pairs of 16 bits a channel: a step of 1/65535 is kept from the photo to the file, and 8-bit photos lose nothing in them."""
+"""Pairs of 16 bits a channel: a step of 1/65535 is kept from the photo to the file, and 8-bit
+photos lose nothing in them.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +27,38 @@ def photoset(tmp_path_factory: pytest.TempPathFactory) -> PhotoSet:
 
 
 def made(photoset: PhotoSet, out: Path, **settings: object) -> PairSet:
-    return run(SynthesizeConfig.model_validate({"camera": DEEP, "blurs": [{"kind": "none"}], **settings}), photoset, out=out)
+    return run(
+        SynthesizeConfig.model_validate({"camera": DEEP, "blurs": [{"kind": "none"}], **settings}),
+        photoset,
+        out=out,
+    )
 
 
 @pytest.mark.parametrize("linear", [True, False])
 def test_every_one_of_65536_levels_comes_back_as_itself(linear: bool) -> None:
     levels = np.repeat(np.arange(65536, dtype=np.uint16).reshape(256, 256, 1), 3, axis=2)
-    assert np.array_equal(stored(light_of(Picture(levels, 3, 16, "PNG"), linear=linear), linear=linear, bits=16), levels)
+    assert np.array_equal(
+        stored(light_of(Picture(levels, 3, 16, "PNG"), linear=linear), linear=linear, bits=16), levels
+    )
     bytes_ = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
-    assert np.array_equal(stored(light_of(Picture(bytes_, 3, 8, "PNG"), linear=linear), linear=linear, bits=16), at_bits(bytes_, 16))
+    assert np.array_equal(
+        stored(light_of(Picture(bytes_, 3, 8, "PNG"), linear=linear), linear=linear, bits=16),
+        at_bits(bytes_, 16),
+    )
 
 
 def test_light_outside_the_range_is_clipped() -> None:
-    assert stored(np.array([[-0.2, 0.0, 1.0, 1.7]], np.float32), linear=True, bits=16)[0, :, 0].tolist() == [0, 0, 65535, 65535]
+    assert stored(np.array([[-0.2, 0.0, 1.0, 1.7]], np.float32), linear=True, bits=16)[0, :, 0].tolist() == [
+        0,
+        0,
+        65535,
+        65535,
+    ]
 
 
-def test_without_blur_or_camera_both_pictures_are_the_photo_to_the_last_bit(photoset: PhotoSet, tmp_path: Path) -> None:
+def test_without_blur_or_camera_both_pictures_are_the_photo_to_the_last_bit(
+    photoset: PhotoSet, tmp_path: Path
+) -> None:
     pairs = made(photoset, tmp_path)
     photo_of = {photo.id: decode((photoset.folder / photo.file).read_bytes()) for photo in photoset.photos()}
     assert {photo.bits for photo in photo_of.values()} == {8, 16}
@@ -52,7 +70,9 @@ def test_without_blur_or_camera_both_pictures_are_the_photo_to_the_last_bit(phot
         assert row.drawn["bits"] == 16
 
 
-def test_a_blur_is_stored_with_more_than_256_levels_and_rounds_to_the_eight_bit_one(photoset: PhotoSet, tmp_path: Path) -> None:
+def test_a_blur_is_stored_with_more_than_256_levels_and_rounds_to_the_eight_bit_one(
+    photoset: PhotoSet, tmp_path: Path
+) -> None:
     blur = [{"kind": "gaussian", "sigma_px": [2, 2]}]
     deep = made(photoset, tmp_path / "deep", blurs=blur)
     usual = made(photoset, tmp_path / "usual", blurs=blur, camera={**DEEP, "bits": 8})
@@ -63,16 +83,24 @@ def test_a_blur_is_stored_with_more_than_256_levels_and_rounds_to_the_eight_bit_
 
 
 def test_shrunk_and_small_photos_have_sixteen_bits_too(photoset: PhotoSet, tmp_path: Path) -> None:
-    for settings in ({"max_side_px": 64}, {"downscale": {"scale": 2}, "camera": {**DEEP, "sensor": {}, "highlights": {}, "noise": {}}}):
+    for settings in (
+        {"max_side_px": 64},
+        {"downscale": {"scale": 2}, "camera": {**DEEP, "sensor": {}, "highlights": {}, "noise": {}}},
+    ):
         pairs = made(photoset, tmp_path / str(len(settings)), **settings)
         for row in pairs.pairs():
             pictures = [read_rgb(pairs.folder / name) for name in (row.input, row.target)]
             assert {picture.dtype for picture in pictures} == {np.dtype(np.uint16)}
             assert pictures[1].shape == (row.height, row.width, 3)
-        assert cv2.imread(str(tmp_path / str(len(settings)) / "examples.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint8
+        assert (
+            cv2.imread(str(tmp_path / str(len(settings)) / "examples.png"), cv2.IMREAD_UNCHANGED).dtype
+            == np.uint8
+        )
 
 
-def test_a_translation_keeps_sixteen_bits_and_a_mean_colour_of_eight(photoset: PhotoSet, tmp_path: Path) -> None:
+def test_a_translation_keeps_sixteen_bits_and_a_mean_colour_of_eight(
+    photoset: PhotoSet, tmp_path: Path
+) -> None:
     colour = photoset.model_copy()
     wanted = tuple(photo for photo in photoset.photos() if photo.channels == 3)
     table = PhotoSet.write_table(tmp_path / "colour", wanted)
@@ -80,7 +108,14 @@ def test_a_translation_keeps_sixteen_bits_and_a_mean_colour_of_eight(photoset: P
     colour = PhotoSet(counts=counts, table_sha256=table).save(tmp_path / "colour")
     (tmp_path / "colour" / "photos").symlink_to(photoset.folder / "photos")
     settings = {"blurs": None, "translate": {"kind": "to_colour"}}
-    configs = [SynthesizeConfig.model_validate({"translate": settings["translate"], "camera": {**DEEP, "bits": bits}}) for bits in (8, 16)]
+    configs = [
+        SynthesizeConfig.model_validate(
+            {"translate": settings["translate"], "camera": {**DEEP, "bits": bits}}
+        )
+        for bits in (8, 16)
+    ]
     eight, sixteen = (run(config, colour, out=tmp_path / str(config.camera.bits)) for config in configs)
     assert eight.mean_colour == sixteen.mean_colour
-    assert {read_rgb(sixteen.folder / name).dtype for row in sixteen.pairs() for name in (row.input, row.target)} == {np.dtype(np.uint16)}
+    assert {
+        read_rgb(sixteen.folder / name).dtype for row in sixteen.pairs() for name in (row.input, row.target)
+    } == {np.dtype(np.uint16)}

@@ -1,4 +1,6 @@
-"""Photos that training could not crop are refused when they have come in, not after their pairs were made."""
+"""Photos that training could not crop are refused when they have come in, not after their pairs
+were made.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,29 @@ from components.pipeline import stages
 @pytest.mark.parametrize(
     ("more", "size", "said"),
     [
-        ({}, (400, 100), r"phase joint crops 128 px, but 1 of 4 photos are smaller: .* is 400 × 100 px\. Leave them out \(ingest\.min_px: 128\), or lower"),
-        ({"max_side_px": 200}, (400, 200), r"is 400 × 200 px, its target 200 × 100 px\. Leave them out \(of the folder that is ingested\)"),
-        ({"translate": {"kind": "side_by_side", "input": "right"}}, (240, 140), r"is 240 × 140 px, its target 120 × 140 px\."),
+        (
+            {},
+            (400, 100),
+            (
+                r"phase joint crops 128 px, but 1 of 4 photos are smaller: .* is 400 × 100 px\. Leave them"
+                r" out \(ingest\.min_px: 128\), or lower"
+            ),
+        ),
+        (
+            {"max_side_px": 200},
+            (400, 200),
+            r"is 400 × 200 px, its target 200 × 100 px\. Leave them out \(of the folder that is ingested\)",
+        ),
+        (
+            {"translate": {"kind": "side_by_side", "input": "right"}},
+            (240, 140),
+            r"is 240 × 140 px, its target 120 × 140 px\.",
+        ),
     ],
 )
-def test_photos_that_training_cannot_crop_are_told_before_pairs_are_made(tmp_path: Path, more: dict[str, Any], size: tuple[int, int], said: str) -> None:
+def test_photos_that_training_cannot_crop_are_told_before_pairs_are_made(
+    tmp_path: Path, more: dict[str, Any], size: tuple[int, int], said: str
+) -> None:
     folder = tmp_path / "components" / "recipes"
     folder.mkdir(parents=True)
     plain = yaml.safe_load((stages.project_root() / "components" / "recipes" / "demo.yaml").read_text())
@@ -31,6 +50,8 @@ def test_photos_that_training_cannot_crop_are_told_before_pairs_are_made(tmp_pat
     if "translate" in more:
         plain["train"]["generator"] = {"kind": "resnet"}
     (folder / "demo.yaml").write_text(yaml.safe_dump(plain))
-    photoset_of(stages.folder_of(tmp_path, "demo", PhotoSet), sizes=(size, (640, 480), (640, 480), (640, 480)))
+    photoset_of(
+        stages.folder_of(tmp_path, "demo", PhotoSet), sizes=(size, (640, 480), (640, 480), (640, 480))
+    )
     with pytest.raises(InputError, match=said):
         stages.run_stage("synthesize", "demo", tmp_path)

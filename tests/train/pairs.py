@@ -1,4 +1,6 @@
-"""A small pair set for the training tests: random pictures and their three-pixel averages, made from a seed."""
+"""A small pair set for the training tests: random pictures and their three-pixel averages, made
+from a seed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from components.core.seeds import stream
 
 
 def make_pairs(folder: Path, *, count: int = 6, size_px: int = 48, task: str = "restore") -> PairSet:
-    """`count` training pairs and two each for validation and test. task: restore (averages), enlarge (every 4×4 block averaged) or translate (grey)."""
+    """`count` training pairs and two each for validation and test. task: restore (averages),
+    enlarge (every 4×4 block averaged) or translate (grey).
+    """
     rows = []
     for split in SPLITS:
         for index in range(count if split == "train" else 2):
@@ -21,7 +25,11 @@ def make_pairs(folder: Path, *, count: int = 6, size_px: int = 48, task: str = "
             coarse = stream(name).integers(0, 256, (size_px // 4, size_px // 4, 3))
             target = np.kron(coarse, np.ones((4, 4, 1), np.int64)).astype(np.uint8)
             blurred = {
-                "restore": ((target.astype(np.uint16) + np.roll(target, 1, 1) + np.roll(target, -1, 1)) // 3).astype(np.uint8),
+                "restore": (
+                    ((target.astype(np.uint16) + np.roll(target, 1, 1) + np.roll(target, -1, 1)) // 3).astype(
+                        np.uint8
+                    )
+                ),
                 "enlarge": coarse.astype(np.uint8),
                 "translate": np.repeat(target.mean(2, keepdims=True).astype(np.uint8), 3, axis=2),
             }[task]
@@ -58,4 +66,6 @@ def make_pairs(folder: Path, *, count: int = 6, size_px: int = 48, task: str = "
         "translate": {"task": "translation", "baseline": "mean_colour", "mean_colour": (128, 128, 128)},
     }[task]
     counts = {"train": count, "val": 2, "test": 2}
-    return PairSet.model_validate({"table_sha256": digest, "photoset": "0" * 64, "config_digest": "0" * 64, "counts": counts, **told}).save(folder)
+    return PairSet.model_validate(
+        {"table_sha256": digest, "photoset": "0" * 64, "config_digest": "0" * 64, "counts": counts, **told}
+    ).save(folder)

@@ -1,4 +1,6 @@
-"""What the training tests share: a small configuration, a store and observer that remember, and short ways to run."""
+"""What the training tests share: a small configuration, a store and observer that remember, and
+short ways to run.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,10 @@ def weights_of(state: bytes) -> list[torch.Tensor]:
 
 def a_batch(share: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     source = torch.Generator().manual_seed(1)
-    return torch.rand(share, 3, 16, 16, generator=source) * 2 - 1, torch.rand(share, 3, 16, 16, generator=source) * 2 - 1
+    return (
+        torch.rand(share, 3, 16, 16, generator=source) * 2 - 1,
+        torch.rand(share, 3, 16, 16, generator=source) * 2 - 1,
+    )
 
 
 def copy_of(net: torch.nn.Module) -> list[torch.Tensor]:
@@ -105,5 +110,7 @@ def copy_of(net: torch.nn.Module) -> list[torch.Tensor]:
 def seen_by_the_discriminator(step: GanStep) -> list[torch.Tensor]:
     """Fills with every photo that the first discriminator is shown."""
     seen: list[torch.Tensor] = []
-    step.discriminators[0].register_forward_pre_hook(lambda net, input: seen.append(input[0].detach().clone()))
+    step.discriminators[0].register_forward_pre_hook(
+        lambda net, input: seen.append(input[0].detach().clone())
+    )
     return seen

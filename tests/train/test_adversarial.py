@@ -1,4 +1,6 @@
-"""One contract over every adversarial loss: who gains by what, values known by hand, a mean over the batch, on one worker or two."""
+"""One contract over every adversarial loss: who gains by what, values known by hand, a mean over
+the batch, on one worker or two.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from components.train.adversarial import WGANGP, Adversarial, CrossEntropy, Hinge, LeastSquares, RelativisticAverage, Wasserstein
+from components.train.adversarial import (
+    WGANGP,
+    Adversarial,
+    CrossEntropy,
+    Hinge,
+    LeastSquares,
+    RelativisticAverage,
+    Wasserstein,
+)
 
 KINDS: list[Adversarial] = [
     CrossEntropy(),
@@ -25,8 +35,14 @@ KINDS: list[Adversarial] = [
     WGANGP(),
     RelativisticAverage(),
 ]
-EVERY = pytest.mark.parametrize("part", KINDS, ids=lambda part: f"{part.kind}-{getattr(part, 'real_label', '')}")
-ALONE = pytest.mark.parametrize("part", [part for part in KINDS if not part.compares], ids=lambda part: f"{part.kind}-{getattr(part, 'real_label', '')}")
+EVERY = pytest.mark.parametrize(
+    "part", KINDS, ids=lambda part: f"{part.kind}-{getattr(part, 'real_label', '')}"
+)
+ALONE = pytest.mark.parametrize(
+    "part",
+    [part for part in KINDS if not part.compares],
+    ids=lambda part: f"{part.kind}-{getattr(part, 'real_label', '')}",
+)
 
 
 def discriminator_loss(part: Adversarial, real: Tensor, restored: Tensor) -> Tensor:
@@ -48,12 +64,17 @@ def test_the_contract_covers_every_kind() -> None:
 @EVERY
 def test_the_generator_gains_when_the_discriminator_believes_more(part: Adversarial) -> None:
     logits = torch.zeros(2, 1, 3, 3, requires_grad=True)
-    assert (high_is_real(part) * slope(part.generator_loss(logits, torch.zeros(2, 1, 3, 3)), logits) < 0).all()
+    assert (
+        high_is_real(part) * slope(part.generator_loss(logits, torch.zeros(2, 1, 3, 3)), logits) < 0
+    ).all()
 
 
 @EVERY
 def test_the_discriminator_gains_by_telling_them_apart(part: Adversarial) -> None:
-    real, restored = torch.zeros(2, 1, 3, 3, requires_grad=True), torch.full((2, 1, 3, 3), 0.25, requires_grad=True)
+    real, restored = (
+        torch.zeros(2, 1, 3, 3, requires_grad=True),
+        torch.full((2, 1, 3, 3), 0.25, requires_grad=True),
+    )
     assert (high_is_real(part) * slope(discriminator_loss(part, real, restored), real) < 0).all()
     assert (high_is_real(part) * slope(discriminator_loss(part, real, restored), restored) > 0).all()
 
@@ -62,16 +83,24 @@ def test_the_discriminator_gains_by_telling_them_apart(part: Adversarial) -> Non
 def test_losses_of_two_are_the_mean_of_each(part: Adversarial) -> None:
     real, restored = torch.randn(2, 2, 1, 3, 3).unbind()
     both = part.discriminator_terms(real, restored)
-    alone = [part.discriminator_terms(real[index : index + 1], restored[index : index + 1]) for index in range(2)]
+    alone = [
+        part.discriminator_terms(real[index : index + 1], restored[index : index + 1]) for index in range(2)
+    ]
     for name, value in both.items():
         torch.testing.assert_close(value, torch.stack([terms[name] for terms in alone]).mean())
-    torch.testing.assert_close(part.generator_loss(restored), torch.stack([part.generator_loss(restored[i : i + 1]) for i in range(2)]).mean())
+    torch.testing.assert_close(
+        part.generator_loss(restored),
+        torch.stack([part.generator_loss(restored[i : i + 1]) for i in range(2)]).mean(),
+    )
 
 
 @EVERY
 def test_a_batch_shown_twice_costs_what_it_costs_once(part: Adversarial) -> None:
     real, restored = torch.randn(2, 2, 1, 3, 3).unbind()
-    torch.testing.assert_close(discriminator_loss(part, real.repeat(2, 1, 1, 1), restored.repeat(2, 1, 1, 1)), discriminator_loss(part, real, restored))
+    torch.testing.assert_close(
+        discriminator_loss(part, real.repeat(2, 1, 1, 1), restored.repeat(2, 1, 1, 1)),
+        discriminator_loss(part, real, restored),
+    )
     twice = part.generator_loss(restored.repeat(2, 1, 1, 1), real.repeat(2, 1, 1, 1))
     torch.testing.assert_close(twice, part.generator_loss(restored, real))
 
@@ -79,12 +108,17 @@ def test_a_batch_shown_twice_costs_what_it_costs_once(part: Adversarial) -> None
 def test_the_relativistic_loss_sees_differences_alone() -> None:
     real, restored = torch.randn(2, 4, 1, 3, 3).unbind()
     part = RelativisticAverage()
-    torch.testing.assert_close(part.generator_loss(restored + 7, real + 7), part.generator_loss(restored, real))
-    torch.testing.assert_close(discriminator_loss(part, real + 7, restored + 7), discriminator_loss(part, real, restored))
+    torch.testing.assert_close(
+        part.generator_loss(restored + 7, real + 7), part.generator_loss(restored, real)
+    )
+    torch.testing.assert_close(
+        discriminator_loss(part, real + 7, restored + 7), discriminator_loss(part, real, restored)
+    )
 
 
 def test_the_relativistic_loss_judges_a_photo_beside_the_whole_batch() -> None:
-    # Real 0 and restored 2 and -2: beside the batch's mean (0) the real photo costs ln 2; beside each alone, on average more.
+    # Real 0 and restored 2 and -2: beside the batch's mean (0) the real photo costs ln 2; beside
+    # each alone, on average more.
     part, real, restored = RelativisticAverage(), torch.zeros(2, 1), torch.tensor([[2.0], [-2.0]])
     assert part.discriminator_terms(real, restored)["real"].item() == pytest.approx(math.log(2))
     alone = [part.discriminator_terms(real[i : i + 1], restored[i : i + 1])["real"].item() for i in range(2)]
@@ -110,7 +144,9 @@ def test_the_relativistic_generator_and_discriminator_exchange_roles() -> None:
     ],
     ids=lambda value: getattr(value, "kind", None),
 )
-def test_an_undecided_discriminator_costs_the_known_values(part: Adversarial, generator: float, discriminator: float) -> None:
+def test_an_undecided_discriminator_costs_the_known_values(
+    part: Adversarial, generator: float, discriminator: float
+) -> None:
     zeros = torch.zeros(1, 1, 2, 2)
     assert part.generator_loss(zeros, zeros).item() == pytest.approx(generator)
     assert discriminator_loss(part, zeros, zeros).item() == pytest.approx(discriminator)
@@ -126,8 +162,12 @@ def test_cross_entropy_of_a_logit_of_log_three_is_that_of_three_quarters() -> No
 
 
 def test_label_smoothing_moves_the_optimum_to_nine_to_one() -> None:
-    logits = torch.tensor([math.log(0.9 / 0.1) - 0.1, math.log(0.9 / 0.1), math.log(0.9 / 0.1) + 0.1], requires_grad=True)
-    below, at, above = slope(CrossEntropy(real_label=0.9).discriminator_terms(logits, logits)["real"], logits).tolist()
+    logits = torch.tensor(
+        [math.log(0.9 / 0.1) - 0.1, math.log(0.9 / 0.1), math.log(0.9 / 0.1) + 0.1], requires_grad=True
+    )
+    below, at, above = slope(
+        CrossEntropy(real_label=0.9).discriminator_terms(logits, logits)["real"], logits
+    ).tolist()
     assert below < 0 < above
     assert at == pytest.approx(0.0, abs=1e-7)
     assert (slope(CrossEntropy().discriminator_terms(logits, logits)["real"], logits) < 0).all()
@@ -137,7 +177,10 @@ def test_label_smoothing_is_one_sided() -> None:
     logits = torch.randn(4, 1)
     plain, smoothed = CrossEntropy(), CrossEntropy(real_label=0.9)
     assert smoothed.generator_loss(logits) == plain.generator_loss(logits)
-    assert smoothed.discriminator_terms(logits, logits)["restored"] == plain.discriminator_terms(logits, logits)["restored"]
+    assert (
+        smoothed.discriminator_terms(logits, logits)["restored"]
+        == plain.discriminator_terms(logits, logits)["restored"]
+    )
 
 
 def test_smoothed_least_squares_pull_both_sides_to_the_same_target() -> None:
@@ -147,7 +190,10 @@ def test_smoothed_least_squares_pull_both_sides_to_the_same_target() -> None:
 
 
 def test_hinge_leaves_in_peace_who_is_right_by_the_margin() -> None:
-    real, restored = torch.tensor([1.5, 0.5], requires_grad=True), torch.tensor([-1.5, -0.5], requires_grad=True)
+    real, restored = (
+        torch.tensor([1.5, 0.5], requires_grad=True),
+        torch.tensor([-1.5, -0.5], requires_grad=True),
+    )
     loss = discriminator_loss(Hinge(), real, restored)
     assert loss.item() == pytest.approx(0.5)
     assert slope(discriminator_loss(Hinge(), real, restored), real).tolist() == [0.0, -0.5]
@@ -157,8 +203,14 @@ def test_hinge_leaves_in_peace_who_is_right_by_the_margin() -> None:
 def test_wasserstein_is_the_mean_of_label_times_judgement() -> None:
     real, restored = torch.tensor([1.0, 3.0]), torch.tensor([5.0, -1.0])
     paper, keras = Wasserstein(), Wasserstein(real_label=1)
-    assert {name: value.item() for name, value in paper.discriminator_terms(real, restored).items()} == {"real": -2.0, "restored": 2.0}
-    assert {name: value.item() for name, value in keras.discriminator_terms(real, restored).items()} == {"real": 2.0, "restored": -2.0}
+    assert {name: value.item() for name, value in paper.discriminator_terms(real, restored).items()} == {
+        "real": -2.0,
+        "restored": 2.0,
+    }
+    assert {name: value.item() for name, value in keras.discriminator_terms(real, restored).items()} == {
+        "real": 2.0,
+        "restored": -2.0,
+    }
     assert (paper.generator_loss(restored).item(), keras.generator_loss(restored).item()) == (-2.0, 2.0)
 
 
@@ -179,7 +231,9 @@ def test_a_critic_learns_the_side_its_label_names_and_the_generator_follows(labe
 
 @pytest.mark.parametrize("label", [0, 0.5, "real"])
 def test_a_wasserstein_label_that_is_no_sign_is_refused_with_the_reason(label: object) -> None:
-    with pytest.raises(ValidationError, match=r"real_label is -1 .* or 1 .*a label of 0 multiplies the judgement away"):
+    with pytest.raises(
+        ValidationError, match=r"real_label is -1 .* or 1 .*a label of 0 multiplies the judgement away"
+    ):
         Wasserstein(real_label=label)  # type: ignore[arg-type]
 
 
@@ -193,10 +247,15 @@ def test_a_smoothed_label_stays_on_the_real_side(kind: type, label: float) -> No
 def test_clipping_cuts_large_weights_and_leaves_small_ones() -> None:
     weights = [nn.Parameter(torch.tensor([0.5, -0.5, 0.004])), nn.Parameter(torch.tensor([-0.02]))]
     Wasserstein(clip=0.01).constrain(weights)
-    assert [weight.tolist() for weight in weights] == [pytest.approx([0.01, -0.01, 0.004]), pytest.approx([-0.01])]
+    assert [weight.tolist() for weight in weights] == [
+        pytest.approx([0.01, -0.01, 0.004]),
+        pytest.approx([-0.01]),
+    ]
 
 
-@pytest.mark.parametrize("part", [part for part in KINDS if getattr(part, "clip", None) is None], ids=lambda part: part.kind)
+@pytest.mark.parametrize(
+    "part", [part for part in KINDS if getattr(part, "clip", None) is None], ids=lambda part: part.kind
+)
 def test_without_clipping_weights_stay(part: Adversarial) -> None:
     weights = [nn.Parameter(torch.tensor([0.5, -30.0]))]
     part.constrain(weights)
@@ -223,7 +282,8 @@ def linear_critic(weights: Tensor):
 
 @pytest.mark.parametrize("length", [0.0, 0.5, 1.0, 3.0])
 def test_gradient_penalty_of_a_linear_critic_is_its_known_value(length: float) -> None:
-    # D(x) = w·x has gradient w everywhere, so the penalty is λ(‖w‖ - 1)²: per sample over all px, not per pixel over channels.
+    # D(x) = w·x has gradient w everywhere, so the penalty is λ(‖w‖ - 1)²: per sample over all px,
+    # not per pixel over channels.
     direction = torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     critic = linear_critic(length * direction / direction.norm())
     real, restored = torch.randn(2, 4, 3, 5, 5).unbind()
@@ -233,11 +293,14 @@ def test_gradient_penalty_of_a_linear_critic_is_its_known_value(length: float) -
 
 
 def test_the_penalty_is_taken_between_real_and_restored_where_the_mix_says() -> None:
-    # D(x) = |x|² / 2 has the gradient x. Both photos lie on one line, so that the length between them is that of the mixed place.
+    # D(x) = |x|² / 2 has the gradient x. Both photos lie on one line, so that the length between
+    # them is that of the mixed place.
     direction = torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     real, restored = 4.0 * direction / direction.norm(), 2.0 * direction / direction.norm()
     penalties = [
-        WGANGP(penalty_weight=1).penalty(lambda photo: photo.square().flatten(1).sum(1)[:, None] / 2, real, restored, torch.tensor([mix]))
+        WGANGP(penalty_weight=1).penalty(
+            lambda photo: photo.square().flatten(1).sum(1)[:, None] / 2, real, restored, torch.tensor([mix])
+        )
         for mix in (0.0, 0.25, 1.0)
     ]
     assert [value.item() for value in penalties if value is not None] == pytest.approx([1.0, 1.5**2, 9.0])
@@ -247,7 +310,9 @@ def test_the_penalty_of_a_map_is_that_of_its_mean_judgement() -> None:
     # Sixteen judgements alike are one.
     critic = linear_critic(torch.full((1, 3, 4, 4), 2.0 / 48**0.5))
     real, restored = torch.randn(2, 1, 3, 4, 4).unbind()
-    penalty = WGANGP(penalty_weight=1).penalty(lambda photo: critic(photo).expand(-1, -1, 4, 4), real, restored, torch.rand(1))
+    penalty = WGANGP(penalty_weight=1).penalty(
+        lambda photo: critic(photo).expand(-1, -1, 4, 4), real, restored, torch.rand(1)
+    )
     assert penalty is not None
     assert penalty.item() == pytest.approx(1.0, abs=1e-4)
 
@@ -275,19 +340,32 @@ def test_penalty_trains_the_critic_and_leaves_the_generator() -> None:
 
 
 def test_a_penalty_of_weight_zero_is_left_out() -> None:
-    assert WGANGP(penalty_weight=0).penalty(nn.Conv2d(3, 1, 3), torch.ones(1, 3, 8, 8), torch.ones(1, 3, 8, 8), torch.ones(1)) is None
+    assert (
+        WGANGP(penalty_weight=0).penalty(
+            nn.Conv2d(3, 1, 3), torch.ones(1, 3, 8, 8), torch.ones(1, 3, 8, 8), torch.ones(1)
+        )
+        is None
+    )
 
 
 def relativistic_slopes(real: Tensor, restored: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Slopes of the two losses by each sample's logit, and the accuracies."""
-    part, real, restored = RelativisticAverage(), real.clone().requires_grad_(), restored.clone().requires_grad_()
+    part, real, restored = (
+        RelativisticAverage(),
+        real.clone().requires_grad_(),
+        restored.clone().requires_grad_(),
+    )
     of_real, of_restored = torch.autograd.grad(discriminator_loss(part, real, restored), (real, restored))
-    return torch.stack([of_real, of_restored, slope(part.generator_loss(restored, real.detach()), restored)]), *part.accuracy(real.detach(), restored.detach())
+    return torch.stack(
+        [of_real, of_restored, slope(part.generator_loss(restored, real.detach()), restored)]
+    ), *part.accuracy(real.detach(), restored.detach())
 
 
 def one_of_two_workers(rank: int, folder: str) -> None:
     """Judge this worker's half of the logits and leave what came out."""
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
     real, restored = torch.load(f"{folder}/logits.pt", weights_only=True)
     torch.save(relativistic_slopes(real[rank::2], restored[rank::2]), f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()

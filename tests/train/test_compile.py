@@ -20,9 +20,13 @@ def test_a_compiled_generator_learns_what_the_plain_one_does() -> None:
     batch = a_batch()
     for turn in range(3):
         terms = [step([batch], step.config.phases[0], 2 * turn, 1.0) for step in (plain, compiled)]
-        assert terms[0]["generator/total"].item() == pytest.approx(terms[1]["generator/total"].item(), rel=1e-4)
+        assert terms[0]["generator/total"].item() == pytest.approx(
+            terms[1]["generator/total"].item(), rel=1e-4
+        )
     assert type(compiled._forward) is not type(plain._forward), "the second one was compiled"
-    for (name, one), other in zip(plain.generator.state_dict().items(), compiled.generator.state_dict().values(), strict=True):
+    for (name, one), other in zip(
+        plain.generator.state_dict().items(), compiled.generator.state_dict().values(), strict=True
+    ):
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-5), name
 
 
@@ -30,5 +34,7 @@ def test_compiling_without_a_compiler_is_refused_before_work(monkeypatch: pytest
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     preflight(config())
-    with pytest.raises(InputError, match=r"train.compile needs a C\+\+ compiler, and neither g\+\+ nor clang\+\+ was found"):
+    with pytest.raises(
+        InputError, match=r"train.compile needs a C\+\+ compiler, and neither g\+\+ nor clang\+\+ was found"
+    ):
         preflight(config(compile=True))

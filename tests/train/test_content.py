@@ -1,4 +1,6 @@
-"""One contract over every content loss: it reaches the generator, scales with its weight, is nothing at equality, is a mean over the batch, stays finite."""
+"""One contract over every content loss: it reaches the generator, scales with its weight, is
+nothing at equality, is a mean over the batch, stays finite.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,20 @@ from torch import Tensor, nn
 
 from components.metrics import ssim_gauss11_rgb
 from components.nets.generators import UNet
-from components.train.content import FFT, L1, L2, LAB, MSSSIM, SSIM, Charbonnier, ColourConsistency, Content, Gradient, Perceptual, TotalVariation
+from components.train.content import (
+    FFT,
+    L1,
+    L2,
+    LAB,
+    MSSSIM,
+    SSIM,
+    Charbonnier,
+    ColourConsistency,
+    Content,
+    Gradient,
+    Perceptual,
+    TotalVariation,
+)
 from components.train.content.colour import lab, xyz_matrix
 from components.train.content.structure import SCALE_WEIGHTS
 
@@ -63,12 +78,18 @@ def photo(name: str, side: int = 192) -> Tensor:
     """A real photo's middle, (1, 3, side, side) in [-1, 1]."""
     pixels = getattr(skimage.data, name)()
     top, left = ((length - side) // 2 for length in pixels.shape[:2])
-    return torch.from_numpy(pixels[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return (
+        torch.from_numpy(pixels[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float()
+        / 127.5
+        - 1
+    )
 
 
 def worsened(target: Tensor) -> Tensor:
     blurred = nn.functional.avg_pool2d(target, 5, stride=1, padding=2, count_include_pad=False)
-    return (blurred + 0.1 * torch.randn(target.shape, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
+    return (blurred + 0.1 * torch.randn(target.shape, generator=torch.Generator().manual_seed(1))).clamp(
+        -1, 1
+    )
 
 
 def test_the_contract_covers_every_kind() -> None:
@@ -76,7 +97,9 @@ def test_the_contract_covers_every_kind() -> None:
 
 
 @EVERY
-def test_the_gradient_reaches_the_generators_first_layer_and_scales_with_the_weight(part: Content, vgg: Path) -> None:
+def test_the_gradient_reaches_the_generators_first_layer_and_scales_with_the_weight(
+    part: Content, vgg: Path
+) -> None:
     # A popular SRGAN port re-wrapped its content loss, so that it carried none.
     generator = UNet(width=4, depth=1).build(seed=0)
     nn.init.normal_(generator.body.head.weight, std=0.1)
@@ -85,13 +108,17 @@ def test_the_gradient_reaches_the_generators_first_layer_and_scales_with_the_wei
     slopes = []
     for weight in (1.0, 3.0):
         weighted = part.model_copy(update={"weight": weight})
-        (slope,) = torch.autograd.grad(weighted.weight * weighted.build(CPU, vgg)(generator(blurred), target), first)
+        (slope,) = torch.autograd.grad(
+            weighted.weight * weighted.build(CPU, vgg)(generator(blurred), target), first
+        )
         slopes.append(slope)
     assert slopes[0].abs().sum() > 0
     torch.testing.assert_close(slopes[1], 3 * slopes[0])
 
 
-@pytest.mark.parametrize("part", [part for part in KINDS if part.compares_with_target], ids=lambda part: part.kind)
+@pytest.mark.parametrize(
+    "part", [part for part in KINDS if part.compares_with_target], ids=lambda part: part.kind
+)
 def test_equal_photos_cost_nothing_and_others_something(part: Content, vgg: Path) -> None:
     loss, target = part.build(CPU, vgg), noise(part)
     assert loss(target, target).item() == pytest.approx(0.0, abs=1e-6)
@@ -114,23 +141,36 @@ def test_under_bfloat16_autocast_the_loss_keeps_its_value(part: Content, vgg: Pa
         mixed = loss(restored, target)
     assert mixed.dtype == torch.float32
     # Only the nets of the perceptual loss run in bfloat16.
-    assert mixed.item() == pytest.approx(loss(restored, target).item(), rel=0.02 if isinstance(part, Perceptual) else 1e-6)
+    assert mixed.item() == pytest.approx(
+        loss(restored, target).item(), rel=0.02 if isinstance(part, Perceptual) else 1e-6
+    )
     assert torch.autograd.grad(mixed, restored)[0].isfinite().all()
 
 
 @EVERY
-@pytest.mark.parametrize("case", ["equal", "black on black", "black", "white", "far out of range", "negative"])
+@pytest.mark.parametrize(
+    "case", ["equal", "black on black", "black", "white", "far out of range", "negative"]
+)
 def test_value_and_gradient_stay_finite(part: Content, vgg: Path, case: str) -> None:
     target = noise(part)
     black = -torch.ones_like(target)
-    cases = {"equal": target, "black on black": black, "black": black, "white": -black, "far out of range": 20 * target, "negative": -target}
+    cases = {
+        "equal": target,
+        "black on black": black,
+        "black": black,
+        "white": -black,
+        "far out of range": 20 * target,
+        "negative": -target,
+    }
     restored = cases[case].clone().requires_grad_()
     value = part.build(CPU, vgg)(restored, black if case == "black on black" else target)
     assert value.isfinite()
     assert torch.autograd.grad(value, restored)[0].isfinite().all()
 
 
-@pytest.mark.parametrize("part", [part for part in KINDS if not isinstance(part, Perceptual)], ids=lambda part: part.kind)
+@pytest.mark.parametrize(
+    "part", [part for part in KINDS if not isinstance(part, Perceptual)], ids=lambda part: part.kind
+)
 def test_the_smallest_photo_has_a_value(part: Content) -> None:
     side = part.smallest_px
     restored, target = torch.rand(2, 1, 3, side, side).unbind()
@@ -153,13 +193,18 @@ def test_a_tenth_off_everywhere_costs_a_tenth_in_l1_and_a_hundredth_in_l2() -> N
     target = torch.zeros(1, 3, 4, 4)
     assert L1().build(CPU, None)(target + 0.1, target).item() == pytest.approx(0.1)
     assert L2().build(CPU, None)(target + 0.1, target).item() == pytest.approx(0.01)
-    assert Charbonnier(epsilon=1e-3).build(CPU, None)(target + 0.1, target).item() == pytest.approx(0.099005, abs=1e-6)
+    assert Charbonnier(epsilon=1e-3).build(CPU, None)(target + 0.1, target).item() == pytest.approx(
+        0.099005, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(("distance", "power"), [("l2", 2), ("l1", 1)])
 def test_the_scale_of_features_enters_as_the_distance_says(distance: str, power: int, vgg: Path) -> None:
     restored, target = torch.rand(2, 1, 3, 16, 16).unbind()
-    plain, scaled = (Perceptual(layer="conv1_1", distance=distance, scale=scale).build(CPU, vgg)(restored, target) for scale in (1.0, 0.5))  # type: ignore[arg-type]
+    plain, scaled = (
+        Perceptual(layer="conv1_1", distance=distance, scale=scale).build(CPU, vgg)(restored, target)
+        for scale in (1.0, 0.5)
+    )  # type: ignore[arg-type]
     torch.testing.assert_close(scaled, plain / 2**power)
 
 
@@ -178,7 +223,9 @@ def test_the_ssim_loss_is_one_minus_the_metric(name: str) -> None:
 
 
 def ms_ssim_by_torchmetrics(restored: Tensor, target: Tensor) -> float:
-    """MS-SSIM from torchmetrics' single scales, with windows wholly inside; its own five-scale function pads the coarsest scale's border."""
+    """MS-SSIM from torchmetrics' single scales, with windows wholly inside; its own five-scale
+    function pads the coarsest scale's border.
+    """
     from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
     result = 1.0
@@ -244,11 +291,14 @@ def test_the_fft_loss_is_the_mean_over_the_whole_orthonormal_spectrum(height: in
 
 
 def test_noise_costs_the_same_fft_loss_at_any_crop_size() -> None:
-    # Real and imaginary parts of white noise of deviation 0.1 have deviation 0.1/√2 each, and so a mean size of 0.1/√π.
+    # Real and imaginary parts of white noise of deviation 0.1 have deviation 0.1/√2 each, and so a
+    # mean size of 0.1/√π.
     source = torch.Generator().manual_seed(0)
     for side in (32, 128):
         error = 0.1 * torch.randn(4, 3, side, side, generator=source)
-        assert FFT().build(CPU, None)(error, torch.zeros_like(error)).item() == pytest.approx(0.1 / math.sqrt(math.pi), rel=0.03)
+        assert FFT().build(CPU, None)(error, torch.zeros_like(error)).item() == pytest.approx(
+            0.1 / math.sqrt(math.pi), rel=0.03
+        )
 
 
 def test_colour_consistency_sees_a_cast_and_no_fine_texture() -> None:
@@ -256,20 +306,29 @@ def test_colour_consistency_sees_a_cast_and_no_fine_texture() -> None:
     cast = torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1).expand_as(target)
     texture = 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(96, 96).expand_as(target)
     assert loss(target + cast, target).item() == pytest.approx(0.02 / 3)
-    assert loss(target + texture, target).item() < 1e-3 * L2().build(CPU, None)(target + texture, target).item()
+    assert (
+        loss(target + texture, target).item() < 1e-3 * L2().build(CPU, None)(target + texture, target).item()
+    )
     assert loss(target + cast + texture, target).item() == pytest.approx(0.02 / 3, rel=1e-2)
 
 
 def test_a_wider_blur_forgives_coarser_texture() -> None:
     waves = 0.1 * torch.cos(2 * math.pi * torch.arange(96) / 16).expand(1, 3, 96, 96)
-    costs = [ColourConsistency(sigma_px=sigma).build(CPU, None)(waves, torch.zeros_like(waves)).item() for sigma in (1.0, 3.0, 6.0)]
+    costs = [
+        ColourConsistency(sigma_px=sigma).build(CPU, None)(waves, torch.zeros_like(waves)).item()
+        for sigma in (1.0, 3.0, 6.0)
+    ]
     assert costs[0] > 2 * costs[1] > 20 * costs[2]
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "colorwheel"])
 def test_lab_agrees_with_skimage(name: str) -> None:
     pixels = getattr(skimage.data, name)()
-    ours = lab(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1, xyz_matrix(CPU))[0].permute(1, 2, 0).numpy()
+    ours = (
+        lab(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1, xyz_matrix(CPU))[0]
+        .permute(1, 2, 0)
+        .numpy()
+    )
     assert np.abs(ours - skimage.color.rgb2lab(pixels)).max() < 0.05
 
 
@@ -277,7 +336,10 @@ def test_lab_of_greys_has_no_colour() -> None:
     greys = torch.linspace(-1, 1, 33).view(1, 1, 1, 33).expand(1, 3, 1, 33)
     lightness, a, b = lab(greys, xyz_matrix(CPU))[0, :, 0]
     assert (lightness.diff() > 0).all()
-    assert (lightness[0].item(), lightness[-1].item()) == (pytest.approx(0, abs=1e-4), pytest.approx(100, abs=1e-3))
+    assert (lightness[0].item(), lightness[-1].item()) == (
+        pytest.approx(0, abs=1e-4),
+        pytest.approx(100, abs=1e-3),
+    )
     assert torch.stack([a, b]).abs().max() < 1e-3
 
 

@@ -16,11 +16,23 @@ from components.core.errors import InputError, LineageError
 from components.core.images import write_png
 from components.core.records import Pair
 from components.train.augment import PairedAugment
-from components.train.data import Data, PairDataset, pair_at, places_of_step, refuse_other_scale, refuse_small, refuse_unvalidated, steps
+from components.train.data import (
+    Data,
+    PairDataset,
+    pair_at,
+    places_of_step,
+    refuse_other_scale,
+    refuse_small,
+    refuse_unvalidated,
+    steps,
+)
 
 
 def test_every_epoch_shows_every_pair_once_in_another_order() -> None:
-    epochs = [[pair_at(1, ("generator", position), 7) for position in range(7 * epoch, 7 * epoch + 7)] for epoch in range(3)]
+    epochs = [
+        [pair_at(1, ("generator", position), 7) for position in range(7 * epoch, 7 * epoch + 7)]
+        for epoch in range(3)
+    ]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
 
@@ -35,7 +47,19 @@ def test_workers_together_take_what_one_would() -> None:
 def test_a_phase_of_millions_of_images_is_not_laid_out_beforehand(tmp_path: Path) -> None:
     folder, pair = a_pair(tmp_path)
     tracemalloc.start()
-    first = next(steps(dataset_of(folder, pair, 16), start=0, stop=4_000_000, batch=4, updates=1, rank=0, size=1, processes=0, pin=False))
+    first = next(
+        steps(
+            dataset_of(folder, pair, 16),
+            start=0,
+            stop=4_000_000,
+            batch=4,
+            updates=1,
+            rank=0,
+            size=1,
+            processes=0,
+            pin=False,
+        )
+    )
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [picture.shape for picture in first] == [(4, 3, 16, 16)] * 2
@@ -46,16 +70,24 @@ def test_settings_that_wait_for_validations_are_refused_without_pairs_for_them(t
     data = Data.of(make_pairs(tmp_path))
     unvalidated = Data(data.pairset, data.train, ())
     early = {"phases": [{"name": "long", "images": 20, "crop_px": 16, "batch": 2, "early_stopping": {}}]}
-    waiting = {"keep_best": {"keep_best": "psnr_rgb"}, "early_stopping of phase long": early, "rollback.on diversity": {"rollback": {"on": ["diversity"]}}}
+    waiting = {
+        "keep_best": {"keep_best": "psnr_rgb"},
+        "early_stopping of phase long": early,
+        "rollback.on diversity": {"rollback": {"on": ["diversity"]}},
+    }
     for name, changes in waiting.items():
         refuse_unvalidated(data, config(**changes))
-        with pytest.raises(LineageError, match=rf"train\.{name} needs validation pairs, and the pair set has none"):
+        with pytest.raises(
+            LineageError, match=rf"train\.{name} needs validation pairs, and the pair set has none"
+        ):
             refuse_unvalidated(unvalidated, config(**changes))
     refuse_unvalidated(unvalidated, config(rollback={"on": ["gradient_norm"]}))
 
 
 def a_pair(folder: Path, scale: int = 1) -> tuple[Path, Pair]:
-    """One pair whose pictures hold the place of every pixel; the given one is every `scale`-th pixel of the sharp one."""
+    """One pair whose pictures hold the place of every pixel; the given one is every `scale`-th
+    pixel of the sharp one.
+    """
     pair = make_pairs(folder).pairs("train")[0]
     ramp = np.arange(48 * 48, dtype=np.uint32)
     picture = np.stack([ramp % 251, ramp // 48, ramp % 48], axis=1).astype(np.uint8).reshape(48, 48, 3)
@@ -68,7 +100,15 @@ def dataset_of(folder: Path, pair: Pair, crop_px: int, **changes: Any) -> PairDa
     return PairDataset(folder, (pair,), config(**changes), crop_px)
 
 
-CHANGING = {"augment": {"quarter_turns": 1.0, "flip_vertical": 0.5, "swap_channels": 1.0, "brightness": 0.2, "contrast": 0.2}}
+CHANGING = {
+    "augment": {
+        "quarter_turns": 1.0,
+        "flip_vertical": 0.5,
+        "swap_channels": 1.0,
+        "brightness": 0.2,
+        "contrast": 0.2,
+    }
+}
 
 
 def test_the_loader_gives_both_pictures_the_same_crop_and_changes(tmp_path: Path) -> None:
@@ -83,7 +123,10 @@ def test_the_loader_gives_both_pictures_the_same_crop_and_changes(tmp_path: Path
 def test_every_epoch_draws_other_crops(tmp_path: Path) -> None:
     # A constant worker seed makes every epoch repeat the same stream in a popular framework.
     dataset = dataset_of(*a_pair(tmp_path), 16)
-    first, second = ([bytes(dataset[("generator", 4 * epoch + place)][0].numpy().tobytes()) for place in range(4)] for epoch in range(2))
+    first, second = (
+        [bytes(dataset[("generator", 4 * epoch + place)][0].numpy().tobytes()) for place in range(4)]
+        for epoch in range(2)
+    )
     assert not set(first) & set(second)
 
 
@@ -100,12 +143,26 @@ def test_a_smaller_given_photo_is_cropped_at_the_same_place_and_turned_alike(tmp
 
 
 def test_photos_smaller_than_the_crop_are_refused_with_what_helps(tmp_path: Path) -> None:
-    """A crop of 64 px from 48 px; from photos enlarged 1.25 times, 52 px (64 / 1.25 = 51.2) would do."""
+    """A crop of 64 px from 48 px; from photos enlarged 1.25 times, 52 px (64 / 1.25 = 51.2) would
+    do.
+    """
     pair = make_pairs(tmp_path).pairs("train")[0].model_copy(update={"width": 48, "height": 60})
     large = {"phases": [{"name": "joint", "images": 8, "crop_px": 64, "batch": 2}]}
-    with pytest.raises(InputError, match=r"crops 64 px, but pair .* is 48×60: set its crop_px to 48 or less, or set ingest\.min_px to 64 to leave"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"crops 64 px, but pair .* is 48×60: set its crop_px to 48 or less, or set ingest\.min_px to 64"
+            r" to leave"
+        ),
+    ):
         refuse_small([pair], config(**large), "train")
-    with pytest.raises(InputError, match=r"48×60, enlarged 1\.25 times: set its crop_px to 60 or less, or set ingest\.min_px to 52 to leave"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"48×60, enlarged 1\.25 times: set its crop_px to 60 or less, or set ingest\.min_px to 52 to"
+            r" leave"
+        ),
+    ):
         refuse_small([pair], config(**large, augment={"enlarge": 1.25}), "train")
     with pytest.raises(InputError, match=r"or take photos with halves below 64 px out$"):
         refuse_small([pair.model_copy(update={"blur_kind": "side_by_side"})], config(**large), "train")
@@ -148,13 +205,17 @@ def test_brightness_adds_and_contrast_multiplies_up_to_their_bounds() -> None:
     assert (-52 <= min(map(np.min, added)) < -40, 40 < max(map(np.max, added)) <= 52) == (True, True)
     _, harder = changed_often(contrast=0.2)
     factors = [float((photo * picture).sum() / (picture * picture).sum()) for photo in harder]
-    assert all(np.abs(photo - factor * picture).max() < 1.5 for photo, factor in zip(harder, factors, strict=True))
+    assert all(
+        np.abs(photo - factor * picture).max() < 1.5 for photo, factor in zip(harder, factors, strict=True)
+    )
     assert (0.79 < min(factors) < 0.84, 1.16 < max(factors) < 1.21) == (True, True)
 
 
 def test_enlarging_before_the_crop_lets_a_photo_of_the_crops_size_move(tmp_path: Path) -> None:
     folder, pair = a_pair(tmp_path)
-    still, jittered = (dataset_of(folder, pair, 48, augment={"flip": 0.0, "enlarge": enlarge}) for enlarge in (1.0, 1.25))
+    still, jittered = (
+        dataset_of(folder, pair, 48, augment={"flip": 0.0, "enlarge": enlarge}) for enlarge in (1.0, 1.25)
+    )
     crops = {bytes(jittered[("generator", position)][1].numpy().tobytes()) for position in range(6)}
     assert len({bytes(still[("generator", position)][1].numpy().tobytes()) for position in range(6)}) == 1
     assert len(crops) == 6
@@ -181,7 +242,9 @@ def test_the_loader_draws_as_the_recipe_says(anew: bool, tmp_path: Path) -> None
 
 
 def test_pairs_of_another_scale_than_the_generators_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the pairs are for scale 1 .*, the generator srresnet enlarges 4 times"):
+    with pytest.raises(
+        InputError, match=r"the pairs are for scale 1 .*, the generator srresnet enlarges 4 times"
+    ):
         refuse_other_scale(make_pairs(tmp_path), config(generator={"kind": "srresnet"}))
 
 

@@ -16,15 +16,27 @@ from components.train.loop import Outcome, write_state
 
 
 @pytest.mark.parametrize("best", [None, {"value": 30.0, "images_seen": 8}], ids=["last", "best"])
-def test_the_averaged_generator_is_kept_at_the_end_or_at_its_best(best: dict[str, object] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_averaged_generator_is_kept_at_the_end_or_at_its_best(
+    best: dict[str, object] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run.tracking, "find_training", lambda key: None)
     settings = config()
     shapes = settings.generator.build(0).state_dict()
-    present, average, at_best = ({name: torch.full_like(tensor, value) for name, tensor in shapes.items()} for value in (1.0, 2.0, 3.0))
+    present, average, at_best = (
+        {name: torch.full_like(tensor, value) for name, tensor in shapes.items()} for value in (1.0, 2.0, 3.0)
+    )
     kept = None if best is None else best | {"weights": at_best}
     progress = {"best": kept, "stopped_early": ["joint"], "rollbacks": 2}
     state = write_state({"progress": progress, "step": {"generator": present, "average": average}})
-    made = run._export(settings, make_pairs(tmp_path / "pairs"), "k" * 64, "0" * 64, Outcome(20, None), state, tmp_path / "out")
+    made = run._export(
+        settings,
+        make_pairs(tmp_path / "pairs"),
+        "k" * 64,
+        "0" * 64,
+        Outcome(20, None),
+        state,
+        tmp_path / "out",
+    )
     found = load_file(tmp_path / "out" / Checkpoint.WEIGHTS)
     assert all(torch.equal(found[name], (average if best is None else at_best)[name]) for name in shapes)
     assert made.images_seen == (20 if best is None else 8)

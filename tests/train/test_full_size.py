@@ -1,4 +1,6 @@
-"""Every recipe with its nets as they are: one step of its last phase, and its generator goes out and comes back."""
+"""Every recipe with its nets as they are: one step of its last phase, and its generator goes out
+and comes back.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ from components.train.config import TrainConfig
 from components.train.step import GanStep
 
 # The smallest crops that nets and losses take.
-CROP_PX = {"demo": 64, "deblurgan": 64, "deblurgan_seed": 256, "srgan": 96, "srgan_seed": 64, "unet_patchgan": 64, "unet_patchgan_seed": 64}
+CROP_PX = {
+    "demo": 64,
+    "deblurgan": 64,
+    "deblurgan_seed": 256,
+    "srgan": 96,
+    "srgan_seed": 64,
+    "unet_patchgan": 64,
+    "unet_patchgan_seed": 64,
+}
 CHEAP = {"workers": 0, "discriminator_updates": 1, "precision": "fp32"}
 
 
@@ -29,17 +39,27 @@ def shortened(name: str) -> TrainConfig:
 
 
 @pytest.mark.parametrize("name", recipes.names())
-def test_a_full_size_recipe_takes_a_step_and_its_model_loads_elsewhere(name: str, vgg: dict[str, Path], tmp_path: Path) -> None:
+def test_a_full_size_recipe_takes_a_step_and_its_model_loads_elsewhere(
+    name: str, vgg: dict[str, Path], tmp_path: Path
+) -> None:
     config = shortened(name)
-    files = {index: vgg[part.weights().backbone] for index, part in enumerate(config.content) if part.weights() is not None}  # type: ignore[union-attr]
+    files = {
+        index: vgg[part.weights().backbone]
+        for index, part in enumerate(config.content)
+        if part.weights() is not None
+    }  # type: ignore[union-attr]
     step = GanStep(config, CPU, files)
     before = [parameter.detach().clone() for parameter in step.generator.parameters()]
     phase, side = config.phases[-1], config.phases[-1].crop_px
     source = torch.Generator().manual_seed(1)
-    input, target = (torch.rand(1, 3, px, px, generator=source) * 2 - 1 for px in (side // config.generator.scale, side))
+    input, target = (
+        torch.rand(1, 3, px, px, generator=source) * 2 - 1 for px in (side // config.generator.scale, side)
+    )
     terms = step([(input, target)], phase, 0, 1.0)
     assert all(torch.isfinite(value) for value in terms.values())
-    assert any(not torch.equal(old, new) for old, new in zip(before, step.generator.parameters(), strict=True))
+    assert any(
+        not torch.equal(old, new) for old, new in zip(before, step.generator.parameters(), strict=True)
+    )
     save_generator(tmp_path, config.generator, step.average.state_dict())
     photo = stream("photo").random((45, 61, 3), dtype=np.float32)
     restored = load_restorer(tmp_path, device="cpu").restore(photo)

@@ -1,4 +1,6 @@
-"""Each sign of ill health on cases made to have it, and on healthy ones that must not; who watches, and how long before it is said."""
+"""Each sign of ill health on cases made to have it, and on healthy ones that must not; who watches,
+and how long before it is said.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def test_one_picture_for_every_photo_has_no_diversity() -> None:
 def test_photos_pulled_half_way_to_their_mean_have_half_the_diversity() -> None:
     target = [photo(name)[:256, :256] for name in PHOTOS]
     mean = np.mean(target, axis=0)
-    assert of_pictures([rounded((pixels + mean) / 2) for pixels in target], target)["health/diversity"] == pytest.approx(0.5, abs=0.01)
+    assert of_pictures([rounded((pixels + mean) / 2) for pixels in target], target)[
+        "health/diversity"
+    ] == pytest.approx(0.5, abs=0.01)
 
 
 def test_diversity_needs_two_photos_that_differ() -> None:
@@ -78,19 +82,27 @@ def test_diversity_needs_two_photos_that_differ() -> None:
 def test_a_cast_is_measured_in_levels_of_each_channel() -> None:
     target = [np.clip(photo(name), 10, 240) for name in PHOTOS]
     values = of_pictures([rounded(pixels + np.array([6.0, -2.0, -4.0])) for pixels in target], target)
-    assert [values[f"health/shift_{channel}_levels"] for channel in ("red", "green", "blue")] == pytest.approx([6, -2, -4])
+    assert [
+        values[f"health/shift_{channel}_levels"] for channel in ("red", "green", "blue")
+    ] == pytest.approx([6, -2, -4])
     assert values["health/colour_shift_levels"] == pytest.approx(6)
 
 
 def test_casts_that_cancel_over_the_photos_are_no_shift() -> None:
     target = [np.clip(photo("coffee"), 10, 240)] * 2
-    assert of_pictures([target[0] + 5, target[1] - 5], target)["health/colour_shift_levels"] == pytest.approx(0)
+    assert of_pictures([target[0] + 5, target[1] - 5], target)["health/colour_shift_levels"] == pytest.approx(
+        0
+    )
 
 
 @NATURAL
 def test_blur_and_noise_are_no_checkerboard(name: str) -> None:
     target, draw = photo(name), np.random.default_rng(5)
-    for restored in (blurred(target), blurred(target, 5.0), *(rounded(target + draw.normal(0, sigma, target.shape)) for sigma in (5, 20))):
+    for restored in (
+        blurred(target),
+        blurred(target, 5.0),
+        *(rounded(target + draw.normal(0, sigma, target.shape)) for sigma in (5, 20)),
+    ):
         assert 0.5 < checkerboard(restored, target) < 1.5
 
 
@@ -126,14 +138,20 @@ def test_untrained_nets_show_how_they_enlarge(upsampling: str, low: float, high:
     net = ResNet(width=8, blocks=1, dropout=0.0, upsampling=upsampling, head="direct").build(seed=0).eval()  # type: ignore[arg-type]
     target = photo("coffee")[:256, :256]
     with torch.no_grad():
-        restored = net(torch.from_numpy(target.copy()).permute(2, 0, 1)[None] / 127.5 - 1)[0].permute(1, 2, 0).numpy()
+        restored = (
+            net(torch.from_numpy(target.copy()).permute(2, 0, 1)[None] / 127.5 - 1)[0]
+            .permute(1, 2, 0)
+            .numpy()
+        )
     assert low < checkerboard(rounded((restored + 1) * 127.5), target) < high
 
 
 def test_pictures_too_small_for_a_tile_have_no_checkerboard() -> None:
     small = photo("coffee")[:63, :100]
     assert "health/checkerboard" not in of_pictures([small], [small])
-    assert of_pictures([small, photo("rocket")], [small, photo("rocket")])["health/checkerboard"] == pytest.approx(1.0)
+    assert of_pictures([small, photo("rocket")], [small, photo("rocket")])[
+        "health/checkerboard"
+    ] == pytest.approx(1.0)
 
 
 def test_the_sums_of_workers_add_up_to_those_of_one() -> None:
@@ -165,7 +183,9 @@ STEP = {
 
 
 def test_indicators_of_a_step_by_hand() -> None:
-    assert of_terms(STEP) == pytest.approx({"health/discriminator_accuracy": 0.7, "health/gradient_norm": 7.0, "health/adversarial_share": 0.5})
+    assert of_terms(STEP) == pytest.approx(
+        {"health/discriminator_accuracy": 0.7, "health/gradient_norm": 7.0, "health/adversarial_share": 0.5}
+    )
 
 
 def test_without_discriminators_there_is_only_the_gradient() -> None:
@@ -197,7 +217,10 @@ def test_every_indicator_has_a_case() -> None:
 def test_a_limit_crossed_often_enough_is_said_once_until_it_recovers(name: str) -> None:
     value, ill, well = BEYOND[name]
     watch = Watch(Health(readings=3))
-    said = [[complaint.name for complaint in watch.look({value: number})] for number in (ill, ill, well, ill, ill, ill, ill, ill, well, ill, ill, ill)]
+    said = [
+        [complaint.name for complaint in watch.look({value: number})]
+        for number in (ill, ill, well, ill, ill, ill, ill, ill, well, ill, ill, ill)
+    ]
     assert said == [[], [], [], [], [], [name], [], [], [], [], [], [name]]
 
 
@@ -218,9 +241,13 @@ def test_a_limit_of_null_is_never_crossed(name: str) -> None:
     assert Watch(Health(readings=1, **{name: None})).look({value: ill}) == ()
 
 
-@pytest.mark.parametrize("name", [name for name in BEYOND if name not in ("discriminator_wins", "discriminator_lost")])
+@pytest.mark.parametrize(
+    "name", [name for name in BEYOND if name not in ("discriminator_wins", "discriminator_lost")]
+)
 def test_not_a_number_is_beyond_every_limit(name: str) -> None:
-    assert [complaint.name for complaint in Watch(Health(readings=1)).look({BEYOND[name][0]: math.nan})] == [name]
+    assert [complaint.name for complaint in Watch(Health(readings=1)).look({BEYOND[name][0]: math.nan})] == [
+        name
+    ]
 
 
 def test_readings_without_the_value_neither_count_nor_forgive() -> None:
@@ -243,13 +270,27 @@ def test_a_resumed_watch_complains_as_one_that_never_stopped() -> None:
 def test_a_critic_may_be_sure_of_every_photo() -> None:
     sure, wrong = {"health/discriminator_accuracy": 1.0}, {"health/discriminator_accuracy": 0.0}
     assert Watch(Health(readings=1), critic=True).look(sure) == ()
-    assert [complaint.name for complaint in Watch(Health(readings=1), critic=True).look(wrong)] == ["discriminator_lost"]
-    assert [part.critic for part in (WGANGP(), Wasserstein(), CrossEntropy(), RelativisticAverage())] == [True, True, False, False]
+    assert [complaint.name for complaint in Watch(Health(readings=1), critic=True).look(wrong)] == [
+        "discriminator_lost"
+    ]
+    assert [part.critic for part in (WGANGP(), Wasserstein(), CrossEntropy(), RelativisticAverage())] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
     "fields",
-    [{"discriminator_wins": 0.5}, {"discriminator_lost": 0.5}, {"diversity": 1.0}, {"checkerboard": 1.0}, {"colour_shift_levels": 0}, {"readings": 0}],
+    [
+        {"discriminator_wins": 0.5},
+        {"discriminator_lost": 0.5},
+        {"diversity": 1.0},
+        {"checkerboard": 1.0},
+        {"colour_shift_levels": 0},
+        {"readings": 0},
+    ],
     ids=str,
 )
 def test_limits_that_every_training_crosses_are_refused(fields: dict[str, float]) -> None:

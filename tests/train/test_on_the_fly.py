@@ -1,4 +1,6 @@
-"""Pairs made in training: the crop of the picture that would lie in a file, a new one each time, whoever makes it."""
+"""Pairs made in training: the crop of the picture that would lie in a file, a new one each time,
+whoever makes it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,14 @@ from components.train.on_the_fly import FreshPairs, training_set, where
 
 Fresh = tuple[PhotoSet, PairSet]
 CROP = 32
-CHANGING = {"flip": 0.5, "flip_vertical": 0.5, "quarter_turns": 1.0, "swap_channels": 1.0, "brightness": 0.2, "contrast": 0.2}
+CHANGING = {
+    "flip": 0.5,
+    "flip_vertical": 0.5,
+    "quarter_turns": 1.0,
+    "swap_channels": 1.0,
+    "brightness": 0.2,
+    "contrast": 0.2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +53,31 @@ def batch_of(made: FreshPairs, places: Sequence[tuple[str, int]]) -> list[torch.
 
 
 def as_a_file(fresh: Fresh, photo: Photo, pair_seed: int, settings: dict[str, Any]) -> np.ndarray[Any, Any]:
-    """What synthesize writes for a photo and a pair's seed: the whole picture, from the photo that was ingested."""
+    """What synthesize writes for a photo and a pair's seed: the whole picture, from the photo that
+    was ingested.
+    """
     made = SynthesizeConfig.model_validate(settings)
     linear = made.camera.linear_light
-    light = light_of(decode((fresh[0].folder / photo.file).read_bytes()), linear=linear, max_side_px=made.max_side_px)
+    light = light_of(
+        decode((fresh[0].folder / photo.file).read_bytes()), linear=linear, max_side_px=made.max_side_px
+    )
     if made.downscale is not None:
         light = made.downscale.cut(light)
         plain = stored(light, linear=linear)
         target = made.downscale.train_target(plain)
-        light = light if target is plain else lit(target[:, :, 0] if photo.channels == 1 else target, linear=linear)
+        light = (
+            light
+            if target is plain
+            else lit(target[:, :, 0] if photo.channels == 1 else target, linear=linear)
+        )
     return plans(made.degradation, [pair_seed])[0].blurred(light)
 
 
 def offset_in(whole: np.ndarray[Any, Any], part: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
     """Every place where a picture shows exactly the part."""
-    windows = np.lib.stride_tricks.sliding_window_view(whole, part.shape[:2], axis=(0, 1)).transpose(0, 1, 3, 4, 2)
+    windows = np.lib.stride_tricks.sliding_window_view(whole, part.shape[:2], axis=(0, 1)).transpose(
+        0, 1, 3, 4, 2
+    )
     return [(int(row), int(column)) for row, column in np.argwhere((windows == part).all(axis=(2, 3, 4)))]
 
 
@@ -71,7 +90,9 @@ SETS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", SETS.values(), ids=SETS)
-def test_the_given_crop_is_cut_from_the_picture_that_would_lie_in_a_file(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_the_given_crop_is_cut_from_the_picture_that_would_lie_in_a_file(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     fresh = fresh_set(tmp_path, **changes)
     scale = fresh[1].scale
     net = {"generator": {"kind": "srresnet", "width": 4, "blocks": 1}} if scale > 1 else {}
@@ -85,21 +106,31 @@ def test_the_given_crop_is_cut_from_the_picture_that_would_lie_in_a_file(tmp_pat
         found = offset_in(whole, input)
         assert len(found) == 1, "the crop is nowhere in the picture, or the picture is too plain"
         top, left = (scale * first for first in found[0])
-        wanted = decode((fresh[1].folder / source.target).read_bytes()).pixels[top : top + CROP, left : left + CROP]
+        wanted = decode((fresh[1].folder / source.target).read_bytes()).pixels[
+            top : top + CROP, left : left + CROP
+        ]
         assert np.array_equal(target, wanted)
 
 
 def test_an_enlarged_pair_is_the_enlarged_pair_of_files(fresh: Fresh) -> None:
-    """The crop is all of the enlarged pair: 70 px, enlarged 1.5 times, less what is cut off for a square."""
+    """The crop is all of the enlarged pair: 70 px, enlarged 1.5 times, less what is cut off for a
+    square.
+    """
     made = dataset(fresh[1], 96, augment={"flip": 0.0, "enlarge": 1.5})
     sources = fresh[1].source_photos()
-    place = next(("generator", position) for position in range(9) if sources[pair_at(3, ("generator", position), 4)].channels == 3)
+    place = next(
+        ("generator", position)
+        for position in range(9)
+        if sources[pair_at(3, ("generator", position), 4)].channels == 3
+    )
     source = sources[pair_at(3, place, len(sources))]
     photo = next(photo for photo in fresh[0].photos() if photo.id == source.photo)
     import cv2
 
     whole = as_a_file(fresh, photo, seed_of(5, photo.id, *place), SETTINGS)
-    larger = cv2.resize(whole, (int(whole.shape[1] * 1.5), int(whole.shape[0] * 1.5)), interpolation=cv2.INTER_CUBIC)
+    larger = cv2.resize(
+        whole, (int(whole.shape[1] * 1.5), int(whole.shape[0] * 1.5)), interpolation=cv2.INTER_CUBIC
+    )
     assert len(offset_in(larger, made[place][0].permute(1, 2, 0).numpy())) == 1
 
 
@@ -135,9 +166,15 @@ def test_ten_steps_equal_five_plus_five(fresh: Fresh) -> None:
         assert torch.equal(ours, theirs)
 
 
-def loaded(pairset: PairSet, *, rank: int = 0, size: int = 1, processes: int = 0, **changes: Any) -> list[list[torch.Tensor]]:
+def loaded(
+    pairset: PairSet, *, rank: int = 0, size: int = 1, processes: int = 0, **changes: Any
+) -> list[list[torch.Tensor]]:
     made = dataset(pairset, augment=CHANGING, **changes)
-    return list(steps(made, start=4, stop=16, batch=4, updates=2, rank=rank, size=size, processes=processes, pin=False))
+    return list(
+        steps(
+            made, start=4, stop=16, batch=4, updates=2, rank=rank, size=size, processes=processes, pin=False
+        )
+    )
 
 
 def test_two_loader_processes_load_what_none_does(fresh: Fresh) -> None:
@@ -155,24 +192,40 @@ def test_two_ranks_together_load_what_one_does(fresh: Fresh, synthesize_on: str)
         places = {place: number for number, place in enumerate(places_of_step(4 + 4 * step, 4, 2, 0, 1))}
         for rank in range(2):
             mine = [places[place] for place in places_of_step(4 + 4 * step, 4, 2, rank, 2)]
-            assert all(torch.equal(ours, all_of[mine]) for ours, all_of in zip(shared[rank][step], whole, strict=True))
+            assert all(
+                torch.equal(ours, all_of[mine])
+                for ours, all_of in zip(shared[rank][step], whole, strict=True)
+            )
 
 
 @pytest.mark.parametrize("augment", [{"flip": 0.5}, CHANGING], ids=["flips", "everything"])
 @pytest.mark.parametrize("scale", [1, 4])
-def test_the_device_crops_and_changes_as_the_processor(tmp_path: Path, augment: dict[str, float], scale: int) -> None:
-    """Without blur and noise there is nothing to round: the two are equal to the last level, JPEG and turns included."""
+def test_the_device_crops_and_changes_as_the_processor(
+    tmp_path: Path, augment: dict[str, float], scale: int
+) -> None:
+    """Without blur and noise there is nothing to round: the two are equal to the last level, JPEG
+    and turns included.
+    """
     changes = {"blurs": [{"kind": "none"}], "camera": {"noise": None}}
-    _, pairset = fresh_set(tmp_path, **changes, **({"downscale": {"scale": scale, "kernel": "bilinear_plain"}} if scale > 1 else {}))
+    _, pairset = fresh_set(
+        tmp_path,
+        **changes,
+        **({"downscale": {"scale": scale, "kernel": "bilinear_plain"}} if scale > 1 else {}),
+    )
     net = {"generator": {"kind": "srresnet", "width": 4, "blocks": 1}} if scale > 1 else {}
     places = [("generator", position) for position in range(24)]
-    one, other = (batch_of(dataset(pairset, augment=augment, synthesize_on=way, **net), places) for way in ("processor", "device"))
+    one, other = (
+        batch_of(dataset(pairset, augment=augment, synthesize_on=way, **net), places)
+        for way in ("processor", "device")
+    )
     assert torch.equal(one[1], other[1])
     assert torch.equal(one[0], other[0])
 
 
 def test_what_has_no_form_on_the_device_comes_from_the_processor(tmp_path: Path) -> None:
-    _, pairset = fresh_set(tmp_path, camera={"webp": {}, "noise": None}, blurs=[{"kind": "none"}, {"kind": "spin"}])
+    _, pairset = fresh_set(
+        tmp_path, camera={"webp": {}, "noise": None}, blurs=[{"kind": "none"}, {"kind": "spin"}]
+    )
     places = [("generator", position) for position in range(16)]
     made = dataset(pairset, augment=CHANGING, synthesize_on="device")
     assert 0 < made.__getitems__(places)["to_render"].numel() < 16
@@ -187,7 +240,13 @@ def test_where_pairs_are_made() -> None:
     assert (where(config(), cpu), where(config(), gpu)) == ("processor", "device")
     assert where(config(augment={"enlarge": 1.2}), gpu) == "processor"
     assert where(config(synthesize_on="processor"), gpu) == "processor"
-    with pytest.raises(ValidationError, match=r"enlarge is 1\.2, and enlarging before the crop has no form on the device: set synthesize_on to processor"):
+    with pytest.raises(
+        ValidationError,
+        match=(
+            r"enlarge is 1\.2, and enlarging before the crop has no form on the device: set synthesize_on to"
+            r" processor"
+        ),
+    ):
         config(augment={"enlarge": 1.2}, synthesize_on="device")
     assert config().key_digest() == config(synthesize_on="processor").key_digest()
 
@@ -203,8 +262,12 @@ def test_a_degradation_that_this_version_does_not_know_is_refused(fresh: Fresh) 
     way = fresh[1].on_the_fly
     assert way is not None
     blurs = [{"kind": "from_the_future"}]
-    later = fresh[1].model_copy(update={"on_the_fly": way.model_copy(update={"degradation": {**way.degradation, "blurs": blurs}})})
+    later = fresh[1].model_copy(
+        update={"on_the_fly": way.model_copy(update={"degradation": {**way.degradation, "blurs": blurs}})}
+    )
     later._folder = fresh[1].folder
-    with pytest.raises(LineageError, match=r"degradation cannot be read by this version \(blurs\.0: .*run synthesize again"):
+    with pytest.raises(
+        LineageError, match=r"degradation cannot be read by this version \(blurs\.0: .*run synthesize again"
+    ):
         dataset(later)
     assert Degradation.model_validate(way.degradation).blurs[0].kind == "random_trajectory"

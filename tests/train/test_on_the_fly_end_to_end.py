@@ -1,4 +1,6 @@
-"""Photos to a measured model with pairs made in training, stage by stage, and the chain of records behind it."""
+"""Photos to a measured model with pairs made in training, stage by stage, and the chain of records
+behind it.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_stage_and_the_chain_behind_the_model(root: Path) -> None:
-    made: dict[str, Any] = {stage.name: stages.run_stage(stage.name, "flying", root) for stage in stages.STAGES}
-    photoset, pairset, checkpoint, report = (made[name] for name in ("ingest", "synthesize", "train", "evaluate"))
+    made: dict[str, Any] = {
+        stage.name: stages.run_stage(stage.name, "flying", root) for stage in stages.STAGES
+    }
+    photoset, pairset, checkpoint, report = (
+        made[name] for name in ("ingest", "synthesize", "train", "evaluate")
+    )
     assert isinstance(photoset, PhotoSet)
     assert isinstance(pairset, PairSet)
     assert isinstance(checkpoint, Checkpoint)
@@ -66,6 +72,8 @@ def test_every_stage_and_the_chain_behind_the_model(root: Path) -> None:
     check_chain(recipe, photoset, pairset, checkpoint, report)
     kept = _records(photoset, pairset, checkpoint, report)
     assert kept[PairSet.SOURCES].is_file(), "lineage reads every table from the registry alone"
-    card = write_card("flying", recipe, photoset, pairset, checkpoint, report, Provenance(git_commit="0" * 40, dvc={}))
+    card = write_card(
+        "flying", recipe, photoset, pairset, checkpoint, report, Provenance(git_commit="0" * 40, dvc={})
+    )
     assert "on blurred/sharp pairs made of 4 photos, a new one for each crop, 80 crops seen" in card
     assert "the blur it was trained on: `gaussian`, `random_trajectory`, up to" in card

@@ -1,4 +1,6 @@
-"""Signs of ill health and divergence in a training: what is said, what is gone back to, and that nothing ill is kept."""
+"""Signs of ill health and divergence in a training: what is said, what is gone back to, and that
+nothing ill is kept.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,13 @@ def pairset(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
     return make_pairs(tmp_path_factory.mktemp("pairs"))
 
 
-RUNNING_AWAY = {**LEARNING, "generator_optimizer": {"lr": 1.0}, "loss_limit": 2.0, "phases": [content_phase("content", 40)], "log_every": 2}
+RUNNING_AWAY = {
+    **LEARNING,
+    "generator_optimizer": {"lr": 1.0},
+    "loss_limit": 2.0,
+    "phases": [content_phase("content", 40)],
+    "log_every": 2,
+}
 
 
 def test_divergence_is_rolled_back_with_a_lower_rate_as_often_as_allowed(pairset: PairSet) -> None:
@@ -42,26 +50,39 @@ def test_a_rolled_back_training_ends_well_from_its_last_healthy_state(pairset: P
     # A second process that goes on from the states ends where the first did.
     again.states = [state for state in memory.states if read_state(state)["progress"]["images_seen"] < 40]
     run(settings, pairset, again)
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(average_of(again.states[-1]), average_of(memory.states[-1]), strict=True))
+    assert all(
+        torch.equal(ours, theirs)
+        for ours, theirs in zip(average_of(again.states[-1]), average_of(memory.states[-1]), strict=True)
+    )
 
 
 def average_of(state: bytes) -> list[torch.Tensor]:
     return list(read_state(state)["step"]["average"].values())
 
 
-ADVERSARIAL = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1, "discriminator_optimizer": {"lr": 0.01}}
+ADVERSARIAL = {
+    "adversarial": {"kind": "cross_entropy"},
+    "discriminator_updates": 1,
+    "discriminator_optimizer": {"lr": 0.01},
+}
 
 
 def test_what_stays_beyond_its_limit_is_complained_of_once(pairset: PairSet) -> None:
     memory = Memory()
     run(config(**ADVERSARIAL, health={"gradient_norm": 1e-9, "readings": 2}), pairset, memory)
-    # No gradient is that small: the limit is crossed at images 4 and 8, so it is said at 8, and not again.
-    assert [words.split(" for ")[0].rpartition(" ")[0] for words in memory.warnings] == ["at image 8: gradient_norm"]
+    # No gradient is that small: the limit is crossed at images 4 and 8, so it is said at 8, and not
+    # again.
+    assert [words.split(" for ")[0].rpartition(" ")[0] for words in memory.warnings] == [
+        "at image 8: gradient_norm"
+    ]
 
 
 def test_a_sign_of_ill_health_may_roll_back_too(pairset: PairSet) -> None:
     memory = Memory()
-    settings = {"health": {"gradient_norm": 1e-9, "readings": 1}, "rollback": {"factor": 0.5, "most": 1, "on": ["gradient_norm"]}}
+    settings = {
+        "health": {"gradient_norm": 1e-9, "readings": 1},
+        "rollback": {"factor": 0.5, "most": 1, "on": ["gradient_norm"]},
+    }
     outcome = run(config(**ADVERSARIAL, **settings), pairset, memory)
     assert outcome.diverged is not None
     assert outcome.diverged.startswith("gradient_norm")
@@ -69,17 +90,30 @@ def test_a_sign_of_ill_health_may_roll_back_too(pairset: PairSet) -> None:
 
 
 def test_a_state_that_may_already_be_ill_is_not_gone_back_to(pairset: PairSet) -> None:
-    # No gradient is that small. Of the three readings in a row the first is at image 6: what is kept at 8, after one of them, would be ill.
+    # No gradient is that small. Of the three readings in a row the first is at image 6: what is
+    # kept at 8, after one of them, would be ill.
     memory = Memory()
-    settings = {"health": {"gradient_norm": 1e-9, "readings": 3}, "rollback": {"most": 1, "on": ["gradient_norm"]}, "log_every": 3}
+    settings = {
+        "health": {"gradient_norm": 1e-9, "readings": 3},
+        "rollback": {"most": 1, "on": ["gradient_norm"]},
+        "log_every": 3,
+    }
     outcome = run(config(**ADVERSARIAL, **settings), pairset, memory)
     assert outcome.diverged is not None
     assert memory.states == []
-    assert [words.split(" with ")[0].rpartition("; ")[2] for words in memory.warnings if "rollback" in words] == ["back to image 0"]
+    assert [
+        words.split(" with ")[0].rpartition("; ")[2] for words in memory.warnings if "rollback" in words
+    ] == ["back to image 0"]
 
 
 def test_an_untrained_net_is_no_sign_of_ill_health(pairset: PairSet) -> None:
-    memory, still = Memory(), {"generator_optimizer": {"lr": 1e-12}, "generator": {"kind": "resnet", "width": 4, "blocks": 1, "head": "direct"}}
+    memory, still = (
+        Memory(),
+        {
+            "generator_optimizer": {"lr": 1e-12},
+            "generator": {"kind": "resnet", "width": 4, "blocks": 1, "head": "direct"},
+        },
+    )
     run(config(**ADVERSARIAL, **still, health={"diversity": 0.9, "readings": 1}), pairset, memory)
     assert memory.values[0]["health/diversity"] < 0.9
     assert [words.split(":")[0] for words in memory.warnings if "diversity" in words] == ["at image 8"]
@@ -87,7 +121,11 @@ def test_an_untrained_net_is_no_sign_of_ill_health(pairset: PairSet) -> None:
 
 def test_not_a_number_is_rolled_back_out_of_every_state(pairset: PairSet) -> None:
     memory = Memory()
-    batched = {"generator": {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch"}, "history": {"size": 4}, "ema": 0.9}
+    batched = {
+        "generator": {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch"},
+        "history": {"size": 4},
+        "ema": 0.9,
+    }
     loop = Loop(config(**ADVERSARIAL, **batched, rollback={}), data_of(pairset), CPU, memory, memory, {})
     passes = iter(range(1000))
 

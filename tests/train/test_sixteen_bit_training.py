@@ -1,4 +1,6 @@
-"""Training with pairs of 16 bits a channel: crops keep every level, changes are those of 8 bits, and a training runs to its end."""
+"""Training with pairs of 16 bits a channel: crops keep every level, changes are those of 8 bits,
+and a training runs to its end.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def deepened(pairs: PairSet) -> PairSet:
     for row in pairs.pairs():
         for name in (row.input, row.target):
             write_png(pairs.folder / name, at_bits(read_rgb(pairs.folder / name), 16))
-        hashes = {f"{kind}_sha256": sha256_of_file(pairs.folder / name) for kind, name in (("input", row.input), ("target", row.target))}
+        hashes = {
+            f"{kind}_sha256": sha256_of_file(pairs.folder / name)
+            for kind, name in (("input", row.input), ("target", row.target))
+        }
         rows.append(row.model_copy(update=hashes))
     table = PairSet.write_table(pairs.folder, tuple(rows))
     return pairs.model_copy(update={"table_sha256": table}).save(pairs.folder)
@@ -39,7 +44,8 @@ def test_crops_of_sixteen_bits_are_those_of_eight(augment: dict[str, float], tmp
     for position in range(6):
         for coarse, fine in zip(*(each["generator", position] for each in sets), strict=True):
             assert (coarse.dtype, fine.dtype) == (torch.uint8, torch.float32)
-            # Enlarging rounds to levels, and there are more of them; where OpenCV has no IPP, as on ARM, it weighs 8 bits with 11.
+            # Enlarging rounds to levels, and there are more of them; where OpenCV has no IPP, as on
+            # ARM, it weighs 8 bits with 11.
             assert (fine - coarse).abs().max() <= (0.9 if "enlarge" in augment else 0)
 
 
@@ -50,7 +56,7 @@ def test_neighbouring_levels_stay_apart_on_their_way_into_the_net(tmp_path: Path
     levels[0, 0] = (0, 1, 65535)
     for name in (row.input, row.target):
         write_png(pairs.folder / name, levels)
-    (input, _) = PairDataset(pairs.folder, (row,), config(augment={"flip": 0}), 48)["generator", 0]
+    input, _ = PairDataset(pairs.folder, (row,), config(augment={"flip": 0}), 48)["generator", 0]
     seen = to_net(input, torch.device("cpu")).permute(1, 2, 0).numpy()
     assert len(np.unique(seen)) == len(np.unique(levels))
     assert np.abs(seen - (levels / 32767.5 - 1)).max() < 2e-7

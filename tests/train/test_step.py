@@ -27,14 +27,19 @@ def test_the_discriminator_rests_while_the_generator_steps() -> None:
     step = GanStep(config(phases=[content_phase("content", 2), config().phases[0].model_dump()]), CPU, {})
     before = copy_of(step.discriminators[0])
     step([a_batch()], step.config.phases[0], 0, 1.0)
-    assert all(torch.equal(old, new) for old, new in zip(before, step.discriminators[0].parameters(), strict=True))
+    assert all(
+        torch.equal(old, new) for old, new in zip(before, step.discriminators[0].parameters(), strict=True)
+    )
     assert all(parameter.requires_grad for parameter in step.discriminators[0].parameters())
 
 
 def test_the_generators_update_leaves_no_gradient_in_the_discriminator() -> None:
     step = GanStep(config(), CPU, {})
     step([a_batch(), a_batch()], step.config.phases[0], 0, 1.0)
-    kept = [None if parameter.grad is None else parameter.grad.clone() for parameter in step.discriminators[0].parameters()]
+    kept = [
+        None if parameter.grad is None else parameter.grad.clone()
+        for parameter in step.discriminators[0].parameters()
+    ]
     input, target = a_batch()
     step._update_generator(input, target, step._restored(input), adversarial_phase=True)
     for before, parameter in zip(kept, step.discriminators[0].parameters(), strict=True):
@@ -48,7 +53,9 @@ def test_an_adversarial_phase_moves_both_nets() -> None:
     generator, critic = copy_of(step.generator), copy_of(step.discriminators[0])
     for seen in (0, 2):  # the head begins at zero: it moves first, the layers before it in the next step
         step([a_batch(), a_batch()], step.config.phases[0], seen, 1.0)
-    assert not any(torch.equal(old, new) for old, new in zip(generator, step.generator.parameters(), strict=True))
+    assert not any(
+        torch.equal(old, new) for old, new in zip(generator, step.generator.parameters(), strict=True)
+    )
     assert not torch.equal(critic[0], next(step.discriminators[0].parameters()))
 
 
@@ -58,7 +65,12 @@ def test_the_average_lags_behind_and_a_high_decay_lags_more() -> None:
         step = GanStep(config(ema=decay), CPU, {})
         for seen in range(0, 12, 2):
             step([a_batch(), a_batch()], step.config.phases[0], seen, 1.0)
-        distances.append(sum((kept - now).abs().sum().item() for kept, now in zip(step.average.parameters(), step.generator.parameters(), strict=True)))
+        distances.append(
+            sum(
+                (kept - now).abs().sum().item()
+                for kept, now in zip(step.average.parameters(), step.generator.parameters(), strict=True)
+            )
+        )
     assert distances[0] > distances[1] > distances[2] == 0
 
 
@@ -78,7 +90,9 @@ def test_the_average_follows_faster_at_first() -> None:
     step = GanStep(config(ema=0.999), CPU, {})
     before = copy_of(step.average)
     step([a_batch(), a_batch()], step.config.phases[0], 0, 1.0)
-    for kept, old, present in zip(step.average.parameters(), before, step.generator.parameters(), strict=True):
+    for kept, old, present in zip(
+        step.average.parameters(), before, step.generator.parameters(), strict=True
+    ):
         torch.testing.assert_close(kept.detach(), 2 / 11 * old + 9 / 11 * present.detach())
 
 
@@ -90,22 +104,33 @@ def test_bfloat16_keeps_weights_and_losses_in_float32() -> None:
 
 
 def test_a_conditional_discriminator_sees_the_input_beside_the_photo() -> None:
-    step = GanStep(config(discriminators=[CRITIC | {"conditional": True}, CRITIC | {"shrink": 2, "weight": 0.4}]), CPU, {})
+    step = GanStep(
+        config(discriminators=[CRITIC | {"conditional": True}, CRITIC | {"shrink": 2, "weight": 0.4}]),
+        CPU,
+        {},
+    )
     terms = step([a_batch(), a_batch()], step.config.phases[0], 0, 1.0)
     assert next(step.discriminators[0].parameters()).shape[1] == 6
     assert {"discriminator_0/real", "discriminator_1/real", "generator/adversarial_1"} <= set(terms)
-    assert terms["generator/adversarial_1_weighted"].item() == pytest.approx(0.4 * 0.1 * terms["generator/adversarial_1"].item(), rel=1e-5)
+    assert terms["generator/adversarial_1_weighted"].item() == pytest.approx(
+        0.4 * 0.1 * terms["generator/adversarial_1"].item(), rel=1e-5
+    )
 
 
 def test_discriminators_learn_by_their_shares() -> None:
-    # Two of one architecture, judging alike at first: their losses are equal, their gradients in the sum are not.
+    # Two of one architecture, judging alike at first: their losses are equal, their gradients in
+    # the sum are not.
     twins = [CRITIC | {"weight": 0.6}, CRITIC | {"weight": 0.4}]
     step = GanStep(config(**LOGITS | {"discriminators": twins}), CPU, {})
     step.discriminators[1].load_state_dict(step.discriminators[0].state_dict())
     terms = step([a_batch()], step.config.phases[0], 0, 1e-9)
-    first, second = (terms[f"discriminator_{index}/real"] + terms[f"discriminator_{index}/restored"] for index in (0, 1))
+    first, second = (
+        terms[f"discriminator_{index}/real"] + terms[f"discriminator_{index}/restored"] for index in (0, 1)
+    )
     torch.testing.assert_close(terms["discriminator/total"], 0.6 * first + 0.4 * second)
-    torch.testing.assert_close(terms["discriminator_0/gradient_norm"], 1.5 * terms["discriminator_1/gradient_norm"])
+    torch.testing.assert_close(
+        terms["discriminator_0/gradient_norm"], 1.5 * terms["discriminator_1/gradient_norm"]
+    )
 
 
 def test_reused_photos_are_the_same_as_handing_them_in_three_times() -> None:
@@ -114,17 +139,24 @@ def test_reused_photos_are_the_same_as_handing_them_in_three_times() -> None:
     again([a_batch()], again.config.phases[0], 0, 1.0)
     fresh([a_batch()] * 3, fresh.config.phases[0], 0, 1.0)
     assert steps_of(again.discriminator_optimizer) == 3
-    for ours, theirs in zip(again.discriminators[0].parameters(), fresh.discriminators[0].parameters(), strict=True):
+    for ours, theirs in zip(
+        again.discriminators[0].parameters(), fresh.discriminators[0].parameters(), strict=True
+    ):
         torch.testing.assert_close(ours, theirs)
 
 
 def test_split_updates_are_one_adam_step_on_real_then_one_on_restored() -> None:
-    # Without normalisation: a bias in front of it has no gradient but rounding, and Adam walks on that.
-    step = GanStep(config(**LOGITS | {"split_updates": True, "discriminators": [CRITIC | {"norm": "none"}]}), CPU, {})
+    # Without normalisation: a bias in front of it has no gradient but rounding, and Adam walks on
+    # that.
+    step = GanStep(
+        config(**LOGITS | {"split_updates": True, "discriminators": [CRITIC | {"norm": "none"}]}), CPU, {}
+    )
     input, target = a_batch()
     critic = copy.deepcopy(step.discriminators[0])
     settings = step.config.discriminator_optimizer
-    by_hand = torch.optim.Adam(critic.parameters(), lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.epsilon)
+    by_hand = torch.optim.Adam(
+        critic.parameters(), lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.epsilon
+    )
     for photo, sign in ((target, -1), (step.generator(input).detach(), 1)):
         by_hand.zero_grad()
         torch.nn.functional.softplus(sign * critic(photo)).mean().backward()
@@ -138,7 +170,9 @@ def test_split_updates_are_one_adam_step_on_real_then_one_on_restored() -> None:
 def test_the_total_of_split_updates_is_that_of_both() -> None:
     step = GanStep(config(**LOGITS | {"split_updates": True}), CPU, {})
     terms = step([a_batch()], step.config.phases[0], 0, 1e-9)
-    torch.testing.assert_close(terms["discriminator/total"], terms["discriminator_0/real"] + terms["discriminator_0/restored"])
+    torch.testing.assert_close(
+        terms["discriminator/total"], terms["discriminator_0/real"] + terms["discriminator_0/restored"]
+    )
 
 
 def test_a_penalty_is_counted_once_in_split_updates() -> None:
@@ -171,36 +205,69 @@ def test_one_pass_of_the_generator_serves_both() -> None:
 
 def test_each_net_moves_at_its_own_rate() -> None:
     # Adam's first step is the learning rate itself wherever there is a gradient.
-    step = GanStep(config(**LOGITS, generator_optimizer={"lr": 0.001}, discriminator_optimizer={"lr": 0.004}), CPU, {})
+    step = GanStep(
+        config(**LOGITS, generator_optimizer={"lr": 0.001}, discriminator_optimizer={"lr": 0.004}), CPU, {}
+    )
     generator, critic = copy_of(step.generator), copy_of(step.discriminators[0])
     step([a_batch()], step.config.phases[0], 0, 0.5)
-    moved = max((old - new).abs().max().item() for old, new in zip(critic, step.discriminators[0].parameters(), strict=True))
-    head = max((old - new).abs().max().item() for old, new in zip(generator, step.generator.parameters(), strict=True))
+    moved = max(
+        (old - new).abs().max().item()
+        for old, new in zip(critic, step.discriminators[0].parameters(), strict=True)
+    )
+    head = max(
+        (old - new).abs().max().item()
+        for old, new in zip(generator, step.generator.parameters(), strict=True)
+    )
     assert moved == pytest.approx(0.002, rel=1e-2)
     assert head == pytest.approx(0.0005, rel=1e-2)
 
 
 def test_a_large_epsilon_shortens_adams_first_step() -> None:
-    step = GanStep(config(**LOGITS, generator_optimizer={"lr": 0.01, "epsilon": 1e6}, discriminator_optimizer={"lr": 0.01, "epsilon": 1e6}), CPU, {})
+    step = GanStep(
+        config(
+            **LOGITS,
+            generator_optimizer={"lr": 0.01, "epsilon": 1e6},
+            discriminator_optimizer={"lr": 0.01, "epsilon": 1e6},
+        ),
+        CPU,
+        {},
+    )
     before = [copy_of(net) for net in (step.generator, step.discriminators[0])]
     step([a_batch()], step.config.phases[0], 0, 1.0)
     for old, net in zip(before, (step.generator, step.discriminators[0]), strict=True):
-        assert max((was - now).abs().max().item() for was, now in zip(old, net.parameters(), strict=True)) < 1e-6
+        assert (
+            max((was - now).abs().max().item() for was, now in zip(old, net.parameters(), strict=True)) < 1e-6
+        )
 
 
 def test_half_the_discriminators_weight_halves_its_terms_and_not_the_generators() -> None:
-    whole, half = ({"adversarial": {"kind": "cross_entropy", "discriminator_weight": weight}, "discriminator_updates": 1} for weight in (1.0, 0.5))
+    whole, half = (
+        {"adversarial": {"kind": "cross_entropy", "discriminator_weight": weight}, "discriminator_updates": 1}
+        for weight in (1.0, 0.5)
+    )
     first, second = (GanStep(config(**settings), CPU, {}) for settings in (whole, half))
     ones, halves = (step([a_batch()], step.config.phases[0], 0, 1.0) for step in (first, second))
     torch.testing.assert_close(halves["discriminator_0/real"], ones["discriminator_0/real"] / 2)
     torch.testing.assert_close(halves["discriminator/total"], ones["discriminator/total"] / 2)
-    torch.testing.assert_close(halves["generator/adversarial_0"], ones["generator/adversarial_0"], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        halves["generator/adversarial_0"], ones["generator/adversarial_0"], rtol=1e-3, atol=1e-4
+    )
 
 
 def test_clipping_holds_every_weight_of_the_critic() -> None:
-    step = GanStep(config(adversarial={"kind": "wasserstein", "clip": 0.01}, discriminator_updates=1, discriminator_optimizer={"lr": 0.1}), CPU, {})
+    step = GanStep(
+        config(
+            adversarial={"kind": "wasserstein", "clip": 0.01},
+            discriminator_updates=1,
+            discriminator_optimizer={"lr": 0.1},
+        ),
+        CPU,
+        {},
+    )
     step([a_batch()], step.config.phases[0], 0, 1.0)
-    assert max(parameter.abs().max().item() for parameter in step.discriminators[0].parameters()) == pytest.approx(0.01)
+    assert max(
+        parameter.abs().max().item() for parameter in step.discriminators[0].parameters()
+    ) == pytest.approx(0.01)
 
 
 def test_a_phase_may_name_the_losses_that_count_in_it() -> None:

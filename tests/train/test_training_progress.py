@@ -1,4 +1,6 @@
-"""What is decided at validations: which generator is the best, and when a phase has waited long enough."""
+"""What is decided at validations: which generator is the best, and when a phase has waited long
+enough.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,13 @@ def told(progress: TrainingProgress, metric: str, *values: float) -> list[bool]:
 
 
 @pytest.mark.parametrize(("metric", "better"), [("psnr_rgb", 1), ("lpips_alex", -1)])
-def test_patience_counts_validations_without_a_better_value_whichever_way_the_metric_runs(metric: str, better: int) -> None:
+def test_patience_counts_validations_without_a_better_value_whichever_way_the_metric_runs(
+    metric: str, better: int
+) -> None:
     progress = progress_of(phases=[waiting("long", metric)])
-    assert told(progress, metric, *(10 + better * value for value in (0.0, 1.0, 0.9, 2.0, 1.5, 2.0))) == [False] * 5 + [True]
+    assert told(progress, metric, *(10 + better * value for value in (0.0, 1.0, 0.9, 2.0, 1.5, 2.0))) == [
+        False
+    ] * 5 + [True]
     assert progress.stopped_early == ["long"]
 
 
@@ -40,24 +46,41 @@ def test_a_phase_that_ran_its_whole_length_was_not_stopped(last: float) -> None:
 
 
 def test_an_improvement_below_the_least_does_not_count() -> None:
-    assert told(progress_of(phases=[waiting("long", least=0.5)]), "psnr_rgb", 10.0, 10.4, 10.5) == [False, False, True]
-    assert told(progress_of(phases=[waiting("long", least=0.5)]), "psnr_rgb", 10.0, 10.4, 10.6) == [False, False, False]
+    assert told(progress_of(phases=[waiting("long", least=0.5)]), "psnr_rgb", 10.0, 10.4, 10.5) == [
+        False,
+        False,
+        True,
+    ]
+    assert told(progress_of(phases=[waiting("long", least=0.5)]), "psnr_rgb", 10.0, 10.4, 10.6) == [
+        False,
+        False,
+        False,
+    ]
 
 
 def test_every_phase_waits_for_its_own_best() -> None:
     progress = progress_of(phases=[waiting("content"), waiting("joint")])
     assert told(progress, "psnr_rgb", 30.0, 29.0, 29.0) == [False, False, True]
     progress.next_phase()
-    assert told(progress, "psnr_rgb", 25.0, 26.0, 27.0) == [False, False, False], "the joint phase begins lower and gets better"
+    assert told(progress, "psnr_rgb", 25.0, 26.0, 27.0) == [
+        False,
+        False,
+        False,
+    ], "the joint phase begins lower and gets better"
 
 
 @pytest.mark.parametrize(("metric", "best"), [("psnr_rgb", 0.7), ("lpips_alex", 0.2)])
 def test_the_best_is_the_highest_or_the_lowest_as_the_metric_has_it(metric: str, best: float) -> None:
-    progress, net = progress_of(phases=[content_phase("long", 400)], keep_best=metric), nn.Linear(1, 1, bias=False)
+    progress, net = (
+        progress_of(phases=[content_phase("long", 400)], keep_best=metric),
+        nn.Linear(1, 1, bias=False),
+    )
     for value in (0.5, 0.7, 0.2, 0.4):
         nn.init.constant_(net.weight, value)
         progress.images_seen += 8
         progress.discriminator({f"validation/{metric}": value}, net)
     assert progress.best is not None
     assert progress.best["value"] == best
-    assert torch.equal(progress.best["weights"]["weight"], torch.full((1, 1), best)), "a copy, not what the net became"
+    assert torch.equal(progress.best["weights"]["weight"], torch.full((1, 1), best)), (
+        "a copy, not what the net became"
+    )

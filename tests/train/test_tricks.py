@@ -28,7 +28,9 @@ def test_every_update_draws_noise_of_its_own() -> None:
     seen = seen_by_the_discriminator(step)
     step([a_batch()] * 3, step.config.phases[0], 0, 1.0)
     assert len(seen) == 7
-    assert not any(torch.equal(seen[0], other) for other in (seen[2], seen[4])), "the same sharp photos in every update"
+    assert not any(torch.equal(seen[0], other) for other in (seen[2], seen[4])), (
+        "the same sharp photos in every update"
+    )
 
 
 def test_instance_noise_may_fall_on_restored_photos_too_also_in_the_generators_step() -> None:
@@ -42,7 +44,13 @@ def test_instance_noise_may_fall_on_restored_photos_too_also_in_the_generators_s
 
 
 def test_what_is_compared_with_is_noisy_too() -> None:
-    step = GanStep(config(adversarial={"kind": "relativistic_average"}, discriminator_updates=1, instance_noise={"std": 0.1}), CPU, {})
+    step = GanStep(
+        config(
+            adversarial={"kind": "relativistic_average"}, discriminator_updates=1, instance_noise={"std": 0.1}
+        ),
+        CPU,
+        {},
+    )
     seen = seen_by_the_discriminator(step)
     input, target = a_batch()
     step([(input, target)], step.config.phases[0], 0, 1.0)
@@ -68,7 +76,9 @@ def test_a_photo_that_left_the_pool_does_not_come_back() -> None:
     for turn in range(200):
         photo = torch.full((1, 3, 4, 4), float(turn))
         shown.append(pool.exchange(photo, photo, turn, 0)[1][0, 0, 0, 0].item())
-    assert max(map(shown.count, shown)) <= 2, "at first as it is, while the pool fills, and once more when another takes its place"
+    assert max(map(shown.count, shown)) <= 2, (
+        "at first as it is, while the pool fills, and once more when another takes its place"
+    )
     assert min(shown[100:]) > 50
 
 
@@ -78,7 +88,10 @@ def test_a_pool_goes_on_from_its_state_and_starts_anew_with_another_crop() -> No
         pool.exchange(torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4), turn, 0)
     resumed.load_state(pool.state(), torch.device("cpu"))
     photos = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(pool.exchange(*photos, 9, 0), resumed.exchange(*photos, 9, 0), strict=True))
+    assert all(
+        torch.equal(ours, theirs)
+        for ours, theirs in zip(pool.exchange(*photos, 9, 0), resumed.exchange(*photos, 9, 0), strict=True)
+    )
     larger = torch.rand(2, 3, 8, 8)
     assert torch.equal(pool.exchange(larger, larger, 10, 0)[1], larger)
 
@@ -98,7 +111,11 @@ def test_the_discriminator_learns_from_the_pool_and_the_generator_from_its_own_p
 
 
 def test_a_small_given_photo_stays_beside_its_enlargement_in_the_pool() -> None:
-    tricks = {"history": {"size": 2}, "discriminators": [CRITIC | {"conditional": True}], "generator": {"kind": "srresnet", "width": 4, "blocks": 1}}
+    tricks = {
+        "history": {"size": 2},
+        "discriminators": [CRITIC | {"conditional": True}],
+        "generator": {"kind": "srresnet", "width": 4, "blocks": 1},
+    }
     step = GanStep(config(**LOGITS | tricks), CPU, {})
     seen = seen_by_the_discriminator(step)
     made: list[Tensor] = []

@@ -1,4 +1,6 @@
-"""What a validation shows and counts: the given picture left, as many pairs as asked for, the averaged generator in the middle."""
+"""What a validation shows and counts: the given picture left, as many pairs as asked for, the
+averaged generator in the middle.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ ENLARGING = {"kind": "srresnet", "width": 4, "blocks": 1}
 
 
 @pytest.mark.parametrize(("task", "net"), [("restore", NET), ("translate", NET), ("enlarge", ENLARGING)])
-def test_a_sheet_shows_what_was_given_what_was_made_and_what_was_wanted(task: str, net: dict[str, object], tmp_path: Path) -> None:
+def test_a_sheet_shows_what_was_given_what_was_made_and_what_was_wanted(
+    task: str, net: dict[str, object], tmp_path: Path
+) -> None:
     # Of a translation whose baseline is one flat colour the input is shown all the same.
     data = Data.of(make_pairs(tmp_path, task=task))
     made = config(generator=net)

@@ -1,4 +1,6 @@
-"""Real Ray workers: two train what one trains, and a training killed with -9 goes on to the same weights."""
+"""Real Ray workers: two train what one trains, and a training killed with -9 goes on to the same
+weights.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,27 @@ def pairset(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
 
 
 def start(pairset: PairSet, place: Path, workers: int, *more: str) -> subprocess.Popen[str]:
-    # As many threads in one process as one Ray worker gets: the same sums in the same order. They sleep while they wait for each other:
-    # where something else is at work too, those that turn in circles meanwhile take four times as long.
+    # As many threads in one process as one Ray worker gets: the same sums in the same order. They
+    # sleep while they wait for each other: where something else is at work too, those that turn in
+    # circles meanwhile take four times as long.
     threads = {"OMP_NUM_THREADS": str(os.cpu_count()), "OMP_WAIT_POLICY": "passive"}
     environment = {**os.environ, "REFOCUS_HOME": str(place / "home"), "PYTHONWARNINGS": "ignore", **threads}
-    command = [sys.executable, str(Path(__file__).with_name("train_once.py")), str(pairset.folder), str(place / "out"), str(workers), *more]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("train_once.py")),
+        str(pairset.folder),
+        str(place / "out"),
+        str(workers),
+        *more,
+    ]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -62,7 +79,9 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
     """kill -9 for the process and everything it started."""
     tree = [*children_of(psutil.Process(process.pid)), psutil.Process(process.pid)]
     for victim in tree:
-        with suppress(psutil.NoSuchProcess):  # Ray's own processes end by themselves when one they need has gone
+        with suppress(
+            psutil.NoSuchProcess
+        ):  # Ray's own processes end by themselves when one they need has gone
             victim.kill()
     process.wait()
     assert ends(tree)
@@ -71,11 +90,15 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
 
 
 def wait_for_file(place: Path, pattern: str, process: subprocess.Popen[str]) -> None:
-    assert wait_for(lambda: bool(list((place / "home" / "training").glob(pattern))) or process.poll() is not None, 600), "it trains no more"
+    assert wait_for(
+        lambda: bool(list((place / "home" / "training").glob(pattern))) or process.poll() is not None, 600
+    ), "it trains no more"
     assert process.poll() is None, process.communicate()[0]
 
 
-def test_killed_with_9_and_run_again_gives_the_same_weights(pairset: PairSet, alone: Path, tmp_path: Path) -> None:
+def test_killed_with_9_and_run_again_gives_the_same_weights(
+    pairset: PairSet, alone: Path, tmp_path: Path
+) -> None:
     process = start(pairset, tmp_path, 1)
     wait_for_file(tmp_path, "*/checkpoint_*/state.pt", process)
     kill_tree(process)
@@ -86,7 +109,9 @@ def test_killed_with_9_and_run_again_gives_the_same_weights(pairset: PairSet, al
     assert Checkpoint.load(tmp_path / "out").verify().images_seen == 160
 
 
-def test_a_training_that_runs_away_on_a_worker_is_told_with_its_remedy(pairset: PairSet, tmp_path: Path) -> None:
+def test_a_training_that_runs_away_on_a_worker_is_told_with_its_remedy(
+    pairset: PairSet, tmp_path: Path
+) -> None:
     said, _ = (process := start(pairset, tmp_path, 1, "0.001")).communicate()
     assert process.returncode == 1
     last = said.strip().splitlines()[-1]
@@ -97,14 +122,17 @@ def test_a_training_that_runs_away_on_a_worker_is_told_with_its_remedy(pairset: 
 
 
 def test_two_workers_train_what_one_trains(pairset: PairSet, tmp_path: Path) -> None:
-    # Ten generator and twenty critic steps with the penalty. Much later, rounding alone parts two trainings, even on one and on two threads.
+    # Ten generator and twenty critic steps with the penalty. Much later, rounding alone parts two
+    # trainings, even on one and on two threads.
     one, two = (tmp_path / name for name in ("one", "two"))
     for place, workers in ((one, 0), (two, 2)):
         finish(start(pairset, place, workers, "1e6", "40"))
     for name, value in weights(one).items():
         torch.testing.assert_close(weights(two)[name], value, atol=2e-6, rtol=1e-4)
     start_weights = ResNet(width=4, blocks=1, norm=Batch(), bias=False).build(5).state_dict()
-    assert any((value - start_weights[name]).abs().max() > 1e-4 for name, value in weights(one).items()), "they were to learn something"
+    assert any((value - start_weights[name]).abs().max() > 1e-4 for name, value in weights(one).items()), (
+        "they were to learn something"
+    )
 
 
 def test_running_again_after_the_end_takes_what_is_there(pairset: PairSet, alone: Path) -> None:
@@ -118,14 +146,19 @@ def test_running_again_after_the_end_takes_what_is_there(pairset: PairSet, alone
 def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_path: Path) -> None:
     # Inside the test, so that it travels whole: the workers do not know this file.
     def penalty_of_a_linear_critic(settings: dict[str, float]) -> dict[str, float]:
-        """What each worker runs: the penalty of D(x) = w·x with |w| = 3 on its own photos, averaged over the workers."""
+        """What each worker runs: the penalty of D(x) = w·x with |w| = 3 on its own photos, averaged
+        over the workers.
+        """
         world = World.of_process_group(torch.device("cpu"))
         source = torch.Generator().manual_seed(world.rank)
         direction = torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(9))
         weights = (settings["length"] * direction / direction.norm()).requires_grad_()
         real, restored = torch.randn(2, 2, 3, 5, 5, generator=source).unbind()
         penalty = WGANGP(penalty_weight=10).penalty(
-            lambda photo: (photo * weights).sum((1, 2, 3), keepdim=True), real, restored, torch.rand(2, generator=source)
+            lambda photo: (photo * weights).sum((1, 2, 3), keepdim=True),
+            real,
+            restored,
+            torch.rand(2, generator=source),
         )
         assert penalty is not None
         penalty.backward()
@@ -137,5 +170,14 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
 
     # λ (|w| - 1)² = 10 · 4 = 40, and its slope along w is 2 λ (|w| - 1) = 40.
     with Progress("penalty", 1) as bar:
-        found, _ = run_on_workers(penalty_of_a_linear_critic, {"length": 3.0}, name="penalty", storage=str(tmp_path), workers=2, gpu=False, retries=0, bar=bar)
+        found, _ = run_on_workers(
+            penalty_of_a_linear_critic,
+            {"length": 3.0},
+            name="penalty",
+            storage=str(tmp_path),
+            workers=2,
+            gpu=False,
+            retries=0,
+            bar=bar,
+        )
     assert found == pytest.approx({"penalty": 40.0, "slope": 40.0}, rel=1e-4)

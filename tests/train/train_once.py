@@ -1,4 +1,6 @@
-"""Run stage train on a small pair set, as a process of its own that a test can kill: python train_once.py PAIRS OUT WORKERS [LOSS_LIMIT [IMAGES]]."""
+"""Run stage train on a small pair set, as a process of its own that a test can kill: python
+train_once.py PAIRS OUT WORKERS [LOSS_LIMIT [IMAGES]].
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,33 @@ from components.train.run import run
 
 
 def settings(workers: int, loss_limit: float, images: int = 160) -> TrainConfig:
-    """A critic with its penalty, batch statistics, a pool, noise, dropout, averaging and a schedule: everything that could come apart on several workers."""
+    """A critic with its penalty, batch statistics, a pool, noise, dropout, averaging and a
+    schedule: everything that could come apart on several workers.
+    """
     return TrainConfig.model_validate(
         {
             "seed": 5,
-            # Without biases in front of the normalisation: their gradient is rounding alone, and Adam walks on it.
-            "generator": {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch", "dropout": 0.5, "bias": False},
-            "discriminators": [{"kind": "patchgan", "layers": 1, "width": 4, "bias": "ends", "conditional": True}],
+            # Without biases in front of the normalisation: their gradient is rounding alone, and
+            # Adam walks on it.
+            "generator": {
+                "kind": "resnet",
+                "width": 4,
+                "blocks": 1,
+                "norm": "batch",
+                "dropout": 0.5,
+                "bias": False,
+            },
+            "discriminators": [
+                {"kind": "patchgan", "layers": 1, "width": 4, "bias": "ends", "conditional": True}
+            ],
             "adversarial": {"kind": "wgan_gp", "weight": 0.1},
             "discriminator_updates": 2,
             "instance_noise": {"std": 0.1, "restored": True},
             "history": {"size": 6},
             "content": [{"kind": "l1"}],
-            "phases": [{"name": "joint", "images": images, "crop_px": 32, "batch": 4, "schedule": {"kind": "linear"}}],
+            "phases": [
+                {"name": "joint", "images": images, "crop_px": 32, "batch": 4, "schedule": {"kind": "linear"}}
+            ],
             "validate_every": 40,
             "log_every": 5,
             "workers": workers,

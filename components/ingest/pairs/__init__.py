@@ -1,4 +1,6 @@
-"""Real pairs: sets whose blurred pictures are given (two cameras, a published set) or made of the frames of a video. Blurred and sharp come in together."""
+"""Real pairs: sets whose blurred pictures are given (two cameras, a published set) or made of the
+frames of a video. Blurred and sharp come in together.
+"""
 
 from __future__ import annotations
 
@@ -10,4 +12,6 @@ from components.ingest.pairs.frame_average import FrameAverage
 from components.ingest.pairs.published import GoPro, Hide, Koehler, RealBlur, Reds
 from components.ingest.pairs.two_folders import TwoFolders
 
-Pairs = Annotated[TwoFolders | GoPro | RealBlur | Hide | Koehler | Reds | FrameAverage, Field(discriminator="kind")]
+Pairs = Annotated[
+    TwoFolders | GoPro | RealBlur | Hide | Koehler | Reds | FrameAverage, Field(discriminator="kind")
+]

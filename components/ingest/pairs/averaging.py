@@ -1,4 +1,6 @@
-"""Averages of frames: from stored values to light, the mean, and back; with frames between, and how far things moved."""
+"""Averages of frames: from stored values to light, the mean, and back; with frames between, and how
+far things moved.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 Doubles = npt.NDArray[np.float64]
 
-STEPS = 65535  # of the table from light to levels, even in the root of light: dark levels are as exact as bright ones
+# of the table from light to levels, even in the root of light: dark levels are as exact as bright
+# ones
+STEPS = 65535
 FLOW_SIDE_PX = 320  # long side of what motion is measured on
 
 
@@ -42,8 +46,9 @@ def averaged(frames: Sequence[Pixels], response: Response, interpolate: int = 0)
 def motion_px(frames: Sequence[Pixels]) -> float:
     """How far things spread over the exposure: a point's RMS distance from its mean place in px.
 
-    The mean over the photo, weighted by its gradients: where nothing is to be seen, nothing is blurred, and flow is a guess.
-    An estimate from dense optical flow (Kroeger et al. 2016, DIS) between successive frames, shrunk to FLOW_SIDE_PX.
+    The mean over the photo, weighted by its gradients: where nothing is to be seen, nothing is
+    blurred, and flow is a guess. An estimate from dense optical flow (Kroeger et al. 2016, DIS)
+    between successive frames, shrunk to FLOW_SIDE_PX.
     """
     height, width = frames[0].shape[:2]
     shrunk = min(1.0, FLOW_SIDE_PX / max(height, width))
@@ -60,17 +65,24 @@ def motion_px(frames: Sequence[Pixels]) -> float:
 
 
 def between(before: Floats, after: Floats, there: Floats, back: Floats, time: float) -> Floats:
-    """A frame at `time` (0 to 1) between two, both warped towards it along their optical flow and blended.
+    """A frame at `time` (0 to 1) between two, both warped towards it along their optical flow and
+    blended.
 
-    before, after: (H, W, 3) float32; there, back: (H, W, 2) px, the flow from `before` to `after` and the other way.
-    Flow at the time between is made of the two as by Jiang et al. 2018 ("Super SloMo", eq. 4), without their network:
-    what is hidden in one of the frames leaves a ghost.
+    before, after: (H, W, 3) float32; there, back: (H, W, 2) px, the flow from `before` to `after`
+    and the other way. Flow at the time between is made of the two as by Jiang et al. 2018 ("Super
+    SloMo", eq. 4), without their network: what is hidden in one of the frames leaves a ghost.
     """
     to_before = time * time * back - (1 - time) * time * there
     to_after = (1 - time) ** 2 * there - time * (1 - time) * back
     rows, columns = np.indices(before.shape[:2], np.float32)
     seen = [
-        cv2.remap(frame, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        cv2.remap(
+            frame,
+            columns + flow[..., 0],
+            rows + flow[..., 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
         for frame, flow in ((before, to_before), (after, to_after))
     ]
     return np.asarray(cv2.addWeighted(seen[0], 1 - time, seen[1], time, 0), dtype=np.float32)
@@ -83,7 +95,10 @@ def _with_frames_between(frames: Sequence[Pixels], response: Response, interpola
     for number, frame in enumerate(frames):
         light = _light(frame, response)
         if last is not None and interpolate:
-            greys, start = (_grey(frames[number - 1]), _grey(frame)), np.zeros((*frame.shape[:2], 2), np.float32)
+            greys, start = (
+                (_grey(frames[number - 1]), _grey(frame)),
+                np.zeros((*frame.shape[:2], 2), np.float32),
+            )
             there, back = flow.calc(*greys, start.copy()), flow.calc(*greys[::-1], start.copy())
             for place in range(1, interpolate + 1):
                 yield between(last, light, there, back, place / (interpolate + 1))
@@ -119,12 +134,18 @@ def _curves(response: Response) -> tuple[Callable[[Floats], Floats], Callable[[F
     """From stored values in [0, 1] to light, and back."""
     if response == "linear":
         return _unchanged, _unchanged
-    return (srgb_to_linear, linear_to_srgb) if response == "srgb" else (partial(_power, 2.2), partial(_power, 1 / 2.2))
+    return (
+        (srgb_to_linear, linear_to_srgb)
+        if response == "srgb"
+        else (partial(_power, 2.2), partial(_power, 1 / 2.2))
+    )
 
 
 @cache
 def _light_table(response: Response, highest: int) -> Floats:
-    table = _curves(response)[0](to_float(np.arange(highest + 1, dtype=np.uint8 if highest == 255 else np.uint16)))
+    table = _curves(response)[0](
+        to_float(np.arange(highest + 1, dtype=np.uint8 if highest == 255 else np.uint16))
+    )
     table.setflags(write=False)
     return table
 

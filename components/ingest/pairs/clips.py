@@ -1,7 +1,9 @@
-"""Videos and folders of frames at the source, and the pairs that are made of them at ingest, since they come from the world.
+"""Videos and folders of frames at the source, and the pairs that are made of them at ingest, since
+they come from the world.
 
-What was made of a clip is noted in the state folder, bound to its bytes, the settings and the code: an interrupted run goes on where it stopped, and
-a run on the same clips makes nothing again. Memory holds the frames of one group.
+What was made of a clip is noted in the state folder, bound to its bytes, the settings and the code:
+an interrupted run goes on where it stopped, and a run on the same clips makes nothing again. Memory
+holds the frames of one group.
 """
 
 from __future__ import annotations
@@ -29,7 +31,24 @@ from components.ingest.pairs.layout import Layout, Named
 from components.ingest.source import Found, extension_of
 from components.services import storage
 
-VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp"})
+VIDEOS = frozenset(
+    {
+        ".mp4",
+        ".mov",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".m4v",
+        ".mpg",
+        ".mpeg",
+        ".mts",
+        ".m2ts",
+        ".wmv",
+        ".flv",
+        ".ogv",
+        ".3gp",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -52,11 +71,18 @@ def clips_of(found: Sequence[Found]) -> list[Clip]:
         if extension_of(file.name) in frames.FRAME_SUFFIXES:
             folders.setdefault(str(PurePosixPath(file.name).parent), []).append(file)
     videos = [Clip(file.name, (file,)) for file in found if extension_of(file.name) in VIDEOS]
-    return sorted([*videos, *(Clip(folder, tuple(files)) for folder, files in folders.items())], key=lambda clip: clip.name)
+    return sorted(
+        [*videos, *(Clip(folder, tuple(files)) for folder, files in folders.items())],
+        key=lambda clip: clip.name,
+    )
 
 
-def from_clips(clips: Sequence[Clip], settings: FrameAverage, out: Path, desk: Desk) -> tuple[list[Taken], Reasons]:
-    """Make the pairs of every clip and take them in; (name, reason) of the clips and groups that cannot be used."""
+def from_clips(
+    clips: Sequence[Clip], settings: FrameAverage, out: Path, desk: Desk
+) -> tuple[list[Taken], Reasons]:
+    """Make the pairs of every clip and take them in; (name, reason) of the clips and groups that
+    cannot be used.
+    """
     taken: list[Taken] = []
     reasons: Reasons = []
     with Progress("ingest", len(clips), unit="clips") as bar:
@@ -77,7 +103,11 @@ def from_clips(clips: Sequence[Clip], settings: FrameAverage, out: Path, desk: D
 def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[Named, Found, Found, Made]]:
     """The pairs of a clip: those an earlier run made and that still lie there, then new ones."""
     with _readable(clip) as source:
-        digest = sha256_of_file(source) if isinstance(source, Path) else digest_of([sha256_of_bytes(file.read()) for file in clip.files])
+        digest = (
+            sha256_of_file(source)
+            if isinstance(source, Path)
+            else digest_of([sha256_of_bytes(file.read()) for file in clip.files])
+        )
         journal = Journal(digest, settings)
         count = 0
         for row in journal.rows:
@@ -91,13 +121,20 @@ def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[N
         journal.keep(count)
         for group in frame_groups(source, settings, first_group=count, called=clip.name):
             blurred, middle = png_bytes(group.input), png_bytes(group.target)
-            row = {"input": sha256_of_bytes(blurred), "target": sha256_of_bytes(middle), "drawn": group.drawn, "severity_px": round(group.severity_px, 2)}
+            row = {
+                "input": sha256_of_bytes(blurred),
+                "target": sha256_of_bytes(middle),
+                "drawn": group.drawn,
+                "severity_px": round(group.severity_px, 2),
+            }
             yield _pair(clip, settings, digest, row, blurred, middle)
             journal.add(row)
         journal.add({"end": True})
 
 
-def _pair(clip: Clip, settings: FrameAverage, digest: str, row: dict[str, Any], blurred: bytes, sharp: bytes) -> tuple[Named, Found, Found, Made]:
+def _pair(
+    clip: Clip, settings: FrameAverage, digest: str, row: dict[str, Any], blurred: bytes, sharp: bytes
+) -> tuple[Named, Found, Found, Made]:
     drawn, top = row["drawn"], PurePosixPath(clip.name).parts[0]
     middle, first = drawn["middle_frame"], drawn["first_frame"]
     last = first + (drawn["frames"] - 1) * drawn["stride"]
@@ -105,7 +142,12 @@ def _pair(clip: Clip, settings: FrameAverage, digest: str, row: dict[str, Any], 
     target = Found(f"{clip.name}/{middle:06d}.png", len(sharp), lambda: sharp)
     split = next((split for split in SPLITS if split == top != clip.name), None)
     named = Named(input.name, (target.name,), clip.name, split, settings.variant)
-    return named, input, target, Made(row["severity_px"], {**drawn, "clip_sha256": digest}, f"frame {middle} of {clip.name}")
+    return (
+        named,
+        input,
+        target,
+        Made(row["severity_px"], {**drawn, "clip_sha256": digest}, f"frame {middle} of {clip.name}"),
+    )
 
 
 @contextmanager
@@ -124,10 +166,14 @@ def _readable(clip: Clip) -> Iterator[Path | tuple[Found, ...]]:
 
 
 class Journal:
-    """What was made of one clip: a JSON line a group, written as they are made, and a last one when the clip is at its end."""
+    """What was made of one clip: a JSON line a group, written as they are made, and a last one when
+    the clip is at its end.
+    """
 
     def __init__(self, clip_sha256: str, settings: FrameAverage) -> None:
-        code = code_digest(*(Path(str(module.__file__)) for module in (averaging, frame_average, frames, images)))
+        code = code_digest(
+            *(Path(str(module.__file__)) for module in (averaging, frame_average, frames, images))
+        )
         # The limits of an import change nothing about what is made.
         own = settings.model_dump(mode="json", exclude=set(Layout.model_fields))
         self._path = state_folder() / "ingest" / f"clip-{digest_of([clip_sha256, own, code])[:24]}.jsonl"

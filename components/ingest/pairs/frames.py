@@ -30,18 +30,25 @@ class Frame(Protocol):
         ...
 
 
-def frames_of(source: Path | Sequence[Frame], *, first: int = 0, called: str | None = None) -> Iterator[Pixels]:
-    """Every frame from number `first` on: (H, W, 3) RGB, uint8 (uint16 where a folder's pictures have 16 bits).
+def frames_of(
+    source: Path | Sequence[Frame], *, first: int = 0, called: str | None = None
+) -> Iterator[Pixels]:
+    """Every frame from number `first` on: (H, W, 3) RGB, uint8 (uint16 where a folder's pictures
+    have 16 bits).
 
-    source: a video that FFmpeg reads (through OpenCV, which brings it along), a folder of pictures, or pictures.
+    source: a video that FFmpeg reads (through OpenCV, which brings it along), a folder of pictures,
+    or pictures.
     called: what messages call the source.
-    Raises PhotoError when there is no such source, it is neither, or a frame has another size than those before it.
+    Raises PhotoError when there is no such source, it is neither, or a frame has another size than
+    those before it.
     """
     name = called or str(source)
     if not isinstance(source, Path):
         frames = _pictures(source, first, name)
     elif source.is_dir():
-        frames = _pictures([_File(file) for file in source.iterdir() if file.suffix.lower() in FRAME_SUFFIXES], first, name)
+        frames = _pictures(
+            [_File(file) for file in source.iterdir() if file.suffix.lower() in FRAME_SUFFIXES], first, name
+        )
     elif source.is_file():
         frames = _video(source, first, name)
     else:
@@ -49,7 +56,10 @@ def frames_of(source: Path | Sequence[Frame], *, first: int = 0, called: str | N
     size: tuple[int, ...] | None = None
     for number, frame in enumerate(frames, first):
         if size is not None and frame.shape != size:
-            raise PhotoError(f"frame {number} of {name} is {frame.shape[1]} × {frame.shape[0]} px, those before it {size[1]} × {size[0]}; give one size")
+            raise PhotoError(
+                f"frame {number} of {name} is {frame.shape[1]} × {frame.shape[0]} px, those before it"
+                f" {size[1]} × {size[0]}; give one size"
+            )
         size = frame.shape
         yield frame
 
@@ -60,7 +70,11 @@ def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
     >>> sorted(["f10.png", "f9.png", "f1.png"], key=natural_order)
     ['f1.png', 'f9.png', 'f10.png']
     """
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name, flags=re.ASCII) if part)
+    return tuple(
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.split(r"(\d+)", name, flags=re.ASCII)
+        if part
+    )
 
 
 @dataclass(frozen=True)
@@ -80,12 +94,16 @@ class _File:
 
 def _pictures(frames: Sequence[Frame], first: int, called: str) -> Iterator[Pixels]:
     if not frames:
-        raise PhotoError(f"{called} holds no frames: none of its files ends in {', '.join(sorted(FRAME_SUFFIXES))}")
+        raise PhotoError(
+            f"{called} holds no frames: none of its files ends in {', '.join(sorted(FRAME_SUFFIXES))}"
+        )
     for frame in sorted(frames, key=lambda frame: natural_order(frame.name))[first:]:
         try:
             yield decode(frame.read()).pixels
         except PhotoError as error:
-            raise PhotoError(f"frame {frame.name} cannot be read: {error}; take it out or replace it") from error
+            raise PhotoError(
+                f"frame {frame.name} cannot be read: {error}; take it out or replace it"
+            ) from error
 
 
 def _video(file: Path, first: int, called: str) -> Iterator[Pixels]:

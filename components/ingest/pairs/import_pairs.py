@@ -1,4 +1,6 @@
-"""Take pairs in, one at a time: read both pictures, check that they are whole, of one size, alike and in place, and keep their bytes."""
+"""Take pairs in, one at a time: read both pictures, check that they are whole, of one size, alike
+and in place, and keep their bytes.
+"""
 
 from __future__ import annotations
 
@@ -77,21 +79,34 @@ class Opened:
 
 @dataclass
 class Desk:
-    """Where pairs are examined: the settings, where bytes are kept, and what earlier runs found out."""
+    """Where pairs are examined: the settings, where bytes are kept, and what earlier runs found
+    out.
+    """
 
     config: IngestConfig
     layout: Layout
     originals: Originals
     known: Known = field(default_factory=Known)
-    measured: Remembered = field(default_factory=lambda: Remembered("compared", FIGURES, *(Path(str(module.__file__)) for module in (images, compare))))
+    measured: Remembered = field(
+        default_factory=lambda: Remembered(
+            "compared", FIGURES, *(Path(str(module.__file__)) for module in (images, compare))
+        )
+    )
 
-    def examine(self, named: Named, input: Found, targets: Sequence[Found], made: Made | None = None) -> Taken:
-        """Examine a pair and keep its bytes. Raises PhotoError, "kind: reason", when it cannot be used."""
+    def examine(
+        self, named: Named, input: Found, targets: Sequence[Found], made: Made | None = None
+    ) -> Taken:
+        """Examine a pair and keep its bytes. Raises PhotoError, "kind: reason", when it cannot be
+        used.
+        """
         one, facts = self._opened(input)
         with _of_the_target(targets[0].name):
             other, clear = self._opened(targets[0] if len(targets) == 1 else self._nearest(one, targets))
         if (facts.width, facts.height) != (clear.width, clear.height):
-            raise PhotoError(f"sizes: {facts.width} × {facts.height} px, its sharp picture {other.found.name} {clear.width} × {clear.height}")
+            raise PhotoError(
+                f"sizes: {facts.width} × {facts.height} px, its sharp picture {other.found.name}"
+                f" {clear.width} × {clear.height}"
+            )
         found = self._compared(one, other)
         moved = self._refuse_far(found, other.found.name, clear)
         target, kept = self._kept(other, clear), self._kept(one, facts)
@@ -133,7 +148,9 @@ class Desk:
         return opened, facts
 
     def _nearest(self, input: Opened, targets: Sequence[Found]) -> Found:
-        """The sharp picture with the smallest squared difference from the blurred one, the first of equals."""
+        """The sharp picture with the smallest squared difference from the blurred one, the first of
+        equals.
+        """
         wanted = to_float(input.picture.pixels)
 
         def distance(found: Found) -> float:
@@ -147,7 +164,14 @@ class Desk:
         if figures is not None:
             x, y, likeness, severity = (float(figure) for figure in figures)
             return Comparison((x, y), likeness, severity)
-        depth = [opened.picture.pixels if opened.picture.bits == 8 else images.to_uint8(to_float(opened.picture.pixels)) for opened in (input, target)]
+        depth = [
+            (
+                opened.picture.pixels
+                if opened.picture.bits == 8
+                else images.to_uint8(to_float(opened.picture.pixels))
+            )
+            for opened in (input, target)
+        ]
         found = compared(*depth)
         self.measured.add(input.id + target.id, *found.shift_px, found.likeness, found.severity_px)
         return found
@@ -156,19 +180,23 @@ class Desk:
         """Refuse pictures that do not belong together; gives the whole pixels to be taken back."""
         if found.likeness < self.layout.min_likeness:
             raise PhotoError(
-                f"not alike: correlation {found.likeness:.2f} with its sharp picture {target}, ingest.pairs.min_likeness is {self.layout.min_likeness:g};"
-                " is it another picture?"
+                f"not alike: correlation {found.likeness:.2f} with its sharp picture {target},"
+                f" ingest.pairs.min_likeness is {self.layout.min_likeness:g}; is it another picture?"
             )
         x, y = found.shift_px
         if self.layout.max_shift_px is not None and math.hypot(x, y) > self.layout.max_shift_px:
             raise PhotoError(
-                f"shifted: {math.hypot(x, y):.2f} px ({x:+.2f} to the right, {y:+.2f} down) against {target}, ingest.pairs.max_shift_px is"
-                f" {self.layout.max_shift_px:g}; raise it, and set ingest.pairs.align to shift to cut both into place"
+                f"shifted: {math.hypot(x, y):.2f} px ({x:+.2f} to the right, {y:+.2f} down) against {target},"
+                f" ingest.pairs.max_shift_px is {self.layout.max_shift_px:g}; raise it, and set"
+                " ingest.pairs.align to shift to cut both into place"
             )
         moved = (round(x), round(y)) if self.layout.align == "shift" else (0, 0)
         left = (facts.width - abs(moved[0]), facts.height - abs(moved[1]))
         if min(left) < self.config.min_px:
-            raise PhotoError(f"too small: {left[0]} × {left[1]} px once cut into place, the shorter side must have ingest.min_px = {self.config.min_px}")
+            raise PhotoError(
+                f"too small: {left[0]} × {left[1]} px once cut into place, the shorter side must have"
+                f" ingest.min_px = {self.config.min_px}"
+            )
         return moved
 
     def _kept(self, opened: Opened, facts: Facts) -> Side:
@@ -176,8 +204,12 @@ class Desk:
         return Side(opened.id, opened.found.name, file, len(opened.data), facts)
 
 
-def from_files(listing: Listing, files: Mapping[str, Found], desk: Desk, pairs: Iterable[Named]) -> tuple[list[Taken], Reasons]:
-    """Take in every pair of a listing: those that can be used, and (name of the blurred picture, reason) for the others."""
+def from_files(
+    listing: Listing, files: Mapping[str, Found], desk: Desk, pairs: Iterable[Named]
+) -> tuple[list[Taken], Reasons]:
+    """Take in every pair of a listing: those that can be used, and (name of the blurred picture,
+    reason) for the others.
+    """
     taken: list[Taken] = []
     reasons: Reasons = list(listing.alone)
     for named in pairs:

@@ -1,7 +1,7 @@
 """What a set of real pairs is to the import: how it lies on disk, and how exact a pair must be.
 
-A kind is a class with `kind`, `LIES` (its layout in words) and `listing` (from the names at the source to pairs of names). To add one,
-write the class and add its name to `Pairs` in `__init__.py`.
+A kind is a class with `kind`, `LIES` (its layout in words) and `listing` (from the names at the
+source to pairs of names). To add one, write the class and add its name to `Pairs` in `__init__.py`.
 """
 
 from __future__ import annotations
@@ -47,25 +47,50 @@ class Layout(Part):
     OWN_SPLITS: ClassVar[bool] = False
     LIES: ClassVar[str]
     kind: str
-    max_shift_px: float | None = Field(2.0, ge=0, le=64, description="a pair whose pictures lie farther apart is left out; null: it is only recorded")
-    min_likeness: float = Field(0.6, ge=0, le=1, description="a pair whose pictures correlate less, smoothed and laid on each other, is left out")
-    align: Literal["none", "shift"] = Field("none", description="shift: cut both pictures so that they lie on each other to the nearest whole pixel")
+    max_shift_px: float | None = Field(
+        2.0,
+        ge=0,
+        le=64,
+        description="a pair whose pictures lie farther apart is left out; null: it is only recorded",
+    )
+    min_likeness: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="a pair whose pictures correlate less, smoothed and laid on each other, is left out",
+    )
+    align: Literal["none", "shift"] = Field(
+        "none",
+        description="shift: cut both pictures so that they lie on each other to the nearest whole pixel",
+    )
 
 
 class PublishedLayout(Layout):
-    """A published set with a test split of its own, which stays whole; val is taken out of its train split."""
+    """A published set with a test split of its own, which stays whole; val is taken out of its
+    train split.
+    """
 
     OWN_SPLITS: ClassVar[bool] = True
-    val: float = Field(0.1, ge=0, lt=1, description="share of the training scenes that becomes val, whole scenes, by the hash of their names")
+    val: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of the training scenes that becomes val, whole scenes, by the hash of their names",
+    )
     leakage: Literal["refuse", "leave_out"] = Field(
-        "refuse", description="when a picture, a near duplicate of one or a scene stands in train and test: refuse the set, or leave it out of train"
+        "refuse",
+        description=(
+            "when a picture, a near duplicate of one or a scene stands in train and test: refuse the set, or"
+            " leave it out of train"
+        ),
     )
 
 
 def joined(
     input: Iterable[tuple[Key, str]], target: Iterable[tuple[Key, str]], *, several: bool = False
 ) -> tuple[list[tuple[Key, str, str]], list[tuple[str, str]]]:
-    """Blurred and sharp names by what they have in common: (key, blurred, sharp) in the order of names, and (name, reason) of those left alone.
+    """Blurred and sharp names by what they have in common: (key, blurred, sharp) in the order of
+    names, and (name, reason) of those left alone.
 
     several: more than one blurred picture may go with a sharp one.
     """
@@ -81,12 +106,19 @@ def joined(
             alone += [(name, f"ambiguous: {' and '.join(names)} both go with {others[0]}") for name in names]
         else:
             pairs += [(key, name, others[0]) for name in names]
-    alone += [(name, "unmatched: no blurred picture goes with it") for key, names in targets.items() if key not in blurs for name in names]
+    alone += [
+        (name, "unmatched: no blurred picture goes with it")
+        for key, names in targets.items()
+        if key not in blurs
+        for name in names
+    ]
     return sorted(pairs, key=lambda pair: pair[1]), sorted(alone)
 
 
 def fitting(pattern: str, names: Sequence[str]) -> Iterator[tuple[re.Match[str], str]]:
-    """The names that a pattern fits from some folder on to their end; the folders above are the match's group `top`."""
+    """The names that a pattern fits from some folder on to their end; the folders above are the
+    match's group `top`.
+    """
     compiled = re.compile(rf"(?P<top>(?:.*/)?){pattern}", re.IGNORECASE)
     for name in names:
         if found := compiled.fullmatch(name):

@@ -1,9 +1,10 @@
 """Which split each pair goes to, a scene always whole; and what would leak from test into train.
 
-A set with splits of its own keeps them: its test split stays whole and val is taken out of train, scene by scene. What stands on both sides is then
-refused with its names, since a score on such a test split means nothing; with leakage leave_out it is taken out of train instead, so that
-the test split can still be compared with what others report.
-Otherwise content decides, and nobody asked for the leak: train wins and the others are left out with their reasons, as with photos.
+A set with splits of its own keeps them: its test split stays whole and val is taken out of train,
+scene by scene. What stands on both sides is then refused with its names, since a score on such a
+test split means nothing; with leakage leave_out it is taken out of train instead, so that the test
+split can still be compared with what others report. Otherwise content decides, and nobody asked for
+the leak: train wins and the others are left out with their reasons, as with photos.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Settled:
-    """The pairs that stay with their splits, near-duplicate groups by photo id, and what is left out."""
+    """The pairs that stay with their splits, near-duplicate groups by photo id, and what is left
+    out.
+    """
 
     pairs: tuple[tuple[Taken, Split], ...]
     groups: Mapping[str, str]
@@ -47,7 +50,9 @@ class Leak:
 
 
 def settle(taken: Sequence[Taken], config: IngestConfig) -> Settled:
-    """Give every pair its split. Raises PhotoError for leakage in a set with splits of its own, naming what leaks, and when folders decide and do not."""
+    """Give every pair its split. Raises PhotoError for leakage in a set with splits of its own,
+    naming what leaks, and when folders decide and do not.
+    """
     published = config.pairs if isinstance(config.pairs, PublishedLayout) else None
     order = SPLITS if published is None else TEST_FIRST
     sides = _in_own_splits(taken, published.val) if published is not None else _by_setting(taken, config)
@@ -61,16 +66,29 @@ def settle(taken: Sequence[Taken], config: IngestConfig) -> Settled:
         twin = verdict.left_out.get(taken[place].target.id)
         if twin is not None:
             side = verdict.splits[twin]
-            leaks.append(Leak(taken[place].input.name, staying.pop(place), side, f"near duplicate: its sharp picture of {names[twin]}, which is in {side}"))
+            leaks.append(
+                Leak(
+                    taken[place].input.name,
+                    staying.pop(place),
+                    side,
+                    f"near duplicate: its sharp picture of {names[twin]}, which is in {side}",
+                )
+            )
     if published is not None and published.leakage == "refuse":
         _refuse([leak for leak in leaks if leak.against == "test" != leak.side], config)
     if published is None and isinstance(config.split, ByContent):
         _fill(taken, staying, verdict.groups, config.split)
-    return Settled(tuple((taken[place], side) for place, side in staying.items()), verdict.groups, [(leak.name, leak.reason) for leak in leaks])
+    return Settled(
+        tuple((taken[place], side) for place, side in staying.items()),
+        verdict.groups,
+        [(leak.name, leak.reason) for leak in leaks],
+    )
 
 
 def scene_key(pair: Taken) -> str:
-    """64 hex digits that decide for a scene as a photo's bytes do for a photo: the hash of its name, or of the sharp photo where it stands alone."""
+    """64 hex digits that decide for a scene as a photo's bytes do for a photo: the hash of its
+    name, or of the sharp photo where it stands alone.
+    """
     return pair.target.id if pair.scene is None else sha256_of_bytes(pair.scene.encode())
 
 
@@ -84,16 +102,21 @@ def _by_setting(taken: Sequence[Taken], config: IngestConfig) -> list[Split]:
             stray = next((pair for pair in taken if pair.split is None), None)
             if stray is not None:
                 raise PhotoError(
-                    f'ingest.split is by_folder, so pairs lie in the top folders train, val and test; "{stray.input.name}" does not.'
-                    " Move it, or set ingest.split to {kind: by_content}, or to {kind: one_split, split: test} to measure on all of them"
+                    "ingest.split is by_folder, so pairs lie in the top folders train, val and test;"
+                    f' "{stray.input.name}" does not. Move it, or set ingest.split to {{kind: by_content}},'
+                    " or to {kind: one_split, split: test} to measure on all of them"
                 )
             return [pair.split for pair in taken if pair.split is not None]
         case _:
             assert_never(config.split)
 
 
-def _fill(taken: Sequence[Taken], staying: dict[int, Split], groups: Mapping[str, str], shares: ByContent) -> None:
-    """Give an empty split of a small set the scene nearest to it, with all scenes that hold near duplicates of its pictures."""
+def _fill(
+    taken: Sequence[Taken], staying: dict[int, Split], groups: Mapping[str, str], shares: ByContent
+) -> None:
+    """Give an empty split of a small set the scene nearest to it, with all scenes that hold near
+    duplicates of its pictures.
+    """
     keys = sorted({scene_key(taken[place]) for place in staying})
     at = {key: number for number, key in enumerate(keys)}
     linked = Groups(len(keys))
@@ -111,14 +134,18 @@ def _fill(taken: Sequence[Taken], staying: dict[int, Split], groups: Mapping[str
 
 
 def _in_own_splits(taken: Sequence[Taken], val: float) -> list[Split]:
-    """The set's own train and test, and the share of the training scenes whose hash lies highest as val: one at least, when there are two."""
+    """The set's own train and test, and the share of the training scenes whose hash lies highest as
+    val: one at least, when there are two.
+    """
     keys = {scene_key(pair) for pair in taken if pair.split == "train"}
     chosen = {key for key in keys if share_of(key) >= 1 - val}
     if val > 0 and not chosen and len(keys) > 1:
         chosen = {max(keys)}
     if len(chosen) == len(keys):
         chosen -= {min(keys, default="")}
-    return ["test" if pair.split == "test" else "val" if scene_key(pair) in chosen else "train" for pair in taken]
+    return [
+        "test" if pair.split == "test" else "val" if scene_key(pair) in chosen else "train" for pair in taken
+    ]
 
 
 def _same_scenes(taken: Sequence[Taken], staying: dict[int, Split]) -> list[Leak]:
@@ -128,7 +155,14 @@ def _same_scenes(taken: Sequence[Taken], staying: dict[int, Split]) -> list[Leak
     for place, side in list(staying.items()):
         scene, name = taken[place].scene, taken[place].input.name
         if side != "test" and scene is not None and scene in tested:
-            leaks.append(Leak(name, staying.pop(place), "test", f"same scene: {scene}, as {tested[scene]}, which is in test"))
+            leaks.append(
+                Leak(
+                    name,
+                    staying.pop(place),
+                    "test",
+                    f"same scene: {scene}, as {tested[scene]}, which is in test",
+                )
+            )
     return leaks
 
 
@@ -142,12 +176,39 @@ def _same_bytes(taken: Sequence[Taken], staying: dict[int, Split], order: Sequen
     leaks = []
     for place in sorted(staying, key=lambda place: taken[place].input.name):
         pair, side = taken[place], staying[place]
-        earlier = next((first[picture] for picture in (pair.target.id, pair.input.id) if staying.get(first[picture], side) != side), None)
+        earlier = next(
+            (
+                first[picture]
+                for picture in (pair.target.id, pair.input.id)
+                if staying.get(first[picture], side) != side
+            ),
+            None,
+        )
         if earlier is not None:
             where = staying[earlier]
-            leaks.append((place, Leak(pair.input.name, side, where, f"same bytes: shares a picture with {taken[earlier].input.name}, which is in {where}")))
+            leaks.append(
+                (
+                    place,
+                    Leak(
+                        pair.input.name,
+                        side,
+                        where,
+                        f"same bytes: shares a picture with {taken[earlier].input.name}, which is in {where}",
+                    ),
+                )
+            )
         elif (pair.target.id, pair.input.id) in seen:
-            leaks.append((place, Leak(pair.input.name, side, side, f"same bytes: the same pair as another, which is in {side} as well")))
+            leaks.append(
+                (
+                    place,
+                    Leak(
+                        pair.input.name,
+                        side,
+                        side,
+                        f"same bytes: the same pair as another, which is in {side} as well",
+                    ),
+                )
+            )
         else:
             seen.add((pair.target.id, pair.input.id))
     for place, _ in leaks:
@@ -170,6 +231,7 @@ def _refuse(leaks: Sequence[Leak], config: IngestConfig) -> None:
         return
     shown = "; ".join(f"{leak.name} ({leak.side}): {leak.reason}" for leak in leaks[:SHOWN])
     raise PhotoError(
-        f"{len(leaks)} pairs of {config.photos} leak from test into training: {shown}{'; …' if len(leaks) > SHOWN else ''}."
-        " Mend the set, or set ingest.pairs.leakage to leave_out, which takes them out of train"
+        f"{len(leaks)} pairs of {config.photos} leak from test into training:"
+        f" {shown}{'; …' if len(leaks) > SHOWN else ''}. Mend the set, or set ingest.pairs.leakage to"
+        " leave_out, which takes them out of train"
     )

@@ -1,8 +1,10 @@
 """Take real pairs in: `refocus ingest RECIPE` of a recipe with `ingest.pairs`.
 
-Both pictures' bytes stay untouched under originals/; a row of the PhotoSet is a sharp photo with the blurred pictures given with it. Everything is
-checked before the record is written: that each blurred picture has one sharp one, that they have one size, show the same and lie on each other,
-and that nothing stands in train and test. What is left out is listed with its reason in quarantine.json, and counted in the last line.
+Both pictures' bytes stay untouched under originals/; a row of the PhotoSet is a sharp photo with
+the blurred pictures given with it. Everything is
+checked before the record is written: that each blurred picture has one sharp one, that they have
+one size, show the same and lie on each other, and that nothing stands in train and test. What is
+left out is listed with its reason in quarantine.json, and counted in the last line.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ from components.ingest.source import FORMAT_OF, Found, everything, extension_of
 def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     """Write originals/, photos.jsonl, quarantine.json and photoset.json below `out`.
 
-    Raises PhotoError when there is no pair, none that can be used, too few scenes for three splits, or when a set leaks from its test split into
-    training; ServiceError when a bucket does not answer; InputError when the disk cannot hold the pictures. Nothing new stays behind then.
+    Raises PhotoError when there is no pair, none that can be used, too few scenes for three splits,
+    or when a set leaks from its test split into training; ServiceError when a bucket does not
+    answer; InputError when the disk cannot hold the pictures. Nothing new stays behind then.
     """
     assert config.pairs is not None, "photos without pairs are taken in by components.ingest.run"
     kind, found = everything(config, out=out)
@@ -57,15 +60,28 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         record = PhotoSet(
             counts={split: counts[split] for split in SPLITS},
             table_sha256=PhotoSet.write_table(out, rows),
-            about={"source": kind, "left_out": dict(quarantine.kinds()), "ignored": dict(quarantine.ignored), **facts},
+            about={
+                "source": kind,
+                "left_out": dict(quarantine.kinds()),
+                "ignored": dict(quarantine.ignored),
+                **facts,
+            },
         ).save(out)
-    originals.drop_others({file for row in rows for file in (row.file, *(input.file for input in row.inputs))})
-    left = f"left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}" if quarantine.left_out else "nothing left out"
+    originals.drop_others(
+        {file for row in rows for file in (row.file, *(input.file for input in row.inputs))}
+    )
+    left = (
+        f"left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}"
+        if quarantine.left_out
+        else "nothing left out"
+    )
     print(f"ingest: {words}; {left}", file=sys.stderr)
     return record
 
 
-def _taken(found: Sequence[Found], config: IngestConfig, out: Path, desk: Desk) -> tuple[list[Taken], Reasons]:
+def _taken(
+    found: Sequence[Found], config: IngestConfig, out: Path, desk: Desk
+) -> tuple[list[Taken], Reasons]:
     """Every pair at the source that can be used, and why the others cannot."""
     assert config.pairs is not None
     if isinstance(config.pairs, FrameAverage):
@@ -75,7 +91,9 @@ def _taken(found: Sequence[Found], config: IngestConfig, out: Path, desk: Desk) 
     wanted = {name for named in listing.pairs for name in (named.input, *named.target[:1])}
     if not wanted:
         return [], list(listing.alone)
-    need_free_space(out, sum(files[name].size_bytes for name in wanted) / 1e6 - desk.originals.megabytes(), "ingest")
+    need_free_space(
+        out, sum(files[name].size_bytes for name in wanted) / 1e6 - desk.originals.megabytes(), "ingest"
+    )
     return from_files(listing, files, desk, tracked(listing.pairs, "ingest", len(listing.pairs), "pairs"))
 
 
@@ -117,7 +135,10 @@ def _summary(settled: Settled, layout: Layout) -> tuple[str, dict[str, int | flo
     largest = math.hypot(*far.shift_px)
     moved = " before both were cut into place" if layout.align == "shift" else ""
     splits = ", ".join(f"{split} {counts[split]}" for split in SPLITS)
-    words = f"{len(settled.pairs)} pairs in {scenes} {'scene' if scenes == 1 else 'scenes'} ({splits}), largest shift {largest:.2f} px ({far.name}){moved}"
+    words = (
+        f"{len(settled.pairs)} pairs in {scenes} {'scene' if scenes == 1 else 'scenes'} ({splits}), largest"
+        f" shift {largest:.2f} px ({far.name}){moved}"
+    )
     return words, {"pairs": len(settled.pairs), "scenes": scenes, "largest_shift_px": round(largest, 2)}
 
 
@@ -126,19 +147,34 @@ def _nothing(config: IngestConfig, found: Sequence[Found], quarantine: Quarantin
     if quarantine.left_out:
         first = quarantine.left_out[0]
         return (
-            f"no usable pair at {config.photos}: all were left out ({quarantine.words()}; {first.name}: {first.reason});"
-            f" {config.pairs.kind} needs {config.pairs.LIES}"
+            f"no usable pair at {config.photos}: all were left out ({quarantine.words()}; {first.name}:"
+            f" {first.reason}); {config.pairs.kind} needs {config.pairs.LIES}"
         )
-    there = f"found there: {len(found)} {'file' if len(found) == 1 else 'files'}, the first {found[0].name}" if found else "nothing lies there"
-    return f"no pairs at {config.photos}: {config.pairs.kind} needs {config.pairs.LIES}; {there}. Give the folder above them, or another kind of ingest.pairs"
+    there = (
+        f"found there: {len(found)} {'file' if len(found) == 1 else 'files'}, the first {found[0].name}"
+        if found
+        else "nothing lies there"
+    )
+    return (
+        f"no pairs at {config.photos}: {config.pairs.kind} needs {config.pairs.LIES}; {there}. Give the"
+        " folder above them, or another kind of ingest.pairs"
+    )
 
 
 def _refuse_empty_split(rows: Sequence[Photo], settled: Settled, config: IngestConfig) -> None:
-    """Content is asked for three splits; folders, published sets and one_split may have any, and training refuses what it lacks itself."""
+    """Content is asked for three splits; folders, published sets and one_split may have any, and
+    training refuses what it lacks itself.
+    """
     empty = [split for split in SPLITS if not any(row.split == split for row in rows)]
-    if empty and isinstance(config.split, ByContent) and config.pairs is not None and not config.pairs.OWN_SPLITS:
+    if (
+        empty
+        and isinstance(config.split, ByContent)
+        and config.pairs is not None
+        and not config.pairs.OWN_SPLITS
+    ):
         scenes = len({pair.input.scene for pair, _ in settled.pairs})
         raise PhotoError(
-            f"train, val and test need at least 3 different scenes, {config.photos} has {scenes} usable (the pictures of a scene stay together, near duplicates"
-            " count as one); add scenes, or set ingest.split to {kind: one_split, split: test} to measure on all of them"
+            f"train, val and test need at least 3 different scenes, {config.photos} has {scenes} usable (the"
+            " pictures of a scene stay together, near duplicates count as one); add scenes, or set"
+            " ingest.split to {kind: one_split, split: test} to measure on all of them"
         )

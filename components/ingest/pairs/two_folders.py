@@ -14,24 +14,38 @@ from components.ingest.pairs.layout import PICTURE, Key, Layout, Listing, Named,
 
 
 class TwoFolders(Layout):
-    """BLURRED/NAME and SHARP/NAME below the source, or below its folders train, val and test; extensions may differ, folders below count as a part of NAME.
+    """BLURRED/NAME and SHARP/NAME below the source, or below its folders train, val and test;
+    extensions may differ, folders below count as a part of NAME.
 
-    With `strip`, several blurred pictures may go with one sharp one: im1_kernel3 with im1 by strip: _kernel\\d+$ (Levin et al. 2009).
+    With `strip`, several blurred pictures may go with one sharp one: im1_kernel3 with im1 by strip:
+    _kernel\\d+$ (Levin et al. 2009).
     """
 
     LIES: ClassVar[str] = (
-        "BLURRED/NAME.png beside SHARP/NAME.png (ingest.pairs.input and .target name the folders, .strip what names differ by), also below train/, val/, test/"
+        "BLURRED/NAME.png beside SHARP/NAME.png (ingest.pairs.input and .target name the folders, .strip what"
+        " names differ by), also below train/, val/, test/"
     )
     kind: Literal["two_folders"] = "two_folders"
     input: str = Field("blur", min_length=1, description="folder of the blurred pictures")
     target: str = Field("sharp", min_length=1, description="folder of the sharp pictures")
-    strip: str | None = Field(None, min_length=1, description="regular expression; what it finds in a name without its extension is taken out before pairing")
+    strip: str | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "regular expression; what it finds in a name without its extension is taken out before pairing"
+        ),
+    )
     scene: str | None = Field(
         None,
         min_length=1,
-        description="regular expression; its first group, or all it finds, in a sharp picture's NAME is the scene. null: the folder below SHARP, or each alone",
+        description=(
+            "regular expression; its first group, or all it finds, in a sharp picture's NAME is the scene."
+            " null: the folder below SHARP, or each alone"
+        ),
     )
-    variant: str | None = Field(None, description="what to record as the blurred pictures' variant, such as blur_gamma")
+    variant: str | None = Field(
+        None, description="what to record as the blurred pictures' variant, such as blur_gamma"
+    )
 
     @field_validator("input", "target")
     @classmethod
@@ -57,11 +71,21 @@ class TwoFolders(Layout):
 
     def listing(self, names: Sequence[str], text: Text) -> Listing:
         """Pairs among the names at the source."""
-        pairs, alone = joined(self._keyed(self.input, names), self._keyed(self.target, names), several=self.strip is not None)
-        return Listing(tuple(Named(input, (target,), self._scene(key[1], target), _split(key), self.variant) for key, input, target in pairs), tuple(alone))
+        pairs, alone = joined(
+            self._keyed(self.input, names), self._keyed(self.target, names), several=self.strip is not None
+        )
+        return Listing(
+            tuple(
+                Named(input, (target,), self._scene(key[1], target), _split(key), self.variant)
+                for key, input, target in pairs
+            ),
+            tuple(alone),
+        )
 
     def _keyed(self, folder: str, names: Sequence[str]) -> Iterator[tuple[Key, str]]:
-        pattern = re.compile(rf"(?:({'|'.join(SPLITS)})/)?{re.escape(folder)}/((?:.*/)?{PICTURE})", re.IGNORECASE)
+        pattern = re.compile(
+            rf"(?:({'|'.join(SPLITS)})/)?{re.escape(folder)}/((?:.*/)?{PICTURE})", re.IGNORECASE
+        )
         for name in names:
             if found := pattern.fullmatch(name):
                 plain = stem(found[2])

@@ -1,6 +1,8 @@
-"""The discriminators, one class a kind; the union `Discriminator` is the registry: a new kind is a class here and a word in it.
+"""The discriminators, one class a kind; the union `Discriminator` is the registry: a new kind is a
+class here and a word in it.
 
-They give logits, never probabilities (but for the DeblurGAN guide's head, PatchDense); what the logits mean is the adversarial loss's affair.
+They give logits, never probabilities (but for the DeblurGAN guide's head, PatchDense); what the
+logits mean is the adversarial loss's affair.
 """
 
 from __future__ import annotations

@@ -26,35 +26,57 @@ class DenseHead(nn.Module):
         if shown_NCHW.shape[2:] != (self.side_px, self.side_px):
             came = "×".join(str(side) for side in shown_NCHW.shape[2:])
             raise InputError(
-                f"this discriminator's dense head takes photos of {self.side_px}×{self.side_px} px, got {came}; "
-                "set its crop_px to the training crop, or choose a discriminator that takes any size, such as patchgan"
+                f"this discriminator's dense head takes photos of {self.side_px}×{self.side_px} px, got"
+                f" {came}; set its crop_px to the training crop, or choose a discriminator that takes any"
+                " size, such as patchgan"
             )
         verdict: Tensor = self.dense(torch.flatten(self.convolutions(shown_NCHW), 1))
         return verdict.view(-1, 1, 1, 1)
 
 
 class PatchDense(DiscriminatorPart):
-    """The discriminator of DeblurGAN's Keras port: four halvings, a map of logits, and dense layers over that map.
+    """The discriminator of DeblurGAN's Keras port: four halvings, a map of logits, and dense layers
+    over that map.
 
-    With `sigmoid` the result lies in 0..1, so that it is no Wasserstein critic; official DeblurGAN has a PatchGAN and no sigmoid.
-    3,096,450 weights at 256 px; a value of the map sees 142 px. Source: RaphaelMeudec/deblur-gan, deblurgan/model.py.
+    With `sigmoid` the result lies in 0..1, so that it is no Wasserstein critic; official DeblurGAN
+    has a PatchGAN and no sigmoid. 3,096,450 weights at 256 px; a value of the map sees 142 px.
+    Source: RaphaelMeudec/deblur-gan, deblurgan/model.py.
     """
 
     kind: Literal["patch_dense"] = "patch_dense"
-    norm: Norm = Field(default_factory=lambda: Batch(epsilon=1e-3, momentum=0.01), description="behind the inner convolutions; Keras' batch norm")
+    norm: Norm = Field(
+        default_factory=lambda: Batch(epsilon=1e-3, momentum=0.01),
+        description="behind the inner convolutions; Keras' batch norm",
+    )
     padding: Padding = Field("keras", description="equal border on all sides, or Keras' `same`")
     first: First = Field("glorot", description="how the weights begin; glorot is Keras' own")
-    crop_px: int = Field(256, ge=16, le=2048, description="side of the photos it is given, the training crop: it takes no other")
+    crop_px: int = Field(
+        256,
+        ge=16,
+        le=2048,
+        description="side of the photos it is given, the training crop: it takes no other",
+    )
     layers: int = Field(3, ge=1, le=6, description="halving convolutions behind the first, which halves too")
-    width: int = Field(64, ge=4, le=512, description="channels of the first two layers; then doubled, up to eightfold")
-    dense: int = Field(1024, ge=1, le=8192, description="values between the map and the verdict, behind a tanh")
+    width: int = Field(
+        64, ge=4, le=512, description="channels of the first two layers; then doubled, up to eightfold"
+    )
+    dense: int = Field(
+        1024, ge=1, le=8192, description="values between the map and the verdict, behind a tanh"
+    )
     map_sigmoid: bool = Field(False, description="squeeze the map into 0..1 before the dense layers")
-    sigmoid: bool = Field(True, description="squeeze the verdict into 0..1, as the port does; false gives a logit")
+    sigmoid: bool = Field(
+        True, description="squeeze the verdict into 0..1, as the port does; false gives a logit"
+    )
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:
-        if self.crop_px % self.shrink or not works(self._steps(), self.crop_px // self.shrink, self.norm, self.padding):
-            raise ValueError(f"crop_px {self.crop_px} must be a multiple of shrink ({self.shrink}) and large enough for {self.layers + 1} halvings: raise it")
+        if self.crop_px % self.shrink or not works(
+            self._steps(), self.crop_px // self.shrink, self.norm, self.padding
+        ):
+            raise ValueError(
+                f"crop_px {self.crop_px} must be a multiple of shrink ({self.shrink}) and large enough for"
+                f" {self.layers + 1} halvings: raise it"
+            )
         return self
 
     @property
@@ -86,7 +108,12 @@ class PatchDense(DiscriminatorPart):
         channels = [self.width * min(2**level, 8) for level in range(self.layers + 1)]
         # The port's loop begins at 2**0, so there is one halving more than in the official code.
         halvings = [Step(width, 4, 2) for width in channels[: self.layers]]
-        return (Step(self.width, 4, 2, normed=False), *halvings, Step(channels[-1], 4), Step(1, 4, gives_logits=True))
+        return (
+            Step(self.width, 4, 2, normed=False),
+            *halvings,
+            Step(channels[-1], 4),
+            Step(1, 4, gives_logits=True),
+        )
 
     def _net(self, channels: int) -> nn.Module:
         side_px = self.crop_px // self.shrink

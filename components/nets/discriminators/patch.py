@@ -12,15 +12,25 @@ from components.nets.discriminators.steps import Step, convolutions
 
 
 class PatchGAN(DiscriminatorPart):
-    """Judges overlapping patches, one logit each (Isola et al. 2017, sec. 3.2.2). Three halving layers see 70×70 px.
+    """Judges overlapping patches, one logit each (Isola et al. 2017, sec. 3.2.2). Three halving
+    layers see 70×70 px.
 
-    Official DeblurGAN: as it stands, 2,764,737 weights. Official pix2pix: conditional, norm batch, bias ends, 2,768,705.
+    Official DeblurGAN: as it stands, 2,764,737 weights. Official pix2pix: conditional, norm batch,
+    bias ends, 2,768,705.
     """
 
     kind: Literal["patchgan"] = "patchgan"
-    layers: int = Field(3, ge=1, le=6, description="halving convolutions: 1 sees 16 px, 2: 34, 3: 70, 4: 142, 5: 286, 6: 574")
+    layers: int = Field(
+        3, ge=1, le=6, description="halving convolutions: 1 sees 16 px, 2: 34, 3: 70, 4: 142, 5: 286, 6: 574"
+    )
     width: int = Field(64, ge=4, le=512, description="channels of the first layer; doubled up to eightfold")
-    penultimate: bool = Field(True, description="a convolution of stride 1 before the one that gives the logits; without it three layers see 46 px")
+    penultimate: bool = Field(
+        True,
+        description=(
+            "a convolution of stride 1 before the one that gives the logits; without it three layers see"
+            " 46 px"
+        ),
+    )
 
     def _steps(self) -> tuple[Step, ...]:
         channels = [self.width * min(2**level, 8) for level in range(self.layers + 1)]
@@ -33,10 +43,14 @@ class PatchGAN(DiscriminatorPart):
 
 
 class Pixel(DiscriminatorPart):
-    """Judges every px by itself: colours, no structure (Isola et al. 2017, sec. 6.1.2, the 1×1 discriminator)."""
+    """Judges every px by itself: colours, no structure (Isola et al. 2017, sec. 6.1.2, the 1×1
+    discriminator).
+    """
 
     kind: Literal["pixel"] = "pixel"
-    width: int = Field(64, ge=4, le=512, description="channels of the first layer; the second has twice as many")
+    width: int = Field(
+        64, ge=4, le=512, description="channels of the first layer; the second has twice as many"
+    )
 
     def _steps(self) -> tuple[Step, ...]:
         return (Step(self.width, 1, normed=False), Step(2 * self.width, 1), Step(1, 1, gives_logits=True))

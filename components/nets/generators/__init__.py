@@ -1,4 +1,6 @@
-"""The generators, one class a kind. The union `Generator` is the registry: a new kind is a class in a file here and a word in it."""
+"""The generators, one class a kind. The union `Generator` is the registry: a new kind is a class in
+a file here and a word in it.
+"""
 
 from __future__ import annotations
 

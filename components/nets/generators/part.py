@@ -19,9 +19,11 @@ HEADS: dict[Head, Callable[[Tensor, Tensor], Tensor]] = {
     "clamped_residual": lambda photo, body: torch.clamp(photo + torch.tanh(body), -1.0, 1.0),
     # The net paints the whole photo.
     "direct": lambda photo, body: torch.tanh(body),
-    # Not bounded: the gradient never dies at the ends of the range; whoever saves the photo clips it.
+    # Not bounded: the gradient never dies at the ends of the range; whoever saves the photo clips
+    # it.
     "added_residual": lambda photo, body: photo + body,
-    # The Keras guide's: no residual, since the photo counts a third; to leave it as it is the net must paint it.
+    # The Keras guide's: no residual, since the photo counts a third; to leave it as it is the net
+    # must paint it.
     "seed_blend": lambda photo, body: (2.0 * torch.tanh(body) + photo) / 3.0,
     # The same in the Keras repository's later code.
     "seed_blend_half": lambda photo, body: (torch.tanh(body) + photo) / 2.0,
@@ -33,10 +35,18 @@ class GeneratorPart(Part):
 
     norm: Norm = Field(Instance(), description="normalisation behind each inner convolution")
     test_time_dropout: bool = Field(
-        False, description="keep dropout on when restoring, the noise of pix2pix and DeblurGAN; a photo is still restored the same each time"
+        False,
+        description=(
+            "keep dropout on when restoring, the noise of pix2pix and DeblurGAN; a photo is still restored"
+            " the same each time"
+        ),
     )
     test_time_statistics: Literal["running", "photo"] = Field(
-        "running", description="what batch normalisation uses when restoring: the training's running means, or the photo's own (the official pix2pix)"
+        "running",
+        description=(
+            "what batch normalisation uses when restoring: the training's running means, or the photo's own"
+            " (the official pix2pix)"
+        ),
     )
 
     @property
@@ -60,7 +70,8 @@ class GeneratorPart(Part):
         return 0.0
 
     def build(self, seed: int) -> nn.Module:
-        """The net with its first weights, drawn from (seed, "generator"); works on torch's meta device too.
+        """The net with its first weights, drawn from (seed, "generator"); works on torch's meta
+        device too.
 
         Takes (N, 3, H, W) in [-1, 1], gives (N, 3, scale · H, scale · W) in about [-1, 1].
         """
@@ -70,11 +81,13 @@ class GeneratorPart(Part):
     def _test_time_means_something(self) -> Self:
         if self.test_time_dropout and self.dropout_anywhere == 0:
             raise ValueError(
-                "test_time_dropout is on, yet this generator has no dropout: set dropout above 0 where the kind has it, or leave test_time_dropout out"
+                "test_time_dropout is on, yet this generator has no dropout: set dropout above 0 where the"
+                " kind has it, or leave test_time_dropout out"
             )
         if self.test_time_statistics == "photo" and not isinstance(self.norm, Batch):
             raise ValueError(
-                f"test_time_statistics: photo is for batch normalisation, and norm is {self.norm.kind}: set norm to batch, or leave test_time_statistics out"
+                f"test_time_statistics: photo is for batch normalisation, and norm is {self.norm.kind}: set"
+                " norm to batch, or leave test_time_statistics out"
             )
         return self
 

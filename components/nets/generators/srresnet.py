@@ -13,7 +13,8 @@ from components.nets.layers import Batch, First, Norm, begin, conv, double
 
 
 class SRResNet(GeneratorPart):
-    """Generator of SRGAN (Ledig et al. 2017, fig. 4): stem 9×9, blocks and a long skip at the small size, then doublings, head 9×9.
+    """Generator of SRGAN (Ledig et al. 2017, fig. 4): stem 9×9, blocks and a long skip at the small
+    size, then doublings, head 9×9.
 
     All its strides are 1 and its kernels odd, so Keras' `same` padding is PyTorch's own.
     """
@@ -24,18 +25,35 @@ class SRResNet(GeneratorPart):
     norm: Norm = Field(Batch(), description="normalisation in the blocks and behind them")
     activation: Literal["prelu", "relu"] = Field("prelu", description="prelu has one learned slope a layer")
     stem_activation: bool = Field(True, description="activation behind the stem; the guide has none")
-    upsampling: Literal["pixel_shuffle", "nearest"] = Field("pixel_shuffle", description="the paper's, or resize convolution (the guide)")
+    upsampling: Literal["pixel_shuffle", "nearest"] = Field(
+        "pixel_shuffle", description="the paper's, or resize convolution (the guide)"
+    )
     doublings: int = Field(2, ge=1, le=3, description="the output is 2**doublings times as large")
     up_width: int | None = Field(
-        None, ge=4, le=1024, description="channels behind each doubling; null: as many as width. The guide has 256, which makes it 5.5 times dearer"
+        None,
+        ge=4,
+        le=1024,
+        description=(
+            "channels behind each doubling; null: as many as width. The guide has 256, which makes it 5.5"
+            " times dearer"
+        ),
     )
     head: Literal["tanh", "linear"] = Field("tanh", description="linear does not bound the output")
     input_range: Literal["signed", "unit"] = Field(
-        "signed", description="unit: the net turns its input into [0, 1] first, as the paper gives it; the output stays in [-1, 1]"
+        "signed",
+        description=(
+            "unit: the net turns its input into [0, 1] first, as the paper gives it; the output stays in"
+            " [-1, 1]"
+        ),
     )
     first: First = Field("normal", description="first weights")
-    bias: bool = Field(False, description="of the convolutions before a normalisation; all others always have it")
-    separable: bool = Field(False, description="all but stem and head as one convolution per channel and one over channels: a light net")
+    bias: bool = Field(
+        False, description="of the convolutions before a normalisation; all others always have it"
+    )
+    separable: bool = Field(
+        False,
+        description="all but stem and head as one convolution per channel and one over channels: a light net",
+    )
 
     @property
     def scale(self) -> int:
@@ -54,7 +72,10 @@ class SRResNet(GeneratorPart):
 
     def normed(self) -> list[nn.Module]:
         """A 3×3 convolution between equal widths, normalised."""
-        return [*conv(self.width, self.width, 3, bias=self.bias, separable=self.separable), *self.norm.layers(self.width)]
+        return [
+            *conv(self.width, self.width, 3, bias=self.bias, separable=self.separable),
+            *self.norm.layers(self.width),
+        ]
 
 
 class SRResNetBody(nn.Module):
@@ -68,7 +89,10 @@ class SRResNetBody(nn.Module):
         self.blocks = nn.Sequential(*(SmallBlock(part) for _ in range(part.blocks)), *part.normed())
         ups: list[nn.Module] = []
         for index in range(part.doublings):
-            ups += [*double(part.upsampling, wide if index else part.width, wide, 3, separable=part.separable), part.act()]
+            ups += [
+                *double(part.upsampling, wide if index else part.width, wide, 3, separable=part.separable),
+                part.act(),
+            ]
         self.up = nn.Sequential(*ups)
         self.head = nn.Sequential(*conv(wide, 3, 9))
 
@@ -80,7 +104,9 @@ class SRResNetBody(nn.Module):
 
 
 class SmallBlock(nn.Module):
-    """x + norm(conv(activation(norm(conv(x))))), zero-padded (Ledig et al. 2017, fig. 4, after Gross & Wilber 2016)."""
+    """x + norm(conv(activation(norm(conv(x))))), zero-padded (Ledig et al. 2017, fig. 4, after
+    Gross & Wilber 2016).
+    """
 
     def __init__(self, part: SRResNet) -> None:
         super().__init__()

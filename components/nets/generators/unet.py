@@ -17,14 +17,26 @@ SLOPE = 0.1
 
 
 class UNet(GeneratorPart):
-    """Small U-Net (Ronneberger et al. 2015) that adds its output to the photo; untrained it changes nothing."""
+    """Small U-Net (Ronneberger et al. 2015) that adds its output to the photo; untrained it changes
+    nothing.
+    """
 
     kind: Literal["unet"] = "unet"
-    width: int = Field(32, ge=4, le=512, description="channels at full size; doubled at each level up to `widest`")
+    width: int = Field(
+        32, ge=4, le=512, description="channels at full size; doubled at each level up to `widest`"
+    )
     depth: int = Field(3, ge=1, le=7, description="halvings")
     widest: int = Field(256, ge=4, le=2048, description="most channels at any level")
-    fold: Literal[1, 2, 4] = Field(1, description="work on blocks of so many px a side as channels: the square of it less work, a view as much wider")
-    norm: Norm = Field(NoNorm(), description="normalisation behind each convolution; none keeps brightness as it is")
+    fold: Literal[1, 2, 4] = Field(
+        1,
+        description=(
+            "work on blocks of so many px a side as channels: the square of it less work, a view as much"
+            " wider"
+        ),
+    )
+    norm: Norm = Field(
+        NoNorm(), description="normalisation behind each convolution; none keeps brightness as it is"
+    )
 
     @property
     def stride(self) -> int:
@@ -40,10 +52,12 @@ class UNet(GeneratorPart):
 
 
 class UNetBody(nn.Module):
-    """Two 3×3 convolutions a level, halved by stride, doubled by resize convolution, levels joined by concatenation (Ronneberger et al. 2015).
+    """Two 3×3 convolutions a level, halved by stride, doubled by resize convolution, levels joined
+    by concatenation (Ronneberger et al. 2015).
 
-    fold: px of a fold × fold block become channels first (Shi et al. 2016, the inverse of eq. 4): fold² times less work, as much wider a view.
-    The last layer begins at zero, so that with a residual output an untrained net leaves the photo as it is.
+    fold: px of a fold × fold block become channels first (Shi et al. 2016, the inverse of eq. 4):
+    fold² times less work, as much wider a view. The last layer begins at zero, so that with a
+    residual output an untrained net leaves the photo as it is.
     """
 
     def __init__(self, part: UNet) -> None:
@@ -51,9 +65,12 @@ class UNetBody(nn.Module):
         self.fold = part.fold
         channels = [min(part.width * 2**level, part.widest) for level in range(part.depth + 1)]
         self.stem = _twice(3 * self.fold**2, channels[0], part.norm, stride=1)
-        self.down = nn.ModuleList(_twice(above, below, part.norm, stride=2) for above, below in itertools.pairwise(channels))
+        self.down = nn.ModuleList(
+            _twice(above, below, part.norm, stride=2) for above, below in itertools.pairwise(channels)
+        )
         self.up = nn.ModuleList(
-            nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), _reflected(below, above)) for above, below in itertools.pairwise(channels)
+            nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), _reflected(below, above))
+            for above, below in itertools.pairwise(channels)
         )
         self.merge = nn.ModuleList(_twice(2 * above, above, part.norm, stride=1) for above in channels[:-1])
         self.head = _reflected(channels[0], 3 * self.fold**2)

@@ -1,9 +1,10 @@
 """The kinds of blur: one frozen part each, and the union of them, which is the registry.
 
-A kind is a class with `kind`, `weight` (its share of the pairs), `largest_px` (no side of its kernels is longer) and
-`draw(rngs)`: one Effect per generator, the same whether drawn alone or among others. To add one, write the class in a
-module of its own and add its name to `Blur`; recipes, validation and the contract tests follow from that line. A kind that can
-take a photo's own mask or depth map says which, if its settings ask for it, by a property `map_kind`.
+A kind is a class with `kind`, `weight` (its share of the pairs), `largest_px` (no side of its
+kernels is longer) and `draw(rngs)`: one Effect per generator, the same whether drawn alone or among
+others. To add one, write the class in a module of its own and add its name to `Blur`; recipes,
+validation and the contract tests follow from that line. A kind that can take a photo's own mask or
+depth map says which, if its settings ask for it, by a property `map_kind`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,17 @@ __all__ = [
 ]
 
 Blur = Annotated[
-    RandomTrajectory | CameraShake6DoF | ObjectMotion | Defocus | Gaussian | LinearMotion | Zoom | Spin | Turbulence | NoBlur, Field(discriminator="kind")
+    RandomTrajectory
+    | CameraShake6DoF
+    | ObjectMotion
+    | Defocus
+    | Gaussian
+    | LinearMotion
+    | Zoom
+    | Spin
+    | Turbulence
+    | NoBlur,
+    Field(discriminator="kind"),
 ]
 
 

@@ -1,8 +1,10 @@
-"""The picture of a point through a lens out of focus: the shape of its aperture, drawn without steps.
+"""The picture of a point through a lens out of focus: the shape of its aperture, drawn without
+steps.
 
-Geometric optics: the light of a point fills the aperture evenly, so that on the sensor it becomes a scaled copy of it
-(Goodman, "Introduction to Fourier Optics", section 6.4, the limit of severe defocus; Potmesil & Chakravarty 1981).
-Every pixel's share is the area of the shape within it: exact along rows, over LINES lines a row.
+Geometric optics: the light of a point fills the aperture evenly, so that on the sensor it becomes a
+scaled copy of it (Goodman, "Introduction to Fourier Optics", section 6.4, the limit of severe
+defocus; Potmesil & Chakravarty 1981). Every pixel's share is the area of the shape within it: exact
+along rows, over LINES lines a row.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ Doubles = npt.NDArray[np.float64]
 Spans = tuple[Doubles, Doubles]  # where a convex shape begins and ends on each of some horizontal lines
 
 LINES = 32  # of a pixel row; at 32 the area of a disc of 1 px is right within 1e-4
-CENTRED_PX = 0.002  # a small shape falls unevenly on whole pixels: it is moved until its centroid is this near the middle,
+# a small shape falls unevenly on whole pixels: it is moved until its centroid is this near the
+# middle,
+CENTRED_PX = 0.002
 CENTRINGS = 3  # or this often; then it is within 0.005 px
 
 
@@ -42,19 +46,29 @@ class Aperture:
         >>> round(Aperture(6).reach, 4)
         1.0996
         """
-        return math.sqrt(2 * math.pi / (self.blades * math.sin(2 * math.pi / self.blades))) if self.blades else 1.0
+        return (
+            math.sqrt(2 * math.pi / (self.blades * math.sin(2 * math.pi / self.blades)))
+            if self.blades
+            else 1.0
+        )
 
     @property
     def rms_radius(self) -> float:
         """RMS distance from the middle, in radii of the disc of equal area; √½ for a disc."""
-        return self.reach * math.sqrt((2 + math.cos(2 * math.pi / self.blades)) / 6) if self.blades else math.sqrt(0.5)
+        return (
+            self.reach * math.sqrt((2 + math.cos(2 * math.pi / self.blades)) / 6)
+            if self.blades
+            else math.sqrt(0.5)
+        )
 
     def kernel(self, radius_px: float, cut: tuple[float, float] = (0.0, 0.0)) -> Floats:
         """What a point becomes whose circle of confusion has this radius.
 
-        radius_px: radius of the disc with the shape's area, so that blades let through as much light as a circle;
-            negative behind the plane of focus, where a lens shows its aperture upside down; up to 0.4 or so it stays a point.
-        cut: (x, y) shift, in radii, of a second circle that leaves only what is within both: the rim of the lens seen
+        radius_px: radius of the disc with the shape's area, so that blades let through as much
+        light as a circle; negative behind the plane of focus, where a lens shows its aperture
+        upside down; up to 0.4 or so it stays a point.
+        cut: (x, y) shift, in radii, of a second circle that leaves only what is within both: the
+        rim of the lens seen
             from the side, which makes cat's eyes towards the photo's corners.
         Returns (k, k) float32, k odd, never negative, sum 1, centroid on the middle pixel.
 
@@ -66,7 +80,8 @@ class Aperture:
         if cut != (0.0, 0.0):
             flip = math.copysign(radius, radius_px)
             shape = _both(shape, self._circle(radius, cut[0] * flip, cut[1] * flip))
-        # Two circles share what lies around the middle between their centres; for polygons it is a good start.
+        # Two circles share what lies around the middle between their centres; for polygons it is a
+        # good start.
         x, y = (-math.copysign(radius, radius_px) * shift / 2 for shift in cut)
         # One pixel more than the shape: room for the moves, cropped away again if unused.
         half = math.ceil(radius * (self.reach + math.hypot(*cut) / 2) + 0.5)
@@ -86,7 +101,10 @@ class Aperture:
         def spans(lines: Doubles) -> Spans:
             left, right = np.full(lines.shape, -np.inf), np.full(lines.shape, np.inf)
             for blade in range(self.blades):
-                across, down = math.cos(turned + (blade + 0.5) * step), math.sin(turned + (blade + 0.5) * step)
+                across, down = (
+                    math.cos(turned + (blade + 0.5) * step),
+                    math.sin(turned + (blade + 0.5) * step),
+                )
                 if abs(across) < 1e-12:
                     left = np.where(lines * down > inner, np.inf, left)
                 elif across > 0:
@@ -118,7 +136,9 @@ def _both(one: Callable[[Doubles], Spans], other: Callable[[Doubles], Spans]) ->
 
 
 def _coverage(shape: Callable[[Doubles], Spans], half: int, x: float, y: float) -> Doubles:
-    """Share of a convex shape's area in each pixel of a square of 2 half + 1 a side, the shape moved by (x, y)."""
+    """Share of a convex shape's area in each pixel of a square of 2 half + 1 a side, the shape
+    moved by (x, y).
+    """
     side = 2 * half + 1
     left, right = shape((np.arange(side * LINES) + 0.5) / LINES - 0.5 - half - y)
     columns = np.arange(-half, half + 1)

@@ -1,4 +1,6 @@
-"""A lens out of focus: bokeh discs and polygons, everywhere the same, along a sloping plane, by a depth map, or with cat's eyes."""
+"""A lens out of focus: bokeh discs and polygons, everywhere the same, along a sloping plane, by a
+depth map, or with cat's eyes.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Plane:
 
     aperture: Aperture
     radius_px: float  # at the photo's centre
-    slope_px: tuple[float, float]  # change of the radius from the centre to the right edge and to the bottom edge
+    slope_px: tuple[
+        float, float
+    ]  # change of the radius from the centre to the right edge and to the bottom edge
     cat_eye: float  # shift of the lens's rim as seen from a corner of the photo, in radii
     drawn: dict[str, JsonValue]
 
@@ -47,10 +51,21 @@ class Plane:
 
     @cached_property
     def severity_px(self) -> float:
-        """RMS radius over the photo: the root of the mean square at KNOTS × KNOTS places (of a square one, for cat's eyes)."""
+        """RMS radius over the photo: the root of the mean square at KNOTS × KNOTS places (of a
+        square one, for cat's eyes).
+        """
         places = 2 * (np.arange(KNOTS) + 0.5) / KNOTS - 1
         if self.cat_eye:
-            return float(np.sqrt(np.mean([[Kernel(kernel).severity_px ** 2 for kernel in row] for row in self._kernels(places, 1.0)])))
+            return float(
+                np.sqrt(
+                    np.mean(
+                        [
+                            [Kernel(kernel).severity_px ** 2 for kernel in row]
+                            for row in self._kernels(places, 1.0)
+                        ]
+                    )
+                )
+            )
         from components.optics.blurs import depth
 
         return depth.severity_px(self._radius(places[:, None], places[None, :]), self.aperture)
@@ -63,7 +78,9 @@ class Plane:
         height, width = light.shape[:2]
         if self.cat_eye:
             rows, columns = np.linspace(0, height - 1, KNOTS), np.linspace(0, width - 1, KNOTS)
-            return filter_flow.convolved_by_place(light, rows, columns, _stacked(self._kernels(np.linspace(-1, 1, KNOTS), height / width)))
+            return filter_flow.convolved_by_place(
+                light, rows, columns, _stacked(self._kernels(np.linspace(-1, 1, KNOTS), height / width))
+            )
         radius = self._radius(np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None, :])
         return depth.apply_with_depth(light, radius.astype(np.float32), self.aperture)
 
@@ -72,13 +89,18 @@ class Plane:
         return self.radius_px + self.slope_px[0] * x + self.slope_px[1] * y
 
     def _kernels(self, places: npt.NDArray[np.float64], height_over_width: float) -> list[list[Floats]]:
-        """Kernels at places of a square grid, from −1 to 1 from edge to edge; the rim is shifted towards or away from the photo's centre."""
+        """Kernels at places of a square grid, from −1 to 1 from edge to edge; the rim is shifted
+        towards or away from the photo's centre.
+        """
         corner = math.hypot(1, height_over_width)
         return [
             [
                 self.aperture.kernel(
                     float(self._radius(np.asarray(y), np.asarray(x))),
-                    (float(-self.cat_eye * x / corner), float(-self.cat_eye * y * height_over_width / corner)),
+                    (
+                        float(-self.cat_eye * x / corner),
+                        float(-self.cat_eye * y * height_over_width / corner),
+                    ),
                 )
                 for x in places
             ]
@@ -87,29 +109,50 @@ class Plane:
 
 
 class Defocus(Part):
-    """A lens out of focus (geometric optics: Potmesil & Chakravarty 1981; Goodman, "Introduction to Fourier Optics", section 6.4)."""
+    """A lens out of focus (geometric optics: Potmesil & Chakravarty 1981; Goodman, "Introduction to
+    Fourier Optics", section 6.4).
+    """
 
     kind: Literal["defocus"] = "defocus"
     weight: float = Field(1.0, gt=0, description="share of the pairs, relative to the other blurs")
     radius_px: tuple[Radius, Radius] = Field(
         (1.0, 8.0),
-        description="range of the disc's radius at the photo's centre, by a depth map that of the farthest out of focus; polygons have its area. RMS: over √2",
+        description=(
+            "range of the disc's radius at the photo's centre, by a depth map that of the farthest out of"
+            " focus; polygons have its area. RMS: over √2"
+        ),
     )
     blades: tuple[Blades, ...] = Field(
-        (0, 5, 6, 7, 8, 9), min_length=1, description="blades of the aperture, turned by any angle; 0 is round, else 3 to 20. One is drawn per pair"
+        (0, 5, 6, 7, 8, 9),
+        min_length=1,
+        description=(
+            "blades of the aperture, turned by any angle; 0 is round, else 3 to 20. One is drawn per pair"
+        ),
     )
     plane_px: tuple[Radius, Radius] = Field(
-        (0.0, 0.0), description="range of the radius's change from the centre to the farthest corner, as over a sloping surface; [0, 0]: even"
+        (0.0, 0.0),
+        description=(
+            "range of the radius's change from the centre to the farthest corner, as over a sloping surface;"
+            " [0, 0]: even"
+        ),
     )
     cat_eye: tuple[Cut, Cut] = Field(
-        (0.0, 0.0), description="range of the shift of the lens's rim seen from the corners, in radii: 0 leaves discs whole, 1 leaves two fifths of them"
+        (0.0, 0.0),
+        description=(
+            "range of the shift of the lens's rim seen from the corners, in radii: 0 leaves discs whole, 1"
+            " leaves two fifths of them"
+        ),
     )
     # Not written where they are the usual ones, so that settings and sets keep their digest.
     depth: Literal["drawn", "given"] = Field(
-        "drawn", exclude_if=lambda depth: depth == "drawn", description="given: by the photo's own depth map, NAME.depth.png beside it, instead of plane_px"
+        "drawn",
+        exclude_if=lambda depth: depth == "drawn",
+        description="given: by the photo's own depth map, NAME.depth.png beside it, instead of plane_px",
     )
     focus: tuple[Share, Share] = Field(
-        ALL_DEPTHS, exclude_if=lambda focus: focus == ALL_DEPTHS, description="by a depth map: range of the share of the photo nearer than what is sharp"
+        ALL_DEPTHS,
+        exclude_if=lambda focus: focus == ALL_DEPTHS,
+        description="by a depth map: range of the share of the photo nearer than what is sharp",
     )
 
     @model_validator(mode="after")
@@ -117,12 +160,19 @@ class Defocus(Part):
         in_order(radius_px=self.radius_px, plane_px=self.plane_px, cat_eye=self.cat_eye, focus=self.focus)
         for name in ("plane_px", "cat_eye") if self.depth == "given" else ():
             if getattr(self, name) != (0.0, 0.0):
-                raise ValueError(f"depth is given, and a depth map leaves no room for {name}: leave {name} out, or set depth to drawn")
+                raise ValueError(
+                    f"depth is given, and a depth map leaves no room for {name}: leave {name} out, or set"
+                    " depth to drawn"
+                )
         if self.depth == "drawn" and self.focus != ALL_DEPTHS:
-            raise ValueError("focus picks what is sharp from a depth map: set depth to given, or leave focus out")
+            raise ValueError(
+                "focus picks what is sharp from a depth map: set depth to given, or leave focus out"
+            )
         for blades in self.blades:
             if 0 < blades < 3:
-                raise ValueError(f"blades has {blades}, which close no opening: use 0 for a round one, or 3 to 20")
+                raise ValueError(
+                    f"blades has {blades}, which close no opening: use 0 for a round one, or 3 to 20"
+                )
         return self
 
     @property
@@ -143,14 +193,28 @@ class Defocus(Part):
 
     def _effect(self, rng: np.random.Generator) -> Effect:
         u = rng.random(6)
-        radius, plane, cat_eye = between(self.radius_px, u[0]), between(self.plane_px, u[1]), between(self.cat_eye, u[2])
+        radius, plane, cat_eye = (
+            between(self.radius_px, u[0]),
+            between(self.plane_px, u[1]),
+            between(self.cat_eye, u[2]),
+        )
         blades = self.blades[int(u[3] * len(self.blades))]
         turned, towards = 2 * math.pi * u[4] / blades if blades else 0.0, 2 * math.pi * u[5]
-        drawn: dict[str, JsonValue] = {"radius_px": radius, "blades": blades, "rotation_deg": math.degrees(turned)}
+        drawn: dict[str, JsonValue] = {
+            "radius_px": radius,
+            "blades": blades,
+            "rotation_deg": math.degrees(turned),
+        }
         aperture = Aperture(blades, turned)
         if self.depth == "given":
             focus = between(self.focus, u[1])
-            return Unfocused(aperture.kernel(radius), drawn | {"focus": focus}, aperture=aperture, radius_px=radius, focus=focus)
+            return Unfocused(
+                aperture.kernel(radius),
+                drawn | {"focus": focus},
+                aperture=aperture,
+                radius_px=radius,
+                focus=focus,
+            )
         if not (plane or cat_eye):
             return Kernel(aperture.kernel(radius), drawn)
         right, down = math.cos(towards), math.sin(towards)

@@ -1,10 +1,13 @@
-"""Defocus that follows depth: each pixel gets the disc of its own radius, mixed from discs of a few radii.
+"""Defocus that follows depth: each pixel gets the disc of its own radius, mixed from discs of a few
+radii.
 
-Thin lens (Potmesil & Chakravarty 1981): a point at distance s, with the lens focused at s_f, becomes a disc of the radius
+Thin lens (Potmesil & Chakravarty 1981): a point at distance s, with the lens focused at s_f,
+becomes a disc of the radius
 
     r = (A v / 2) (1/s_f − 1/s),   v = f s_f / (s_f − f)   (A: aperture, f: focal length, v: lens to sensor)
 
-which is linear in 1/s. Over any flat surface 1/s is linear in the photo's x and y, so there r is as well.
+which is linear in 1/s. Over any flat surface 1/s is linear in the photo's x and y, so there r is as
+well.
 """
 
 from __future__ import annotations
@@ -27,21 +30,36 @@ STEP_PX = 1.0  # between two radii: a mixture of two discs then has an edge no s
 TILE_PX = 96  # of 64 to 256 the fastest on 1280×720 for a plane: fewer radii a tile against fewer borders
 
 
-def radius_px(distance_m: npt.NDArray[np.floating], *, focus_m: float, focal_length_mm: float, f_number: float, pixel_um: float) -> Floats:
+def radius_px(
+    distance_m: npt.NDArray[np.floating],
+    *,
+    focus_m: float,
+    focal_length_mm: float,
+    f_number: float,
+    pixel_um: float,
+) -> Floats:
     """Radius of the circle of confusion of points at a distance, by the thin lens.
 
-    distance_m: any shape, from the lens, positive (infinity is allowed); focus_m: distance that is sharp.
+    distance_m: any shape, from the lens, positive (infinity is allowed); focus_m: distance that is
+    sharp.
     pixel_um: from one pixel of the photo to the next on the sensor.
     Returns float32 of the same shape: negative in front of the plane of focus, positive behind it.
     Raises ValueError when something is at no distance, or focus_m is not beyond the focal length.
 
-    >>> radius_px(np.array([1.0, 2.0, np.inf]), focus_m=2.0, focal_length_mm=50, f_number=2, pixel_um=10).astype(int).tolist()
+    >>> lens = {"focus_m": 2.0, "focal_length_mm": 50, "f_number": 2, "pixel_um": 10}
+    >>> radius_px(np.array([1.0, 2.0, np.inf]), **lens).astype(int).tolist()
     [-32, 0, 32]
     """
     if focus_m * 1000 <= focal_length_mm:
-        raise ValueError(f"focus_m is {focus_m:g} m, but a lens of {focal_length_mm:g} mm cannot focus at its own focal length or nearer; set focus_m above it")
+        raise ValueError(
+            f"focus_m is {focus_m:g} m, but a lens of {focal_length_mm:g} mm cannot focus at its own focal"
+            " length or nearer; set focus_m above it"
+        )
     if not (np.asarray(distance_m) > 0).all():
-        raise ValueError("distance_m must be positive everywhere; take out the places without a depth, or set them to infinity")
+        raise ValueError(
+            "distance_m must be positive everywhere; take out the places without a depth, or set them to"
+            " infinity"
+        )
     focal, aperture = focal_length_mm / 1000, focal_length_mm / 1000 / f_number
     to_sensor = focal * focus_m / (focus_m - focal)
     radius_m = aperture * to_sensor / 2 * (1 / focus_m - 1 / np.asarray(distance_m, np.float64))
@@ -52,15 +70,19 @@ def apply_with_depth(light: Floats, radius_px_map: Floats, aperture: Aperture = 
     """Put a photo out of focus by as much as a map says.
 
     light: (H, W) or (H, W, C) float32; borders are reflected.
-    radius_px_map: (H, W), radius of the circle of confusion at each pixel (see `radius_px`), its sign as in `Aperture.kernel`.
+    radius_px_map: (H, W), radius of the circle of confusion at each pixel (see `radius_px`), its
+    sign as in `Aperture.kernel`.
     Returns float32 of light's shape; a plain photo stays as it is.
     Raises ValueError when the map has another size or holds NaN.
 
-    Each pixel gathers its neighbours by its own radius: right for surfaces, while at the edge of something near, its blur stops
-    instead of spreading over what lies behind.
+    Each pixel gathers its neighbours by its own radius: right for surfaces, while at the edge of
+    something near, its blur stops instead of spreading over what lies behind.
     """
     if radius_px_map.shape != light.shape[:2]:
-        raise ValueError(f"radius_px_map is {radius_px_map.shape}, the photo is {light.shape[:2]}: resize the map to the photo")
+        raise ValueError(
+            f"radius_px_map is {radius_px_map.shape}, the photo is {light.shape[:2]}: resize the map to the"
+            " photo"
+        )
     if not np.isfinite(radius_px_map).all():
         raise ValueError("radius_px_map holds NaN or infinity: fill the places without a depth")
     photo = light[:, :, 0] if light.shape[2:] == (1,) else light
@@ -96,7 +118,9 @@ def _tile(photo: Floats, box: Box, layers: list[Layer], lower: npt.NDArray[np.in
 
 
 def severity_px(radii_px: Doubles, aperture: Aperture) -> float:
-    """RMS radius of what `apply_with_depth` makes of points at places with these radii: root of the mean of their squares."""
+    """RMS radius of what `apply_with_depth` makes of points at places with these radii: root of the
+    mean of their squares.
+    """
     places = np.asarray(radii_px, np.float32)
     radii = _radii(float(places.min()), float(places.max()))
     squares = np.array([Kernel(aperture.kernel(radius)).severity_px ** 2 for radius in radii.tolist()])
@@ -111,9 +135,11 @@ def _radii(smallest: float, largest: float) -> Floats:
 
 
 def _mixture(radius: Floats, radii: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
-    """For each place the number of the radius below its own, and the share (0 to 1) of the one above.
+    """For each place the number of the radius below its own, and the share (0 to 1) of the one
+    above.
 
-    The shares are linear in the square of the radius, so that the mixture spreads light exactly as far as the disc between would.
+    The shares are linear in the square of the radius, so that the mixture spreads light exactly as
+    far as the disc between would.
     """
     if len(radii) == 1:
         return np.zeros(radius.shape, np.intp), np.zeros(radius.shape, np.float32)

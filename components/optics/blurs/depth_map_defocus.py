@@ -1,7 +1,9 @@
-"""Defocus by a photo's own depth map: the lens is focused on one of the distances in it, and all others blur as the thin lens says.
+"""Defocus by a photo's own depth map: the lens is focused on one of the distances in it, and all
+others blur as the thin lens says.
 
-The radius is linear in 1/distance (depth.py), so only its factor, which is made of aperture, focal length and pixel, is to be drawn: here by
-how large the radius becomes where the photo is farthest out of focus. So no setting has to know the camera, or the unit of the depths.
+The radius is linear in 1/distance (depth.py), so only its factor, which is made of aperture, focal
+length and pixel, is to be drawn: here by how large the radius becomes where the photo is farthest
+out of focus. So no setting has to know the camera, or the unit of the depths.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from components.optics.blurs.drawn_blur import Floats, Kernel, Map
 
 @dataclass(frozen=True, kw_only=True)
 class Unfocused(Kernel):
-    """A lens to be focused by a depth map; until then its psf is that of what is farthest out of focus, everywhere."""
+    """A lens to be focused by a depth map; until then its psf is that of what is farthest out of
+    focus, everywhere.
+    """
 
     aperture: Aperture
     radius_px: float  # where the photo is farthest out of focus
@@ -30,7 +34,11 @@ class Unfocused(Kernel):
         off = near - given.values
         farthest = float(np.abs(off).max())
         radii = off * np.float32(self.radius_px / farthest) if farthest else off
-        return Focused(self.aperture, radii, self.drawn | {"focus_m": float(1 / near) if near else None, "depth": given.words})
+        return Focused(
+            self.aperture,
+            radii,
+            self.drawn | {"focus_m": float(1 / near) if near else None, "depth": given.words},
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""What a kind of blur draws: something that blurs light and says what it is. A Kernel is the one that is the same everywhere in the photo."""
+"""What a kind of blur draws: something that blurs light and says what it is. A Kernel is the one
+that is the same everywhere in the photo.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class Effect(Protocol):
 
     @property
     def psf(self) -> Floats:
-        """What a bright point at the photo's centre becomes: (h, w) float32, both odd, never negative, summing to 1."""
+        """What a bright point at the photo's centre becomes: (h, w) float32, both odd, never
+        negative, summing to 1.
+        """
         ...
 
     @property
@@ -39,7 +43,9 @@ class Effect(Protocol):
 class Map:
     """What is known of each pixel of a photo."""
 
-    values: Floats  # (H, W); a mask: 0 background to 1 foreground; a depth map: 1/distance in 1/m, 0 where infinitely far or unknown
+    # (H, W); a mask: 0 background to 1 foreground; a depth map: 1/distance in 1/m, 0 where
+    # infinitely far or unknown
+    values: Floats
     sha256: str  # of the file it comes from
 
     @property
@@ -50,7 +56,9 @@ class Map:
 
 @runtime_checkable
 class Completable(Protocol):
-    """A drawn blur that a photo's own map completes: `map_of` says which. Without it, what is drawn stands in."""
+    """A drawn blur that a photo's own map completes: `map_of` says which. Without it, what is drawn
+    stands in.
+    """
 
     def with_map(self, given: Map) -> Effect:
         """The blur of the photo that the map is of, at the size of the map."""
@@ -59,14 +67,18 @@ class Completable(Protocol):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A point spread function (PSF) that holds for the whole photo: the picture of one bright point."""
+    """A point spread function (PSF) that holds for the whole photo: the picture of one bright
+    point.
+    """
 
     psf: Floats
     drawn: dict[str, JsonValue] = field(default_factory=dict)
 
     @property
     def centroid_px(self) -> tuple[float, float]:
-        """(x, y) of the light's centre, measured from the middle pixel: the shift the blur gives the photo."""
+        """(x, y) of the light's centre, measured from the middle pixel: the shift the blur gives
+        the photo.
+        """
         rows, columns = _offsets(self.psf)
         mass = self.psf.astype(np.float64)
         total = mass.sum()
@@ -81,7 +93,9 @@ class Kernel:
         return float(np.sqrt((mass.sum(0) @ (columns - x) ** 2 + mass.sum(1) @ (rows - y) ** 2) / mass.sum()))
 
     def apply(self, light: Floats) -> Floats:
-        """Convolve: every point of the photo becomes the PSF as it is drawn (not mirrored). Borders are reflected."""
+        """Convolve: every point of the photo becomes the PSF as it is drawn (not mirrored). Borders
+        are reflected.
+        """
         # OpenCV takes a tenth of a second to import; settings alone must not wait for it.
         from components.optics.blurs.convolve import convolved
 

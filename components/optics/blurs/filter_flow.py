@@ -1,8 +1,10 @@
-"""Blur that changes over the photo, as one kernel per node of a grid and a smooth change from node to node.
+"""Blur that changes over the photo, as one kernel per node of a grid and a smooth change from node
+to node.
 
-Efficient filter flow (Hirsch, Sra, Schölkopf and Harmeling 2010): each node's neighbourhood is convolved with the node's kernel,
-weighted by a tent that is 1 at the node and 0 at its neighbours, and added up. The tents sum to 1 everywhere, so that light is kept.
-Where neighbouring kernels differ by a shift of d px, the result is off by at most d²/8 of the picture's second difference.
+Efficient filter flow (Hirsch, Sra, Schölkopf and Harmeling 2010): each node's neighbourhood is
+convolved with the node's kernel, weighted by a tent that is 1 at the node and 0 at its neighbours,
+and added up. The tents sum to 1 everywhere, so that light is kept. Where neighbouring kernels
+differ by a shift of d px, the result is off by at most d²/8 of the picture's second difference.
 """
 
 from __future__ import annotations
@@ -19,19 +21,26 @@ from components.optics.blurs.drawn_blur import Floats
 
 Doubles = npt.NDArray[np.float64]
 
-COEFFICIENTS = 129  # of a tile; from 130 on OpenCV takes a Fourier transform, which costs the same for few taps and many
+COEFFICIENTS = (
+    129  # of a tile; from 130 on OpenCV takes a Fourier transform, which costs the same for few taps and many
+)
 SQUARE, LONG, SHORT = 11, 21, 5  # rows of a tile that is 11, 6 and 25 columns wide
-BLOCK_PX = 256  # a side of what is convolved at a time, so that it stays in the cache: twice as fast as the whole photo
+# a side of what is convolved at a time, so that it stays in the cache: twice as fast as the whole
+# photo
+BLOCK_PX = 256
 
 Tile = tuple[int, int, Floats]  # row and column in the kernel, values
 
 
 def convolved_by_place(light: Floats, rows: Doubles, columns: Doubles, kernels: Floats) -> Floats:
-    """Blur each place with the kernel that the grid's nodes give it, bilinear between them. Borders are reflected.
+    """Blur each place with the kernel that the grid's nodes give it, bilinear between them. Borders
+    are reflected.
 
     light: (H, W) or (H, W, C) float32.
-    rows, columns: (R,) and (S,) px, increasing, the nodes' places; beyond the outermost nodes their kernels hold.
-    kernels: (R, S, side, side) float32, side odd, each summing to 1; the middle pixel is where the point was.
+    rows, columns: (R,) and (S,) px, increasing, the nodes' places; beyond the outermost nodes their
+    kernels hold.
+    kernels: (R, S, side, side) float32, side odd, each summing to 1; the middle pixel is where the
+    point was.
     Returns float32 of the same shape.
     """
     photo = light[:, :, 0] if light.ndim == 3 and light.shape[2] == 1 else light
@@ -44,7 +53,9 @@ def convolved_by_place(light: Floats, rows: Doubles, columns: Doubles, kernels: 
             window = surrounded(photo, (top, bottom, left, right), kernels.shape[-1] // 2)
             part = convolved_inside(window, plans[column], bottom - top, right - left)
             tent = np.multiply.outer(down, across)
-            cv2.accumulateProduct(part, tent if channels == 1 else cv2.merge([tent] * channels), total[top:bottom, left:right])
+            cv2.accumulateProduct(
+                part, tent if channels == 1 else cv2.merge([tent] * channels), total[top:bottom, left:right]
+            )
     return total.reshape(light.shape)
 
 
@@ -65,7 +76,8 @@ def convolved_inside(light: Floats, plan: Sequence[Tile], height: int, width: in
 
 
 def tiles(kernel: Floats) -> list[Tile]:
-    """Cut a kernel, turned around as filter2D wants it, into pieces that hold all its light and stay below the Fourier transform.
+    """Cut a kernel, turned around as filter2D wants it, into pieces that hold all its light and
+    stay below the Fourier transform.
 
     A kernel of so many taps that the transform is faster stays whole.
     """
@@ -84,14 +96,18 @@ def tiles(kernel: Floats) -> list[Tile]:
         lit_columns = np.flatnonzero(lit[row : row + tall].any(axis=0))
         while lit_columns.size:
             column = int(lit_columns[0])
-            made.append((row, column, np.ascontiguousarray(turned[row : row + tall, column : column + across])))
+            made.append(
+                (row, column, np.ascontiguousarray(turned[row : row + tall, column : column + across]))
+            )
             lit_columns = lit_columns[lit_columns >= column + across]
         lit_rows = lit_rows[lit_rows >= row + tall]
     return made
 
 
 def _tents(nodes: Doubles, length: int) -> Iterator[tuple[int, int, int, Floats]]:
-    """Every node's stretch of an axis, in blocks: the node's number, first pixel, pixel past the last, and the weights between."""
+    """Every node's stretch of an axis, in blocks: the node's number, first pixel, pixel past the
+    last, and the weights between.
+    """
     pixels = np.arange(length)
     for number in range(len(nodes)):
         weights = np.interp(pixels, nodes, np.eye(len(nodes))[number]).astype(np.float32)
@@ -106,8 +122,19 @@ def _tents(nodes: Doubles, length: int) -> Iterator[tuple[int, int, int, Floats]
 
 
 def surrounded(photo: Floats, box: tuple[int, int, int, int], reach: int) -> Floats:
-    """A part of the photo (top, bottom, left, right) with `reach` px more on every side, reflected where the photo ends."""
+    """A part of the photo (top, bottom, left, right) with `reach` px more on every side, reflected
+    where the photo ends.
+    """
     (top, bottom, left, right), (height, width) = box, photo.shape[:2]
     inner = photo[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
-    missing = (max(reach - top, 0), max(bottom + reach - height, 0), max(reach - left, 0), max(right + reach - width, 0))
-    return inner if not any(missing) else np.asarray(cv2.copyMakeBorder(inner, *missing, cv2.BORDER_REFLECT_101), dtype=np.float32)
+    missing = (
+        max(reach - top, 0),
+        max(bottom + reach - height, 0),
+        max(reach - left, 0),
+        max(right + reach - width, 0),
+    )
+    return (
+        inner
+        if not any(missing)
+        else np.asarray(cv2.copyMakeBorder(inner, *missing, cv2.BORDER_REFLECT_101), dtype=np.float32)
+    )

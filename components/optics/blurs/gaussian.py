@@ -22,7 +22,9 @@ REACH = 4.0  # standard deviations; outside are 3e-4 of the light
 
 @dataclass(frozen=True)
 class RoundGaussian(Kernel):
-    """A kernel that is the same along rows and columns: two passes of one row each, three times as fast."""
+    """A kernel that is the same along rows and columns: two passes of one row each, three times as
+    fast.
+    """
 
     def apply(self, light: Floats) -> Floats:
         """Convolve along rows, then along columns. Borders are reflected."""
@@ -34,17 +36,27 @@ class RoundGaussian(Kernel):
         row = np.sqrt(np.diag(self.psf))
         reach, width = row.size // 2, light.shape[1]
         around = with_spare(np.asarray(cv2.copyMakeBorder(light, 0, 0, reach, reach, cv2.BORDER_REFLECT_101)))
-        found = cv2.sepFilter2D(around, -1, row, row, borderType=cv2.BORDER_REFLECT_101)[:, reach : reach + width]
+        found = cv2.sepFilter2D(around, -1, row, row, borderType=cv2.BORDER_REFLECT_101)[
+            :, reach : reach + width
+        ]
         return np.ascontiguousarray(found, dtype=np.float32).reshape(light.shape)
 
 
 class Gaussian(Part):
-    """A normal distribution of light, sampled at the pixels' middles (as in Zhang et al. 2021, BSRGAN)."""
+    """A normal distribution of light, sampled at the pixels' middles (as in Zhang et al. 2021,
+    BSRGAN).
+    """
 
     kind: Literal["gaussian"] = "gaussian"
     weight: float = Field(1.0, gt=0, description="share of the pairs, relative to the other blurs")
-    sigma_px: tuple[Sigma, Sigma] = Field((0.5, 4.0), description="range of the standard deviation along the longer axis. RMS radius if round: times √2")
-    aspect: tuple[Aspect, Aspect] = Field((1.0, 1.0), description="range of the shorter axis over the longer; [1, 1] is round. Its direction is any")
+    sigma_px: tuple[Sigma, Sigma] = Field(
+        (0.5, 4.0),
+        description="range of the standard deviation along the longer axis. RMS radius if round: times √2",
+    )
+    aspect: tuple[Aspect, Aspect] = Field(
+        (1.0, 1.0),
+        description="range of the shorter axis over the longer; [1, 1] is round. Its direction is any",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -72,7 +84,8 @@ class Gaussian(Part):
 def gaussian_psf(sigma_px: float, across_px: float, angle_rad: float) -> Floats:
     """A bell of light.
 
-    sigma_px, across_px: standard deviations along the axis at `angle_rad` (from x towards y, which points down) and across it.
+    sigma_px, across_px: standard deviations along the axis at `angle_rad` (from x towards y, which
+    points down) and across it.
     Returns (h, w) float32, both odd, never negative, sum 1, cut off 4 standard deviations away.
 
     >>> gaussian_psf(0.5, 0.5, 0.0).sum(axis=0).astype(float).round(3).tolist()
@@ -82,5 +95,7 @@ def gaussian_psf(sigma_px: float, across_px: float, angle_rad: float) -> Floats:
     wide = math.ceil(REACH * math.hypot(sigma_px * cosine, across_px * sine))
     high = math.ceil(REACH * math.hypot(sigma_px * sine, across_px * cosine))
     y, x = np.mgrid[-high : high + 1, -wide : wide + 1]
-    light = np.exp(-0.5 * (((x * cosine + y * sine) / sigma_px) ** 2 + ((y * cosine - x * sine) / across_px) ** 2))
+    light = np.exp(
+        -0.5 * (((x * cosine + y * sine) / sigma_px) ** 2 + ((y * cosine - x * sine) / across_px) ** 2)
+    )
     return np.asarray(light / light.sum(), dtype=np.float32)

@@ -1,4 +1,6 @@
-"""Outlines of objects, made up (smooth or cornered) or given by a mask, and how much of each pixel they cover."""
+"""Outlines of objects, made up (smooth or cornered) or given by a mask, and how much of each pixel
+they cover.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,25 @@ SUBPIXELS_LOG2 = 4  # outlines are drawn to a sixteenth of a pixel
 
 @dataclass(frozen=True)
 class Outline:
-    """A closed line over the photo that goes around the photo's middle: corners in parts of its width and height, (0, 0) the middle."""
+    """A closed line over the photo that goes around the photo's middle: corners in parts of its
+    width and height, (0, 0) the middle.
+    """
 
     corners: Doubles  # (n, 2), x then y
     around_middle: ClassVar[bool] = True
 
     def matte(self, height: int, width: int) -> Floats:
-        """How much of each pixel is inside: (height, width) float32, 0 to 1. What lies beyond the photo is cut off."""
+        """How much of each pixel is inside: (height, width) float32, 0 to 1. What lies beyond the
+        photo is cut off.
+        """
         import cv2
 
         # Pixels are counted by their middles: the photo's middle is at (width − 1) / 2.
         places = self.corners * (width, height) + ((width - 1) / 2, (height - 1) / 2)
         drawn = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(drawn, [np.rint(places * 2**SUBPIXELS_LOG2).astype(np.int32)], 255, cv2.LINE_AA, SUBPIXELS_LOG2)
+        cv2.fillPoly(
+            drawn, [np.rint(places * 2**SUBPIXELS_LOG2).astype(np.int32)], 255, cv2.LINE_AA, SUBPIXELS_LOG2
+        )
         return np.asarray(drawn * np.float32(1 / 255), dtype=np.float32)
 
 
@@ -52,12 +60,17 @@ class Mask:
     def matte(self, height: int, width: int) -> Floats:
         """How much of each pixel is inside. Raises ValueError for a photo of another size."""
         if self.values.shape != (height, width):
-            raise ValueError(f"the mask is {self.values.shape[1]} × {self.values.shape[0]} px, the photo {width} × {height} px; they must be alike")
+            raise ValueError(
+                f"the mask is {self.values.shape[1]} × {self.values.shape[0]} px, the photo {width} ×"
+                f" {height} px; they must be alike"
+            )
         return self.values
 
 
 def drawn_outline(rng: np.random.Generator, shape: Shape, share: float) -> Outline:
-    """A random outline that covers `share` of the photo (less where it leaves it), anywhere but around the photo's middle."""
+    """A random outline that covers `share` of the photo (less where it leaves it), anywhere but
+    around the photo's middle.
+    """
     around = _blob(rng) if shape == "blob" else _polygon(rng)
     x, y = around.T
     area = abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

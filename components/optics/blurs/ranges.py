@@ -13,7 +13,8 @@ def in_order(**ranges: Range) -> None:
 
 
 def between(ends: Range, part: float) -> float:
-    """The value a part (0 to 1) of the way from the first end to the second; exactly both where they are the same.
+    """The value a part (0 to 1) of the way from the first end to the second; exactly both where
+    they are the same.
 
     >>> between((2.0, 4.0), 0.25)
     2.5

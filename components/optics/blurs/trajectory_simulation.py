@@ -1,12 +1,13 @@
 """Walking trajectories: one in plain Python, or many at once in numpy, bit for bit the same.
 
-In units of a step, with direction u (|u| = 1), place x, pull c, tremor g and two normal numbers n a step:
+In units of a step, with direction u (|u| = 1), place x, pull c, tremor g and two normal numbers n a
+step:
 
     w = (1 + q) u + g n − c x      q = −2 e^{iφ} with φ in ±½ where the camera is knocked, else 0
     u ← w / |w|,  x ← x + u
 
-Both ways do the same IEEE operations in the same order. Places come out as whole numbers of 1/2^20 px, so that whatever is
-summed over them later is exact, in any order.
+Both ways do the same IEEE operations in the same order. Places come out as whole numbers of 1/2^20
+px, so that whatever is summed over them later is exact, in any order.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Shake:
     start: complex  # first direction
     pull: float  # c: back to the start, per step away
     tremor: float  # g
-    words: npt.NDArray[np.uint16]  # (2 (n − 1),) which quantiles of the normal distribution push each step, x then y
+    words: npt.NDArray[
+        np.uint16
+    ]  # (2 (n − 1),) which quantiles of the normal distribution push each step, x then y
     turns: tuple[tuple[int, float, float], ...]  # knocks: step, real and imaginary part of 1 + q
 
     @property
@@ -49,10 +52,12 @@ class Shake:
 def walked(shakes: Sequence[Shake], step_px: float) -> tuple[Whole, Doubles]:
     """Trajectories of whatever lengths, the longest first.
 
-    Returns their places, (n, 2, B) in units of 2^-20 px from the start, x then y, those after a path's end being undefined;
-    and the sums over each path's places, (2, B), exact.
+    Returns their places, (n, 2, B) in units of 2^-20 px from the start, x then y, those after a
+    path's end being undefined; and the sums over each path's places, (2, B), exact.
     """
-    assert all(one.samples >= other.samples for one, other in pairwise(shakes)), "the longest path comes first"
+    assert all(one.samples >= other.samples for one, other in pairwise(shakes)), (
+        "the longest path comes first"
+    )
     units = step_px * (1 << UNIT_BITS)
     if len(shakes) >= TOGETHER_FROM:
         return _walked_together(shakes, units)
@@ -99,7 +104,9 @@ def _walked_together(shakes: Sequence[Shake], units: float) -> tuple[Whole, Doub
     words = np.empty((len(shakes), 2 * (samples[0] - 1)), np.uint16)
     for row, shake in zip(words, shakes, strict=True):
         row[: len(shake.words)] = shake.words
-    pull, tremor = (np.array(each) for each in zip(*((shake.pull, shake.tremor) for shake in shakes), strict=True))
+    pull, tremor = (
+        np.array(each) for each in zip(*((shake.pull, shake.tremor) for shake in shakes), strict=True)
+    )
     u = np.array([[shake.start.real for shake in shakes], [shake.start.imag for shake in shakes]])
     x = np.zeros_like(u)
     turns: dict[int, list[tuple[int, float, float]]] = {}
@@ -122,8 +129,12 @@ def _walked_together(shakes: Sequence[Shake], units: float) -> tuple[Whole, Doub
     return path, total
 
 
-def _steps(u: Doubles, x: Doubles, pull: Doubles, force: Doubles, turns: Sequence[Sequence[tuple[int, float, float]]]) -> Doubles:
-    """Take a few steps from x (2, B) in direction u, which is left as it is at the end; gives the places, (steps, 2, B), in place of the force."""
+def _steps(
+    u: Doubles, x: Doubles, pull: Doubles, force: Doubles, turns: Sequence[Sequence[tuple[int, float, float]]]
+) -> Doubles:
+    """Take a few steps from x (2, B) in direction u, which is left as it is at the end; gives the
+    places, (steps, 2, B), in place of the force.
+    """
     # Flat, as numpy takes long to start on two axes.
     flat, pulls = u.reshape(-1), np.concatenate([pull, pull])
     ux, uy = u
@@ -132,7 +143,10 @@ def _steps(u: Doubles, x: Doubles, pull: Doubles, force: Doubles, turns: Sequenc
     here = np.ascontiguousarray(x).reshape(-1)
     for there, knocks in zip(force.reshape(len(force), -1), turns, strict=True):
         for index, real, imaginary in knocks:
-            ux[index], uy[index] = real * ux[index] - imaginary * uy[index], imaginary * ux[index] + real * uy[index]
+            ux[index], uy[index] = (
+                real * ux[index] - imaginary * uy[index],
+                imaginary * ux[index] + real * uy[index],
+            )
         np.add(flat, there, out=flat)
         np.multiply(pulls, here, out=away)
         np.subtract(flat, away, out=flat)

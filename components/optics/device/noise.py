@@ -1,4 +1,6 @@
-"""Normal numbers by place, by torch: the bits of `components/optics/noise.py`, for a batch of parts of photos at once."""
+"""Normal numbers by place, by torch: the bits of `components/optics/noise.py`, for a batch of parts
+of photos at once.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ WORD = (1 << 32) - 1
 def normal_field(keys: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int, channels: int) -> Tensor:
     """Standard normal numbers for parts of photos.
 
-    keys: (N, 3) int64, `noise.origin` of each photo's seed; tops, lefts: (N,) int64, where each part begins in its photo.
+    keys: (N, 3) int64, `noise.origin` of each photo's seed; tops, lefts: (N,) int64, where each
+    part begins in its photo.
     channels: 1 to 3.
     Returns (N, channels, height, width) float32.
     """
     rows, columns = (torch.arange(side, device=keys.device) for side in (height, width))
     down, across = tops[:, None] + rows, lefts[:, None] + columns
-    # Two neighbouring pixels share their words: the left one has the lower halves, the right one the upper.
+    # Two neighbouring pixels share their words: the left one has the lower halves, the right one
+    # the upper.
     x = ((across >> 1) + keys[:, 0, None] & WORD)[:, None, :]
     y = (down + keys[:, 1, None] & WORD)[:, :, None]
     words = torch.stack(_hashed(x, y, keys[:, 2, None, None])[:channels], 1)

@@ -1,7 +1,10 @@
-"""Parts of pictures made in batches on a torch device: what `part_of` makes on the processor, from the same plans.
+"""Parts of pictures made in batches on a torch device: what `part_of` makes on the processor, from
+the same plans.
 
-The noise has the same bits, and so has JPEG for the same levels; the blur goes through a Fourier transform, which rounds otherwise than
-a sum over taps: on photos, one level in some ten thousand differs, by one, before JPEG. Neither the batch nor its order changes a part.
+The noise has the same bits, and so has JPEG for the same levels; the blur goes through a Fourier
+transform, which rounds otherwise than
+a sum over taps: on photos, one level in some ten thousand differs, by one, before JPEG. Neither the
+batch nor its order changes a part.
 """
 
 from __future__ import annotations
@@ -54,7 +57,11 @@ def _light(layout: Layout, orders: Mapping[str, Tensor]) -> Tensor:
     """The windows' light before the blur: (N, 3, H, W) float32."""
     window = orders["light"].permute(0, 3, 1, 2)
     if window.dtype == torch.uint8:
-        window = _light_of_levels(window.device)[window.int()] if layout.degradation.camera.linear_light else window.float() * float(np.float32(1 / 255))
+        window = (
+            _light_of_levels(window.device)[window.int()]
+            if layout.degradation.camera.linear_light
+            else window.float() * float(np.float32(1 / 255))
+        )
     if "recovery" in orders:
         extra, knee = (orders["recovery"][:, place, None, None, None] for place in (0, 1))
         share = (window - knee).clamp_(min=0) / (1 - knee)
@@ -63,8 +70,11 @@ def _light(layout: Layout, orders: Mapping[str, Tensor]) -> Tensor:
 
 
 def _blurred(layout: Layout, light: Tensor, psf: Tensor) -> Tensor:
-    """Convolution with each part's own kernel, by Fourier transform; where the kernel's frame lies within the window."""
-    # Rounded up to a length that the transform is fast at; what is beyond wraps around into the border that is cut off.
+    """Convolution with each part's own kernel, by Fourier transform; where the kernel's frame lies
+    within the window.
+    """
+    # Rounded up to a length that the transform is fast at; what is beyond wraps around into the
+    # border that is cut off.
     size = [next_fast_len(side, real=True) for side in light.shape[2:]]
     spectrum = torch.fft.rfft2(light, s=size)
     spectrum *= torch.fft.rfft2(psf, s=size)[:, None]
@@ -84,13 +94,19 @@ def _smaller(downscale: Downscale, light: Tensor) -> Tensor:
 
 
 def _taps(downscale: Downscale) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Weights of the photo's pixels from `reach` small pixels before a small pixel's begin to as many after its end."""
+    """Weights of the photo's pixels from `reach` small pixels before a small pixel's begin to as
+    many after its end.
+    """
     scale, reach = downscale.scale, downscale.reach
     away = np.abs((np.arange((2 * reach + 1) * scale) + 0.5) / scale - reach - 0.5)
     if downscale.kernel == "bilinear_plain":
         weights = (away * scale < 0.75).astype(np.float64)
     else:  # Keys 1981, a = −½
-        weights = np.where(away < 1, 1.5 * away**3 - 2.5 * away**2 + 1, np.where(away < 2, -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2, 0.0))
+        weights = np.where(
+            away < 1,
+            1.5 * away**3 - 2.5 * away**2 + 1,
+            np.where(away < 2, -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2, 0.0),
+        )
     return np.asarray(weights / weights.sum())
 
 
@@ -108,12 +124,16 @@ def _developed(layout: Layout, light: Tensor, full: Tensor | None, orders: Mappi
         colours = balanced(noisy(raw, full), gains[:, :, None, None])
     else:
         mosaic = mosaic_of(raw, full, orders["red"], gains, noisy)
-        colours = demosaicked(_at_borders(mosaic, place, _reflected), orders["red"], camera.sensor.bayer.demosaic)
+        colours = demosaicked(
+            _at_borders(mosaic, place, _reflected), orders["red"], camera.sensor.bayer.demosaic
+        )
     return in_colours(colours, orders["to_srgb"])
 
 
 def _noisy(light: Tensor, full: Tensor | None, orders: Mapping[str, Tensor]) -> Tensor:
-    """Light, (N, 3, H, W) or (N, 1, H, W), with the noise of its place, step by step as `NoiseLevel.added`."""
+    """Light, (N, 3, H, W) or (N, 1, H, W), with the noise of its place, step by step as
+    `NoiseLevel.added`.
+    """
     _, channels, height, width = light.shape
     tops, lefts = orders["fallen"][:, 2:].unbind(1)
     normals = normal_field(orders["key"], tops, lefts, height, width, channels)

@@ -1,6 +1,8 @@
-"""What the processor hands to the device for a part of a picture: a window of the photo, and everything drawn, as arrays of fixed shapes.
+"""What the processor hands to the device for a part of a picture: a window of the photo, and
+everything drawn, as arrays of fixed shapes.
 
-Fixed, so that parts stack to batches, and so that a part comes out the same whatever else is in its batch.
+Fixed, so that parts stack to batches, and so that a part comes out the same whatever else is in its
+batch.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ SMEAR_PX = 2  # how far enlarging the halved colour reaches beyond a block
 
 @dataclass(frozen=True)
 class Layout:
-    """How much is made of a picture at each step for a square part of it, in px of the picture that is made; of the photo where it says so."""
+    """How much is made of a picture at each step for a square part of it, in px of the picture that
+    is made; of the photo where it says so.
+    """
 
     degradation: Degradation
     side: int
@@ -73,7 +77,9 @@ class Layout:
         return max(blur.largest_px for blur in self.degradation.blurs) // 2
 
     def boxes(self, top: int, left: int) -> tuple[Box, Box, Box]:
-        """Of the part at (top, left): what is stored and what falls on the sensor, in px of the picture; the blurred light, in px of the photo."""
+        """Of the part at (top, left): what is stored and what falls on the sensor, in px of the
+        picture; the blurred light, in px of the photo.
+        """
         if self.degradation.camera.jpeg is not None:
             top, left = (max(first - SMEAR_PX, 0) // GRID_PX * GRID_PX for first in (top, left))
         shown = Box(top, left, self.shown, self.shown)
@@ -84,7 +90,8 @@ class Layout:
 def order_of(layout: Layout, plan: Plan, pixels: Pixels, top: int, left: int) -> Order:
     """One part, to be rendered.
 
-    pixels: the photo as stored, (H, W) for grey or (H, W, 3); top, left: where the part begins in the picture that is made.
+    pixels: the photo as stored, (H, W) for grey or (H, W, 3); top, left: where the part begins in
+    the picture that is made.
     """
     shown, fallen, blurred = layout.boxes(top, left)
     shot, grey = plan.shot, pixels.ndim == 2
@@ -93,15 +100,25 @@ def order_of(layout: Layout, plan: Plan, pixels: Pixels, top: int, left: int) ->
         "light": np.repeat(light[:, :, None], 3, axis=2) if grey else light,
         "psf": psf,
         "photo": np.array([*pixels.shape[:2], blurred.top, blurred.left], np.int64),
-        "fallen": np.array([*(side // layout.scale for side in pixels.shape[:2]), fallen.top, fallen.left], np.int64),
+        "fallen": np.array(
+            [*(side // layout.scale for side in pixels.shape[:2]), fallen.top, fallen.left], np.int64
+        ),
         "part": np.array([top - shown.top, left - shown.left], np.int64),
     }
     if shot.highlights is not None:
         order["recovery"] = recovery
     if shot.noise is not None:
-        order |= {"noise": np.array([shot.noise.shot, shot.noise.read], np.float32), "key": np.array(origin(shot.seed), np.int64), "grey": np.array(grey)}
+        order |= {
+            "noise": np.array([shot.noise.shot, shot.noise.read], np.float32),
+            "key": np.array(origin(shot.seed), np.int64),
+            "grey": np.array(grey),
+        }
     if shot.sensor is not None:
-        order |= {"to_raw": shot.sensor.to_raw, "to_srgb": shot.sensor.to_srgb, "gains": np.array(shot.sensor.gains, np.float32)}
+        order |= {
+            "to_raw": shot.sensor.to_raw,
+            "to_srgb": shot.sensor.to_srgb,
+            "gains": np.array(shot.sensor.gains, np.float32),
+        }
         if shot.sensor.pattern is not None:
             order["red"] = np.array(shot.sensor.red_site(fallen.top, fallen.left), np.int64)
     if shot.jpeg_quality is not None:
@@ -112,9 +129,11 @@ def order_of(layout: Layout, plan: Plan, pixels: Pixels, top: int, left: int) ->
 
 
 def _window(layout: Layout, plan: Plan, pixels: Pixels, box: Box) -> tuple[npt.NDArray[Any], Floats, Floats]:
-    """What is to be blurred, the kernel in the middle of a frame, and how highlights are recovered before.
+    """What is to be blurred, the kernel in the middle of a frame, and how highlights are recovered
+    before.
 
-    Stored pixels where they are 8 bits and the device blurs them; else light. A blur that is no kernel has been made here, and a point stands for it.
+    Stored pixels where they are 8 bits and the device blurs them; else light. A blur that is no
+    kernel has been made here, and a point stands for it.
     """
     reach = layout.blur_reach
     frame = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
@@ -124,12 +143,19 @@ def _window(layout: Layout, plan: Plan, pixels: Pixels, box: Box) -> tuple[npt.N
         seen = window.within(*pixels.shape[:2])
         rows = np.clip(np.arange(window.height) + window.top - seen.top, 0, seen.height - 1)
         columns = np.clip(np.arange(window.width) + window.left - seen.left, 0, seen.width - 1)
-        return blurred_light(plan, pixels, seen)[rows[:, None], columns], frame, np.array([0, 0.5], np.float32)
+        return (
+            blurred_light(plan, pixels, seen)[rows[:, None], columns],
+            frame,
+            np.array([0, 0.5], np.float32),
+        )
     psf = plan.effect.psf
     down, across = (side // 2 for side in psf.shape)
     frame[reach - down : reach + down + 1, reach - across : reach + across + 1] = psf
     rows, columns = (
-        _mirrored(first, count, side) for first, count, side in zip((window.top, window.left), (window.height, window.width), pixels.shape, strict=False)
+        _mirrored(first, count, side)
+        for first, count, side in zip(
+            (window.top, window.left), (window.height, window.width), pixels.shape, strict=False
+        )
     )
     found = pixels[rows[:, None], columns]
     highlights = plan.shot.highlights
@@ -138,7 +164,9 @@ def _window(layout: Layout, plan: Plan, pixels: Pixels, box: Box) -> tuple[npt.N
 
 
 def _mirrored(first: int, count: int, side: int) -> npt.NDArray[np.intp]:
-    """`count` places from `first`, those beyond 0 to side − 1 mirrored at the border, whose pixel is not repeated."""
+    """`count` places from `first`, those beyond 0 to side − 1 mirrored at the border, whose pixel
+    is not repeated.
+    """
     places: npt.NDArray[np.intp] = np.abs(np.arange(first, first + count)) % (2 * side - 2)
     return np.minimum(places, 2 * side - 2 - places).astype(np.intp)
 
@@ -163,11 +191,16 @@ def stacked(layout: Layout, orders: Sequence[Order]) -> Order:
 
 
 def taken(layout: Layout, plan: Plan, channels: Literal[1, 3]) -> bool:
-    """Whether the device can make the picture of a plan. Not WebP, nor 16 bits, nor a grey photo where others have a sensor of colours.
+    """Whether the device can make the picture of a plan. Not WebP, nor 16 bits, nor a grey photo
+    where others have a sensor of colours.
 
     Nor a downscale that goes through other sizes.
     """
     shot = plan.shot
     if plan.downscale is not None and plan.downscale.reach is None:
         return False
-    return shot.webp_quality is None and shot.bits == 8 and (channels == 3 or layout.degradation.camera.sensor is None)
+    return (
+        shot.webp_quality is None
+        and shot.bits == 8
+        and (channels == 3 or layout.degradation.camera.sensor is None)
+    )

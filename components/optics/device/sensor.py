@@ -1,4 +1,6 @@
-"""What a sensor of colour filters does around the noise, by torch: `components/optics/develop.py` for a batch of parts of photos."""
+"""What a sensor of colour filters does around the noise, by torch: `components/optics/develop.py`
+for a batch of parts of photos.
+"""
 
 from __future__ import annotations
 
@@ -30,18 +32,24 @@ def balanced(raw: Tensor, gains: Tensor) -> Tensor:
 def mosaic_of(light: Tensor, full: Tensor | None, red: Tensor, gains: Tensor, noisy: Noisy) -> Tensor:
     """(N, 3, H, W) camera colours to the white-balanced mosaic, (N, 1, H, W).
 
-    red: (N, 2) int64, row and column of the first red pixel; gains: (N, 3); noisy: adds the noise to raw values, given where the sensor is full.
+    red: (N, 2) int64, row and column of the first red pixel; gains: (N, 3); noisy: adds the noise
+    to raw values, given where the sensor is full.
     """
     down, across = _phases(light, red)
     colour = (down + across)[:, None]  # of red's sites 0, green's 1, blue's 2
     raw = light.gather(1, colour)
-    return balanced(noisy(raw, None if full is None else full.gather(1, colour)), gains.gather(1, colour.flatten(1)).view_as(raw))
+    return balanced(
+        noisy(raw, None if full is None else full.gather(1, colour)),
+        gains.gather(1, colour.flatten(1)).view_as(raw),
+    )
 
 
 def demosaicked(mosaic: Tensor, red: Tensor, kind: Demosaic) -> Tensor:
     """(N, 1, H, W) to (N, 3, H − 4, W − 4), measured values kept. red: of the whole mosaic."""
     found = filters(kind)
-    weights = torch.from_numpy(np.stack([found["green"], found["across"], found["down"], found["diagonal"]]))[:, None].to(mosaic.device)
+    weights = torch.from_numpy(np.stack([found["green"], found["across"], found["down"], found["diagonal"]]))[
+        :, None
+    ].to(mosaic.device)
     # In 64 bits: a GPU may take 32 for fewer.
     green, beside, below, diagonal = F.conv2d(mosaic.double(), weights.double()).float().unbind(1)
     own = mosaic[:, 0, REACH:-REACH, REACH:-REACH]

@@ -1,7 +1,9 @@
-"""Super-resolution's small photos: the sharp photo, smaller by a whole factor, which a net then has to make large again.
+"""Super-resolution's small photos: the sharp photo, smaller by a whole factor, which a net then has
+to make large again.
 
 downscale: {scale: 4}                       # plain: one clean resize, as published figures have it
-downscale: {kind: second_order, scale: 4}   # as photos on the web are: blurred, resized, noisy and compressed, twice over
+downscale: {kind: second_order, scale: 4}   # as photos on the web are: blurred, resized, noisy and
+compressed, twice over
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ def _plain_unless_named(given: object) -> object:
     return {"kind": "plain", **given} if isinstance(given, dict) else given
 
 
-Downscaling = Annotated[Downscale | SecondOrder, Field(discriminator="kind"), BeforeValidator(_plain_unless_named)]
+Downscaling = Annotated[
+    Downscale | SecondOrder, Field(discriminator="kind"), BeforeValidator(_plain_unless_named)
+]
 
 __all__ = ["SMALLEST_PX", "Downscale", "DownscalePart", "Downscaling", "SecondOrder", "Shrinking"]

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 class Downscale(DownscalePart):
     """Shrink by a whole factor, after the blur and before the camera's noise.
 
-    bicubic: antialiased as MATLAB's imresize, the convention of published figures (with camera.linear_light false, noise and jpeg null).
-    bilinear_plain: OpenCV's default without antialiasing, as a published guide makes its photos; it leaves false patterns to learn.
+    bicubic: antialiased as MATLAB's imresize, the convention of published figures (with
+    camera.linear_light false, noise and jpeg null).
+    bilinear_plain: OpenCV's default without antialiasing, as a published guide makes its photos; it
+    leaves false patterns to learn.
     """
 
     kind: Literal["plain"] = "plain"
@@ -54,8 +56,11 @@ class Downscale(DownscalePart):
         return self
 
     def apply(self, light: Floats, *, linear: bool = True) -> Floats:
-        """(H, W) or (H, W, C) with H and W multiples of the scale, to 1/scale of it each way; not clipped."""
-        # The picture codecs take a tenth of a second to import; settings alone must not wait for them.
+        """(H, W) or (H, W, C) with H and W multiples of the scale, to 1/scale of it each way; not
+        clipped.
+        """
+        # The picture codecs take a tenth of a second to import; settings alone must not wait for
+        # them.
         from components.core.resize import bicubic, bilinear_plain
 
         resize = bicubic if self.kernel == "bicubic" else bilinear_plain

@@ -1,4 +1,6 @@
-"""One round of second_order: a blur, a resize, noise and JPEG, with the ranges to draw from and what is drawn."""
+"""One round of second_order: a blur, a resize, noise and JPEG, with the ranges to draw from and
+what is drawn.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ Quality = Annotated[int, Field(ge=1, le=100)]
 
 @dataclass(frozen=True)
 class NoiseDraw:
-    """One drawn noise: Gaussian of a standard deviation in levels of 255, or Poisson of a strength (1: as counted)."""
+    """One drawn noise: Gaussian of a standard deviation in levels of 255, or Poisson of a strength
+    (1: as counted).
+    """
 
     kind: Literal["gaussian", "poisson"]
     amount: float
@@ -52,21 +56,35 @@ class Resize(Part):
     up: float = Field(0.2, ge=0)
     down: float = Field(0.7, ge=0)
     keep: float = Field(0.1, ge=0)
-    factor: tuple[Factor, Factor] = Field((0.15, 1.5), description="smallest when it is made smaller, largest when it is made larger; 1 lies between")
+    factor: tuple[Factor, Factor] = Field(
+        (0.15, 1.5),
+        description="smallest when it is made smaller, largest when it is made larger; 1 lies between",
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if not self.factor[0] <= 1 <= self.factor[1]:
-            raise ValueError(f"factor is [{self.factor[0]:g}, {self.factor[1]:g}]: it begins at or below 1 and ends at or above")
+            raise ValueError(
+                f"factor is [{self.factor[0]:g}, {self.factor[1]:g}]: it begins at or below 1 and ends at or"
+                " above"
+            )
         if self.up + self.down + self.keep == 0:
             raise ValueError("up, down and keep all have chance 0: give one of them more")
         return self
 
     def draw(self, rng: np.random.Generator) -> tuple[float, Mode]:
-        """Factor on each side, and how pixels are weighed: area, bilinear or bicubic, each as likely."""
+        """Factor on each side, and how pixels are weighed: area, bilinear or bicubic, each as
+        likely.
+        """
         u = rng.random(3)
         at = u[0] * (self.up + self.down + self.keep)
-        ends = (1.0, self.factor[1]) if at < self.up else (self.factor[0], 1.0) if at < self.up + self.down else (1.0, 1.0)
+        ends = (
+            (1.0, self.factor[1])
+            if at < self.up
+            else (self.factor[0], 1.0)
+            if at < self.up + self.down
+            else (1.0, 1.0)
+        )
         return between(ends, u[1]), MODES[int(3 * u[2])]
 
 
@@ -74,8 +92,12 @@ class Noise(Part):
     """Gaussian or Poisson noise, of each channel or of all alike."""
 
     gaussian: Share = Field(0.5, description="chance of Gaussian noise; else it is Poisson")
-    sigma_levels: tuple[Levels, Levels] = Field((1.0, 30.0), description="range of the standard deviation, levels of 255")
-    poisson: tuple[Strength, Strength] = Field((0.05, 3.0), description="range of the strength; 1 is the error of counting 256 photons at white")
+    sigma_levels: tuple[Levels, Levels] = Field(
+        (1.0, 30.0), description="range of the standard deviation, levels of 255"
+    )
+    poisson: tuple[Strength, Strength] = Field(
+        (0.05, 3.0), description="range of the strength; 1 is the error of counting 256 photons at white"
+    )
     grey: Share = Field(0.4, description="chance that the noise is the same in all channels")
 
     @model_validator(mode="after")
@@ -87,7 +109,11 @@ class Noise(Part):
         """One pair's noise."""
         u = rng.random(3)
         gaussian = bool(u[0] < self.gaussian)
-        return NoiseDraw("gaussian" if gaussian else "poisson", between(self.sigma_levels if gaussian else self.poisson, u[1]), bool(u[2] < self.grey))
+        return NoiseDraw(
+            "gaussian" if gaussian else "poisson",
+            between(self.sigma_levels if gaussian else self.poisson, u[1]),
+            bool(u[2] < self.grey),
+        )
 
 
 class FirstRound(Part):
@@ -97,7 +123,9 @@ class FirstRound(Part):
     kernel: RandomKernel = RandomKernel()
     resize: Resize = Resize()
     noise: Noise = Noise()
-    jpeg: tuple[Quality, Quality] = Field((30, 95), description="range of the JPEG quality, both ends included")
+    jpeg: tuple[Quality, Quality] = Field(
+        (30, 95), description="range of the JPEG quality, both ends included"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -113,11 +141,19 @@ class FirstRound(Part):
         blurred = stream("whether blurred").random() < self.blur
         factor, mode = self.resize.draw(stream("resize"))
         kernel = self.kernel.draw(stream("kernel")) if blurred else None
-        return RoundDraw(kernel, factor, mode, self.noise.draw(stream("noise")), int(stream("jpeg").integers(*self.jpeg, endpoint=True)))
+        return RoundDraw(
+            kernel,
+            factor,
+            mode,
+            self.noise.draw(stream("noise")),
+            int(stream("jpeg").integers(*self.jpeg, endpoint=True)),
+        )
 
 
 class SecondRound(FirstRound):
-    """The photo's second journey, mostly gentler: as a web page resizes and stores it again. Its factor is of the final size."""
+    """The photo's second journey, mostly gentler: as a web page resizes and stores it again. Its
+    factor is of the final size.
+    """
 
     blur: Share = Field(0.8, description="chance that there is a blur")
     kernel: RandomKernel = RandomKernel(sigma_px=(0.2, 1.5))

@@ -1,9 +1,12 @@
-"""A photo as the web hands it on: blurred, resized, noisy and compressed, and all of it a second time (Real-ESRGAN).
+"""A photo as the web hands it on: blurred, resized, noisy and compressed, and all of it a second
+time (Real-ESRGAN).
 
-    [USM] → blur → resize → noise → JPEG → blur → resize → noise → JPEG and the final size with its sinc filter, in either order
+    [USM] → blur → resize → noise → JPEG
+          → blur → resize → noise → JPEG and the final size with its sinc filter, in either order
 
-Everything is drawn for each pair by itself, from named streams of its seed. The original draws the kinds of step once a batch and
-mixes the batches in a pool of 180 pairs; a pair of its own needs no pool.
+Everything is drawn for each pair by itself, from named streams of its seed. The original draws the
+kinds of step once a batch and mixes the batches in a pool of 180 pairs; a pair of its own needs no
+pool.
 """
 
 from __future__ import annotations
@@ -27,16 +30,26 @@ if TYPE_CHECKING:
 
 
 class UnsharpMask(Part):
-    """Sharper edges for the training target (Wang et al. 2021, section 3.4), so that a net learns to make them so."""
+    """Sharper edges for the training target (Wang et al. 2021, section 3.4), so that a net learns
+    to make them so.
+    """
 
-    side_px: Side = Field(51, description="side of the Gaussian, odd; its sigma is 0.3 ((side − 1) / 2 − 1) + 0.8")
-    amount: float = Field(0.5, gt=0, le=3, description="part of the difference from the blurred photo that is added")
-    threshold_levels: float = Field(10.0, ge=0, le=255, description="differences up to this are left alone, levels of 255")
+    side_px: Side = Field(
+        51, description="side of the Gaussian, odd; its sigma is 0.3 ((side − 1) / 2 − 1) + 0.8"
+    )
+    amount: float = Field(
+        0.5, gt=0, le=3, description="part of the difference from the blurred photo that is added"
+    )
+    threshold_levels: float = Field(
+        10.0, ge=0, le=255, description="differences up to this are left alone, levels of 255"
+    )
 
     @model_validator(mode="after")
     def _odd(self) -> Self:
         if self.side_px % 2 == 0:
-            raise ValueError(f"side_px is {self.side_px}, but a kernel has a middle pixel: give an odd number")
+            raise ValueError(
+                f"side_px is {self.side_px}, but a kernel has a middle pixel: give an odd number"
+            )
         return self
 
 
@@ -50,13 +63,21 @@ class FinalSinc(Part):
     def _sound(self) -> Self:
         in_order(side_px=self.side_px)
         if self.side_px[0] % 2 == 0 or self.side_px[1] % 2 == 0:
-            raise ValueError(f"side_px is {list(self.side_px)}, but a kernel has a middle pixel: give odd ends")
+            raise ValueError(
+                f"side_px is {list(self.side_px)}, but a kernel has a middle pixel: give odd ends"
+            )
         return self
 
     def draw(self, rng: np.random.Generator) -> KernelDraw | None:
         """One pair's filter."""
         u = rng.random(3)
-        return KernelDraw("sinc", draw_side(self.side_px, u[1]), cutoff_rad=between((math.pi / 3, math.pi), u[2])) if u[0] < self.chance else None
+        return (
+            KernelDraw(
+                "sinc", draw_side(self.side_px, u[1]), cutoff_rad=between((math.pi / 3, math.pi), u[2])
+            )
+            if u[0] < self.chance
+            else None
+        )
 
 
 @dataclass(frozen=True)
@@ -79,8 +100,18 @@ class TwoRounds:
     @property
     def drawn(self) -> dict[str, JsonValue]:
         """Every parameter."""
-        final: dict[str, JsonValue] = {"mode": self.mode, "sinc": None if self.sinc is None else self.sinc.drawn, "jpeg_last": self.jpeg_last}
-        return {"kind": "second_order", "scale": self.scale, "first": self.first.drawn, "second": self.second.drawn, "final": final}
+        final: dict[str, JsonValue] = {
+            "mode": self.mode,
+            "sinc": None if self.sinc is None else self.sinc.drawn,
+            "jpeg_last": self.jpeg_last,
+        }
+        return {
+            "kind": "second_order",
+            "scale": self.scale,
+            "first": self.first.drawn,
+            "second": self.second.drawn,
+            "final": final,
+        }
 
     @property
     def reach(self) -> None:
@@ -89,7 +120,9 @@ class TwoRounds:
 
     @property
     def severity_px(self) -> float:
-        """RMS radius in px of the sharp photo: of the kernels, each at the size it acts at, and of pixels larger than the final ones."""
+        """RMS radius in px of the sharp photo: of the kernels, each at the size it acts at, and of
+        pixels larger than the final ones.
+        """
         once = self.first.factor
         spread = 0.0 if self.first.kernel is None else self.first.kernel.variance_px2
         spread += 0.0 if self.second.kernel is None else self.second.kernel.variance_px2 / once**2
@@ -99,11 +132,14 @@ class TwoRounds:
         return math.sqrt(spread + aperture_px2(1 / (smallest * self.scale)) * self.scale**2)
 
     def apply(self, light: Floats, *, linear: bool = True) -> Floats:
-        """(H, W) or (H, W, 3) with H and W multiples of the scale, to 1/scale of it each way, on the 256 levels of a file.
+        """(H, W) or (H, W, 3) with H and W multiples of the scale, to 1/scale of it each way, on
+        the 256 levels of a file.
 
-        The steps work on sRGB values, as published: linear light is converted on its way in and out.
+        The steps work on sRGB values, as published: linear light is converted on its way in and
+        out.
         """
-        # The picture codecs take a tenth of a second to import; settings alone must not wait for them.
+        # The picture codecs take a tenth of a second to import; settings alone must not wait for
+        # them.
         from components.core.images import linear_of, linear_to_srgb, to_float, to_uint8
         from components.optics.downscale.steps import compressed, filtered, resized
 
@@ -132,7 +168,12 @@ class TwoRounds:
             picture = filtered(picture, drawn.kernel.taps())
         picture = resized(picture, *sides, drawn.mode)
         noisy = with_gaussian if drawn.noise.kind == "gaussian" else with_poisson
-        return noisy(picture, drawn.noise.amount, drawn.noise.grey, seeds.stream(self.seed, "second order", name, "noise field"))
+        return noisy(
+            picture,
+            drawn.noise.amount,
+            drawn.noise.grey,
+            seeds.stream(self.seed, "second order", name, "noise field"),
+        )
 
 
 def _sides(height: int, width: int, factor: float) -> tuple[int, int]:
@@ -141,17 +182,28 @@ def _sides(height: int, width: int, factor: float) -> tuple[int, int]:
 
 
 class SecondOrder(DownscalePart):
-    """Blurred, resized, noisy and compressed, twice over, at random (Wang et al. 2021, "Real-ESRGAN", section 3); every range at its published value.
+    """Blurred, resized, noisy and compressed, twice over, at random (Wang et al. 2021,
+    "Real-ESRGAN", section 3); every range at its published value.
 
-    It is a camera and a file of its own, so the recipe's `camera` adds no step to it. Its training pairs start from and aim at the sharpened
-    photo, unless `usm` is null; validation and test pairs have the photo itself. A blur before it, where the recipe has one, is in linear light.
+    It is a camera and a file of its own, so the recipe's `camera` adds no step to it. Its training
+    pairs start from and aim at the sharpened photo, unless `usm` is null; validation and test pairs
+    have the photo itself. A blur before it, where the recipe has one, is in linear light.
     """
 
     kind: Literal["second_order"] = "second_order"
     first: FirstRound = Field(FirstRound(), description="the first round")
-    second: SecondRound = Field(SecondRound(), description="the second round; its resize factor is of the final size")
-    final_sinc: FinalSinc = Field(FinalSinc(), description="filter at the final size, before or after the second JPEG, each as likely")
-    usm: UnsharpMask | None = Field(UnsharpMask(), description="sharpen the photo of a training pair, target and source of the small one; null leaves it")
+    second: SecondRound = Field(
+        SecondRound(), description="the second round; its resize factor is of the final size"
+    )
+    final_sinc: FinalSinc = Field(
+        FinalSinc(), description="filter at the final size, before or after the second JPEG, each as likely"
+    )
+    usm: UnsharpMask | None = Field(
+        UnsharpMask(),
+        description=(
+            "sharpen the photo of a training pair, target and source of the small one; null leaves it"
+        ),
+    )
     random: ClassVar[bool] = True
     has_camera: ClassVar[bool] = True
 
@@ -176,4 +228,8 @@ class SecondOrder(DownscalePart):
         """The sharpened photo, (H, W, 3) uint8 sRGB."""
         from components.optics.downscale.steps import unsharp_masked
 
-        return pixels if self.usm is None else unsharp_masked(pixels, self.usm.side_px, self.usm.amount, self.usm.threshold_levels)
+        return (
+            pixels
+            if self.usm is None
+            else unsharp_masked(pixels, self.usm.side_px, self.usm.amount, self.usm.threshold_levels)
+        )

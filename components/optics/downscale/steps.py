@@ -1,4 +1,6 @@
-"""What second_order does to a picture, step by step: all on sRGB values in [0, 1], (H, W) or (H, W, 3) float32."""
+"""What second_order does to a picture, step by step: all on sRGB values in [0, 1], (H, W) or (H, W,
+3) float32.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,11 @@ import numpy as np
 from components.core.images import Bytes8, Floats, jpeg_roundtrip, to_float, to_uint8
 from components.optics.downscale.rounds import Mode
 
-INTERPOLATION: dict[Mode, int] = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+INTERPOLATION: dict[Mode, int] = {
+    "area": cv2.INTER_AREA,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+}
 PHOTONS = 256  # at white: what Real-ESRGAN's code counts for a photo with more than 128 levels
 
 
@@ -18,7 +24,9 @@ def filtered(picture: Floats, taps: Floats) -> Floats:
 
 
 def resized(picture: Floats, height: int, width: int, mode: Mode) -> Floats:
-    """Resized as OpenCV does it: bilinear and bicubic (a = −0.75) without antialiasing, so that shrinking leaves false patterns; area means."""
+    """Resized as OpenCV does it: bilinear and bicubic (a = −0.75) without antialiasing, so that
+    shrinking leaves false patterns; area means.
+    """
     if picture.shape[:2] == (height, width):
         return picture
     return np.asarray(cv2.resize(picture, (width, height), interpolation=INTERPOLATION[mode]), np.float32)
@@ -33,7 +41,9 @@ def with_gaussian(picture: Floats, sigma_levels: float, grey: bool, rng: np.rand
 
 
 def with_poisson(picture: Floats, strength: float, grey: bool, rng: np.random.Generator) -> Floats:
-    """The error of counting PHOTONS at white, times `strength`; of the luma alone where it is grey; clipped."""
+    """The error of counting PHOTONS at white, times `strength`; of the luma alone where it is grey;
+    clipped.
+    """
     seen = np.clip(picture, 0, 1)
     if grey and seen.ndim == 3:
         seen = np.asarray(cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY), np.float32)[:, :, None]
@@ -58,9 +68,11 @@ def compressed(picture: Floats, quality: int) -> Floats:
 
 
 def unsharp_masked(pixels: Bytes8, side_px: int, amount: float, threshold_levels: float) -> Bytes8:
-    """(H, W, 3) uint8 sRGB, its edges raised by `amount` of their difference from a Gaussian blur of `side_px`.
+    """(H, W, 3) uint8 sRGB, its edges raised by `amount` of their difference from a Gaussian blur
+    of `side_px`.
 
-    Only where the difference is above the threshold, and softly around it, so that flat areas keep their noise.
+    Only where the difference is above the threshold, and softly around it, so that flat areas keep
+    their noise.
     """
     picture = to_float(pixels)
     # Sigma 0 lets OpenCV take the one that fits the side: 8 px of 51.

@@ -1,6 +1,8 @@
-"""The door of MLflow: one run per training, and the model registry. No other module imports mlflow (a registered model's own file aside).
+"""The door of MLflow: one run per training, and the model registry. No other module imports mlflow
+(a registered model's own file aside).
 
-MLflow takes a second to import, so it is imported inside the functions: importing this package costs nothing.
+MLflow takes a second to import, so it is imported inside the functions: importing this package
+costs nothing.
 
 store.py      where the tracking store is; its first use, and what to say when it does not answer
 training.py   one training's run: parameters, losses, pictures, the machine's load
@@ -28,7 +30,14 @@ from components.services.tracking.registry import (
     set_alias,
 )
 from components.services.tracking.store import prepare, tracking_uri
-from components.services.tracking.training import TRAIN_KEY, TrainingRun, find_training, has_run, log_results, open_training
+from components.services.tracking.training import (
+    TRAIN_KEY,
+    TrainingRun,
+    find_training,
+    has_run,
+    log_results,
+    open_training,
+)
 
 __all__ = [
     "CHALLENGER",

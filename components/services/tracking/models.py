@@ -41,9 +41,11 @@ def save_pyfunc(
 ) -> None:
     """Write a pyfunc model folder whose code is plain files: nothing in it is pickled.
 
-    model_file: Python file that ends in set_model; code: package folder that travels along; artifacts: folders by name;
-    example: one input, (N, H, W, 3) float32; requirements: pinned.
-    The signature is an unnamed tensor with free count, height and width: a named or fixed one bakes the example's size into the model.
+    model_file: Python file that ends in set_model; code: package folder that travels along;
+    artifacts: folders by name;
+    example: one input, (N, H, W, 3) float32; requirements: pinned. The signature is an unnamed
+    tensor with free count, height and width: a named or fixed one bakes the example's size into the
+    model.
     """
     package = store.mlflow()
     tensor = package.types.Schema([package.types.TensorSpec(np.dtype(np.float32), (-1, -1, -1, 3))])
@@ -67,16 +69,34 @@ def try_pyfunc(folder: Path) -> Trial:
     """
     # The processor alone: the stored restoration was made on it, and every machine has one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    environment |= {**store.ENVIRONMENT, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "CUDA_VISIBLE_DEVICES": ""}
+    environment |= {
+        **store.ENVIRONMENT,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     command = [sys.executable, "-I", str(Path(__file__).with_name("trial.py")), str(folder.resolve())]
     with tempfile.TemporaryDirectory(prefix="refocus-trial-") as elsewhere:
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{elsewhere}/unused.db"
         try:
-            done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=TRIAL_LIMIT_S, check=False)
+            done = subprocess.run(
+                command,
+                cwd=elsewhere,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=TRIAL_LIMIT_S,
+                check=False,
+            )
         except subprocess.TimeoutExpired as error:
-            raise StageError(f"the model at {folder} did not load in a clean process within {TRIAL_LIMIT_S} s; it was not registered") from error
+            raise StageError(
+                f"the model at {folder} did not load in a clean process within {TRIAL_LIMIT_S} s; it was not"
+                " registered"
+            ) from error
     try:
         return Trial.model_validate_json(done.stdout.strip().splitlines()[-1])
     except (ValidationError, IndexError, json.JSONDecodeError) as error:
         words = " / ".join(done.stderr.strip().splitlines()[-3:])
-        raise StageError(f"the model at {folder} does not load in a clean process (exit {done.returncode}): {words}; it was not registered") from error
+        raise StageError(
+            f"the model at {folder} does not load in a clean process (exit {done.returncode}): {words}; it"
+            " was not registered"
+        ) from error

@@ -1,7 +1,8 @@
 """The model registry: versions, their aliases, tags and files.
 
-Aliases: `challenger` was registered last, `champion` serves, `previous` served before it.
-Every version carries the tag validation_status (pending, passed or failed) and the digests of what it rests on.
+Aliases: `challenger` was registered last, `champion` serves, `previous` served before it. Every
+version carries the tag validation_status (pending, passed or failed) and the digests of what it
+rests on.
 """
 
 from __future__ import annotations
@@ -18,8 +19,18 @@ from components.services.tracking import store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 STATUS = "validation_status"
-CHECKPOINT, REPORT, RECIPE, PAIRSET, PHOTOSET = "refocus.checkpoint", "refocus.report", "refocus.recipe", "refocus.pairset", "refocus.photoset"
-WEIGHTS_SHA256, GENERATOR_SHA256, FILES_SHA256 = "refocus.weights_sha256", "refocus.generator_sha256", "refocus.files_sha256"
+CHECKPOINT, REPORT, RECIPE, PAIRSET, PHOTOSET = (
+    "refocus.checkpoint",
+    "refocus.report",
+    "refocus.recipe",
+    "refocus.pairset",
+    "refocus.photoset",
+)
+WEIGHTS_SHA256, GENERATOR_SHA256, FILES_SHA256 = (
+    "refocus.weights_sha256",
+    "refocus.generator_sha256",
+    "refocus.files_sha256",
+)
 GIT_COMMIT, DVC_PREFIX = "git.commit", "dvc."
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -45,7 +56,10 @@ def get_version(name: str, number: int) -> Version:
     """A version by its number. Raises LineageError when the registry has none."""
     found = _maybe(lambda client: client.get_model_version(name, str(number)))
     if found is None:
-        raise LineageError(f"the registry at {store.shown_uri()} has no {name} version {number}; refocus run RECIPE registers one")
+        raise LineageError(
+            f"the registry at {store.shown_uri()} has no {name} version {number}; refocus run RECIPE"
+            " registers one"
+        )
     return _version(found)
 
 
@@ -95,25 +109,44 @@ def add_model_tags(name: str, tags: Mapping[str, str]) -> None:
             client.set_registered_model_tag(name, key, value)
 
 
-def add_version(name: str, folder: Path, *, run_id: str | None, tags: Mapping[str, str], description: str) -> Version:
-    """Upload a model folder and make it the next version, in this order: a version never points to files that are not there.
+def add_version(
+    name: str, folder: Path, *, run_id: str | None, tags: Mapping[str, str], description: str
+) -> Version:
+    """Upload a model folder and make it the next version, in this order: a version never points to
+    files that are not there.
 
-    folder: as `save_pyfunc` made it; run_id: the training's run, when the store has it; tags: written with the version in one step.
+    folder: as `save_pyfunc` made it; run_id: the training's run, when the store has it; tags:
+    written with the version in one step.
     """
     client = store.client()
     package = store.mlflow()
     with store.asking("register the model"):
         try:
-            client.create_registered_model(name, description="Restores photos; made by refocus. What each version does stands on its card.")
+            client.create_registered_model(
+                name,
+                description="Restores photos; made by refocus. What each version does stands on its card.",
+            )
         except package.MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        model = client.create_logged_model(store.experiment(store.tracking_uri(), store.experiment_name()), name=name, source_run_id=run_id, tags=dict(tags))
+        model = client.create_logged_model(
+            store.experiment(store.tracking_uri(), store.experiment_name()),
+            name=name,
+            source_run_id=run_id,
+            tags=dict(tags),
+        )
         client.log_model_artifacts(model.model_id, str(folder))
         client.finalize_logged_model(model.model_id, "READY")
         if run_id is not None:
             client.log_outputs(run_id, [package.entities.LoggedModelOutput(model.model_id, step=0)])
-        made = client.create_model_version(name, f"models:/{model.model_id}", run_id, tags=dict(tags), description=description, model_id=model.model_id)
+        made = client.create_model_version(
+            name,
+            f"models:/{model.model_id}",
+            run_id,
+            tags=dict(tags),
+            description=description,
+            model_id=model.model_id,
+        )
     return get_version(name, int(made.version))
 
 
@@ -125,17 +158,26 @@ def fetch(version: Version, path: str) -> Iterator[Path]:
     """
     client = store.client()
     with tempfile.TemporaryDirectory(prefix="refocus-") as folder:
-        # Going through the version's own place, not models:/NAME/N, leaves the registry's folder as it is.
+        # Going through the version's own place, not models:/NAME/N, leaves the registry's folder as
+        # it is.
         with store.asking(f"give {path or 'the files'} of {version.words}"):
             place = client.get_model_version_download_uri(version.name, str(version.number))
             try:
-                found = Path(store.mlflow().artifacts.download_artifacts(artifact_uri=f"{place}/{path}" if path else place, dst_path=folder))
+                found = Path(
+                    store.mlflow().artifacts.download_artifacts(
+                        artifact_uri=f"{place}/{path}" if path else place, dst_path=folder
+                    )
+                )
             except (OSError, store.mlflow().MlflowException) as error:
                 raise LineageError(
-                    f"{version.words} has no {path} in the registry at {store.shown_uri()}: {str(error).splitlines()[0][:200]}; register the model again"
+                    f"{version.words} has no {path} in the registry at {store.shown_uri()}:"
+                    f" {str(error).splitlines()[0][:200]}; register the model again"
                 ) from error
         if not found.exists():
-            raise LineageError(f"{version.words} has no {path} in the registry at {store.shown_uri()}; register the model again")
+            raise LineageError(
+                f"{version.words} has no {path} in the registry at {store.shown_uri()}; register the model"
+                " again"
+            )
         yield found
 
 
@@ -156,7 +198,9 @@ def _search(words: str) -> tuple[Version, ...]:
     token = None
     with store.asking("be searched"):
         while True:
-            page = client.search_model_versions(words, max_results=200, order_by=["version_number DESC"], page_token=token)
+            page = client.search_model_versions(
+                words, max_results=200, order_by=["version_number DESC"], page_token=token
+            )
             found += page
             token = page.token
             if not token:

@@ -1,4 +1,6 @@
-"""Where the tracking store is: $MLFLOW_TRACKING_URI, or a SQLite file in the state folder. Its first use, and what to say when it does not answer."""
+"""Where the tracking store is: $MLFLOW_TRACKING_URI, or a SQLite file in the state folder. Its
+first use, and what to say when it does not answer.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from components.core.files import state_folder
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
 PATIENCE_S = 5.0
-# Nothing is sent home, nothing asks a package index, and no project file of the checkout slips into a model.
+# Nothing is sent home, nothing asks a package index, and no project file of the checkout slips into
+# a model.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -74,7 +77,9 @@ def mlflow() -> Any:
 
 
 def client() -> Any:
-    """An MlflowClient for the prepared store; fluent MLflow calls made by a model's file go to the same store."""
+    """An MlflowClient for the prepared store; fluent MLflow calls made by a model's file go to the
+    same store.
+    """
     prepare()
     package = mlflow()
     package.set_tracking_uri(tracking_uri())
@@ -85,20 +90,24 @@ def client() -> Any:
 def prepare() -> None:
     """Make the tracking store ready for use; call it before work that will log.
 
-    Raises ServiceError within about 5 s, and what MLflow's import takes, when the address does not answer, InputError when it is none that MLflow can use.
+    Raises ServiceError within about 5 s, and what MLflow's import takes, when the address does not
+    answer, InputError when it is none that MLflow can use.
     """
     experiment(tracking_uri(), experiment_name())
 
 
 @cache
 def experiment(uri: str, name: str) -> str:
-    """The id of the experiment that holds our runs, made at first use; once per process and address."""
+    """The id of the experiment that holds our runs, made at first use; once per process and
+    address.
+    """
     began = time.monotonic()
     scheme = urllib.parse.urlsplit(uri).scheme.split("+")[0]
     if scheme not in {"sqlite", *_DEFAULT_PORTS}:
         raise InputError(
-            f"{URI_VARIABLE} is {shown_uri()!r}; it must be http(s)://HOST:PORT of an MLflow server, or a sqlite:///, postgresql:// or mysql:// database. "
-            "Unset it to track in a SQLite file beside the project"
+            f"{URI_VARIABLE} is {shown_uri()!r}; it must be http(s)://HOST:PORT of an MLflow server, or a"
+            " sqlite:///, postgresql:// or mysql:// database. Unset it to track in a SQLite file beside the"
+            " project"
         )
     if scheme != "sqlite":
         _reach(uri, scheme)
@@ -114,18 +123,23 @@ def experiment(uri: str, name: str) -> str:
 
 
 def _experiment_id(client: Any, name: str, scheme: str) -> str:
-    # Without a server, artifacts lie where the experiment says, as an absolute path: it must be ours, not the working directory.
+    # Without a server, artifacts lie where the experiment says, as an absolute path: it must be
+    # ours, not the working directory.
     wanted = None if scheme in ("http", "https") else (state_folder() / "mlartifacts").as_uri()
     found = client.get_experiment_by_name(name)
     if found is None:
         return str(client.create_experiment(name, artifact_location=wanted))
     if found.lifecycle_stage != "active":
-        raise InputError(f"the MLflow experiment {name!r} at {shown_uri()} was deleted; restore it, or set {EXPERIMENT_VARIABLE} to another name")
+        raise InputError(
+            f"the MLflow experiment {name!r} at {shown_uri()} was deleted; restore it, or set"
+            f" {EXPERIMENT_VARIABLE} to another name"
+        )
     kept = str(found.artifact_location)
     if scheme == "sqlite" and kept.startswith("file:") and kept != wanted and not _local(kept).is_dir():
         raise InputError(
-            f"the tracking database at {shown_uri()} keeps its files at {_local(kept)}, which is gone: the project was moved. "
-            "Move it back (or link the old place to the new one), or rename the database to begin a fresh one"
+            f"the tracking database at {shown_uri()} keeps its files at {_local(kept)}, which is gone: the"
+            " project was moved. Move it back (or link the old place to the new one), or rename the database"
+            " to begin a fresh one"
         )
     return str(found.experiment_id)
 
@@ -135,14 +149,18 @@ def _local(uri: str) -> Path:
 
 
 def _reach(uri: str, scheme: str) -> None:
-    """Open and close one connection, so that a dead address is told in seconds and not after MLflow's minutes of retries."""
+    """Open and close one connection, so that a dead address is told in seconds and not after
+    MLflow's minutes of retries.
+    """
     parts = urllib.parse.urlsplit(uri)
     try:
-        socket.create_connection((parts.hostname or "", parts.port or _DEFAULT_PORTS[scheme]), timeout=PATIENCE_S).close()
+        socket.create_connection(
+            (parts.hostname or "", parts.port or _DEFAULT_PORTS[scheme]), timeout=PATIENCE_S
+        ).close()
     except (OSError, ValueError) as error:
         raise ServiceError(
-            f"the MLflow address {shown_uri()} does not answer ({error}); "
-            f"start the server, correct {URI_VARIABLE}, or unset it to track in a SQLite file beside the project"
+            f"the MLflow address {shown_uri()} does not answer ({error}); start the server, correct"
+            f" {URI_VARIABLE}, or unset it to track in a SQLite file beside the project"
         ) from error
 
 
@@ -163,21 +181,30 @@ def _ask(uri: str, patience_s: float) -> None:
         )
     except Exception as error:
         raise ServiceError(
-            f"{shown_uri()} took the connection but gave no answer in {patience_s:.0f} s; is it an MLflow server? Correct {URI_VARIABLE} or restart the server"
+            f"{shown_uri()} took the connection but gave no answer in {patience_s:.0f} s; is it an MLflow"
+            f" server? Correct {URI_VARIABLE} or restart the server"
         ) from error
     if answer.status_code == 200:
         return
     remedy = {
         401: "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
-        403: "the user may lack permission, or the server refuses this host name: add it to the server's MLFLOW_SERVER_ALLOWED_HOSTS",
+        403: (
+            "the user may lack permission, or the server refuses this host name: add it to the server's"
+            " MLFLOW_SERVER_ALLOWED_HOSTS"
+        ),
         404: "that is no MLflow server",
     }.get(answer.status_code, "look at the server's log")
-    raise ServiceError(f"the MLflow server at {shown_uri()} answered {answer.status_code} ({_first_line(answer.text)}); {remedy}")
+    raise ServiceError(
+        f"the MLflow server at {shown_uri()} answered {answer.status_code} ({_first_line(answer.text)});"
+        f" {remedy}"
+    )
 
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Turn what MLflow raises inside the block into one sentence: the store could not `what`, and why."""
+    """Turn what MLflow raises inside the block into one sentence: the store could not `what`, and
+    why.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -188,7 +215,9 @@ def asking(what: str) -> Iterator[None]:
         remedy = "look at the disk and the address, then run the same command again"
         if "out-of-date database schema" in str(error):
             remedy = f"it was made by another MLflow; back it up, then run: mlflow db upgrade {shown_uri()}"
-        raise ServiceError(f"the tracking store at {shown_uri()} could not {what}: {_first_line(str(error))}; {remedy}") from error
+        raise ServiceError(
+            f"the tracking store at {shown_uri()} could not {what}: {_first_line(str(error))}; {remedy}"
+        ) from error
 
 
 def _first_line(text: str) -> str:

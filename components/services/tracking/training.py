@@ -1,6 +1,8 @@
-"""One training's run in MLflow: the resolved recipe, the data it saw, losses, pictures and the machine's load.
+"""One training's run in MLflow: the resolved recipe, the data it saw, losses, pictures and the
+machine's load.
 
-A training that was killed and goes on keeps its run: the run is found again by the training's content key.
+A training that was killed and goes on keeps its run: the run is found again by the training's
+content key.
 """
 
 from __future__ import annotations
@@ -35,17 +37,27 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from flatten(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple) and any(isinstance(inner, Mapping | list | tuple) for inner in value):
+    elif isinstance(value, list | tuple) and any(
+        isinstance(inner, Mapping | list | tuple) for inner in value
+    ):
         for index, inner in enumerate(value):
             yield from flatten(inner, f"{name}.{index}" if name else str(index))
     elif name:
         yield name, str(value)[:_VALUE_LIMIT]
 
 
-def open_training(key: str, *, recipe: str, params: Mapping[str, object], tags: Mapping[str, str], dataset: tuple[str, str, str]) -> TrainingRun:
+def open_training(
+    key: str,
+    *,
+    recipe: str,
+    params: Mapping[str, object],
+    tags: Mapping[str, str],
+    dataset: tuple[str, str, str],
+) -> TrainingRun:
     """Begin the run of a training, or go on with it when this key has one.
 
-    key: content key of the training (settings, data, code); params: the resolved recipe, nested as it is;
+    key: content key of the training (settings, data, code); params: the resolved recipe, nested as
+    it is;
     dataset: name, full digest (SHA-256 or DVC's md5) and source of the pairs.
     Raises ServiceError when the tracking store does not answer.
     """
@@ -55,7 +67,11 @@ def open_training(key: str, *, recipe: str, params: Mapping[str, object], tags: 
     with store.asking("open the training's run"), FileLock(lock, timeout=120):
         run_id = find_training(key)
         if run_id is None:
-            created = client.create_run(_experiment(), run_name=f"{recipe}-{key[:8]}", tags={"refocus.recipe_name": recipe, **tags, TRAIN_KEY: key})
+            created = client.create_run(
+                _experiment(),
+                run_name=f"{recipe}-{key[:8]}",
+                tags={"refocus.recipe_name": recipe, **tags, TRAIN_KEY: key},
+            )
             run_id = str(created.info.run_id)
         else:
             client.update_run(run_id, status="RUNNING")
@@ -65,10 +81,17 @@ def open_training(key: str, *, recipe: str, params: Mapping[str, object], tags: 
 
 
 def find_training(key: str) -> str | None:
-    """The id of the run of the training with this key, or None. The oldest one, should there be two."""
+    """The id of the run of the training with this key, or None. The oldest one, should there be
+    two.
+    """
     client = store.client()
     with store.asking("be searched"):
-        found = client.search_runs([_experiment()], filter_string=f"tags.`{TRAIN_KEY}` = '{key}'", order_by=["attributes.start_time ASC"], max_results=1)
+        found = client.search_runs(
+            [_experiment()],
+            filter_string=f"tags.`{TRAIN_KEY}` = '{key}'",
+            order_by=["attributes.start_time ASC"],
+            max_results=1,
+        )
     return str(found[0].info.run_id) if found else None
 
 
@@ -84,8 +107,12 @@ def has_run(run_id: str) -> bool:
             raise
 
 
-def log_results(run_id: str, *, metrics: Mapping[str, float], step: int, files: tuple[Path, ...] = ()) -> None:
-    """Add figures and files to a finished run, such as the scores on the test photos and the report."""
+def log_results(
+    run_id: str, *, metrics: Mapping[str, float], step: int, files: tuple[Path, ...] = ()
+) -> None:
+    """Add figures and files to a finished run, such as the scores on the test photos and the
+    report.
+    """
     client = store.client()
     now = int(time.time() * 1000)
     metric = store.mlflow().entities.Metric
@@ -96,7 +123,9 @@ def log_results(run_id: str, *, metrics: Mapping[str, float], step: int, files: 
 
 
 class TrainingRun:
-    """An open run. Use it as a context, or call `close`; a store that stops answering in between never stops the training."""
+    """An open run. Use it as a context, or call `close`; a store that stops answering in between
+    never stops the training.
+    """
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
@@ -106,20 +135,26 @@ class TrainingRun:
         self._silent_until_s = 0.0
         monitors = store.mlflow().system_metrics.system_metrics_monitor
         with store.asking("watch the machine's load"):
-            self._monitor = monitors.SystemMetricsMonitor(run_id, sampling_interval=_SAMPLING_S, resume_logging=True, tracking_uri=store.tracking_uri())
+            self._monitor = monitors.SystemMetricsMonitor(
+                run_id, sampling_interval=_SAMPLING_S, resume_logging=True, tracking_uri=store.tracking_uri()
+            )
             self._monitor.start()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
         else:
             self.close("KILLED" if issubclass(kind, KeyboardInterrupt | SystemExit) else "FAILED")
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log numbers at a step (images seen). What the store cannot take now is kept and sent with the next ones."""
+        """Log numbers at a step (images seen). What the store cannot take now is kept and sent with
+        the next ones.
+        """
         now = int(time.time() * 1000)
         metric = store.mlflow().entities.Metric
         self._unsent += [metric(name, float(value), now, step) for name, value in metrics.items()]
@@ -147,7 +182,11 @@ class TrainingRun:
         self._monitor.finish()
         self._try("the last metrics", self._send, now=True)
         if self._unsent:
-            print(f"warning: {len(self._unsent)} figures of run {self.run_id} never reached {store.shown_uri()}; the training itself is whole", file=sys.stderr)
+            print(
+                f"warning: {len(self._unsent)} figures of run {self.run_id} never reached"
+                f" {store.shown_uri()}; the training itself is whole",
+                file=sys.stderr,
+            )
         self._try("the end of the run", lambda: self._client.set_terminated(self.run_id, status), now=True)
 
     def _send(self) -> None:
@@ -156,7 +195,9 @@ class TrainingRun:
             del self._unsent[:1000]
 
     def _try(self, what: str, action: Callable[[], object], *, now: bool = False) -> None:
-        """Do it, or say once that it cannot be done. Hours of training must not end, nor crawl, because a server was restarted."""
+        """Do it, or say once that it cannot be done. Hours of training must not end, nor crawl,
+        because a server was restarted.
+        """
         if not now and time.monotonic() < self._silent_until_s:
             return
         try:
@@ -167,7 +208,11 @@ class TrainingRun:
             self._silent_until_s = time.monotonic() + _SILENCE_S
             if not self._warned:
                 self._warned = True
-                print(f"warning: {error}. Training goes on; figures are kept and sent later, pictures of that time are lost", file=sys.stderr)
+                print(
+                    f"warning: {error}. Training goes on; figures are kept and sent later, pictures of that"
+                    " time are lost",
+                    file=sys.stderr,
+                )
 
 
 def _experiment() -> str:

@@ -1,7 +1,8 @@
-"""Try a model folder as a stranger would: `python -I trial.py FOLDER` loads it, restores its stored example, prints JSON.
+"""Try a model folder as a stranger would: `python -I trial.py FOLDER` loads it, restores its stored
+example, prints JSON.
 
-Run by `try_pyfunc` in a process that knows nothing of this repository. Prints the largest difference from the stored restoration,
-where the model's code came from, and the modules it needed.
+Run by `try_pyfunc` in a process that knows nothing of this repository. Prints the largest
+difference from the stored restoration, where the model's code came from, and the modules it needed.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""Versions of data, artifacts and code: the door of DVC (dvc.py) and of git (git.py), and the child processes they run in."""
+"""Versions of data, artifacts and code: the door of DVC (dvc.py) and of git (git.py), and the child
+processes they run in.
+"""
 
 from components.services.versioning.dvc import (
     Outcome,
@@ -13,7 +15,16 @@ from components.services.versioning.dvc import (
     stage_order,
     status,
 )
-from components.services.versioning.git import add_worktree, changes, commit_exists, file_at, last_run, need_clone, remove_worktree, snapshot
+from components.services.versioning.git import (
+    add_worktree,
+    changes,
+    commit_exists,
+    file_at,
+    last_run,
+    need_clone,
+    remove_worktree,
+    snapshot,
+)
 from components.services.versioning.process import Say, end_tree
 
 __all__ = [

@@ -1,4 +1,6 @@
-"""The door of DVC: read the graph, run one stage in a child process, push, and check that objects are what their hash says."""
+"""The door of DVC: read the graph, run one stage in a child process, push, and check that objects
+are what their hash says.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,19 @@ GRAPH, LOCK = "dvc.yaml", "dvc.lock"
 How = Literal["ran", "restored", "reused"]
 # DVC's own words that help nobody who ran `refocus`; --debug shows them.
 CHATTER = (
-    *("Running stage ", "> python ", "Updating lock file ", "Generating lock file ", "Verifying data sources"),
-    *("Use `dvc push`", "Data and pipelines are up to date", "ERROR: failed to reproduce", "ERROR: interrupted by the user"),
+    *(
+        "Running stage ",
+        "> python ",
+        "Updating lock file ",
+        "Generating lock file ",
+        "Verifying data sources",
+    ),
+    *(
+        "Use `dvc push`",
+        "Data and pipelines are up to date",
+        "ERROR: failed to reproduce",
+        "ERROR: interrupted by the user",
+    ),
     *("To track the changes with git", "To enable auto staging", "\tgit add ", "\tdvc config core.autostage"),
     "WARNING: Process '",  # locks of a killed run, which DVC clears by itself
     "refocus: error:",  # the status file has it
@@ -31,7 +44,9 @@ CHATTER = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one stage: it ran, its result was restored from DVC's cache, or the result at hand still holds."""
+    """What became of one stage: it ran, its result was restored from DVC's cache, or the result at
+    hand still holds.
+    """
 
     how: How
     computing_s: float
@@ -48,7 +63,11 @@ def recipes_in_graph(root: Path) -> tuple[str, ...]:
 def stage_order(root: Path) -> tuple[str, ...]:
     """The stages' names in the order that their dependencies ask for."""
     stages: dict[str, Any] = _graph(root)["stages"]
-    gives = {str(out if isinstance(out, str) else next(iter(out))): name for name, stage in stages.items() for out in stage["outs"]}
+    gives = {
+        str(out if isinstance(out, str) else next(iter(out))): name
+        for name, stage in stages.items()
+        for out in stage["outs"]
+    }
     order: list[str] = []
 
     def visit(name: str) -> None:
@@ -76,7 +95,8 @@ def need_in_graph(root: Path, recipe: str) -> None:
     known = recipes_in_graph(root)
     if recipe not in known:
         raise InputError(
-            f'no stages for recipe "{recipe}" in {root / GRAPH}; its `recipes` list has {", ".join(known)}: add the name there.{nearest(recipe, known)}'
+            f'no stages for recipe "{recipe}" in {root / GRAPH}; its `recipes` list has {", ".join(known)}:'
+            f" add the name there.{nearest(recipe, known)}"
         )
 
 
@@ -91,11 +111,20 @@ def leave_status(recipe: str, stage: str, **facts: object) -> None:
 
 
 def reproduce(
-    recipe: str, stage: str, *, root: Path, say: Say, debug: bool = False, extra: Mapping[str, str] | None = None, started: Callable[[int], None] | None = None
+    recipe: str,
+    stage: str,
+    *,
+    root: Path,
+    say: Say,
+    debug: bool = False,
+    extra: Mapping[str, str] | None = None,
+    started: Callable[[int], None] | None = None,
 ) -> Outcome:
-    """Bring one stage of one recipe up to date: `dvc --wait-for-lock repro --single-item STAGE@RECIPE` in a child process.
+    """Bring one stage of one recipe up to date: `dvc --wait-for-lock repro --single-item
+    STAGE@RECIPE` in a child process.
 
-    Without --wait-for-lock DVC throws a finished training away when another dvc process holds the lock at its end.
+    Without --wait-for-lock DVC throws a finished training away when another dvc process holds the
+    lock at its end.
     Raises StageError with the stage's own last words and its exit code.
     """
     note = status_file(recipe, stage)
@@ -108,7 +137,11 @@ def reproduce(
             say(line)
 
     code = run_relayed(
-        _dvc("--wait-for-lock", "repro", "--single-item", f"{stage}@{recipe}"), root=root, environment=child_environment(extra), say=hear, started=started
+        _dvc("--wait-for-lock", "repro", "--single-item", f"{stage}@{recipe}"),
+        root=root,
+        environment=child_environment(extra),
+        say=hear,
+        started=started,
     )
     told: dict[str, Any] = json.loads(note.read_text()) if note.is_file() else {}
     if code != 0:
@@ -119,7 +152,9 @@ def reproduce(
 
 
 def _about_reuse(line: str) -> bool:
-    return line.startswith("Stage '") and (line.endswith("didn't change, skipping") or "is cached - skipping run" in line)
+    return line.startswith("Stage '") and (
+        line.endswith("didn't change, skipping") or "is cached - skipping run" in line
+    )
 
 
 def _failure(recipe: str, stage: str, told: Mapping[str, Any], words: Sequence[str], code: int) -> StageError:
@@ -127,14 +162,25 @@ def _failure(recipe: str, stage: str, told: Mapping[str, Any], words: Sequence[s
         error = StageError(f"{stage} of {recipe}: {told['message']}")
         error.exit_code = int(told["exit_code"])
         return error
-    last = [line for line in words if line.startswith("ERROR: ")] or [line for line in words if line.strip()][-3:]
+    last = [line for line in words if line.startswith("ERROR: ")] or [line for line in words if line.strip()][
+        -3:
+    ]
     why = " ".join(line.removeprefix("ERROR: ").strip() for line in last) or f"dvc ended with {code}"
-    killed = " A process that was killed from outside (exit 137, -9) most often ran out of memory." if "137" in why or "-9" in why else ""
-    return StageError(f"{stage} of {recipe} ended without a word of its own: {why}.{killed} Run the same command with --debug to see all of its output")
+    killed = (
+        " A process that was killed from outside (exit 137, -9) most often ran out of memory."
+        if "137" in why or "-9" in why
+        else ""
+    )
+    return StageError(
+        f"{stage} of {recipe} ended without a word of its own: {why}.{killed} Run the same command with"
+        " --debug to see all of its output"
+    )
 
 
 def status(recipe: str, stages: Iterable[str], *, root: Path) -> dict[str, Any]:
-    """What DVC holds to be out of date, by `stage@recipe`; empty when everything is as dvc.lock says."""
+    """What DVC holds to be out of date, by `stage@recipe`; empty when everything is as dvc.lock
+    says.
+    """
     text = _ask("--wait-for-lock", "status", "--json", *(f"{stage}@{recipe}" for stage in stages), root=root)
     found: dict[str, Any] = json.loads(text or "{}")
     return found
@@ -146,7 +192,9 @@ def push(recipe: str, stages: Iterable[str], *, root: Path) -> None:
 
 
 def hashes(recipe: str, *, root: Path) -> dict[str, str]:
-    """DVC's md5 of each output of a recipe, by folder name (photos, pairs, checkpoint, report), from dvc.lock."""
+    """DVC's md5 of each output of a recipe, by folder name (photos, pairs, checkpoint, report),
+    from dvc.lock.
+    """
     path = root / LOCK
     locked: dict[str, Any] = yaml.safe_load(path.read_text()) if path.is_file() else {}
     return {
@@ -158,7 +206,8 @@ def hashes(recipe: str, *, root: Path) -> dict[str, str]:
 
 
 def check_objects(md5: str, *, root: Path) -> list[str]:
-    """Hash an output's objects again, each file of a folder; returns what is wrong, in words, empty when all is well.
+    """Hash an output's objects again, each file of a folder; returns what is wrong, in words, empty
+    when all is well.
 
     An object absent from the local cache is looked for in the default remote.
     """
@@ -210,9 +259,24 @@ def _dvc(*words: str) -> list[str]:
 
 
 def _ask(*words: str, root: Path) -> str:
-    done = subprocess.run(_dvc(*words), cwd=root, env=child_environment(), check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        _dvc(*words),
+        cwd=root,
+        env=child_environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     if done.returncode != 0:
-        why = " ".join(line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")) or done.stderr.strip()[-500:]
+        why = (
+            " ".join(
+                line.removeprefix("ERROR: ")
+                for line in done.stderr.splitlines()
+                if line.startswith("ERROR: ")
+            )
+            or done.stderr.strip()[-500:]
+        )
         kind = ServiceError if "push" in words else LineageError
         raise kind(f"`dvc {' '.join(words)}` failed in {root}: {why}")
     return done.stdout

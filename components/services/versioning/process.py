@@ -1,6 +1,8 @@
-"""Run a child process: pass on its words as they come, and never leave one of its descendants behind.
+"""Run a child process: pass on its words as they come, and never leave one of its descendants
+behind.
 
-A piece of output that ends in a carriage return is progress, one that ends in a newline is news (core/progress.py).
+A piece of output that ends in a carriage return is progress, one that ends in a newline is news
+(core/progress.py).
 """
 
 from __future__ import annotations
@@ -25,9 +27,16 @@ SAVE_S = 10.0  # how long an ended stage may take to finish a file that it is wr
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment for a child: our interpreter first in PATH, a plain shell, unbuffered words."""
+    """This process's environment for a child: our interpreter first in PATH, a plain shell,
+    unbuffered words.
+    """
     own = str(Path(sys.prefix) / "bin")
-    given = {**os.environ, "PYTHONUNBUFFERED": "1", "SHELL": "/bin/sh", "PATH": os.pathsep.join([own, os.environ.get("PATH", "")])}
+    given = {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "SHELL": "/bin/sh",
+        "PATH": os.pathsep.join([own, os.environ.get("PATH", "")]),
+    }
     if sys.stderr.isatty():
         given[RELAYED] = "1"
     return {**given, **(extra or {})}
@@ -35,7 +44,9 @@ def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @dataclass
 class Relay:
-    """Cuts a stream of bytes into news (given to `say`) and progress (shown in place on a terminal)."""
+    """Cuts a stream of bytes into news (given to `say`) and progress (shown in place on a
+    terminal).
+    """
 
     say: Say
     _rest: bytes = b""
@@ -46,7 +57,9 @@ class Relay:
         self._rest += data
         while (end := _first_end(self._rest)) >= 0:
             if self._rest[end : end + 1] == b"\r" and end + 1 == len(self._rest):
-                self._progress(self._rest[:end])  # shown now; a newline right behind it makes it news after all
+                self._progress(
+                    self._rest[:end]
+                )  # shown now; a newline right behind it makes it news after all
                 self._rest = b""
                 return
             piece, ending = self._rest[:end], self._rest[end : end + 1]
@@ -85,15 +98,29 @@ def _first_end(data: bytes) -> int:
     return min(found, default=-1)
 
 
-def run_relayed(command: Sequence[str], *, root: Path, environment: Mapping[str, str], say: Say, started: Callable[[int], None] | None = None) -> int:
-    """Run a command in ROOT to its end, relaying its words; gives its exit code (negative: minus the signal).
+def run_relayed(
+    command: Sequence[str],
+    *,
+    root: Path,
+    environment: Mapping[str, str],
+    say: Say,
+    started: Callable[[int], None] | None = None,
+) -> int:
+    """Run a command in ROOT to its end, relaying its words; gives its exit code (negative: minus
+    the signal).
 
-    started: told the child's pid, which is also its session.
-    Whatever ends this call early (Ctrl-C, SIGTERM turned into SystemExit, Prefect's TerminationSignal), the child's whole
-    process tree is asked to stop, given time to end in order, and then killed before the exception goes on.
+    started: told the child's pid, which is also its session. Whatever ends this call early (Ctrl-C,
+    SIGTERM turned into SystemExit, Prefect's TerminationSignal), the child's whole process tree is
+    asked to stop, given time to end in order, and then killed before the exception goes on.
     """
     child = subprocess.Popen(
-        command, cwd=root, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        cwd=root,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     relay = Relay(say)
     try:
@@ -115,7 +142,8 @@ def run_relayed(command: Sequence[str], *, root: Path, environment: Mapping[str,
 def _output_of(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
     """Bytes as they come, until the child is gone and has nothing left to say.
 
-    A daemon that the child started may hold the pipe open for ever, so its end alone is not waited for.
+    A daemon that the child started may hold the pipe open for ever, so its end alone is not waited
+    for.
     """
     assert child.stdout is not None
     handle = child.stdout.fileno()
@@ -131,8 +159,11 @@ def _output_of(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
             return
 
 
-def end_tree(pid: int, *, drain: subprocess.Popen[bytes] | None = None, patience_s: float | None = None) -> None:
-    """End a process, its session and all its descendants: SIGINT first so that each can end in order, SIGKILL for what is left.
+def end_tree(
+    pid: int, *, drain: subprocess.Popen[bytes] | None = None, patience_s: float | None = None
+) -> None:
+    """End a process, its session and all its descendants: SIGINT first so that each can end in
+    order, SIGKILL for what is left.
 
     drain: the child whose output must be read on meanwhile, or it would block on a full pipe.
     """
@@ -159,7 +190,9 @@ def end_tree(pid: int, *, drain: subprocess.Popen[bytes] | None = None, patience
 
 
 def _tree(pid: int) -> list[psutil.Process]:
-    """The process, its descendants, and everything else in the session it leads (a daemon whose parent has gone)."""
+    """The process, its descendants, and everything else in the session it leads (a daemon whose
+    parent has gone).
+    """
     try:
         found = [psutil.Process(pid)]
         found += found[0].children(recursive=True)
@@ -195,7 +228,9 @@ def _swallow(child: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """While children are being ended, a second Ctrl-C or SIGTERM waits, or it would leave them orphaned."""
+    """While children are being ended, a second Ctrl-C or SIGTERM waits, or it would leave them
+    orphaned.
+    """
     before = {}
     with suppress(ValueError):  # not the main thread: signals do not arrive here
         for number in (signal.SIGINT, signal.SIGTERM):

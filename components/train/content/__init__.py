@@ -1,4 +1,5 @@
-"""The content losses, one class a kind: how far a restored photo is from the sharp one. Several at once, each with its weight.
+"""The content losses, one class a kind: how far a restored photo is from the sharp one. Several at
+once, each with its weight.
 
 The union `Content` is the registry: a new kind is a class in one of these files and a word in it.
 """
@@ -16,7 +17,17 @@ from components.train.content.pixels import FFT, L1, L2, Charbonnier, Gradient, 
 from components.train.content.structure import MSSSIM, SSIM
 
 Content = Annotated[
-    L1 | L2 | Charbonnier | Perceptual | SSIM | MSSSIM | TotalVariation | ColourConsistency | LAB | Gradient | FFT,
+    L1
+    | L2
+    | Charbonnier
+    | Perceptual
+    | SSIM
+    | MSSSIM
+    | TotalVariation
+    | ColourConsistency
+    | LAB
+    | Gradient
+    | FFT,
     Field(discriminator="kind"),
 ]
 

@@ -19,7 +19,9 @@ ContentLoss = Callable[[Tensor, Tensor], Tensor]
 class ContentPart(Part):
     """What all content losses share."""
 
-    compares_with_target: ClassVar[bool] = True  # False: does not look at the sharp photo, so is not zero when the two are equal
+    compares_with_target: ClassVar[bool] = (
+        True  # False: does not look at the sharp photo, so is not zero when the two are equal
+    )
 
     weight: float = Field(1.0, gt=0, description="weight of this term in the generator's loss")
 
@@ -33,7 +35,8 @@ class ContentPart(Part):
         return None
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """The loss as a function (restored, target), both (N, 3, H, W) in [-1, 1], to a scalar: a mean over batch and px.
+        """The loss as a function (restored, target), both (N, 3, H, W) in [-1, 1], to a scalar: a
+        mean over batch and px.
 
         The restored photo may stray out of the range; values and gradients stay finite.
         """
@@ -41,7 +44,9 @@ class ContentPart(Part):
 
 
 def in_float32(loss: ContentLoss) -> ContentLoss:
-    """The loss in float32 also under bfloat16 autocast: differences of nearly equal sums drown in eight bits."""
+    """The loss in float32 also under bfloat16 autocast: differences of nearly equal sums drown in
+    eight bits.
+    """
 
     def precise(restored: Tensor, target: Tensor) -> Tensor:
         with torch.autocast(restored.device.type, enabled=False):

@@ -17,22 +17,39 @@ from components.train.pretrained_weights import TORCHVISION, VggWeights
 
 
 class Perceptual(ContentPart):
-    """Mean difference of VGG features, squared (Johnson et al. 2016, sec. 3.2; Kupyn et al. 2018, eq. 4) or absolute (ESRGAN's code)."""
+    """Mean difference of VGG features, squared (Johnson et al. 2016, sec. 3.2; Kupyn et al. 2018,
+    eq. 4) or absolute (ESRGAN's code).
+    """
 
     kind: Literal["perceptual"] = "perceptual"
     backbone: Backbone = "vgg19"
-    layer: str = Field("conv3_3", description="convN_M before, reluN_M after its rectifier; the official DeblurGAN stops at conv3_3")
-    distance: Literal["l2", "l1"] = Field("l2", description="l2: mean square, l1: mean absolute difference of the features")
-    imagenet: bool = Field(False, description="normalise to ImageNet statistics first; the official DeblurGAN does not")
+    layer: str = Field(
+        "conv3_3",
+        description="convN_M before, reluN_M after its rectifier; the official DeblurGAN stops at conv3_3",
+    )
+    distance: Literal["l2", "l1"] = Field(
+        "l2", description="l2: mean square, l1: mean absolute difference of the features"
+    )
+    imagenet: bool = Field(
+        False, description="normalise to ImageNet statistics first; the official DeblurGAN does not"
+    )
     scale: float = Field(1.0, gt=0, description="features are multiplied by this; 1/12.75 in the SRGAN paper")
-    weights_from: str = Field(TORCHVISION, description='"torchvision" (downloaded once, checksum in its name), a path, or an s3:// URI')
-    weights_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="expected SHA-256 of a path or URI")
+    weights_from: str = Field(
+        TORCHVISION,
+        description='"torchvision" (downloaded once, checksum in its name), a path, or an s3:// URI',
+    )
+    weights_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="expected SHA-256 of a path or URI"
+    )
 
     @model_validator(mode="after")
     def _layer_exists(self) -> Self:
         known = layer_names(self.backbone)
         if self.layer not in known:
-            raise ValueError(f'layer "{self.layer}" is not in {self.backbone}: it has {known[0]} to {known[-1]}.{nearest(self.layer, known)}')
+            raise ValueError(
+                f'layer "{self.layer}" is not in {self.backbone}: it has {known[0]} to'
+                f" {known[-1]}.{nearest(self.layer, known)}"
+            )
         return self
 
     @property
@@ -46,7 +63,9 @@ class Perceptual(ContentPart):
         return VggWeights(self.backbone, self.weights_from, self.weights_sha256)
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean (φ(restored) - φ(sharp))², or mean |φ(restored) - φ(sharp)|; the sharp photo's features carry no graph."""
+        """mean (φ(restored) - φ(sharp))², or mean |φ(restored) - φ(sharp)|; the sharp photo's
+        features carry no graph.
+        """
         assert weights is not None, "preflight fetches the weights before anything is built"
         features = Features(self.backbone, self.layer, self.imagenet).load(weights).to(device)
         apart = F.mse_loss if self.distance == "l2" else F.l1_loss

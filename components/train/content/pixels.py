@@ -37,18 +37,23 @@ class Charbonnier(ContentPart):
     """L1, rounded at zero (Lai et al. 2017, eq. 4)."""
 
     kind: Literal["charbonnier"] = "charbonnier"
-    epsilon: float = Field(1e-3, gt=0, description="half width of the rounding, in units of the photo's range")
+    epsilon: float = Field(
+        1e-3, gt=0, description="half width of the rounding, in units of the photo's range"
+    )
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """mean sqrt((restored - target)² + ε²) - ε, so that equal photos cost nothing."""
-        return lambda restored, target: ((restored - target).square() + self.epsilon**2).sqrt().mean() - self.epsilon
+        return lambda restored, target: (
+            ((restored - target).square() + self.epsilon**2).sqrt().mean() - self.epsilon
+        )
 
 
 class TotalVariation(ContentPart):
-    """How much neighbouring pixels of the restored photo differ: calms checkerboards and noise, and flattens texture when heavy.
+    """How much neighbouring pixels of the restored photo differ: calms checkerboards and noise, and
+    flattens texture when heavy.
 
-    Rudin, Osher & Fatemi 1992 in its anisotropic form: the two directions are added, not taken as a length, which leaves no
-    corner in the gradient of flat areas.
+    Rudin, Osher & Fatemi 1992 in its anisotropic form: the two directions are added, not taken as a
+    length, which leaves no corner in the gradient of flat areas.
     """
 
     compares_with_target: ClassVar[bool] = False
@@ -61,15 +66,18 @@ class TotalVariation(ContentPart):
         return 2
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean |right - left| + mean |below - above| over the restored photo; the sharp one is not looked at."""
+        """mean |right - left| + mean |below - above| over the restored photo; the sharp one is not
+        looked at.
+        """
         return lambda restored, target: _variation(restored)
 
 
 class Gradient(ContentPart):
     """Mean absolute difference of the two photos' edges.
 
-    The differences keep their sign, so an edge that runs the wrong way costs; the gradient difference loss of Mathieu et al.
-    (2016, eq. 6) compares their sizes alone. A shift of brightness costs nothing: put a loss on pixels beside it.
+    The differences keep their sign, so an edge that runs the wrong way costs; the gradient
+    difference loss of Mathieu et al. (2016, eq. 6) compares their sizes alone. A shift of
+    brightness costs nothing: put a loss on pixels beside it.
     """
 
     kind: Literal["gradient"] = "gradient"
@@ -85,10 +93,12 @@ class Gradient(ContentPart):
 
 
 class FFT(ContentPart):
-    """Mean absolute difference of the Fourier transforms' real and imaginary parts (Cho et al. 2021, MIMO-UNet).
+    """Mean absolute difference of the Fourier transforms' real and imaginary parts (Cho et al.
+    2021, MIMO-UNet).
 
-    The transform is orthonormal here: noise costs the same at any crop size. The authors' code does not scale, so its values are
-    sqrt(height · width) times these: its weight of 0.1 on 256 px crops is 25.6 here.
+    The transform is orthonormal here: noise costs the same at any crop size. The authors' code does
+    not scale, so its values are sqrt(height · width) times these: its weight of 0.1 on 256 px crops
+    is 25.6 here.
     """
 
     kind: Literal["fft"] = "fft"
@@ -103,8 +113,8 @@ def _variation(photo_NCHW: Tensor) -> Tensor:
 
 
 def _spectral_distance(restored: Tensor, target: Tensor) -> Tensor:
-    # Linear, so one transform of the difference does. A real photo's spectrum is mirrored: half of it is computed, and all columns
-    # but those that are their own mirror image count twice.
+    # Linear, so one transform of the difference does. A real photo's spectrum is mirrored: half of
+    # it is computed, and all columns but those that are their own mirror image count twice.
     height, width = restored.shape[-2:]
     half = torch.view_as_real(torch.fft.rfft2(restored - target, norm="ortho")).abs().sum(-1)
     columns = half.mean(dim=(0, 1)).sum(dim=0)
