@@ -1,4 +1,4 @@
-"""What every record has: a place on disk, an identity, and tables beside it. `records.py` says
+"""What every record has: a place on disk, an identity, and tables beside it. `records/` says
 which there are.
 """
 

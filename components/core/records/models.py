@@ -1,0 +1,106 @@
+"""A trained generator, how it was measured, and the version it became."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from components.core.errors import LineageError
+from components.core.files import sha256_of_file
+from components.core.parts import Part
+from components.core.record import Record, TableRecord
+from components.core.records.terms import Baseline, Task
+
+
+class Checkpoint(Record):
+    """A trained generator (EMA weights as safetensors, its config beside it)."""
+
+    FILE = "checkpoint.json"
+    WEIGHTS: ClassVar[str] = "generator.safetensors"
+    CONFIG: ClassVar[str] = "generator.json"
+    pairset: str = Field(description="digest of the PairSet it was trained on")
+    config_digest: str = Field(description="digest of the recipe's train section")
+    code_digest: str = Field(description="digest of the code that trained it")
+    weights_sha256: str
+    generator_sha256: str = Field(description="SHA-256 of generator.json: architecture and value range")
+    images_seen: int
+
+    def verify(self) -> Self:
+        """Hash the files again. Raises LineageError, naming the file, when one is missing or
+        altered.
+        """
+        for name, wanted in ((self.WEIGHTS, self.weights_sha256), (self.CONFIG, self.generator_sha256)):
+            path = self.folder / name
+            if not path.is_file() or sha256_of_file(path) != wanted:
+                raise LineageError(
+                    f"{path} is missing or was altered: its SHA-256 is not {wanted[:12]}…; run train again,"
+                    " or dvc checkout"
+                )
+        return self
+
+
+class PhotoScore(Part):
+    """The metrics of one test pair, restored and left as it was. None where a metric was skipped."""
+
+    pair: str
+    blur_kind: str
+    severity: float
+    severity_class: str
+    restored: dict[str, float]
+    do_nothing: dict[str, float]
+    output_min: float = Field(description="smallest value the generator gave before clipping to [0, 1]")
+    output_max: float
+    finite: bool = Field(description="no NaN or infinity in the output")
+    seconds: float
+    megapixels: float
+
+
+class EvalReport(TableRecord):
+    """A checkpoint and doing nothing, measured on the same test pairs.
+
+    `set_restored` and `set_do_nothing` hold what is measured on all photos of the split at once
+    (FID, KID); there is no row a photo of them.
+    """
+
+    FILE = "report.json"
+    TABLE = "scores.jsonl"
+    checkpoint: str = Field(description="digest of the Checkpoint")
+    pairset: str = Field(description="digest of the PairSet")
+    config_digest: str = Field(description="digest of the recipe's evaluate section")
+    task: Task = "deblurring"
+    baseline: Baseline = Field("input", description="what doing nothing is: that of the PairSet")
+    metrics: tuple[str, ...] = Field(description="names with their variant, such as psnr_rgb")
+    skipped: dict[str, str] = Field(
+        default_factory=dict, description="metric name and why it was not measured"
+    )
+    restored: dict[str, float] = Field(description="mean over photos")
+    do_nothing: dict[str, float] = Field(description="mean over photos, of the baseline")
+    set_restored: dict[str, float] = Field(
+        default_factory=dict, description="metrics of the whole set, such as fid_inception"
+    )
+    set_do_nothing: dict[str, float] = Field(default_factory=dict, description="the same of the baseline")
+    seconds_per_megapixel: float = Field(description="median over photos; device in `about`")
+
+    def scores(self) -> tuple[PhotoScore, ...]:
+        """One row a test pair, ordered by pair id."""
+        return self._rows(PhotoScore)
+
+
+class Provenance(Record):
+    """The code and data versions a registered model rests on."""
+
+    FILE = "provenance.json"
+    git_commit: str = Field(description="commit that holds exactly the code and dvc.lock of this run")
+    dvc: dict[str, str] = Field(description="output name (photos, pairs, checkpoint, report) to its DVC md5")
+
+
+class ModelVersion(Record):
+    """One version in the MLflow registry."""
+
+    FILE = "model_version.json"
+    name: str
+    version: int
+    checkpoint: str = Field(description="digest of the Checkpoint")
+    report: str = Field(description="digest of the EvalReport it was registered with")
+    recipe: str = Field(description="digest of the resolved recipe")

@@ -1,0 +1,156 @@
+"""Pairs of an input and its target, or the photos that training makes pairs of by itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from components.core.parts import Part
+from components.core.record import TableRecord
+from components.core.records.terms import Baseline, Split, Task
+
+
+class Pair(Part):
+    """One pair with everything that was drawn to make it: what a net is given (`input`) and what it
+    should make of it (`target`).
+
+    For super-resolution `input` is the small photo, for translation the picture to translate and
+    `target` the target.
+    """
+
+    id: str
+    split: Split
+    photo: str = Field(description="id of the sharp photo it comes from")
+    input: str = Field(description="file below the PairSet's folder")
+    target: str = Field(description="file below the PairSet's folder")
+    input_sha256: str
+    target_sha256: str
+    width: int = Field(description="px of the sharp picture; the blurred one is 1/scale of it")
+    height: int = Field(description="px of the sharp picture")
+    blur_kind: str = Field(
+        description=(
+            "`kind` of the blur, such as random_trajectory, or of the translation; `downscale` where only"
+            " that was done, `imported` for given pairs"
+        )
+    )
+    drawn: dict[str, JsonValue] = Field(
+        description=(
+            "every parameter drawn for this pair: blur, noise, JPEG; and what was done without drawing"
+        )
+    )
+    severity: float = Field(
+        ge=0,
+        description="extent of the blur: RMS radius of the PSF in px of the sharp picture; 0 without a blur",
+    )
+    severity_class: Literal["mild", "medium", "strong"]
+    seed: int
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Its pictures and their SHA-256."""
+        return {self.target: self.target_sha256, self.input: self.input_sha256}
+
+
+class SourcePhoto(Part):
+    """What training makes pairs of by itself: one photo, ready to be blurred, and what a net should
+    make of the result.
+    """
+
+    id: str
+    photo: str = Field(description="id of the sharp photo it comes from")
+    target: str = Field(description="file below the PairSet's folder: the target")
+    target_sha256: str
+    light: str = Field(
+        description=(
+            "file below the PairSet's folder: the photo whose light is blurred; the target itself where that"
+            " holds all of it"
+        )
+    )
+    light_sha256: str
+    width: int = Field(description="px of both")
+    height: int = Field(description="px of both")
+    channels: Literal[1, 3] = Field(description="1 grey, 3 colour")
+    done: dict[str, JsonValue] = Field(description="what was done to the photo without drawing")
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Its pictures and their SHA-256."""
+        return {self.target: self.target_sha256, self.light: self.light_sha256}
+
+
+class OnTheFly(Part):
+    """How training makes its pairs: every time it comes to a photo, a new one."""
+
+    degradation: dict[str, JsonValue] = Field(
+        description=(
+            "what is done to a photo, with the ranges to draw from: a `Degradation` of components/optics"
+        )
+    )
+    seed: int = Field(description="that of the recipe's synthesize section")
+    sources: int = Field(ge=0, description="photos to make pairs of")
+    sources_sha256: str = Field(description="SHA-256 of their table")
+
+
+class PairSet(TableRecord):
+    """Pairs for one task: SPLIT/input/*.png (what is given) and SPLIT/target/*.png (what is wanted)
+    below the folder, one row each.
+
+    With `on_the_fly` there are no training pairs but targets, of which training makes its pairs by
+    itself.
+    """
+
+    FILE = "pairset.json"
+    TABLE = "pairs.jsonl"
+    SOURCES: ClassVar[str] = "sources.jsonl"
+    photoset: str = Field(description="digest of the PhotoSet")
+    config_digest: str = Field(description="digest of the settings that made it")
+    task: Task = "deblurring"
+    scale: int = Field(
+        default=1, ge=1, description="sharp size over blurred size; 1 but for super-resolution"
+    )
+    baseline: Baseline = Field(
+        "input", description="what a result is measured against: what a person has without any net"
+    )
+    mean_colour: tuple[int, int, int] | None = Field(
+        default=None, description="mean over the training targets, RGB of 0 to 255; for that baseline"
+    )
+    counts: dict[Split, int]
+    # Not written where it is none, so that sets without it keep their digest.
+    on_the_fly: OnTheFly | None = Field(
+        default=None,
+        exclude_if=lambda way: way is None,
+        description="how training makes its pairs, if they are not here",
+    )
+
+    @model_validator(mode="after")
+    def _baseline_fits(self) -> Self:
+        if (self.scale > 1) != (self.baseline == "bicubic"):
+            raise ValueError(
+                "baseline bicubic is that of pairs with a scale above 1, and theirs alone; got baseline"
+                f" {self.baseline} with scale {self.scale}"
+            )
+        if (self.baseline == "mean_colour") != (self.mean_colour is not None):
+            raise ValueError(
+                f"baseline mean_colour and the colour go together; got baseline {self.baseline} with the"
+                f" colour {self.mean_colour}"
+            )
+        return self
+
+    def pairs(self, split: Split | None = None) -> tuple[Pair, ...]:
+        """The rows, ordered by id; of one split when asked."""
+        rows = self._rows(Pair)
+        return rows if split is None else tuple(row for row in rows if row.split == split)
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Name and SHA-256 of every table beside the record."""
+        return super().tables | (
+            {} if self.on_the_fly is None else {self.SOURCES: self.on_the_fly.sources_sha256}
+        )
+
+    def source_photos(self) -> tuple[SourcePhoto, ...]:
+        """The photos that training makes its pairs of, ordered by id; none where the training pairs
+        are here.
+        """
+        return () if self.on_the_fly is None else self._rows(SourcePhoto, self.SOURCES)

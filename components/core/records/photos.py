@@ -1,0 +1,93 @@
+"""Photos as ingest found them, with what came beside them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from components.core.parts import Part
+from components.core.record import TableRecord
+from components.core.records.terms import MapKind, Split
+
+
+class PairedInput(Part):
+    """A blurred picture that came with a sharp photo: a camera took it, or frames of a video were
+    averaged. `id` is the SHA-256 of its bytes.
+    """
+
+    id: str
+    file: str = Field(description="place of the untouched bytes below the PhotoSet's folder")
+    name: str = Field(description="name it was found under, relative to the source")
+    size_bytes: int
+    layout: str = Field(description="`kind` of the import, such as gopro")
+    scene: str = Field(description="what it shows: pictures of one scene stand in one split")
+    variant: str | None = Field(
+        default=None, description="which of the blurred pictures a set has, such as blur or blur_gamma"
+    )
+    shift_px: tuple[float, float] = Field(
+        description="(x, y): how far it lies to the right of and below the sharp photo, as it came"
+    )
+    likeness: float = Field(
+        description="correlation of the two, smoothed, once laid on each other; 1 for the same picture"
+    )
+    severity: float = Field(ge=0, description="extent of the blur: RMS radius in px, measured on the pair")
+    moved_px: tuple[int, int] = Field(
+        default=(0, 0), description="(x, y): whole px of the shift that are taken back by cutting both"
+    )
+    made: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="frames, response and what else it was made with, when it was made at ingest",
+    )
+
+
+class PhotoMap(Part):
+    """What is known of each pixel of a photo, from a file beside it. `id` is the SHA-256 of its
+    bytes.
+    """
+
+    id: str
+    kind: MapKind
+    file: str = Field(description="place of the untouched bytes below the PhotoSet's folder")
+    name: str = Field(description="name it was found under, relative to the source")
+    size_bytes: int
+
+
+class Photo(Part):
+    """One sharp photo as found. `id` is the SHA-256 of its bytes."""
+
+    id: str
+    file: str = Field(description="place of the untouched bytes below the PhotoSet's folder")
+    name: str = Field(description="name it was found under, relative to the source")
+    also_named: tuple[str, ...] = Field(default=(), description="other names of the same bytes")
+    size_bytes: int
+    width: int = Field(description="px, after EXIF orientation")
+    height: int = Field(description="px, after EXIF orientation")
+    channels: Literal[1, 3] = Field(description="1 grey, 3 colour; alpha was dropped")
+    bits: Literal[8, 16]
+    split: Split
+    group: str = Field(description="id of the first photo of its near-duplicate group, itself when alone")
+    origin: str | None = Field(default=None, description="where the photo comes from, when known")
+    licence: str | None = Field(default=None, description="its terms, when known")
+    # Not written where there is none, so that sets without imports keep their digest.
+    inputs: tuple[PairedInput, ...] = Field(
+        default=(), exclude_if=lambda inputs: not inputs, description="blurred pictures that came with it"
+    )
+    # Likewise for sets without maps.
+    maps: tuple[PhotoMap, ...] = Field(
+        default=(),
+        exclude_if=lambda maps: not maps,
+        description="its mask and its depth map, where it has them",
+    )
+
+
+class PhotoSet(TableRecord):
+    """Sharp photos, each with its split; no photo and no near duplicate of it stands in two splits."""
+
+    FILE = "photoset.json"
+    TABLE = "photos.jsonl"
+    counts: dict[Split, int]
+
+    def photos(self) -> tuple[Photo, ...]:
+        """The rows, ordered by id."""
+        return self._rows(Photo)
