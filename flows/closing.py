@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.core.records import EvalReport, ModelVersion
 from components.evaluate.tables import terminal_table
-from components.registry.promotion import Decision
+from components.registry.decision import Decision
 from components.services import versioning
 from flows.timing import Step, times_line
 

@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 
 from components.console import registry_commands
 from components.pipeline.stages import project_root
-from components.registry import promotion
+from components.registry.rollback import rollback as roll_back
 
 
 @flow(name="promote", flow_run_name="promote-{name}", persist_result=False)
@@ -25,6 +25,6 @@ def promote(name: str, version: int | None = None) -> dict[str, Any]:
 @flow(name="rollback", flow_run_name="rollback-{name}", persist_result=False)
 def rollback(name: str, reason: str) -> dict[str, Any]:
     """Give the champion's place back to the version before it."""
-    done = promotion.rollback(name, reason)
+    done = roll_back(name, reason)
     get_run_logger().info(done.words)
     return {"name": name, "words": done.words}

@@ -22,6 +22,7 @@ from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance
 from components.pipeline import stages
 from components.registry import promotion
+from components.registry.decision import Decision
 from components.services import tracking, versioning
 from components.train.run import preflight
 from flows.closing import closing_lines
@@ -88,7 +89,7 @@ class Finished:
     changed: bool
     version: ModelVersion | None = None
     report: EvalReport | None = None
-    decision: promotion.Decision | None = None
+    decision: Decision | None = None
 
 
 def retrain_plainly(
@@ -159,7 +160,7 @@ def _register(space: Workspace, commit: str) -> ModelVersion:
     return version
 
 
-def decide(recipe: recipes.Recipe, version: ModelVersion, root: Path) -> promotion.Decision:
+def decide(recipe: recipes.Recipe, version: ModelVersion, root: Path) -> Decision:
     """Let the gate decide on a version, with the recipe's pairs and report at hand."""
     pairset, report = (kind.load(stages.folder_of(root, recipe.name, kind)) for kind in (PairSet, EvalReport))
     assert isinstance(pairset, PairSet)

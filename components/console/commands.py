@@ -361,10 +361,10 @@ def _promote(arguments: argparse.Namespace) -> int:
 
 
 def _rollback(arguments: argparse.Namespace) -> int:
-    from components.registry import promotion
+    from components.registry.rollback import rollback
 
     _root()
-    print(promotion.rollback(arguments.name, arguments.reason, arguments.to).words)
+    print(rollback(arguments.name, arguments.reason, arguments.to).told)
     return 0
 
 

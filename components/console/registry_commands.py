@@ -13,11 +13,12 @@ from components.core.records import EvalReport, ModelVersion, PairSet
 from components.pipeline.stages import folder_of
 from components.register.export import WEIGHTS_PLACE
 from components.registry import lineage, promotion
+from components.registry.decision import Decision
 from components.services import tracking
 from components.services.tracking import registry
 
 
-def promote(name: str, number: int | None, root: Path) -> promotion.Decision:
+def promote(name: str, number: int | None, root: Path) -> Decision:
     """Let the gate decide on a version of a model (the challenger when none is named), with the
     pairs and report of its recipe here.
 

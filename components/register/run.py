@@ -7,6 +7,7 @@ digest. A checkpoint that is registered already is given back, not registered tw
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,6 +60,10 @@ def run(
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock, timeout=600):
         found = tracking.find_version(config.name, registry.CHECKPOINT, checkpoint.digest)
+        if found is not None and not tracking.has_files(found):
+            told = f"register: the files of {found.words} were deleted; its checkpoint is registered again"
+            print(told, file=sys.stderr)
+            found = None
         if found is None:
             checkpoint.verify()
             found = _register(config, recipe, photoset, pairset, checkpoint, report, provenance)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -311,3 +312,15 @@ def test_three_processes_that_meet_a_fresh_store_at_once_share_one_run(home: Pat
     ended = [child.communicate() for child in children]
     assert [child.returncode for child in children] == [0, 0, 0], [err for _, err in ended]
     assert len({out.strip() for out, _ in ended}) == 1
+
+
+@pytest.mark.services
+def test_a_copied_database_says_whose_files_it_would_write_to(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking.prepare()
+    copy = home.parent / f"{home.name}-copy"
+    shutil.copytree(home, copy)
+    monkeypatch.setenv("REFOCUS_HOME", str(copy))
+    with pytest.raises(InputError, match=f"is a copy: its files are those of the project at {home}"):
+        tracking.prepare()

@@ -8,9 +8,10 @@ store.py      where the tracking store is; its first use, and what to say when i
 training.py   one training's run: parameters, losses, pictures, the machine's load
 models.py     a model folder that loads anywhere; trial.py is what tries it
 registry.py   versions, their aliases, tags and files
+ledger.py     a table beside a model to which rows are only ever added
 """
 
-from components.services.tracking import registry
+from components.services.tracking import ledger, registry
 from components.services.tracking.models import Trial, save_pyfunc, try_pyfunc
 from components.services.tracking.registry import (
     CHALLENGER,
@@ -25,6 +26,8 @@ from components.services.tracking.registry import (
     fetch,
     find_version,
     get_version,
+    has_files,
+    maybe_version,
     model_tags,
     newest_versions,
     set_alias,
@@ -56,8 +59,11 @@ __all__ = [
     "find_training",
     "find_version",
     "get_version",
+    "has_files",
     "has_run",
+    "ledger",
     "log_results",
+    "maybe_version",
     "model_tags",
     "newest_versions",
     "open_training",

@@ -54,13 +54,32 @@ class Version:
 
 def get_version(name: str, number: int) -> Version:
     """A version by its number. Raises LineageError when the registry has none."""
-    found = _maybe(lambda client: client.get_model_version(name, str(number)))
+    found = maybe_version(name, number)
     if found is None:
         raise LineageError(
             f"the registry at {store.shown_uri()} has no {name} version {number}; refocus run RECIPE"
             " registers one"
         )
-    return _version(found)
+    return found
+
+
+def maybe_version(name: str, number: int) -> Version | None:
+    """A version by its number, None where the registry has none (any more)."""
+    found = _maybe(lambda client: client.get_model_version(name, str(number)))
+    return None if found is None else _version(found)
+
+
+def has_files(version: Version) -> bool:
+    """Whether a version's files are still there: who deletes a run on MLflow's page and collects the
+    garbage takes the files of its models along.
+    """
+    client = store.client()
+    with store.asking(f"list the files of {version.words}"):
+        place = client.get_model_version_download_uri(version.name, str(version.number))
+        try:
+            return bool(store.mlflow().artifacts.list_artifacts(artifact_uri=place))
+        except (OSError, store.mlflow().MlflowException):
+            return False
 
 
 def at_alias(name: str, alias: str) -> Version | None:
@@ -71,12 +90,12 @@ def at_alias(name: str, alias: str) -> Version | None:
 
 def newest_versions(name: str) -> tuple[Version, ...]:
     """All versions of a model, newest first; none when there is no such model."""
-    return _search(f"name = '{name}'")
+    return search(f"name = '{name}'")
 
 
 def find_version(name: str, tag: str, value: str) -> Version | None:
     """The newest version whose tag has this value, or None."""
-    found = _search(f"name = '{name}' and tags.`{tag}` = '{value}'")
+    found = search(f"name = '{name}' and tags.`{tag}` = '{value}'")
     return get_version(name, found[0].number) if found else None
 
 
@@ -192,7 +211,8 @@ def _maybe(question: Any) -> Any:
             raise
 
 
-def _search(words: str) -> tuple[Version, ...]:
+def search(words: str) -> tuple[Version, ...]:
+    """All versions that fit MLflow's search words, newest first."""
     client = store.client()
     found: list[Any] = []
     token = None

@@ -135,6 +135,12 @@ def _experiment_id(client: Any, name: str, scheme: str) -> str:
             f" {EXPERIMENT_VARIABLE} to another name"
         )
     kept = str(found.artifact_location)
+    if scheme == "sqlite" and kept.startswith("file:") and _is_anothers(_local(kept)):
+        raise InputError(
+            f"the tracking database at {shown_uri()} is a copy: its files are those of the project at"
+            f" {_local(kept).parent}, which is still there and has a database of its own. Delete the copy to"
+            f" begin a fresh one, or set {URI_VARIABLE} to the original"
+        )
     if scheme == "sqlite" and kept.startswith("file:") and kept != wanted and not _local(kept).is_dir():
         raise InputError(
             f"the tracking database at {shown_uri()} keeps its files at {_local(kept)}, which is gone: the"
@@ -142,6 +148,13 @@ def _experiment_id(client: Any, name: str, scheme: str) -> str:
             " to begin a fresh one"
         )
     return str(found.experiment_id)
+
+
+def _is_anothers(files: Path) -> bool:
+    """Whether a folder of artifacts lies beside the database of another project: this one was copied."""
+    beside = files.parent / "mlflow.db"
+    ours = state_folder() / "mlflow.db"
+    return beside.is_file() and ours.is_file() and not beside.samefile(ours)
 
 
 def _local(uri: str) -> Path:

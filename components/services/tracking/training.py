@@ -111,9 +111,11 @@ def log_results(
     run_id: str, *, metrics: Mapping[str, float], step: int, files: tuple[Path, ...] = ()
 ) -> None:
     """Add figures and files to a finished run, such as the scores on the test photos and the
-    report.
+    report. A run that somebody deleted takes none: the version and its card hold them too.
     """
     client = store.client()
+    if not has_run(run_id):
+        return
     now = int(time.time() * 1000)
     metric = store.mlflow().entities.Metric
     with store.asking("take the results"):
