@@ -33,6 +33,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "botocore": ("components.services.storage",),
     "ray": ("components.services.cluster",),
     "torch_fidelity": ("components.metrics.inception",),
+    "simplejpeg": ("components.core.decoding",),
+    "imagecodecs": ("components.core.decoding",),
+    "pi_heif": ("components.core.decoding",),
     "albumentations": ("components.train.augment",),
 }
 

@@ -1,13 +1,37 @@
-"""Pictures in 8 or 16 bits a channel: rounding to either, and one as the other."""
+"""Pictures in 8 or 16 bits a channel: as floats, rounded to either, and one as the other."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from components.core.images import Bits, Pixels, to_uint8
+Pixels = npt.NDArray[Any]  # (H, W, 3) RGB, uint8 or uint16
+Bytes8 = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Bits = Literal[8, 16]
+
+
+def to_float(pixels: Pixels) -> Floats:
+    """Stored values (uint8 or uint16) as float32 in [0, 1], still sRGB; float input comes back as
+    float32.
+    """
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.float32) * np.float32(1 / 255)
+    if pixels.dtype == np.uint16:
+        return pixels.astype(np.float32) * np.float32(1 / 65535)
+    return pixels.astype(np.float32, copy=False)
+
+
+def to_uint8(picture: npt.NDArray[np.floating[Any]]) -> Bytes8:
+    """Floats in [0, 1] rounded to the nearest of 256 levels; what lies outside is clipped.
+
+    >>> to_uint8(np.array([-1.0, 0.5, 2.0])).tolist()
+    [0, 128, 255]
+    """
+    rounded: Bytes8 = np.rint(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return rounded
 
 
 def to_uint16(picture: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint16]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.core import images
+from components.core import decoding, images
 from components.core.files import atomic_path, code_digest, state_folder
 from components.ingest import examine, near_duplicates
 
@@ -79,7 +79,10 @@ class Known:
 
     def __init__(self) -> None:
         self._rows = Remembered(
-            "examined", ROW, *(Path(str(module.__file__)) for module in (images, examine, near_duplicates))
+            "examined",
+            ROW,
+            Path(decoding.__file__).parent,
+            *(Path(str(module.__file__)) for module in (images, examine, near_duplicates)),
         )
 
     def get(self, photo: str) -> examine.Facts | None:

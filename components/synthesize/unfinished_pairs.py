@@ -39,7 +39,7 @@ from components.synthesize.made_pairs import File, Made
 
 KEPT_DAYS = 7.0  # a bench that was not used for so long is removed
 CODE = ("core", "optics", "synthesize")
-LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow")
+LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "simplejpeg", "imagecodecs")
 
 
 class Workbench:

@@ -1,4 +1,6 @@
-"""Resizing: MATLAB's imresize written out from its definition, values by hand, properties, refusal."""
+"""Resizing: MATLAB's imresize written out from its definition, values by hand, properties,
+refusal.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from components.core import images
+from components.core import decoding, images
 from components.core.errors import PhotoError
 from components.core.files import code_digest, sha256_of_bytes, sha256_of_file, state_folder, write_text
 from components.core.images import png_bytes
@@ -172,7 +172,8 @@ class Journal:
 
     def __init__(self, clip_sha256: str, settings: FrameAverage) -> None:
         code = code_digest(
-            *(Path(str(module.__file__)) for module in (averaging, frame_average, frames, images))
+            Path(decoding.__file__).parent,
+            *(Path(str(module.__file__)) for module in (averaging, frame_average, frames, images)),
         )
         # The limits of an import change nothing about what is made.
         own = settings.model_dump(mode="json", exclude=set(Layout.model_fields))
