@@ -68,8 +68,8 @@ def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
     looked at before the model is fetched; a file that would be written twice is refused.
     Raises InputError, for a file that is no whole photo PhotoError, with its path.
     """
-    from components.core.images import decode, header, to_float, write_png
-    from components.core.levels import bits_of, to_pixels
+    from components.core.decoding import decode, header, photo_bytes
+    from components.core.images import write_png
     from components.nets.restore import load_restorer
 
     folders = [path for path in images if path.is_dir()]
@@ -93,13 +93,13 @@ def restore(images: Sequence[Path], model: str, out: Path) -> list[Path]:
         raise InputError(f"{over[0]} would be overwritten by its own restored version; choose another --out")
     for path in images:
         with _naming(path):
-            header(path.read_bytes())
+            header(photo_bytes(path))
     with _weights(model) as folder, Progress("restore", len(images), unit="photos") as bar:
         restorer = load_restorer(folder)
         for path, target in zip(images, targets, strict=True):
             with _naming(path):
-                pixels = decode(path.read_bytes()).pixels
-            write_png(target, to_pixels(restorer.restore(to_float(pixels)), bits_of(pixels)))
+                pixels = decode(photo_bytes(path)).pixels
+            write_png(target, restorer.restore_pixels(pixels))
             bar.advance(1)
     return targets
 

@@ -19,11 +19,13 @@ from torch.nn import functional as F
 
 from components.core.errors import InputError, LineageError
 from components.core.files import sha256_of_file, write_text
+from components.core.levels import Pixels, bits_of, to_float, to_pixels
 from components.core.parts import Part
 from components.core.records import Checkpoint
 from components.core.seeds import seed_of
 from components.nets.generators import Generator, GeneratorPart
 from components.nets.layers import SharedBatchNorm2d
+from components.nets.tiles import Strip, joined
 
 WEIGHTS, CONFIG = Checkpoint.WEIGHTS, Checkpoint.CONFIG
 OVERLAP_PX = 64
@@ -130,31 +132,42 @@ class Restorer:
 
         Raises InputError for another shape.
         """
-        if photo.ndim != 3 or photo.shape[2] != 3 or min(photo.shape[:2]) < 1:
-            raise InputError(
-                f"a photo must be (height, width, 3), got shape {photo.shape}; repeat a grey photo three"
-                " times and drop alpha"
-            )
-        with self._same_noise():
-            return self._whole(photo) if max(photo.shape[:2]) <= self._tile else self._tiled(photo)
+        _refuse_other_shapes(photo)
+        result = np.empty((self.scale * photo.shape[0], self.scale * photo.shape[1], 3), np.float32)
+        for rows, columns, piece in self._pieces(photo):
+            result[rows, columns] = piece
+        return result
 
-    def _tiled(self, photo: Photo) -> Photo:
+    def restore_pixels(self, pixels: Pixels) -> Pixels:
+        """(H, W, 3) uint8 or uint16 to the same of (scale · H, scale · W, 3): what lies outside is
+        clipped. Beside the two pictures this takes the memory of a few tiles.
+
+        Raises InputError for another shape.
+        """
+        _refuse_other_shapes(pixels)
+        bits = bits_of(pixels)
+        result = np.empty((self.scale * pixels.shape[0], self.scale * pixels.shape[1], 3), pixels.dtype)
+        for rows, columns, piece in self._pieces(pixels):
+            result[rows, columns] = to_pixels(piece, bits)
+        return result
+
+    def _pieces(self, photo: Pixels) -> Iterator[tuple[slice, slice, Photo]]:
+        """The restored photo's pieces, and the rows and columns that they fill."""
         height, width = photo.shape[:2]
-        total = np.zeros((self.scale * height, self.scale * width, 3), np.float32)
-        share = np.zeros((self.scale * height, self.scale * width, 1), np.float32)
-        for rows in _spans(height, self._tile, self.stride, self._overlap):
-            for columns in _spans(width, self._tile, self.stride, self._overlap):
-                place = self._enlarged(rows), self._enlarged(columns)
-                ramp = self._ramp(rows, height)[:, None, None] * self._ramp(columns, width)[None, :, None]
-                total[place] += self._whole(photo[rows, columns]) * ramp
-                share[place] += ramp
-        return np.asarray(total / share, np.float32)
+        rows, columns = (_spans(side, self._tile, self.stride, self._overlap) for side in (height, width))
+        with self._same_noise():
+            if max(height, width) <= self._tile:
+                yield slice(None), slice(None), self._whole(to_float(photo))
+                return
+            yield from joined(
+                [self._strip(span, height) for span in rows],
+                [self._strip(span, width) for span in columns],
+                lambda row, column: self._whole(to_float(photo[rows[row], columns[column]])),
+            )
 
-    def _enlarged(self, span: slice) -> slice:
-        return slice(self.scale * span.start, self.scale * span.stop)
-
-    def _ramp(self, span: slice, length: int) -> Photo:
-        return _ramp(self._enlarged(span), self.scale * length, self.scale * self._overlap)
+    def _strip(self, span: slice, length: int) -> Strip:
+        place = slice(self.scale * span.start, self.scale * span.stop)
+        return Strip(place, _ramp(place, self.scale * length, self.scale * self._overlap))
 
     @contextlib.contextmanager
     def _same_noise(self) -> Iterator[None]:
@@ -189,6 +202,14 @@ class Restorer:
         y = self.net(x)[:, :, : self.scale * height, : self.scale * width]
         result: Photo = ((y + 1) / 2)[0].permute(1, 2, 0).float().cpu().numpy()
         return result
+
+
+def _refuse_other_shapes(photo: Pixels) -> None:
+    if photo.ndim != 3 or photo.shape[2] != 3 or min(photo.shape[:2]) < 1:
+        raise InputError(
+            f"a photo must be (height, width, 3), got shape {photo.shape}; repeat a grey photo three"
+            " times and drop alpha"
+        )
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from components.core.errors import InputError, LineageError
+from components.core.levels import bits_of, to_float, to_pixels
 from components.nets.generators import ConvUNet, Generator, ResNet, SRResNet, UNet
 from components.nets.layers import SharedBatchNorm2d
 from components.nets.restore import OVERLAP_PX, Restorer, _spans, for_use, load_restorer, save_generator
@@ -103,6 +105,31 @@ def test_tiles_lie_on_the_nets_grid_cover_all_and_share_their_ramps(
         assert all(span.start % stride == 0 and span.stop - span.start <= tile for span in spans)
         shared = [before.stop - after.start for before, after in itertools.pairwise(spans)]
         assert min(shared) >= overlap
+
+
+@pytest.mark.parametrize("size", [(301, 290), (300, 700), (700, 300), (40, 50)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pixels_are_restored_as_their_floats_and_rounded(size: tuple[int, int], dtype: type) -> None:
+    part = ConvUNet(width=4, depth=3, dropout=0, norm="none", first="he")
+    restorer = Restorer(part.build(seed=0), part, tile_px=256)
+    pixels = (photo(*size) * np.iinfo(dtype).max).astype(dtype)
+    found = restorer.restore_pixels(pixels)
+    assert found.dtype == dtype
+    assert np.array_equal(found, to_pixels(restorer.restore(to_float(pixels)), bits_of(pixels)))
+
+
+@pytest.mark.parametrize("size", [(3000, 600), (600, 3000)])
+def test_a_large_photo_takes_the_memory_of_its_bytes_and_some_tiles(size: tuple[int, int]) -> None:
+    part = UNet(width=4, depth=1)
+    restorer = Restorer(part.build(seed=0), part, tile_px=256)
+    pixels = np.zeros((*size, 3), np.uint8)
+    restorer.restore_pixels(pixels[:300, :300])
+    tracemalloc.start()
+    restorer.restore_pixels(pixels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    tile = 256 * 256 * 4 * 4  # floats of colours and weight
+    assert peak < pixels.nbytes + 12 * tile < 4 * pixels.nbytes
 
 
 def test_a_tile_smaller_than_its_overlap_is_refused() -> None:
