@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from components.core.decoding import max_bytes
 from components.core.errors import PhotoError
 from components.core.files import sha256_of_bytes
 from components.core.images import MAX_MEGAPIXELS, Header, Picture, decode, header
@@ -14,9 +15,10 @@ from components.ingest.config import IngestConfig
 from components.ingest.near_duplicates import Thumbnail, thumbnail
 from components.ingest.source import FORMAT_OF, Found
 
-EXTENSION_OF = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif"}
-BYTES_PER_PIXEL = 8  # four channels of 16 bits, stored as they are
-ROOM_BYTES = 16_000_000  # metadata, previews
+EXTENSION_OF = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif", "AVIF": "avif", "HEIC": "heic"}
+# Servers send these to a browser that asked for photo.jpg, and it saves them under that name. JPEG
+# and PNG stand under each other's name only by somebody's mistake.
+SERVED_FOR_OTHERS = ("WEBP", "AVIF")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def bytes_of(found: Found, config: IngestConfig) -> tuple[bytes, str]:
     """Read a file whole: its bytes and their SHA-256. Raises PhotoError when it cannot be read, or
     is larger than any photo may be.
     """
-    most = config.max_megapixels * 1e6 * BYTES_PER_PIXEL + ROOM_BYTES
+    most = max_bytes(config.max_megapixels)
     if found.size_bytes > most:
         raise PhotoError(
             f"too large: {found.size_bytes / 1e6:.0f} MB, a photo of {config.max_megapixels:g} megapixels"
@@ -73,7 +75,7 @@ def refuse_unfit(head: Header, name: str, config: IngestConfig) -> None:
     """Raise PhotoError for a wrong extension or size, which the first bytes tell."""
     extension = "." + name.lower().rpartition(".")[2]
     claimed = FORMAT_OF[extension]
-    if claimed != head.format:
+    if claimed != head.format and head.format not in SERVED_FOR_OTHERS:
         raise PhotoError(
             f"mislabelled: the name says {claimed} ({extension}), the content is {head.format}; rename it to"
             f" .{EXTENSION_OF[head.format]}"

@@ -176,6 +176,15 @@ def test_every_promised_format_is_taken(tmp_path: Path, ending: str) -> None:
     assert Path(wanted.file).suffix in (".jpg", ".png", ".webp", ".tif")
 
 
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_a_webp_that_a_browser_saved_under_another_name_is_taken(tmp_path: Path, ending: str) -> None:
+    source = write_many(tmp_path / "in", 3)
+    (source / f"saved{ending}").write_bytes(write(tmp_path / "a.webp", picture(77)).read_bytes())
+    photos = run(config_of(source), out=tmp_path / "out").photos()
+    saved = next(photo for photo in photos if photo.name == f"saved{ending}")
+    assert Path(saved.file).suffix == ".webp"
+
+
 def test_grey_deep_and_turned_photos_are_described_as_they_are(tmp_path: Path) -> None:
     source = write_many(tmp_path / "in", 3)
     write(source / "grey16.png", (picture(60)[:, :, 0].astype(np.uint16) * 257))
