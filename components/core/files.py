@@ -6,13 +6,13 @@ import errno
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from components.core.errors import InputError
 from components.core.parts import Part, canonical_json
+from components.core.temporaries import new_temporary, put_in_place
 
 STATE_VARIABLE = "REFOCUS_HOME"
 
@@ -68,26 +68,25 @@ def code_digest(*folders: Path) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block ends well it takes its place in one step,
-    else it is gone.
+    """Give a temporary path on the same disk as `path`; when the block ends well it takes its place in
+    one step, else it is gone. What a killed process leaves is swept by the next one
+    (`core/temporaries.py`), and lies in no stage's output.
 
     Raises InputError when the disk is full, naming the folder and what is free, and when the folder
     cannot be made or written to.
     """
     make_folder(path.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=path.suffix, dir=path.parent)
+        temporary = new_temporary(path)
     except PermissionError as error:
         raise InputError(
             f"nothing can be written to the folder {path.parent}: {error.strerror}; let this user write"
             " there, or choose another folder"
         ) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o644)
-        temporary.replace(path)
+        put_in_place(temporary, path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free_mb = shutil.disk_usage(path.parent).free / 1e6

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from components.core.errors import InputError, LineageError
-from components.core.files import sha256_of_file, write_text
+from components.core.files import atomic_path, sha256_of_file, write_text
 from components.core.levels import Pixels, bits_of, to_float, to_pixels
 from components.core.parts import Part
 from components.core.records import Checkpoint
@@ -52,7 +52,8 @@ class GeneratorFile(Part):
 def save_generator(folder: Path, config: Generator, weights: dict[str, Tensor]) -> tuple[str, str]:
     """Write weights (safetensors) and config (JSON) into a folder; gives the SHA-256 of both files."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: _plain(tensor) for name, tensor in weights.items()}, folder / WEIGHTS)
+    with atomic_path(folder / WEIGHTS) as temporary:
+        save_file({name: _plain(tensor) for name, tensor in weights.items()}, temporary)
     write_text(
         folder / CONFIG,
         json.dumps(GeneratorFile(generator=config, scale=config.scale).model_dump(mode="json"), indent=2)

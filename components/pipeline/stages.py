@@ -30,6 +30,7 @@ from components.core.records import (
     Provenance,
     RecipeRecord,
 )
+from components.core.temporaries import sweep
 from components.services import versioning
 
 OLDEST_TORCH = (2, 11)
@@ -144,6 +145,7 @@ def run_stage(name: str, recipe_name: str, root: Path) -> Record:
     need_torch()
     stage, recipe = stage_named(name), recipes.load(recipe_name, root=root)
     given = _given(stage, recipe, root)
+    sweep(root, folder_of(root, recipe.name, stage.gives))
     for photoset in (record for record in given if isinstance(record, PhotoSet)):
         recipe.refuse_small(photoset.photos())
     return stage.run(*given, out=folder_of(root, recipe.name, stage.gives))

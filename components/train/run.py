@@ -71,6 +71,7 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     refuse_other_scale(pairset, config)
     refuse_small(data.train, config, "training")
     refuse_unvalidated(data, config)
+    pairset.verify("train", "val")  # test pairs are hashed as they are measured
     tracking.prepare()
     made_by = ("train", "nets") if pairset.on_the_fly is None else ("train", "nets", "optics")
     code = code_digest(*(Path(__file__).parents[1] / part for part in made_by))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.core import files
+from components.core import files, temporaries
 from components.core.errors import InputError
 from components.core.parts import Part, canonical_json, digest_of
 
@@ -64,7 +64,7 @@ def test_a_folder_that_others_own_is_named(tmp_path: Path, monkeypatch: pytest.M
         raise PermissionError(errno.EACCES, "Permission denied")
 
     # Those who run tests may be allowed everything.
-    monkeypatch.setattr(files.tempfile, "mkstemp", forbidden)
+    monkeypatch.setattr(temporaries.tempfile, "mkstemp", forbidden)
     with pytest.raises(
         InputError,
         match=r"nothing can be written to the folder .*: Permission denied; let this user write there",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from components.core.errors import LineageError
-from components.core.files import sha256_of_bytes
+from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.records import Checkpoint, Pair, PairSet, Photo, PhotoSet, RecipeRecord
 
 
@@ -141,3 +142,28 @@ def test_a_checkpoint_with_altered_files_is_refused(tmp_path: Path, file: str) -
     (tmp_path / file).write_bytes(b"other")
     with pytest.raises(LineageError, match=re.escape(file)):
         checkpoint.verify()
+
+
+@pytest.mark.parametrize("which", ["input", "target"])
+def test_a_training_picture_that_was_replaced_is_named(tmp_path: Path, which: str) -> None:
+    names = {"input": "train/input/0.png", "target": "train/target/0.png"}
+    hashes = {}
+    for side, name in names.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(side.encode())
+        hashes[f"{side}_sha256"] = sha256_of_file(tmp_path / name)
+    row = Pair(
+        id="0", split="train", photo="0", **names, **hashes, width=8, height=8, blur_kind="none", drawn={},
+        severity=0, severity_class="mild", seed=0,
+    )  # fmt: skip
+    counts: dict[Any, int] = {"train": 1, "val": 0, "test": 0}
+    table = PairSet.write_table(tmp_path, (row,))
+    pairset = PairSet(photoset="0", config_digest="0", counts=counts, table_sha256=table).save(tmp_path)
+    assert pairset.verify("train", "val", "test") is pairset
+    (tmp_path / names[which]).write_bytes(b"red")
+    assert pairset.verify("val", "test") is pairset
+    with pytest.raises(LineageError, match=rf"{names[which]} is missing or was altered"):
+        pairset.verify("train")
+    (tmp_path / names[which]).unlink()
+    with pytest.raises(LineageError, match=rf"{names[which]} is missing or was altered"):
+        pairset.verify("train")

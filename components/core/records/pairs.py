@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from components.core.errors import LineageError
+from components.core.files import sha256_of_file
 from components.core.parts import Part
 from components.core.record import TableRecord
 from components.core.records.terms import Baseline, Split, Task
@@ -142,6 +146,28 @@ class PairSet(TableRecord):
         rows = self._rows(Pair)
         return rows if split is None else tuple(row for row in rows if row.split == split)
 
+    def verify(self, *splits: Split) -> Self:
+        """Hash every picture of the splits again, those that training makes its pairs of with `train`.
+
+        Raises LineageError, naming the first by name, when one is missing or altered.
+        """
+        rows = [row for split in splits for row in self.pairs(split)]
+        files = {name: wanted for row in rows for name, wanted in row.files.items()}
+        if "train" in splits:
+            files |= {name: wanted for row in self.source_photos() for name, wanted in row.files.items()}
+        names = sorted(files)
+        with ThreadPoolExecutor(max_workers=4) as pool:  # hashing lets other threads run
+            found = list(pool.map(lambda name: _sha256(self.folder / name), names))
+        altered = [name for name, digest in zip(names, found, strict=True) if digest != files[name]]
+        if altered:
+            more = f", and {len(altered) - 1} more" if len(altered) > 1 else ""
+            raise LineageError(
+                f"{self.folder / altered[0]} is missing or was altered: its SHA-256 is not the"
+                f" {files[altered[0]][:12]}… that the PairSet names{more}; run synthesize again, or dvc"
+                " checkout"
+            )
+        return self
+
     @property
     def tables(self) -> dict[str, str]:
         """Name and SHA-256 of every table beside the record."""
@@ -154,3 +180,7 @@ class PairSet(TableRecord):
         are here.
         """
         return () if self.on_the_fly is None else self._rows(SourcePhoto, self.SOURCES)
+
+
+def _sha256(path: Path) -> str:
+    return sha256_of_file(path) if path.is_file() else ""
