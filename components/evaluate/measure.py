@@ -18,6 +18,7 @@ from components.core.images import Bits, Bytes8, Pixels, decode, to_float
 from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.progress import tracked
 from components.core.records import Pair, PairSet, PhotoScore, Split
+from components.evaluate.unfit import why_left_out
 from components.metrics import METRICS, measurable
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def measure(
     bits of the sharp one, as they would be saved; a restored photo is clipped first, and what is
     not a number counts as black. `seconds` is the restorer's alone, after one warm-up that is not
     counted.
+    A net is measured in IEEE float32, whatever the device does by itself.
     Returns one row a pair, ordered by pair id; all but `seconds` is the same in every run on the
     same machine.
     Raises InputError when the split is empty or a restored photo has another size than the sharp
@@ -63,10 +65,14 @@ def measure(
             f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more"
             f" photos, or a larger share to {split}"
         )
-    restore(to_float(read_pair(pairset, pairs[0])[0]))
-    return tuple(
-        _score(restore, pairset, pair, measured, see) for pair in tracked(pairs, title, len(pairs), "pairs")
-    )
+    from components.nets.precision import ieee_float32  # torch takes seconds to import
+
+    with ieee_float32():
+        restore(to_float(read_pair(pairset, pairs[0])[0]))
+        return tuple(
+            _score(restore, pairset, pair, measured, see)
+            for pair in tracked(pairs, title, len(pairs), "pairs")
+        )
 
 
 def read_pair(pairset: PairSet, pair: Pair) -> tuple[Pixels, Pixels]:
@@ -114,18 +120,21 @@ def _score(
     saved, numbers = as_saved(restored, bits_of(target)), restored[np.isfinite(restored)]
     if see is not None:
         see(at_bits(saved, 8), at_bits(nothing, 8), at_bits(target, 8))
+    restored_values, nothing_values = (_values(photo, target, metrics) for photo in (saved, nothing))
     return PhotoScore(
         pair=pair.id,
         blur_kind=pair.blur_kind,
         severity=pair.severity,
         severity_class=pair.severity_class,
-        restored=_values(saved, target, metrics),
-        do_nothing=_values(nothing, target, metrics),
+        restored=restored_values,
+        do_nothing=nothing_values,
         output_min=float(numbers.min()) if numbers.size else 0.0,
         output_max=float(numbers.max()) if numbers.size else 0.0,
         finite=numbers.size == restored.size,
         seconds=seconds,
         megapixels=target.shape[0] * target.shape[1] / 1e6,
+        group=pair.group,
+        left_out=why_left_out(target, restored_values, nothing_values),
     )
 
 

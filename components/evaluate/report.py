@@ -26,6 +26,7 @@ from components.evaluate.charts import (
 )
 from components.evaluate.summary import Group, by_blur_kind, by_severity, gain_of, has_blur, ranked, whole
 from components.evaluate.tables import MOST_ACROSS
+from components.evaluate.unfit import judged, left_out_words
 from components.metrics import METRICS, PRIMARY, SET_METRICS, any_metric
 
 Bytes8 = npt.NDArray[np.uint8]
@@ -43,6 +44,7 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
         words_for(report.task, report.baseline),
         report.about.get("scale"),
     )
+    fit = judged(scores)
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -60,14 +62,16 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
         skipped={any_metric(name).title: reason for name, reason in report.skipped.items()},
         stacked=len(report.metrics) > MOST_ACROSS,
         primary=METRICS[PRIMARY],
-        total=whole(scores),
-        tables=_tables(scores),
-        has_blur=has_blur(scores),
+        total=whole(fit),
+        tables=_tables(fit),
+        has_blur=has_blur(fit),
         photos=[(score, gain_of(score)) for score in ranked(scores)],
+        groups=len({score.counts_as for score in fit}),
+        left_out=left_out_words(scores),
         broken=[score for score in scores if not score.finite],
         charts=[
-            gains_in_order(scores),
-            gain_by_severity(scores) if has_blur(scores) else gain_by_start(scores, words.nothing),
+            gains_in_order(fit),
+            gain_by_severity(fit) if has_blur(fit) else gain_by_start(fit, words.nothing),
         ],
         canvas={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
         sheets={name: _data_uri(picture) for name, picture in sheets.items()},

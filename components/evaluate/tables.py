@@ -5,6 +5,7 @@ from __future__ import annotations
 from components.core.baseline import words_for
 from components.core.records import EvalReport
 from components.evaluate.summary import Group, by_severity, whole
+from components.evaluate.unfit import judged, left_out_words
 from components.metrics import METRICS, SET_METRICS, any_metric
 
 MOST_ACROSS = (
@@ -19,7 +20,8 @@ def terminal_table(report: EvalReport) -> str:
     report: as run() saved it, so that its scores can be read.
     """
     scores = report.scores()
-    total, parts, words = whole(scores), by_severity(scores), words_for(report.task, report.baseline)
+    fit = judged(scores)
+    total, parts, words = whole(fit), by_severity(fit), words_for(report.task, report.baseline)
     columns = (words.nothing, words.restored, "gain")
     groups = {"all test pairs": total} | (
         {f"  {part.name} blur": part for part in parts} if len(parts) > 1 else {}
@@ -44,6 +46,11 @@ def terminal_table(report: EvalReport) -> str:
         f"{total.improved} of {total.count} pairs improved; {report.seconds_per_megapixel:.2f} s per"
         " megapixel" + (f" on {device}" if device else ""),
     ]
+    count = len({score.counts_as for score in fit})
+    if count < total.count:
+        lines[-1] += f"; {count} independent group{'' if count == 1 else 's'}"
+    if (left_out := left_out_words(scores)) is not None:
+        lines += [left_out]
     broken = sum(not score.finite for score in scores)
     if broken:
         lines += [f"{broken} of {total.count} pairs came out with NaN or infinity"]

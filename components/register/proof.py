@@ -1,32 +1,38 @@
-"""When a gain is proved: the rule behind the gate, as pure arithmetic. benchmarks/gate.py simulates it with these functions.
+"""When a gain is proved: the rule behind the gate, as pure arithmetic (simulated by
+benchmarks/gate.py, with these functions).
 
-What is judged. A trained model has a true gain over the champion: the mean of the metric's difference over the
-population of photos that the test set was drawn from, for these two sets of weights. Luck with the seed of a training
-is no error: such a model is truly better. The error comes from the test set's few independent groups (a scene, a clip,
-a burst, a photo with its near duplicates), and it is made night after night on the same groups.
+What is judged. A trained model has a true gain over the champion: the mean of the metric's
+difference over the population of photos that the test set was drawn from, for these two sets of
+weights. Luck with the seed of a training is no error: such a model is truly better. The error comes
+from the test set's few independent groups (a scene, a clip, a burst, a photo with its near
+duplicates), and it is made night after night on the same groups.
 
-What is promised. A champion is replaced by a version that is no better with a probability of `level` at most in
-`nights` looks, the test set being rotated after `looks_per_set`, whatever the number of groups from `least_groups` on.
+What is promised. A champion is replaced by a version that is no better with a probability of
+`level` at most in `nights` looks, the test set being rotated after `looks_per_set`, whatever the
+number of groups from `least_groups` on.
 
-How. d are the gains of one version over the champion, one a group; n their number; K the looks before this one at the
-same champion on the same groups.
+How. d are the gains of one version over the champion, one a group; n their number; K the looks
+before this one at the same champion on the same groups.
 
-1. The spread is the larger of the version's own variance and the mean over all looks, with at most 4 (n - 1) degrees of
-   freedom: each look has the champion's noise in it, so their mean does not become exact (Satterthwaite 1946).
+1. The spread is the larger of the version's own variance and the mean over all looks, with at most
+   4 (n - 1) degrees of freedom: each look has the champion's noise in it, so their mean does not
+   become exact (Satterthwaite 1946).
 2. The first looks (`OPENING`) are t tests at a level of their own (Student 1908).
-3. Later looks know more. A champion that had bad luck with these groups is beaten by everybody, which is how most
-   false promotions come about when many are compared with one control (Dunnett 1955). So a version must beat the
-   champion at level/50, and stand out among the versions judged before, whose mean has that bad luck in it too, at
-   level / (2 nights) (Bonferroni). Or it beats the champion at that last level alone: after a rollback all are better.
+3. Later looks know more. A champion that had bad luck with these groups is beaten by everybody,
+   which is how most false promotions come about when many are compared with one control (Dunnett
+   1955). So a version must beat the champion at level/50, and stand out among the versions judged
+   before, whose mean has that bad luck in it too, at level / (2 nights) (Bonferroni). Or it beats
+   the champion at that last level alone: after a rollback all are better.
 4. The gain must also be `least_gain`, below what seeds do.
-5. Every other metric and severity class must hold as well (Berger 1982, the intersection-union test): such conditions
-   cannot add to the error, so they need no correction.
-6. The gain that is claimed is corrected for having been selected: the most likely one given that it passed its limit
-   (Zhong & Prentice 2008; Ghosh, Zou & Wright 2008).
+5. Every other metric and severity class must hold as well (Berger 1982, the intersection-union
+   test): such conditions cannot add to the error, so they need no correction.
+6. The gain that is claimed is corrected for having been selected: the most likely one given that it
+   passed its limit (Zhong & Prentice 2008; Ghosh, Zou & Wright 2008).
 
-Refused: percentile bootstrap (too narrow on few groups); level/(k (k + 1)), which loses all power in weeks; two halves
-that must both agree (Dwork et al. 2015, "The reusable holdout"), which need nearly twice the groups for the same power;
-Bonferroni over all nights alone, which sees +0.1 dB on 30 groups in fewer than half of the cases.
+Refused: percentile bootstrap (too narrow on few groups); level/(k (k + 1)), which loses all power
+in weeks; two halves that must both agree (Dwork et al. 2015, "The reusable holdout"), which need
+nearly twice the groups for the same power; Bonferroni over all nights alone, which sees +0.1 dB on
+30 groups in fewer than half of the cases.
 """
 
 from __future__ import annotations
@@ -50,7 +56,9 @@ FIRST, NEXT, ONCE = (
 
 @dataclass(frozen=True)
 class Rule:
-    """What is promised. level: probability; nights: looks at one champion; least_gain: in the metric's units."""
+    """What is promised. level: probability; nights: looks at one champion; least_gain: in the
+    metric's units.
+    """
 
     level: float = 0.05
     nights: int = 1000
@@ -69,9 +77,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Looks:
-    """What earlier looks at the same champion on the same groups found. Arrays stand for many histories at once.
+    """What earlier looks at the same champion on the same groups found. Arrays stand for many
+    histories at once.
 
-    count: how many; mean: mean over them of their mean gains; variance: mean over them of their variances over groups.
+    count: how many; mean: mean over them of their mean gains; variance: mean over them of their
+    variances over groups.
     """
 
     count: npt.ArrayLike = 0
@@ -117,9 +127,11 @@ def needed(rule: Rule, groups: int, variance: npt.ArrayLike, looks: Looks) -> Ne
 
 
 def claimed(mean: npt.ArrayLike, found: Needed) -> Floats:
-    """The gain to report of a version that passed: the most likely true one, given that its mean passed the limit.
+    """The gain to report of a version that passed: the most likely true one, given that its mean
+    passed the limit.
 
-    Solves d + error · h((limit - d) / error) = mean for d, h being the normal hazard; between 0 and the mean.
+    Solves d + error · h((limit - d) / error) = mean for d, h being the normal hazard; between 0 and
+    the mean.
     """
     mean = np.asarray(mean, np.float64)
     error = np.maximum(found.error, 1e-12)
@@ -138,9 +150,11 @@ def lower_end(mean: float, variance: float, groups: int, level: float) -> float:
 
 
 def power(rule: Rule, groups: int, spread: float, gain: float, looks: int = 0) -> float:
-    """How probably a version that is better by `gain` is promoted at the look after `looks` ones that found no gain.
+    """How probably a version that is better by `gain` is promoted at the look after `looks` ones
+    that found no gain.
 
-    spread: standard deviation of the gains over groups of two equal trainings. Other metrics are not reckoned with.
+    spread: standard deviation of the gains over groups of two equal trainings. Other metrics are
+    not reckoned with.
     """
     found = needed(rule, groups, spread**2, Looks(looks, 0.0, spread**2))
     ratio, error = float(found.limit / max(float(found.error), 1e-12)), spread / np.sqrt(groups)

@@ -36,6 +36,7 @@ def imported_pairs(work: Work) -> Iterator[File | Made]:
                 id=pair,
                 split=photo.split,
                 photo=photo.id,
+                group=photo.group,
                 input=file.name,
                 target=written[name][0],
                 input_sha256=digest,

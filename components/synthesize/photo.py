@@ -189,6 +189,7 @@ def _pair(
             id=pair,
             split=work.photo.split,
             photo=work.photo.id,
+            group=work.photo.group,
             input=file.name,
             input_sha256=sha256,
             blur_kind=kind,

@@ -54,6 +54,24 @@ class PhotoScore(Part):
     finite: bool = Field(description="no NaN or infinity in the output")
     seconds: float
     megapixels: float
+    # Neither is written where it is none.
+    group: str | None = Field(
+        default=None,
+        exclude_if=lambda group: group is None,
+        description="that of the pair; None: its photo",
+    )
+    left_out: str | None = Field(
+        default=None,
+        exclude_if=lambda reason: reason is None,
+        description="why nothing may be judged by this pair, kind: reason; None where it may",
+    )
+
+    @property
+    def counts_as(self) -> str:
+        """What counts as one when models are compared; pairs of one photo share the part of their
+        id before the dash.
+        """
+        return self.group or self.pair.split("-")[0]
 
 
 class EvalReport(TableRecord):
@@ -80,7 +98,12 @@ class EvalReport(TableRecord):
         default_factory=dict, description="metrics of the whole set, such as fid_inception"
     )
     set_do_nothing: dict[str, float] = Field(default_factory=dict, description="the same of the baseline")
-    seconds_per_megapixel: float = Field(description="median over photos; device in `about`")
+    seconds_per_megapixel: float = Field(description="median over photos")
+    measured_on: str | None = Field(
+        default=None,
+        exclude_if=lambda place: place is None,
+        description="device and precision: figures from two are not compared; None in reports of old",
+    )
 
     def scores(self) -> tuple[PhotoScore, ...]:
         """One row a test pair, ordered by pair id."""

@@ -49,6 +49,15 @@ class Pair(Part):
     )
     severity_class: Literal["mild", "medium", "strong"]
     seed: int
+    # Not written where it is none, so that sets without it keep their digest.
+    group: str | None = Field(
+        default=None,
+        exclude_if=lambda group: group is None,
+        description=(
+            "what counts as one when models are compared: the scene, clip or near duplicates it belongs"
+            " to; None: its photo"
+        ),
+    )
 
     @property
     def files(self) -> dict[str, str]:
