@@ -9,15 +9,17 @@ from pydantic import Field, ValidationError
 
 from components.core.record import Record
 from components.register.gate import Check
+from components.registry.looks import CountedLook
 from components.registry.turns import owner
 from components.services import tracking
 
-DECISION, ROLLED_BACK, REASON, PROMOTED_FROM, PROMOTED_AT = (
+DECISION, ROLLED_BACK, REASON, PROMOTED_FROM, PROMOTED_AT, PROVISIONAL = (
     "refocus.decision",
     "rolled_back",
     "rollback.reason",
     "promoted_from",
     "promoted_at",
+    "provisional",
 )
 
 
@@ -35,6 +37,8 @@ class Decision(Record):
     against: int | None = Field(description="the champion it was compared with; None when none served")
     words: str
     checks: tuple[Check, ...] = ()
+    outcome: str = Field("", description="the gate's: promoted, provisional, refused, not proved; else empty")
+    look: CountedLook | None = Field(None, description="the look at the test set that this decision was")
     question: str = Field(description="digest of what was asked: gate, report, pairs")
 
     @property

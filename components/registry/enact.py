@@ -6,8 +6,16 @@ from __future__ import annotations
 
 from components.core.errors import BusyError
 from components.core.parts import canonical_json
-from components.registry import turns
-from components.registry.decision import DECISION, PROMOTED_AT, PROMOTED_FROM, REASON, ROLLED_BACK, Decision
+from components.registry import looks, turns
+from components.registry.decision import (
+    DECISION,
+    PROMOTED_AT,
+    PROMOTED_FROM,
+    PROVISIONAL,
+    REASON,
+    ROLLED_BACK,
+    Decision,
+)
 from components.registry.turns import Turn
 from components.services import tracking
 from components.services.tracking import ledger
@@ -53,6 +61,9 @@ def _mark(decision: Decision) -> None:
         out = {ROLLED_BACK: "true", REASON: str(decision.reason), **_demotion(decision)}
         tracking.add_tags(decision.name, decision.against, out)
     else:
+        if decision.look is not None and decision.against is not None:
+            once = f"{decision.version} at {decision.about.get('at')}"
+            looks.note(decision.name, decision.against, decision.look, once)
         text = canonical_json(decision.model_dump(mode="json"))
         tracking.add_tags(decision.name, decision.version, {DECISION: text})
 
@@ -88,6 +99,7 @@ def _finish(decision: Decision) -> None:
             "promoted_by": str(decision.about["by"]),
             PROMOTED_FROM: before,
             PROMOTED_AT: str(decision.about["at"]),
+            PROVISIONAL: str(decision.outcome == "provisional").lower(),
         }
         if decision.against is not None:
             tracking.add_tags(decision.name, decision.against, _demotion(decision))

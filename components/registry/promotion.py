@@ -26,7 +26,7 @@ from components.metrics import METRICS
 from components.register.config import RegisterConfig
 from components.register.export import WEIGHTS_PLACE
 from components.register.gate import Measured, Verdict, decide
-from components.registry import enact, turns
+from components.registry import enact, looks, turns
 from components.registry.decision import REASON, ROLLED_BACK, Decision, decision_on, recorded_on
 from components.services import tracking
 from components.services.tracking import registry
@@ -70,10 +70,12 @@ def promote(
         settled = _settled(candidate, champion, question)
         if settled is not None:
             return settled
-        verdict = _verdict(config, pairset, report, champion, measure or _measure_again(tile_px))
+        verdict = _verdict(config, pairset, report, champion, measure, tile_px)
         over = f"promoted over version {champion.number}" if champion else "promoted"
         words = verdict.words.replace("promoted", over, 1)
-        return decision_on(candidate, champion, verdict.passed, words, question, verdict.checks)
+        decision = decision_on(candidate, champion, verdict.passed, words, question, verdict.checks)
+        look = None if verdict.look is None else looks.counted(verdict.look)
+        return decision.model_copy(update={"outcome": verdict.outcome, "look": look})
 
     turns.recover(config.name, enact.finish)
     decision = asked()  # measuring takes minutes, in which a rollback must not have to wait
@@ -134,14 +136,35 @@ def _verdict(
     pairset: PairSet,
     report: EvalReport,
     champion: tracking.Version | None,
-    measure: Measure,
+    measure: Measure | None,
+    tile_px: int,
 ) -> Verdict:
-    candidate = Measured(scores=report.scores(), seconds_per_megapixel=report.seconds_per_megapixel)
-    theirs = None
-    if champion is not None:
-        names = tuple(sorted(candidate.scores[0].do_nothing)) if candidate.scores else report.metrics
-        theirs = Measured(scores=measure(champion, pairset, names), seconds_per_megapixel=0.0)
-    return decide(config.gate, candidate, theirs, {name: metric.better for name, metric in METRICS.items()})
+    better = {name: metric.better for name, metric in METRICS.items()}
+    candidate = Measured(
+        scores=report.scores(),
+        seconds_per_megapixel=report.seconds_per_megapixel,
+        measured_on=report.measured_on,
+    )
+    if champion is None:
+        return decide(config.gate, candidate, None, better)
+    names = tuple(sorted(candidate.scores[0].do_nothing)) if candidate.scores else report.metrics
+    theirs = Measured(
+        scores=(measure or _measure_again(tile_px))(champion, pairset, names),
+        seconds_per_megapixel=0.0,
+        measured_on=_place() if measure is None else None,
+    )
+    groups = tuple({score.counts_as for score in candidate.scores if score.left_out is None})
+    known = looks.history(config.name, champion.number, groups)
+    return decide(config.gate, candidate, theirs, better, looks=known.looks, worn=known.worn)
+
+
+def _place() -> str:
+    """Device and precision that the champion is measured with here."""
+    import torch
+
+    from components.nets.precision import place_of
+
+    return place_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _measure_again(tile_px: int) -> Measure:
@@ -169,7 +192,7 @@ def _measure_again(tile_px: int) -> Measure:
         kept = (
             state_folder()
             / "measured"
-            / f"{digest_of([weights, pairset.digest, sorted(metrics), tile_px, code])}.jsonl"
+            / f"{digest_of([weights, pairset.digest, sorted(metrics), tile_px, code, _place()])}.jsonl"
         )
         try:
             return tuple(PhotoScore.model_validate_json(line) for line in kept.read_text().splitlines())

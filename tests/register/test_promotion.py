@@ -9,7 +9,9 @@ from house import House
 
 from components.core.errors import BusyError, InputError, LineageError
 from components.core.records import PairSet, PhotoScore
-from components.registry import enact, promotion
+from components.register.config import RegisterConfig
+from components.register.policy import GatePolicy
+from components.registry import enact, looks, promotion
 from components.registry.decision import Decision
 from components.registry.promotion import promote
 from components.registry.rollback import rollback
@@ -47,11 +49,40 @@ def test_the_first_good_version_becomes_champion_on_the_floors(house: Build) -> 
     assert model.measured == []
 
 
+def test_a_first_champion_is_marked_provisional_and_its_successor_is_not(house: Build) -> None:
+    model = house(1.0, 1.5)
+    assert model.promote(1).words.endswith("provisional until a version is proved better")
+    assert model.promote(2).outcome == "promoted"
+    assert (model.tags(1)["provisional"], model.tags(2)["provisional"]) == ("true", "false")
+
+
+def test_every_comparison_with_a_champion_is_a_look_and_a_question_asked_again_is_none(house: Build) -> None:
+    model = house(1.0, 1.01, 1.02)
+    groups = [pair.id.split("-")[0] for pair in model.pairset.pairs("test")]
+    model.promote(1)
+    assert looks.history(model.name, 1, groups).worn == 0
+    for number in (2, 3, 2, 3):
+        model.promote(number)
+    found = looks.history(model.name, 1, groups)
+    assert (found.worn, found.looks.count, found.looks.mean) == (2, 2, pytest.approx(0.015))
+
+
+def test_a_test_set_that_is_worn_promotes_nobody(house: Build) -> None:
+    model = house(1.0, 1.01, 1.5)
+    model.config = RegisterConfig(name=model.name, load_test=False, gate=GatePolicy(looks_per_set=1))
+    for number in (1, 2):
+        model.promote(number)
+    decision = model.promote(3)
+    assert (decision.promoted, decision.outcome) == (False, "not proved")
+    assert "was looked at 1 times, 1 are as many as it bears: rotate it" in decision.words
+    assert model.alias("champion") == 1
+
+
 def test_a_version_that_does_not_beat_doing_nothing_is_refused(house: Build) -> None:
     model = house(-1.0)
     decision = model.promote(1)
     assert decision.promoted is False
-    assert decision.words.startswith("refused: psnr_rgb -1 (-1 to -1 over 6 photos) against doing nothing")
+    assert decision.words.startswith("refused: psnr_rgb -1 (-1 to -1 over 8 groups) against doing nothing")
     assert (model.alias("champion"), model.tags(1)["validation_status"], model.audit()) == (
         None,
         "failed",
