@@ -150,6 +150,12 @@ def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
         type=int,
         help="a version's number; the challenger when left out",
     )
+    add(
+        "power",
+        "say which gain the recipe's test photos can show, and how many more one needs",
+        "refocus power demo",
+        _power,
+    ).add_argument("recipe", metavar="RECIPE")
     made = add(
         "rollback",
         "give the champion's place back to the version before it",
@@ -358,6 +364,14 @@ def _promote(arguments: argparse.Namespace) -> int:
     decision = promote(arguments.name, arguments.version, _root())
     print(decision.told)
     return 0 if decision.promoted else 1
+
+
+def _power(arguments: argparse.Namespace) -> int:
+    from components.console.registry_commands import power
+
+    for line in power(arguments.recipe, _root()):
+        print(line)
+    return 0
 
 
 def _rollback(arguments: argparse.Namespace) -> int:

@@ -45,6 +45,17 @@ def promote(name: str, number: int | None, root: Path) -> Decision:
     return promotion.promote(recipe.register_, pairset, report, version, tile_px=recipe.evaluate.tile_px)
 
 
+def power(name: str, root: Path) -> tuple[str, ...]:
+    """What a recipe's test photos can show, in lines. Raises LineageError when it was not evaluated
+    here yet.
+    """
+    from components.registry.power import report_power
+
+    recipe = recipes.load(name, root=root)
+    report = EvalReport.load(folder_of(root, recipe.name, EvalReport))
+    return report_power(recipe.register_, report)
+
+
 def recipe_of(name: str, root: Path) -> recipes.Recipe:
     """The recipe whose models have that name in the registry. Raises InputError with the nearest
     right one.
