@@ -24,22 +24,47 @@ class ByContent(Part):
     train: float = Field(0.8, gt=0, lt=1, description="share of the photos")
     val: float = Field(0.1, gt=0, lt=1, description="share of the photos")
     test: float = Field(0.1, gt=0, lt=1, description="share of the photos")
+    reserve: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share that is set aside for later test sets: a test set wears out with each look at it",
+    )
+    rotation: int = Field(
+        0,
+        ge=0,
+        description=(
+            "which test set it is: 0 the first; 1 and more take the place of the worn one out of the reserve,"
+            " in which that one then lies"
+        ),
+    )
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> Self:
-        total = self.train + self.val + self.test
+        shares = (self.train, self.val, self.test, *([self.reserve] if self.reserve else []))
+        total = sum(shares)
         if abs(total - 1.0) > 1e-6:
+            names = "train + val + test" + (" + reserve" if self.reserve else "")
+            told = " + ".join(f"{share:g}" for share in shares)
+            raise ValueError(f"{names} must be 1, got {told} = {total:g}")
+        most = int(self.reserve / self.test + 1e-6)
+        if self.rotation > most:
             raise ValueError(
-                f"train + val + test must be 1, got {self.train:g} + {self.val:g} + {self.test:g} = {total:g}"
+                f"rotation is {self.rotation}, but a reserve of {self.reserve:g} holds {most} test"
+                f" {'set' if most == 1 else 'sets'} of {self.test:g}: add photos and raise reserve (train may"
+                " give it up), or set a smaller rotation"
             )
         return self
 
     def bounds(self, split: Split) -> tuple[float, float]:
-        """The split's part of [0, 1): train lies lowest, test highest."""
+        """The split's part of [0, 1): train lies lowest, then val, then the test sets one after
+        another; all but the present one are the reserve.
+        """
+        begins = self.train + self.val + self.rotation * self.test
         edges = {
             "train": (0.0, self.train),
             "val": (self.train, self.train + self.val),
-            "test": (self.train + self.val, 1.0),
+            "test": (begins, begins + self.test if self.reserve else 1.0),
         }
         return edges[split]
 
@@ -85,6 +110,13 @@ class IngestConfig(Part):
             "two photos are compared closely when at most so many of their 256 fingerprint bits differ"
         ),
     )
+    group_by: Literal["photo", "folder"] = Field(
+        "photo",
+        description=(
+            "what counts as one observation and is never parted between splits: a photo with its near"
+            " duplicates, or all photos of a folder, for bursts and series of one scene"
+        ),
+    )
     split: Splitting = Field(ByContent(), description="what decides a photo's split; with pairs, a scene's")
     pairs: Pairs | None = Field(
         None,
@@ -100,6 +132,24 @@ class IngestConfig(Part):
             raise ValueError(
                 "split by_folder needs photos in folders train, val and test; the bundled photos have a split"
                 " of their own, so leave split out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _folders_are_of_photos(self) -> Self:
+        if self.group_by == "folder" and (self.photos == BUNDLED or self.pairs is not None):
+            raise ValueError(
+                "group_by folder is for a folder of photos of your own; bundled photos lie in none, and pairs"
+                " know their scenes, so leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _bundled_photos_have_no_reserve(self) -> Self:
+        if self.photos == BUNDLED and isinstance(self.split, ByContent) and self.split.reserve:
+            raise ValueError(
+                "split reserve needs photos of your own: the ten bundled ones have a split of their own, so"
+                " leave reserve out or give photos"
             )
         return self
 

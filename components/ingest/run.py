@@ -13,12 +13,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from components.core.errors import PhotoError
-from components.core.files import need_free_space
+from components.core.files import need_free_space, sha256_of_bytes
 from components.core.images import Header
 from components.core.progress import tracked
 from components.core.records import SPLITS, Photo, PhotoMap, PhotoSet, Split
@@ -26,12 +26,12 @@ from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.decoded_before import Known
 from components.ingest.examine import EXTENSION_OF, Facts, bytes_of, examine, refuse_unfit
 from components.ingest.maps import Owner, take_maps
-from components.ingest.near_duplicates import first_of_groups, near_duplicates
+from components.ingest.near_duplicates import Groups, first_of_groups, near_duplicates
 from components.ingest.originals import Originals
 from components.ingest.quarantine import FILE as QUARANTINE_FILE
 from components.ingest.quarantine import Quarantine
 from components.ingest.source import Found, Source, look
-from components.ingest.split import Verdict, decide, split_of
+from components.ingest.split import SET_ASIDE, Verdict, decide, is_set_aside, split_of
 
 
 @dataclass
@@ -52,7 +52,19 @@ class Candidate:
         if told:
             return min(told, key=SPLITS.index)
         assert isinstance(config.split, ByContent), "folders decide the split, so look() told it"
-        return split_of(self.id, config.split)
+        return split_of(self.key(config), config.split)
+
+    def key(self, config: IngestConfig) -> str:
+        """64 hex digits that decide its split: its own bytes' hash, or that of its folder's name."""
+        folder = PurePosixPath(self.found[0].name).parent.as_posix()
+        return sha256_of_bytes(folder.encode()) if config.group_by == "folder" and folder != "." else self.id
+
+    def is_set_aside(self, config: IngestConfig) -> bool:
+        """Whether it belongs to another test set than the present one."""
+        told = any(found.split is not None for found in self.found)
+        return (
+            not told and isinstance(config.split, ByContent) and is_set_aside(self.key(config), config.split)
+        )
 
     def named(self, split: Split) -> list[Found]:
         """Its names on that side."""
@@ -87,6 +99,14 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         candidates, reasons = _examined(source, config, originals)
         if not candidates:
             raise PhotoError(_nothing(config, source, Quarantine.of(reasons, source.ignored)))
+        aside = [candidate for candidate in candidates if candidate.is_set_aside(config)]
+        reasons += [(found.name, SET_ASIDE) for candidate in aside for found in candidate.found]
+        candidates = [candidate for candidate in candidates if not candidate.is_set_aside(config)]
+        if not candidates:
+            raise PhotoError(
+                f"all {len(aside)} usable photos at {config.photos} lie in the reserve; lower"
+                " ingest.split.reserve"
+            )
         verdict = _decided(candidates, config, source)
         reasons += _left_out(candidates, verdict, config)
         used = [candidate for candidate in candidates if candidate.id in verdict.splits]
@@ -158,10 +178,23 @@ def _facts(data: bytes, photo: str, found: Found, config: IngestConfig, known: K
 def _decided(candidates: list[Candidate], config: IngestConfig, source: Source) -> Verdict:
     thumbnails = np.stack([candidate.facts.thumbnail for candidate in candidates])
     shapes = np.array([candidate.facts.width / candidate.facts.height for candidate in candidates])
-    groups = first_of_groups(near_duplicates(thumbnails, shapes, config.near_duplicate_bits))
+    roots = near_duplicates(thumbnails, shapes, config.near_duplicate_bits)
+    groups = first_of_groups(
+        roots if config.group_by == "photo" else _with_folders(roots, candidates, config)
+    )
     ids = [[candidates[place].id for place in members] for members in groups.values()]
     fillable = config.split if isinstance(config.split, ByContent) and source.kind != "bundled" else None
     return decide(ids, {candidate.id: candidate.own_split(config) for candidate in candidates}, fillable)
+
+
+def _with_folders(roots: list[int], candidates: list[Candidate], config: IngestConfig) -> list[int]:
+    """Groups of near duplicates that are also one where their photos lie in one folder."""
+    linked = Groups(len(candidates))
+    first_seen: dict[str, int] = {}
+    for place, candidate in enumerate(candidates):
+        linked.join(place, roots[place])
+        linked.join(place, first_seen.setdefault(candidate.key(config), place))
+    return [int(root) for root in linked.roots()]
 
 
 def _left_out(candidates: list[Candidate], verdict: Verdict, config: IngestConfig) -> list[tuple[str, str]]:

@@ -9,6 +9,9 @@ spans several splits, the members in the later ones (train, then val, then test)
 nothing leaks, and still no photo ever changes
 sides: one that was in train stays there, one that was in test stays or is left out.
 
+With a reserve, the part above val holds several test sets, of which `rotation` names the present
+one; the others are left out.
+
 Small sets only (a few dozen photos): a split may come out empty. It then takes the one group whose
 number lies nearest to its part, from a split that can spare one. That photo does move when enough
 photos are added for the split to fill by itself.
@@ -32,6 +35,9 @@ class Verdict:
     left_out: dict[str, str]  # id to the kept id it resembles
 
 
+SET_ASIDE = "reserve: set aside for another test set (ingest.split.reserve and rotation)"
+
+
 def share_of(photo: str) -> float:
     """A photo's id as a number in [0, 1).
 
@@ -47,6 +53,13 @@ def split_of(photo: str, splitting: ByContent) -> Split:
     if share < splitting.bounds("train")[1]:
         return "train"
     return "val" if share < splitting.bounds("val")[1] else "test"
+
+
+def is_set_aside(photo: str, splitting: ByContent) -> bool:
+    """Whether a photo belongs to a test set that is worn or still to come."""
+    low, high = splitting.bounds("test")
+    share = share_of(photo)
+    return share >= splitting.bounds("val")[1] and not low <= share < high
 
 
 def decide(

@@ -66,7 +66,12 @@ class Photo(Part):
     channels: Literal[1, 3] = Field(description="1 grey, 3 colour; alpha was dropped")
     bits: Literal[8, 16]
     split: Split
-    group: str = Field(description="id of the first photo of its near-duplicate group, itself when alone")
+    group: str = Field(
+        description=(
+            "id of the first photo of its group, itself when alone: near duplicates; with pairs, a scene's or"
+            " clip's pictures too. A group counts as one observation"
+        )
+    )
     origin: str | None = Field(default=None, description="where the photo comes from, when known")
     licence: str | None = Field(default=None, description="its terms, when known")
     # Not written where there is none, so that sets without imports keep their digest.

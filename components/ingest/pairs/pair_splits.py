@@ -22,7 +22,7 @@ from components.ingest.config import ByContent, ByFolder, IngestConfig, OneSplit
 from components.ingest.near_duplicates import Groups, first_of_groups, near_duplicates
 from components.ingest.pairs.import_pairs import Reasons, Taken
 from components.ingest.pairs.layout import PublishedLayout
-from components.ingest.split import decide, fill_empty, share_of, split_of
+from components.ingest.split import SET_ASIDE, decide, fill_empty, is_set_aside, share_of, split_of
 
 TEST_FIRST: tuple[Split, ...] = ("test", "train", "val")
 SHOWN = 3
@@ -30,8 +30,8 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Settled:
-    """The pairs that stay with their splits, near-duplicate groups by photo id, and what is left
-    out.
+    """The pairs that stay with their splits, the group of each sharp photo (scene and near
+    duplicates) by its id, and what is left out.
     """
 
     pairs: tuple[tuple[Taken, Split], ...]
@@ -55,6 +55,14 @@ def settle(taken: Sequence[Taken], config: IngestConfig) -> Settled:
     """
     published = config.pairs if isinstance(config.pairs, PublishedLayout) else None
     order = SPLITS if published is None else TEST_FIRST
+    shares = config.split if isinstance(config.split, ByContent) and published is None else None
+    aside = [] if shares is None else [pair for pair in taken if is_set_aside(scene_key(pair), shares)]
+    if shares is not None:
+        taken = [pair for pair in taken if not is_set_aside(scene_key(pair), shares)]
+    if not taken:
+        raise PhotoError(
+            f"all {len(aside)} pairs at {config.photos} lie in the reserve; lower ingest.split.reserve"
+        )
     sides = _in_own_splits(taken, published.val) if published is not None else _by_setting(taken, config)
     staying = dict(zip(range(len(taken)), sides, strict=True))
     leaks = _same_scenes(taken, staying) if published is not None else []
@@ -80,9 +88,24 @@ def settle(taken: Sequence[Taken], config: IngestConfig) -> Settled:
         _fill(taken, staying, verdict.groups, config.split)
     return Settled(
         tuple((taken[place], side) for place, side in staying.items()),
-        verdict.groups,
-        [(leak.name, leak.reason) for leak in leaks],
+        _scenes([taken[place] for place in staying], verdict.groups),
+        [*((leak.name, leak.reason) for leak in leaks), *((pair.input.name, SET_ASIDE) for pair in aside)],
     )
+
+
+def _scenes(pairs: Sequence[Taken], alike: Mapping[str, str]) -> dict[str, str]:
+    """For each sharp photo, the id of the first one it counts as one with: its scene's, with all
+    that are near duplicates of any of those. Frames of a clip are no independent observations.
+    """
+    photos = sorted({pair.target.id for pair in pairs})
+    at = {photo: place for place, photo in enumerate(photos)}
+    linked = Groups(len(photos))
+    first_seen: dict[str, int] = {}
+    for pair in pairs:
+        place = at[pair.target.id]
+        for what in (f"alike {alike[pair.target.id]}", f"scene {scene_key(pair)}"):
+            linked.join(place, first_seen.setdefault(what, place))
+    return {photo: photos[linked.root(at[photo])] for photo in photos}
 
 
 def scene_key(pair: Taken) -> str:
