@@ -37,7 +37,14 @@ class EarlyStopping(Part):
 
     metric: str = Field("psnr_rgb", description="one of validate_metrics")
     patience: int = Field(5, ge=1, description="validations in a row without a better value")
-    least: float = Field(0.0, ge=0, description="smallest improvement that counts, in the metric's unit")
+    least: float = Field(
+        0.0,
+        ge=0,
+        description=(
+            "smallest improvement that counts, in the metric's unit; none counts below its standard error"
+            " over the validation photos"
+        ),
+    )
 
 
 class Phase(Part):
@@ -239,7 +246,14 @@ class TrainConfig(Part):
             "images between validations and kept states: what an interrupted training does again at most"
         ),
     )
-    validate_pairs: int = Field(16, ge=1, description="most validation pairs used each time, the first by id")
+    validate_pairs: int = Field(
+        16,
+        ge=1,
+        description=(
+            "most validation pairs used each time: one of each photo (or scene) before second ones, so that"
+            " 16 show 16 photos"
+        ),
+    )
     validate_metrics: tuple[str, ...] = Field(
         ("psnr_rgb", "ssim_gauss11_rgb"),
         min_length=1,
@@ -247,7 +261,10 @@ class TrainConfig(Part):
     )
     keep_best: str | None = Field(
         None,
-        description="keep the generator of the validation where this metric was best; null keeps the last",
+        description=(
+            "keep the generator of the validation where this metric was best; null keeps the last. Better is"
+            " what exceeds its standard error over the validation photos"
+        ),
     )
     health: Health = Field(default_factory=Health, description="limits that warn")
     rollback: Rollback | None = Field(

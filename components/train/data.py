@@ -4,7 +4,7 @@ is the same on any worker after any restart.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,8 +47,20 @@ class Data:
         return cls(
             pairset,
             pairset.pairs("train") if pairset.on_the_fly is None else pairset.source_photos(),
-            pairset.pairs("val"),
+            groups_first(pairset.pairs("val")),
         )
+
+
+def groups_first(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """One pair of each independent group before second ones: the first 16 then show 16 photos, and
+    not four blurs of four.
+    """
+    seen: Counter[str] = Counter()
+    turn: dict[str, int] = {}
+    for pair in pairs:
+        turn[pair.id] = seen[pair.counts_as]
+        seen[pair.counts_as] += 1
+    return tuple(sorted(pairs, key=lambda pair: (turn[pair.id], pair.id)))
 
 
 @lru_cache(maxsize=64)
@@ -215,9 +227,17 @@ def refuse_small(pairs: Sequence[Pair | SourcePhoto], config: TrainConfig, split
 
 def refuse_unvalidated(data: Data, config: TrainConfig) -> None:
     """Raises LineageError when a setting waits for validations, and there are no pairs to validate
-    with.
+    with; or when what is validated on is tested on as well.
     """
     if data.val:
+        shared = {pair.counts_as for pair in data.val} & {
+            pair.counts_as for pair in data.pairset.pairs("test")
+        }
+        if shared:
+            raise LineageError(
+                f"{len(shared)} groups of photos stand in val and in test, such as {min(shared)[:16]}: what"
+                " chooses during training would have seen the test photos; run ingest and synthesize again"
+            )
         return
     waits = ["keep_best"] if config.keep_best is not None else []
     waits += [

@@ -22,7 +22,7 @@ from components.train.on_the_fly import training_set
 from components.train.progress import TrainingProgress
 from components.train.readings import Readings
 from components.train.step import Batch, GanStep
-from components.train.validate import Picture, validate
+from components.train.validate import Picture, Validation, validate
 from components.train.worker_group import World
 
 
@@ -228,10 +228,12 @@ class Loop:
         already. The end is kept as it is.
         """
         if self.data.val:
-            scores, trouble = self._validate()
+            found, trouble = self._validate()
             if trouble:
                 return over, trouble
-            over = self.progress.discriminator(scores, self.step.average, over=over)
+            over = self.progress.discriminator(
+                found.scores, self.step.average, over=over, by_group=found.by_group
+            )
         if over:
             self.progress.next_phase()
         self.readings = Readings(self.world)
@@ -247,20 +249,21 @@ class Loop:
         self.store.save(state if self.world.leads else None, self.progress.images_seen)
         return over, None
 
-    def _validate(self) -> tuple[dict[str, float], str | None]:
+    def _validate(self) -> tuple[Validation, str | None]:
         """Log the averaged generator's scores on the validation pairs, and a sheet; gives them, and
         trouble in words.
         """
-        scores, sheet = validate(self.config, self.step.average, self.data, self.world)
-        trouble = self._complaints(scores)
+        found = validate(self.config, self.step.average, self.data, self.world)
+        trouble = self._complaints(found.scores)
         if self.world.leads:
             main = self.config.validate_metrics[0]
             self.observer.advance(
-                0, f"validation gain {METRICS[main].text(scores[f'validation/{main}_gain'], signed=True)}"
+                0,
+                f"validation gain {METRICS[main].text(found.scores[f'validation/{main}_gain'], signed=True)}",
             )
-            if sheet is not None:
-                self.observer.picture(sheet, self.progress.images_seen)
-        return scores, trouble
+            if found.sheet is not None:
+                self.observer.picture(found.sheet, self.progress.images_seen)
+        return found, trouble
 
     def _state(self) -> bytes:
         return write_state({"progress": self.progress.state(), "step": self.step.state()})

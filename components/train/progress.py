@@ -5,7 +5,9 @@ rollbacks. All of it survives a restart.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from statistics import stdev
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,6 +27,7 @@ class TrainingProgress:
         self.rollbacks = 0
         self.stopped_early: list[str] = []  # names of phases
         self._best_of_phase: float | None = None
+        self._groups_of_phase: list[float] = []  # of the best: its values by group
         self._waited = 0  # validations without a better value
         self.best: dict[str, Any] | None = None  # value, images_seen and weights, when the best is to be kept
 
@@ -41,24 +44,42 @@ class TrainingProgress:
     def next_phase(self) -> None:
         """The phase is over, whatever was left of it."""
         self.phase, self.phase_start = self.phase + 1, self.images_seen
-        self._best_of_phase, self._waited = None, 0
+        self._best_of_phase, self._groups_of_phase, self._waited = None, [], 0
 
-    def discriminator(self, scores: Mapping[str, float], average: nn.Module, *, over: bool = False) -> bool:
+    def discriminator(
+        self,
+        scores: Mapping[str, float],
+        average: nn.Module,
+        *,
+        over: bool = False,
+        by_group: Mapping[str, Sequence[float]] | None = None,
+    ) -> bool:
         """Take in a validation: remember the best generator. Gives whether the phase is over, by
         its length (`over`) or as its patience is at its end.
+
+        by_group: values by metric and independent group. A value is better when its gain is above
+        its standard error over the groups; without them, above nothing.
         """
+        groups = by_group or {}
         if (name := self._config.keep_best) is not None:
             value = scores[f"validation/{name}"]
-            if self.best is None or METRICS[name].gain(value, self.best["value"]) > 0:
+            now, before = groups.get(name, ()), () if self.best is None else self.best["by_group"]
+            if self.best is None or METRICS[name].gain(value, self.best["value"]) > noise(now, before):
                 weights: dict[str, Tensor] = copy.deepcopy(average.state_dict())
-                self.best = {"value": value, "images_seen": self.images_seen, "weights": weights}
+                self.best = {
+                    "value": value,
+                    "by_group": list(now),
+                    "images_seen": self.images_seen,
+                    "weights": weights,
+                }
         phase = self.current
         rule = phase.early_stopping if phase is not None else None
         if phase is None or rule is None:
             return over
-        value = scores[f"validation/{rule.metric}"]
-        if self._best_of_phase is None or METRICS[rule.metric].gain(value, self._best_of_phase) > rule.least:
-            self._best_of_phase, self._waited = value, 0
+        value, now = scores[f"validation/{rule.metric}"], groups.get(rule.metric, ())
+        least = max(rule.least, noise(now, self._groups_of_phase))
+        if self._best_of_phase is None or METRICS[rule.metric].gain(value, self._best_of_phase) > least:
+            self._best_of_phase, self._groups_of_phase, self._waited = value, list(now), 0
             return over
         self._waited += 1
         if over or self._waited < rule.patience:
@@ -75,6 +96,7 @@ class TrainingProgress:
             "rollbacks": self.rollbacks,
             "stopped_early": list(self.stopped_early),
             "best_of_phase": self._best_of_phase,
+            "groups_of_phase": list(self._groups_of_phase),
             "waited": self._waited,
             "best": self.best,
             "watch": self.watch.state(),
@@ -89,5 +111,18 @@ class TrainingProgress:
         )
         self.rollbacks, self.stopped_early = state["rollbacks"], list(state["stopped_early"])
         self._best_of_phase, self._waited = state["best_of_phase"], state["waited"]
+        self._groups_of_phase = list(state["groups_of_phase"])
         self.best = state["best"]
         self.watch.load_state(state["watch"])
+
+
+def noise(now: Sequence[float], before: Sequence[float]) -> float:
+    """Standard error of the mean difference of two validations on the same groups; 0 where it
+    cannot be told.
+
+    >>> noise([1.0, 3.0], [0.0, 0.0])
+    1.0
+    """
+    if len(now) != len(before) or len(now) < 2:
+        return 0.0
+    return stdev(ours - theirs for ours, theirs in zip(now, before, strict=True)) / math.sqrt(len(now))

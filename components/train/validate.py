@@ -5,7 +5,7 @@ signs of ill health, and a sheet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from components.core.baseline import do_nothing
 from components.core.images import Pixels, read_rgb, to_float
 from components.core.levels import at_bits, bits_of, to_pixels
+from components.core.records import Pair
 from components.metrics import METRICS
 from components.nets.restore import Restorer
 from components.train.config import TrainConfig
@@ -25,18 +26,28 @@ Picture = np.ndarray[Any, np.dtype[np.uint8]]
 SHEET_ROWS, SHEET_PX = 4, 256
 
 
-def validate(
-    config: TrainConfig, net: nn.Module, data: Data, world: World
-) -> tuple[dict[str, float], Picture | None]:
-    """Scores by name, the same on every worker, and a sheet on the leader: given (enlarged where it
-    is smaller) | restored | sharp, a row a pair.
+class Validation(NamedTuple):
+    """What a validation found, the same on every worker but the sheet, which the leader has.
 
-    The pairs are shared out over the workers and their sums added up. Restored photos are rounded
+    by_group: of each metric its values by independent group, in the pairs' order: what tells chance
+    from progress between two validations.
+    """
+
+    scores: dict[str, float]
+    sheet: Picture | None
+    by_group: dict[str, tuple[float, ...]]
+
+
+def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> Validation:
+    """Scores by name, and a sheet: given (enlarged where it is smaller) | restored | sharp, a row a
+    pair.
+
+    The pairs are shared out over the workers and their values added up. Restored photos are rounded
     to the pair's bits first, as a user would save them.
     """
     restorer = Restorer(net, config.generator, device=str(world.device))
     names, pairs, folder = config.validate_metrics, data.val[: config.validate_pairs], data.pairset.folder
-    sums = torch.zeros(2, len(names), dtype=torch.float64)
+    values = torch.zeros(2, len(pairs), len(names), dtype=torch.float64)
     health = PictureHealth()
     rows: list[list[Picture]] = []
     for place in range(world.rank, len(pairs), world.size):
@@ -45,21 +56,31 @@ def validate(
         untouched = do_nothing(data.pairset, input)
         for side, seen in enumerate((restored, untouched)):
             ours, truth = _tensor(seen), _tensor(target)
-            sums[side] += torch.tensor(
+            values[side, place] = torch.tensor(
                 [METRICS[name].stored(METRICS[name].function(ours, truth).item()) for name in names]
             )
         health.add(at_bits(restored, 8), at_bits(target, 8))
         if world.leads and len(rows) < SHEET_ROWS:
             left = input if input.shape == target.shape else untouched
             rows.append([_middle(at_bits(picture, 8)) for picture in (left, restored, target)])
-    restored_means, untouched_means = (world.total(sums.to(world.device)) / len(pairs)).tolist()
+    values = world.total(values.to(world.device)).cpu()
+    restored_means, untouched_means = values.mean(1).tolist()
     scores = {f"validation/{name}": value for name, value in zip(names, restored_means, strict=True)}
     scores |= {
         f"validation/{name}_gain": METRICS[name].gain(scores[f"validation/{name}"], base)
         for name, base in zip(names, untouched_means, strict=True)
     }
     scores |= PictureHealth.values(world.total(health.sums().to(world.device)).cpu())
-    return scores, _sheet(rows) if rows else None
+    return Validation(scores, _sheet(rows) if rows else None, _by_group(names, pairs, values[0]))
+
+
+def _by_group(names: Sequence[str], pairs: Sequence[Pair], values: Tensor) -> dict[str, tuple[float, ...]]:
+    """Means over each group's pairs. values: (pairs, metrics)."""
+    groups: dict[str, list[int]] = {}
+    for place, pair in enumerate(pairs):
+        groups.setdefault(pair.counts_as, []).append(place)
+    means = torch.stack([values[places].mean(0) for places in groups.values()])
+    return {name: tuple(means[:, column].tolist()) for column, name in enumerate(names)}
 
 
 def _tensor(photo: Pixels) -> Tensor:

@@ -84,3 +84,39 @@ def test_the_best_is_the_highest_or_the_lowest_as_the_metric_has_it(metric: str,
     assert torch.equal(progress.best["weights"]["weight"], torch.full((1, 1), best)), (
         "a copy, not what the net became"
     )
+
+
+def decided(progress: TrainingProgress, *groups: tuple[float, ...]) -> list[bool]:
+    """Validations with a value a group."""
+    return [
+        progress.discriminator(
+            {"validation/psnr_rgb": sum(values) / len(values)},
+            nn.Linear(1, 1),
+            by_group={"psnr_rgb": values},
+        )
+        for values in groups
+    ]
+
+
+def test_the_best_is_kept_until_another_is_better_by_more_than_chance() -> None:
+    progress = progress_of(phases=[content_phase("long", 400)], keep_best="psnr_rgb")
+    decided(progress, (20.0, 30.0), (22.0, 29.0))  # mean +0.5, its standard error 1.5
+    assert progress.best is not None
+    assert progress.best["value"] == 25.0
+    decided(progress, (20.6, 30.4))  # the same mean, its standard error 0.1
+    assert progress.best["value"] == 25.5
+
+
+def test_patience_is_not_renewed_by_chance() -> None:
+    chance = (20.0, 30.0), (23.0, 28.0), (17.0, 34.0)
+    assert decided(progress_of(phases=[waiting("long")]), *chance) == [False, False, True]
+    steady = (20.0, 30.0), (20.4, 30.6), (20.9, 31.1)
+    assert decided(progress_of(phases=[waiting("long")]), *steady) == [False, False, False]
+
+
+def test_the_values_of_the_best_survive_a_restart() -> None:
+    first = progress_of(phases=[waiting("long")])
+    decided(first, (20.0, 30.0))
+    second = progress_of(phases=[waiting("long")])
+    second.load_state(first.state())
+    assert decided(second, (23.0, 28.0), (17.0, 34.0)) == [False, True]

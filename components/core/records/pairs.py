@@ -60,6 +60,11 @@ class Pair(Part):
     )
 
     @property
+    def counts_as(self) -> str:
+        """What counts as one when models are compared."""
+        return self.group or self.photo
+
+    @property
     def files(self) -> dict[str, str]:
         """Its pictures and their SHA-256."""
         return {self.target: self.target_sha256, self.input: self.input_sha256}
