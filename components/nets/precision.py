@@ -1,8 +1,8 @@
 """In which arithmetic a net is measured: IEEE float32, on every device.
 
 Since Ampere, NVIDIA's GPUs round the factors of convolutions to 10 bits of mantissa unless told
-otherwise (TF32, on by default in torch for cuDNN). A restored photo then differs by more than
-nightly trainings do in the last digits, so figures from two kinds of device could not be compared.
+otherwise (TF32, on by default in torch for cuDNN). Figures of one net from two kinds of device could
+then not be compared.
 """
 
 from __future__ import annotations
