@@ -22,6 +22,8 @@ from components.core.records import (
     RecipeRecord,
 )
 from components.metrics import METRICS, SET_METRICS
+from components.register.differences import counted
+from components.register.policy import GatePolicy
 
 PAIRS = {"deblurring": "blurred/sharp", "super_resolution": "small/large", "translation": "input/target"}
 
@@ -45,6 +47,8 @@ def write_card(
         ),
         "## Measured on photos it never saw",
         _figures(pairset, report, scores),
+        "## What being the champion means",
+        _promise(recipe, _groups(scores)),
         "## Data",
         _data(photoset, pairset, photos),
         "## Limits",
@@ -104,11 +108,14 @@ def _figures(pairset: PairSet, report: EvalReport, scores: tuple[PhotoScore, ...
         if classes
         else ""
     )
+    left_out = sum(score.left_out is not None for score in scores)
+    aside = f" ({left_out} more show nothing that could be judged)" if left_out else ""
     lines += [
         "",
         (
-            f"Means over {len(scores)} test pairs{spread}; {report.seconds_per_megapixel:.2f} s per megapixel"
-            " (median) where it was measured. Doing nothing is"
+            f"Means over {len(scores) - left_out} test pairs{spread} of"
+            f" {counted(_groups(scores))}{aside}; {report.seconds_per_megapixel:.2f} s per megapixel (median)"
+            f" on {report.measured_on or 'the machine where it was measured'}. Doing nothing is"
             f" {sentence_for(report.task, report.baseline, pairset.scale)}."
         ),
         "",
@@ -150,6 +157,30 @@ def _cell(text: str | None) -> str:
     return text.replace("|", "/").replace("\n", " ") if text else "not stated"
 
 
+def _groups(scores: Iterable[PhotoScore]) -> int:
+    """Independent groups among the pairs that count."""
+    return len({score.counts_as for score in scores if score.left_out is None})
+
+
+def _promise(recipe: RecipeRecord, groups: int) -> str:
+    """What the gate proves, and what it does not."""
+    section = recipe.sections.get("register")
+    gate = section.get("gate", {}) if isinstance(section, dict) else {}
+    policy = GatePolicy.model_validate(gate)
+    few = (
+        f" With {counted(groups)} no champion is ever replaced by itself, as {policy.least_groups} are"
+        " needed: a version that serves here was chosen by the floors alone, and is provisional."
+        if groups < policy.least_groups
+        else " A first champion, which replaced none, was chosen by the floors alone, and is provisional."
+    )
+    return (
+        f"A version replaces a champion when it is proved better in `{policy.primary}`, by"
+        f" {policy.least_gain:g} at least, on the same test pairs, and no worse elsewhere. One that is no"
+        f" better takes its place with a probability of {100 * policy.level:g} % at most in {policy.nights:,}"
+        f" comparisons.{few} The gain that a promotion claims is corrected for having been selected."
+    )
+
+
 def _limits(pairset: PairSet, scores: tuple[PhotoScore, ...]) -> str:
     lines = [
         _known(pairset),
@@ -158,8 +189,8 @@ def _limits(pairset: PairSet, scores: tuple[PhotoScore, ...]) -> str:
             " plates)."
         ),
         (
-            "- The figures above hold for test photos like these;"
-            f" {len({score.pair.split('-')[0] for score in scores})} photos are what they rest on."
+            f"- The figures above hold for test photos like these; {counted(_groups(scores))} of photos"
+            " (scenes, clips, near duplicates) are what they rest on."
         ),
     ]
     worse = [

@@ -89,15 +89,17 @@ def test_the_card_tells_data_licences_figures_limits_and_identity(chain: Chain) 
     for words in (
         "| `psnr_rgb` | 24.0000 | 25.0000 |",
         "`lpips_alex` | not measured: its weights are not here",
-        "8 photos (2 train, 0 val, 6 test), 8 pairs",
-        "| 7 | made from numbers | CC0 |",
+        "10 photos (2 train, 0 val, 8 test), 10 pairs",
+        "| 9 | made from numbers | CC0 |",
         "| 1 | not stated | not stated |",
         "Some photos state no licence",
         "up to 2.0 px RMS radius",
         "Restores sharp photos from blurred ones",
         "blurred (doing nothing)",
-        "(blur: 6 mild)",
+        "Means over 8 test pairs (blur: 8 mild) of 8 groups",
         "models:/tiny@champion",
+        "takes its place with a probability of 5 % at most in 1,000 comparisons",
+        "8 groups of photos (scenes, clips, near duplicates) are what they rest on",
         chain.checkpoint.weights_sha256,
         GIT,
         "DVC photos",
@@ -108,9 +110,32 @@ def test_the_card_tells_data_licences_figures_limits_and_identity(chain: Chain) 
 
 def test_the_card_counts_photos_that_came_out_worse(chain: Chain, tmp_path: Path) -> None:
     worse = make_chain(tmp_path, gain=-1.0)
-    assert "6 of 6 test pairs came out worse than left alone" in write_card(
+    assert "8 of 8 test pairs came out worse than left alone" in write_card(
         "tiny", worse.recipe, worse.photoset, worse.pairset, worse.checkpoint, worse.report, worse.provenance
     )
+
+
+def test_the_card_says_when_nothing_can_be_proved_and_which_pairs_do_not_count(
+    chain: Chain, tmp_path: Path
+) -> None:
+    few = [row.model_copy(update={"group": "one scene"}) for row in chain.report.scores()]
+    few[0] = few[0].model_copy(update={"left_out": "blank: nothing in it"})
+    table = chain.report.write_table(tmp_path, tuple(few))
+    report = chain.report.model_copy(update={"table_sha256": table, "measured_on": "CPU, IEEE float32"})
+    card = write_card(
+        "tiny",
+        chain.recipe,
+        chain.photoset,
+        chain.pairset,
+        chain.checkpoint,
+        report.save(tmp_path),
+        chain.provenance,
+    )
+    assert "With 1 group no champion is ever replaced by itself, as 8 are needed" in card
+    assert (
+        "Means over 7 test pairs (blur: 8 mild) of 1 group (1 more show nothing that could be judged)" in card
+    )
+    assert "on CPU, IEEE float32" in card
 
 
 def test_the_card_of_real_pairs_names_the_set_and_its_variant(chain: Chain, tmp_path: Path) -> None:
@@ -160,7 +185,7 @@ def test_the_card_of_a_translation_speaks_of_kinds_and_of_sets(chain: Chain) -> 
         "Turns one kind of picture into another",
         "| metric | mean colour (doing nothing) | translated |",
         "| `fid_inception` | 222.2500 | 111.5000 |",
-        "over all 6 pairs at once",
+        "over all 8 pairs at once",
         "biased upward",
         "will paint something for any other",
     ):
