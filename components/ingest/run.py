@@ -99,14 +99,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         candidates, reasons = _examined(source, config, originals)
         if not candidates:
             raise PhotoError(_nothing(config, source, Quarantine.of(reasons, source.ignored)))
-        aside = [candidate for candidate in candidates if candidate.is_set_aside(config)]
-        reasons += [(found.name, SET_ASIDE) for candidate in aside for found in candidate.found]
-        candidates = [candidate for candidate in candidates if not candidate.is_set_aside(config)]
-        if not candidates:
-            raise PhotoError(
-                f"all {len(aside)} usable photos at {config.photos} lie in the reserve; lower"
-                " ingest.split.reserve"
-            )
+        candidates = _without_reserve(candidates, config, reasons)
         verdict = _decided(candidates, config, source)
         reasons += _left_out(candidates, verdict, config)
         used = [candidate for candidate in candidates if candidate.id in verdict.splits]
@@ -138,6 +131,20 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             f"ingest: left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}", file=sys.stderr
         )
     return record
+
+
+def _without_reserve(
+    candidates: list[Candidate], config: IngestConfig, reasons: list[tuple[str, str]]
+) -> list[Candidate]:
+    """Those of the present splits; the others are added to the reasons."""
+    aside = [candidate for candidate in candidates if candidate.is_set_aside(config)]
+    reasons += [(found.name, SET_ASIDE) for candidate in aside for found in candidate.found]
+    if len(aside) == len(candidates):
+        raise PhotoError(
+            f"all {len(aside)} usable photos at {config.photos} lie in the reserve; lower"
+            " ingest.split.reserve"
+        )
+    return [candidate for candidate in candidates if not candidate.is_set_aside(config)]
 
 
 def _examined(

@@ -154,7 +154,7 @@ def _known(policy: GatePolicy, found: Difference, worn: int) -> list[Check]:
         )
     if worn >= policy.looks_per_set:
         words = (
-            f"this test set was looked at {worn} times, {policy.looks_per_set} are as many as it bears:"
+            f"this test set was looked at {worn} times of the {policy.looks_per_set} that it bears:"
             " rotate it (raise ingest.split.rotation by one where photos are held in reserve, or give other"
             " test photos); the champion is then measured on the new ones"
         )

@@ -115,7 +115,7 @@ def test_the_claimed_gain_is_below_the_measured_one_near_the_limit() -> None:
 def test_a_worn_test_set_asks_for_a_rotation() -> None:
     verdict = judged([2.0] * 10, [1.0] * 10, worn=250)
     assert verdict.outcome == "not proved"
-    assert "was looked at 250 times, 250 are as many as it bears: rotate it" in verdict.words
+    assert "was looked at 250 times of the 250 that it bears: rotate it" in verdict.words
     assert judged([2.0] * 10, [1.0] * 10, worn=249).outcome == "promoted"
 
 

@@ -48,7 +48,8 @@ def test_the_spread_is_the_demos_until_versions_were_compared(
     assert "0.13 dB between two trainings on one group, that of five seeds of the demo" in "\n".join(
         report_power(config, chain.report)
     )
-    looks.note(config.name, 1, Look(groups=("a", "b"), mean=0.0, variance=0.25))
+    look = looks.counted(Look(groups=("a", "b"), mean=0.0, variance=0.25))
+    looks.note(config.name, 1, look, "version 2")
     assert "0.50 dB between two trainings on one group, measured" in "\n".join(
         report_power(config, chain.report)
     )

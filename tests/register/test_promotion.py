@@ -74,7 +74,7 @@ def test_a_test_set_that_is_worn_promotes_nobody(house: Build) -> None:
         model.promote(number)
     decision = model.promote(3)
     assert (decision.promoted, decision.outcome) == (False, "not proved")
-    assert "was looked at 1 times, 1 are as many as it bears: rotate it" in decision.words
+    assert "was looked at 1 times of the 1 that it bears: rotate it" in decision.words
     assert model.alias("champion") == 1
 
 
