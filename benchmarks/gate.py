@@ -1,12 +1,14 @@
-"""How often the gate is wrong, and what it can see: python benchmarks/gate.py [--runs N] [--seed N] [--only NAME ...].
+"""How often the gate is wrong, and what it can see: python benchmarks/gate.py [--runs N] [--only NAME ...].
 
-A simulation of nightly retraining: each night a new model is judged against the champion on one test set, and serves
-when the rule says so. Seeded; about five minutes on two cores. "today" is the rule until November 2026: the mean below
-five photos, else the 95 % percentile bootstrap above 0. "new" is components/register/proof.py, by its own functions.
+A simulation of nightly retraining: each night a new model is judged against the champion on one
+test set, and serves when the rule says so. Seeded (--seed); four minutes on two idle cores. "today"
+is the rule until November 2026: the mean below five photos, else the 95 % percentile bootstrap
+above 0. "new" is components/register/proof.py, by its own functions.
 
-A model has a true value (the mean over all photos there could be) and its own noise on each group of the test set. The
-noise of two equal trainings differs by 0.13 dB (sd over photos; five seeds of `demo`), that of one is 0.13/√2.
-True values of equal models are equal; with a spread between trainings they differ, and the better is truly better.
+A model has a true value (the mean over all photos there could be) and its own noise on each group
+of the test set. The noise of two equal trainings differs by 0.13 dB (sd over photos; five seeds of
+`demo`), that of one is 0.13/√2. True values of equal models are equal; with a spread between
+trainings they differ, and the better is truly better.
 """
 
 from __future__ import annotations
@@ -122,7 +124,9 @@ Judge = Callable[[int, int], Any]
 def nights(
     judge: Judge, world: World, count: int, runs: int, seed: int, rotate: int | None
 ) -> Iterator[Night]:
-    """Play `count` nights in `runs` houses at once. rotate: nights after which every test set is a new one."""
+    """Play `count` nights in `runs` houses at once. rotate: nights after which every test set is a
+    new one.
+    """
     rng = np.random.default_rng(seed)
     rule, scale = judge(runs, world.groups), world.scale(rng, runs)
     champion, champion_noise = np.zeros(runs), world.noise(rng, runs, scale)
@@ -213,7 +217,8 @@ def spread_trainings(runs: int, seed: int) -> None:
     """Trainings truly differ: does a worse one serve, and is the claimed gain true?"""
     print("\n## 30 nights, trainings that truly differ\n")
     print(
-        "| groups | spread of trainings, dB | rule | some promotion | a truly worse one, % | claimed | true | claimed − true |"
+        "| groups | spread of trainings, dB | rule | some promotion, % | a truly worse one, % | claimed |"
+        " true | claimed − true |"
     )
     print("|" + " ---: |" * 2 + " --- |" + " ---: |" * 5)
     for groups in (3, 8, 12, 30, 73):
@@ -267,7 +272,8 @@ def seen(runs: int, seed: int) -> None:
 def all_better(runs: int, seed: int) -> None:
     """After a rollback every version is better than the champion: none stands out among the others."""
     print(
-        "\n## Every version is better than the champion by as much (after a rollback): promoted within N nights, 30 groups, %\n"
+        "\n## All versions are better than the champion by as much (after a rollback), 30 groups: promoted"
+        " within N nights, %\n"
     )
     print("| gain, dB | 1 | 5 | 20 | 50 |\n|" + " ---: |" * 5)
     for gain in (0.1, 0.2):
@@ -279,13 +285,16 @@ def all_better(runs: int, seed: int) -> None:
 
 
 def several(runs: int, seed: int) -> None:
-    """Three correlated metrics and three severity classes, all of which must hold: margins as GatePolicy has them, in dB's scale.
+    """Three correlated metrics and three severity classes, all of which must hold: margins as
+    GatePolicy has them, in dB's scale.
 
-    The other metrics differ by as much as PSNR where a margin of 0.002 SSIM is 0.1 dB; a class has its own noise (sd 0.13 dB a group).
+    The other metrics differ by as much as PSNR where a margin of 0.002 SSIM is 0.1 dB; a class has
+    noise of its own besides (sd 0.13 dB a group).
     """
     print("\n## Several metrics (correlation 0.7) and severity classes at once, % of runs\n")
     print(
-        "| groups | true gains: primary, second, third metric; strong blur, dB | one look | 30 nights |\n| ---: | --- | ---: | ---: |"
+        "| groups | true gains: primary, second, third metric; strong blur, dB | one look | 30 nights |\n"
+        "| ---: | --- | ---: | ---: |"
     )
     cases = {
         "0, 0, 0; 0": (0, 0, 0, 0),
@@ -340,7 +349,8 @@ def main() -> None:
     chosen = parser.parse_args()
     began = time.monotonic()
     print(
-        f"{chosen.runs} runs, seed {chosen.seed}; {RULE}, rotated after {ROTATE_AFTER} looks, at least {LEAST_GROUPS} groups"
+        f"{chosen.runs} runs, seed {chosen.seed}; {RULE}, rotated after {ROTATE_AFTER} looks,"
+        f" at least {LEAST_GROUPS} groups"
     )
     for name in chosen.only:
         PARTS[name](chosen.runs, chosen.seed)
