@@ -145,6 +145,16 @@ def test_half_precision_around_it_does_not_reach_a_measured_net() -> None:
             assert layer(photo).dtype == torch.float32
 
 
+def test_page_and_table_say_over_how_many_groups(
+    pairset: PairSet, untrained: Checkpoint, tmp_path: Path
+) -> None:
+    report = run(EvaluateConfig(metrics=METRICS), pairset, untrained, out=tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "The pairs are of 3 independent groups" in page
+    assert "With fewer than 8 the gate never replaces a champion by itself." in page
+    assert "; 3 independent groups" in terminal_table(report)
+
+
 def test_rows_carry_the_group_of_their_pair(pairset: PairSet) -> None:
     rows = {score.pair: score.counts_as for score in measure(lambda photo: photo, pairset, METRICS)}
     assert rows == {pair.id: pair.id.split("-")[0] for pair in pairset.pairs("test")}

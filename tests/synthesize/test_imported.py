@@ -126,6 +126,15 @@ def test_given_pairs_are_written_as_they_came_and_cut_into_place(tmp_path: Path)
     assert there == named | {"examples.png"}
 
 
+def test_given_pairs_carry_what_their_photo_counts_as(tmp_path: Path) -> None:
+    photoset = ingested(tmp_path / "photos")
+    rows = tuple(photo.model_copy(update={"group": f"scene of {photo.split}"}) for photo in photoset.photos())
+    table = PhotoSet.write_table(tmp_path / "photos", rows)
+    grouped = photoset.model_copy(update={"table_sha256": table}).save(tmp_path / "photos")
+    pairs = run(SynthesizeConfig(), grouped, out=tmp_path / "pairs").pairs()
+    assert {(pair.split, pair.counts_as) for pair in pairs} == {(side, f"scene of {side}") for side in SPLITS}
+
+
 def test_what_is_seen_at_a_place_lies_at_that_place_plus_the_shift() -> None:
     target = np.zeros((8, 9, 3), np.uint8)
     target[3, 4] = 200

@@ -42,6 +42,11 @@ def test_every_photo_gives_the_pairs_asked_for(photoset: PhotoSet, made: PairSet
     assert all(row.split == split_of[row.photo] for row in made.pairs())
 
 
+def test_pairs_carry_what_their_photo_counts_as(photoset: PhotoSet, made: PairSet) -> None:
+    groups = {photo.id: photo.group for photo in photoset.photos()}
+    assert [row.counts_as for row in made.pairs()] == [groups[row.photo] for row in made.pairs()]
+
+
 def test_rows_tell_what_lies_in_the_folder(made: PairSet) -> None:
     for row in made.pairs():
         assert row.input == f"{row.split}/input/{row.id}.png"

@@ -49,7 +49,7 @@ class Pair(Part):
     )
     severity_class: Literal["mild", "medium", "strong"]
     seed: int
-    # Not written where it is none, so that sets without it keep their digest.
+    # Not written where it is none, so that sets made before there were groups keep their digest.
     group: str | None = Field(
         default=None,
         exclude_if=lambda group: group is None,
