@@ -4,6 +4,7 @@ point is finished or dropped by the next caller, and the same command twice is t
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -23,7 +24,7 @@ from house import BareHouse
 from processes import wait_for
 
 from components.core.errors import BusyError
-from components.registry import enact, turns
+from components.registry import enact, looks, turns
 from components.registry.decision import Decision
 from components.registry.history import history
 from components.registry.rollback import rollback
@@ -39,6 +40,7 @@ CHANGES = (
     "update_model_version",
     "set_registered_model_alias",
     "set_model_version_tag",
+    "set_registered_model_tag",
 )
 STILL = ("refocus.beat", "refocus.process", "refocus.since", "refocus.finished_by", "refocus.owner")
 TIMES = ("promoted_at", "demoted_at", ledger.OPEN)
@@ -117,7 +119,12 @@ def state_of(model: BareHouse) -> dict[str, Any]:
         if line.decision
     ]
     aliases = {alias: model.alias(alias) for alias in ("champion", "previous")}
-    return {"aliases": aliases, "decided": decided, "versions": versions}
+    counted = {
+        key: {**json.loads(text), "last": "a time"}
+        for key, text in tracking.model_tags(model.name).items()
+        if key.startswith(looks.PREFIX)
+    }
+    return {"aliases": aliases, "decided": decided, "versions": versions, "looks": counted}
 
 
 CASES: dict[str, tuple[list[float], list[int], Act]] = {
