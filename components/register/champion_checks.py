@@ -113,8 +113,8 @@ def same_ground(candidate: Rows, champion: Rows, metrics: Iterable[str]) -> None
     if None not in places and places[0] != places[1]:
         raise LineageError(
             f"the version was measured on {places[0]}, the champion on {places[1]}: rounding differs, so they"
-            " are not compared; measure the version here (`dvc repro --force --single-item evaluate@RECIPE`), or"
-            " promote where it was measured"
+            " are not compared; measure the version here (`dvc repro --force --single-item evaluate@RECIPE`),"
+            " or promote where it was measured"
         )
     ours, theirs = ({score.pair: score for score in rows.scores} for rows in (candidate, champion))
     if ours.keys() != theirs.keys():
