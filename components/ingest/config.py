@@ -85,6 +85,24 @@ class IngestConfig(Part):
             "two photos are compared closely when at most so many of their 256 fingerprint bits differ"
         ),
     )
+    max_left_out: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description=(
+            "share of the photos found that may be unusable before that is an error; copies and near"
+            " duplicates do not count"
+        ),
+    )
+    max_shrink: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description=(
+            "share by which the set may shrink since the last run before a person has to agree (refocus"
+            " ingest RECIPE --accept-fewer)"
+        ),
+    )
     split: Splitting = Field(ByContent(), description="what decides a photo's split; with pairs, a scene's")
     pairs: Pairs | None = Field(
         None,
