@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from components.core.parts import Part, digest_of
+from components.core.quarantine import MAX_LEFT_OUT
 from components.core.records import Baseline, Photo, PhotoMap, Task
 from components.optics.blurs import Blur, NoBlur, RandomTrajectory, map_of
 from components.optics.camera import Camera
@@ -88,6 +89,7 @@ class SynthesizeConfig(Part):
     severity_bounds_px: tuple[Radius, Radius] = Field(
         (2.0, 5.0), description="RMS radius of the blur where mild ends and where strong begins"
     )
+    max_left_out: float = MAX_LEFT_OUT
     workers: int = Field(
         0,
         ge=0,
@@ -203,7 +205,7 @@ class SynthesizeConfig(Part):
         real pairs could heed.
         """
         usual = SynthesizeConfig()
-        heeded = {"seed", "severity_bounds_px", "workers"}
+        heeded = {"seed", "severity_bounds_px", "workers", "max_left_out"}
         return tuple(
             name
             for name in SynthesizeConfig.model_fields
@@ -261,8 +263,10 @@ class SynthesizeConfig(Part):
 
     @property
     def identity(self) -> str:
-        """Digest of everything that the pairs depend on: all settings but `workers`."""
-        return digest_of(self.model_dump(mode="json", exclude={"workers"}))
+        """Digest of everything that the pairs depend on: all settings but where the work is done and
+        what may be missing.
+        """
+        return digest_of(self.model_dump(mode="json", exclude={"workers", "max_left_out"}))
 
     def severity_class(self, severity_px: float) -> SeverityClass:
         """The class of a blur by its RMS radius in px."""
