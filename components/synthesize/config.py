@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from components.core.parts import Part, digest_of
 from components.core.quarantine import MAX_LEFT_OUT
-from components.core.records import Baseline, Photo, PhotoMap, Task
+from components.core.records import Baseline, PairSet, Photo, PhotoMap, Task
 from components.optics.blurs import Blur, NoBlur, RandomTrajectory, map_of
 from components.optics.camera import Camera
 from components.optics.degradation import Degradation
@@ -205,7 +205,7 @@ class SynthesizeConfig(Part):
         real pairs could heed.
         """
         usual = SynthesizeConfig()
-        heeded = {"seed", "severity_bounds_px", "workers", "max_left_out"}
+        heeded = {"seed", "severity_bounds_px", *PairSet.UNHEEDED}
         return tuple(
             name
             for name in SynthesizeConfig.model_fields
@@ -263,10 +263,8 @@ class SynthesizeConfig(Part):
 
     @property
     def identity(self) -> str:
-        """Digest of everything that the pairs depend on: all settings but where the work is done and
-        what may be missing.
-        """
-        return digest_of(self.model_dump(mode="json", exclude={"workers", "max_left_out"}))
+        """Digest of everything that the pairs depend on: all settings but those that change none."""
+        return digest_of(self.model_dump(mode="json", exclude=set(PairSet.UNHEEDED)))
 
     def severity_class(self, severity_px: float) -> SeverityClass:
         """The class of a blur by its RMS radius in px."""
