@@ -11,19 +11,30 @@ from components import recipes
 from components.atlas.draws import Kind, drawn_kinds, drawn_mix
 from components.atlas.page import render_page
 from components.atlas.photo import scene_of
+from components.core.delivery import Delivery
 from components.core.errors import RecipeError
-from components.core.files import state_folder, write_text
+from components.core.files import state_folder
 from components.synthesize.config import SynthesizeConfig
+
+PAGE = "index.html"
 
 
 def atlas(
-    name: str, root: Path, *, out: Path | None = None, photo: Path | None = None, others: bool = False
+    name: str,
+    root: Path,
+    *,
+    out: Path | None = None,
+    photo: Path | None = None,
+    others: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Print every kind of a recipe and write its page; gives the page's path.
 
     out: folder for index.html; .refocus/blur-atlas/RECIPE when left out.
     photo: the photo that is blurred; a bundled one when left out.
     others: also the kinds that the recipe leaves out, at their defaults.
+    overwrite: replace an index.html in `out` that this command did not make; without it that is an
+    InputError.
     Raises RecipeError for a recipe that cannot be read or takes its blur from real pairs,
     PhotoError for a photo that cannot be used.
     """
@@ -36,10 +47,11 @@ def atlas(
         )
     config = recipe.synthesize
     folder = out or state_folder(root) / "blur-atlas" / recipe.name
+    delivery = Delivery(folder, overwrite=overwrite or out is None)
+    delivery.refuse_others([PAGE])
     kinds = drawn_kinds(config, others=others)
     scene = scene_of(config, photo, max([config.smallest_px, *(kind.blur.largest_px for kind in kinds)]))
-    page = folder / "index.html"
-    write_text(page, render_page(recipe, drawn_mix(config), kinds, scene))
+    page = delivery.write(PAGE, render_page(recipe, drawn_mix(config), kinds, scene).encode())
     print("\n".join(lines(config, kinds)))
     return page
 

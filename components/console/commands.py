@@ -36,15 +36,35 @@ def run(words: Sequence[str], *, debug: bool = False) -> int:
     command = next((word for word in words if not word.startswith("-")), None)
     if command is not None and command not in names:
         raise InputError(f'no command "{command}"; there are {", ".join(names)}.{nearest(command, names)}')
-    arguments = parser.parse_args(list(words))
+    try:
+        arguments = parser.parse_args(list(words))
+    except InputError as error:
+        raise InputError(f"{error}{_dashed(words)}") from None
     if not hasattr(arguments, "do"):
         parser.print_help()
         return 0
     arguments.debug = debug
+    if getattr(arguments, "accept_fewer", False):
+        os.environ["REFOCUS_ACCEPT_FEWER"] = "1"  # as --photos: the stage may run in a child of a child
     # SIGTERM becomes an exception, so that every `finally` runs and no child is left behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     do: Command = arguments.do
     return do(arguments)
+
+
+def _dashed(words: Sequence[str]) -> str:
+    """How a file whose name begins with a dash is given, where one of the words may be such a file."""
+    named = [
+        word
+        for word in words
+        if word.startswith("-") and (os.path.lexists(word) or (word[:2] != "--" and "." in word.strip(".")))
+    ]
+    if not named or "--" in words:
+        return ""
+    return (
+        f'. If {named[0]} is a file: a name that begins with "-" is given after all options and a lone --, as'
+        f" in `-- {named[0]}`, or as ./{named[0]}"
+    )
 
 
 def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
@@ -101,6 +121,7 @@ def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
         action="store_true",
         help="run the last commit in a folder of its own, as scheduled runs do",
     )
+    _add_accept_fewer(made)
     abouts = {
         "ingest": (
             "read sharp photos, or real pairs, from a folder or bucket, sort out the unusable, split by"
@@ -114,9 +135,10 @@ def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
         "evaluate": "measure the checkpoint and doing nothing on the test pairs",
     }
     for name, about in abouts.items():
-        add(name, f"one stage: {about}", f"refocus {name} demo", _stage).add_argument(
-            "recipe", metavar="RECIPE"
-        )
+        made = add(name, f"one stage: {about}", f"refocus {name} demo", _stage)
+        made.add_argument("recipe", metavar="RECIPE")
+        if name == "ingest":
+            _add_accept_fewer(made)
     made = add(
         "send-pairs",
         "copy a recipe's pairs to a bucket",
@@ -125,6 +147,7 @@ def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     made.add_argument("recipe", metavar="RECIPE")
     made.add_argument("place", metavar="PLACE", help="s3://bucket/prefix")
+    _add_overwrite(made)
     made = add(
         "fetch-pairs",
         "bring pairs back from a bucket, every byte checked",
@@ -133,6 +156,23 @@ def _add_pipeline(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     made.add_argument("place", metavar="PLACE", help="s3://bucket/prefix")
     made.add_argument("--out", required=True, metavar="DIR", type=Path)
+    _add_overwrite(made)
+
+
+def _add_overwrite(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files there that this command did not make; without it they are refused",
+    )
+
+
+def _add_accept_fewer(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--accept-fewer",
+        action="store_true",
+        help="agree that the set of photos may shrink by more than ingest.max_shrink since the last run",
+    )
 
 
 def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -192,6 +232,7 @@ def _add_registry(add: Callable[..., argparse.ArgumentParser]) -> None:
     made.add_argument(
         "--out", required=True, metavar="DIR", type=Path, help="folder for the restored PNG files"
     )
+    _add_overwrite(made)
     made = add(
         "lineage",
         "walk a model back to its photos, code and parameters",
@@ -220,6 +261,7 @@ def _add_about(add: Callable[..., argparse.ArgumentParser]) -> None:
         type=Path,
         help="folder for index.html and the SVG files; .refocus/describe/RECIPE when left out",
     )
+    _add_overwrite(made)
     made.add_argument(
         "--crop",
         metavar="PX",
@@ -239,6 +281,7 @@ def _add_about(add: Callable[..., argparse.ArgumentParser]) -> None:
         type=Path,
         help="folder for index.html; .refocus/blur-atlas/RECIPE when left out",
     )
+    _add_overwrite(made)
     made.add_argument(
         "--photo", metavar="FILE", type=Path, help="the photo that is blurred; a bundled one when left out"
     )
@@ -310,14 +353,15 @@ def _send_pairs(arguments: argparse.Namespace) -> int:
     from components.pipeline.stages import folder_of
     from components.synthesize.exchange import send
 
-    print(send(PairSet.load(folder_of(_root(), arguments.recipe, PairSet)), arguments.place))
+    pairset = PairSet.load(folder_of(_root(), arguments.recipe, PairSet))
+    print(send(pairset, arguments.place, overwrite=arguments.overwrite))
     return 0
 
 
 def _fetch_pairs(arguments: argparse.Namespace) -> int:
     from components.synthesize.exchange import fetch
 
-    print(fetch(arguments.place, arguments.out))
+    print(fetch(arguments.place, arguments.out, overwrite=arguments.overwrite))
     return 0
 
 
@@ -406,21 +450,24 @@ def _lineage(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from components.console.registry_commands import restore
+    from components.console.restore import restore
 
     if "@" in arguments.model and not Path(arguments.model).is_dir():
         _root()
-    for path in restore(arguments.images, arguments.model, arguments.out):
+    written = restore(arguments.images, arguments.model, arguments.out, overwrite=arguments.overwrite)
+    for path in written:
         print(path)
-    return 0
+    return 0 if len(written) == len(set(arguments.images)) else 1
 
 
 def _recipes(arguments: argparse.Namespace) -> int:
     from components import recipes
 
     root = _root(writes=False)
+    found, refused = recipes.load_all(root)
     for name in recipes.names(root):
-        print(f"{name:<20} {recipes.load(name, root=root).about.splitlines()[0]}")
+        about = f"cannot be read: {refused[name]}" if name in refused else found[name].about.splitlines()[0]
+        print(f"{name:<20} {about}")
     return 0
 
 
@@ -428,7 +475,9 @@ def _describe(arguments: argparse.Namespace) -> int:
     from components.describe.command import describe
 
     root = _root(writes=arguments.out is None)
-    page = describe(arguments.recipe, root, out=arguments.out, crop_px=arguments.crop)
+    page = describe(
+        arguments.recipe, root, out=arguments.out, crop_px=arguments.crop, overwrite=arguments.overwrite
+    )
     print(f"page with diagrams: {page}")
     return 0
 
@@ -437,7 +486,14 @@ def _atlas(arguments: argparse.Namespace) -> int:
     from components.atlas.command import atlas
 
     root = _root(writes=arguments.out is None)
-    page = atlas(arguments.recipe, root, out=arguments.out, photo=arguments.photo, others=arguments.all)
+    page = atlas(
+        arguments.recipe,
+        root,
+        out=arguments.out,
+        photo=arguments.photo,
+        others=arguments.all,
+        overwrite=arguments.overwrite,
+    )
     print(f"page with pictures: {page}")
     return 0
 

@@ -117,13 +117,10 @@ def _dvc(root: Path) -> Iterator[Finding]:
 
 
 def _recipes(root: Path) -> Iterator[Finding]:
-    known = recipes.names(root)
-    try:
-        for name in known:
-            recipes.load(name, root=root)
-        yield Finding("recipes", ", ".join(known))
-    except RefocusError as error:
-        yield Finding("recipes", "one cannot be read", str(error))
+    found, refused = recipes.load_all(root)
+    yield Finding("recipes", ", ".join(found) or "none")
+    for name, error in refused.items():
+        yield Finding("recipes", f"{name} cannot be read", str(error))
 
 
 def _disk(root: Path) -> Iterator[Finding]:

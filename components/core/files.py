@@ -67,11 +67,12 @@ def code_digest(*folders: Path) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, new: bool = False) -> Iterator[Path]:
     """Give a temporary path on the same disk as `path`; when the block ends well it takes its place in
     one step, else it is gone. What a killed process leaves is swept by the next one
     (`core/temporaries.py`), and lies in no stage's output.
 
+    new: raise FileExistsError, and replace nothing, where something has that name by then.
     Raises InputError when the disk is full, naming the folder and what is free, and when the folder
     cannot be made or written to.
     """
@@ -86,7 +87,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)
-        put_in_place(temporary, path)
+        if new:
+            _take_free_name(temporary, path)
+        else:
+            put_in_place(temporary, path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free_mb = shutil.disk_usage(path.parent).free / 1e6
@@ -97,6 +101,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _take_free_name(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without second names
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        put_in_place(temporary, path)
 
 
 def make_folder(folder: Path) -> None:

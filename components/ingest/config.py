@@ -117,6 +117,24 @@ class IngestConfig(Part):
             " duplicates, or all photos of a folder, for bursts and series of one scene"
         ),
     )
+    max_left_out: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description=(
+            "share of the photos found that may be unusable before that is an error; copies and near"
+            " duplicates do not count"
+        ),
+    )
+    max_shrink: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description=(
+            "share by which the set may shrink since the last run before a person has to agree (refocus"
+            " ingest RECIPE --accept-fewer)"
+        ),
+    )
     split: Splitting = Field(ByContent(), description="what decides a photo's split; with pairs, a scene's")
     pairs: Pairs | None = Field(
         None,

@@ -11,11 +11,11 @@ from components.core.decoding import max_bytes
 from components.core.errors import PhotoError
 from components.core.files import sha256_of_bytes
 from components.core.images import MAX_MEGAPIXELS, Header, Picture, decode, header
+from components.core.photo_names import EXTENSION_OF, FORMAT_OF
 from components.ingest.config import IngestConfig
 from components.ingest.near_duplicates import Thumbnail, thumbnail
-from components.ingest.source import FORMAT_OF, Found
+from components.ingest.source import Found
 
-EXTENSION_OF = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif", "AVIF": "avif", "HEIC": "heic"}
 # Servers send these to a browser that asked for photo.jpg, and it saves them under that name. JPEG
 # and PNG stand under each other's name only by somebody's mistake.
 SERVED_FOR_OTHERS = ("WEBP", "AVIF")
@@ -43,10 +43,7 @@ def bytes_of(found: Found, config: IngestConfig) -> tuple[bytes, str]:
             f"too large: {found.size_bytes / 1e6:.0f} MB, a photo of {config.max_megapixels:g} megapixels"
             f" takes at most {most / 1e6:.0f} MB"
         )
-    try:
-        data = found.read()
-    except OSError as error:
-        raise PhotoError(f"unreadable: {error.strerror or error}") from error
+    data = found.read()
     return data, sha256_of_bytes(data)
 
 

@@ -20,16 +20,17 @@ import numpy as np
 from components.core.errors import PhotoError
 from components.core.files import need_free_space, sha256_of_bytes
 from components.core.images import Header
+from components.core.photo_names import EXTENSION_OF, SHOWN
 from components.core.progress import tracked
+from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, Photo, PhotoMap, PhotoSet, Split
+from components.ingest.account import LastTime, closing_words, refuse_loss
 from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.decoded_before import Known
-from components.ingest.examine import EXTENSION_OF, Facts, bytes_of, examine, refuse_unfit
+from components.ingest.examine import Facts, bytes_of, examine, refuse_unfit
 from components.ingest.maps import Owner, take_maps
 from components.ingest.near_duplicates import Groups, first_of_groups, near_duplicates
 from components.ingest.originals import Originals
-from components.ingest.quarantine import FILE as QUARANTINE_FILE
-from components.ingest.quarantine import Quarantine
 from components.ingest.source import Found, Source, look
 from components.ingest.split import SET_ASIDE, Verdict, decide, is_set_aside, split_of
 
@@ -79,9 +80,10 @@ class Candidate:
 def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     """Write originals/, photos.jsonl, quarantine.json and photoset.json below `out`.
 
-    Raises PhotoError when there is no photo, none that can be used, or too few for three splits;
-    ServiceError when a bucket does not answer; InputError when the disk cannot hold the photos.
-    Nothing new stays behind then.
+    Raises PhotoError when there is no photo, none that can be used, too few for three splits, more
+    unusable than the recipe allows, or many fewer than the last run took; ServiceError when a
+    bucket does not answer; InputError when the disk cannot hold the photos. Nothing new stays
+    behind then.
     """
     if config.pairs is not None:
         from components.ingest.pairs.run import run as take_pairs
@@ -110,14 +112,15 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             config,
             originals,
         )
-        reasons += unfit
-        quarantine = Quarantine.of(reasons, source.ignored)
+        quarantine = Quarantine.of([*reasons, *unfit], source.ignored)
         rows = tuple(_row(candidate, verdict, config, maps[candidate.id]) for candidate in used)
         _refuse_empty_split(rows, config, quarantine)
+        refuse_loss(Quarantine.of(reasons, {}), len(source.found) + len(source.strays), config, "photos")
+        last, names = LastTime(config, out), {row.id: row.name for row in rows}
+        last.refuse_shrinking(names, quarantine, "photos")
         quarantine.save(out)
-        counts = Counter(row.split for row in rows)
         record = PhotoSet(
-            counts={split: counts[split] for split in SPLITS},
+            counts=_counts(rows),
             table_sha256=PhotoSet.write_table(out, rows),
             about={
                 "source": source.kind,
@@ -126,10 +129,10 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             },
         ).save(out)
     originals.drop_others({row.file for row in rows} | {each.file for row in rows for each in row.maps})
-    if quarantine.left_out:
-        print(
-            f"ingest: left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}", file=sys.stderr
-        )
+    if source.kind != "bundled":
+        last.note(names)
+    words = _words(source, rows, len(reasons), len(unfit))
+    print(closing_words(words, source.seen, quarantine, source.passed, out), file=sys.stderr)
     return record
 
 
@@ -147,12 +150,31 @@ def _without_reserve(
     return [candidate for candidate in candidates if not candidate.is_set_aside(config)]
 
 
+def _counts(rows: tuple[Photo, ...]) -> dict[Split, int]:
+    counts = Counter(row.split for row in rows)
+    return {split: counts[split] for split in SPLITS}
+
+
+def _words(source: Source, rows: tuple[Photo, ...], left_out: int, unfit: int) -> str:
+    """What was taken, in words. Together with what was left out it is every photo that was found."""
+    names = sum(1 + len(row.also_named) for row in rows)
+    found = len(source.found) + len(source.strays)
+    assert names + left_out == found, f"{names} names taken and {left_out} left out of {found} found"
+    splits = ", ".join(f"{split} {count}" for split, count in _counts(rows).items())
+    copies, maps = names - len(rows), len(source.maps) - unfit
+    return (
+        f"took {len(rows)} photos ({splits})"
+        + (f", {copies} more names of the same bytes" if copies else "")
+        + (f", {maps} masks and depth maps" if maps else "")
+    )
+
+
 def _examined(
     source: Source, config: IngestConfig, originals: Originals
 ) -> tuple[list[Candidate], list[tuple[str, str]]]:
     """Read every file found: usable photos ordered by id, and (name, reason) for the others."""
     candidates: dict[str, Candidate] = {}
-    reasons: list[tuple[str, str]] = []
+    reasons: list[tuple[str, str]] = list(source.strays)
     known = Known()
     try:
         for found in tracked(source.found, "ingest", len(source.found), "photos"):
@@ -254,14 +276,14 @@ def _nothing(config: IngestConfig, source: Source, quarantine: Quarantine) -> st
     if not source.found:
         maps = f", but for masks and depth maps ({len(source.maps)})" if source.maps else ""
         return (
-            f"no photo at {config.photos}: no file there ends in .jpg, .png, .webp or .tif{maps}"
+            f"no photo at {config.photos}: no file there ends in {SHOWN}{maps}"
             f" ({quarantine.words()}); give ingest.photos, or --photos, a folder or s3://bucket/prefix of"
             " sharp photos"
         )
     return (
         f"no usable photo at {config.photos}: all {len(source.found)} files were left out"
-        f" ({quarantine.words()}); give at least 3 whole JPEG, PNG, WebP or TIFF photos of {config.min_px} px"
-        " or more"
+        f" ({quarantine.words()}); give at least 3 whole photos (JPEG, PNG, WebP, TIFF, HEIC or AVIF)"
+        f" of {config.min_px} px or more"
     )
 
 

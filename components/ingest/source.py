@@ -1,28 +1,29 @@
 """What lies at the source: every file with a photo's extension, by name, with a way to read it;
-maps of photos apart. Nothing is opened here.
+maps of photos apart. Nothing is opened here, and everything is counted: a folder that cannot be
+listed is an error, since what it holds would be missing without a word.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from components.core.errors import PhotoError
+from components.core.errors import PhotoError, ServiceError
+from components.core.photo_names import FORMAT_OF, composed, extension_of
 from components.core.records import SPLITS, MapKind, Split
 from components.ingest import bundled
 from components.ingest.config import BUNDLED, ByFolder, IngestConfig
 from components.services import storage
 
-FORMAT_OF = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
-    ".png": "PNG",
-    ".webp": "WEBP",
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-}
 MAP_KINDS: tuple[MapKind, ...] = ("mask", "depth")
+HIDDEN = "hidden"  # what starts with a dot: a file, or a folder with all that is in it
+NO_FILE = "pipes and devices"
+MOST_STRAYS = 0.2  # of all; more outside of train, val and test, and the folders mean something else
+SILENT_OBJECTS = 3  # so many in a row that do not come: the store is gone, not an object
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ class Source:
     found: tuple[Found, ...]
     maps: tuple[Found, ...] = ()  # masks and depth maps, by their names
     ignored: dict[str, int] = field(default_factory=dict)  # extension ("" for none) to files
+    passed: dict[str, int] = field(default_factory=dict)  # HIDDEN or NO_FILE to how many
+    strays: tuple[tuple[str, str], ...] = ()  # (name, reason) of photos in no split's folder
+
+    @property
+    def seen(self) -> int:
+        """Everything that was there: what a person would count."""
+        counted = sum(self.ignored.values()) + sum(self.passed.values())
+        return len(self.found) + len(self.strays) + len(self.maps) + counted
 
 
 def look(config: IngestConfig, *, out: Path) -> Source:
@@ -61,38 +70,46 @@ def look(config: IngestConfig, *, out: Path) -> Source:
                 sorted((_bundled(photo) for photo in bundled.BUNDLED_PHOTOS), key=lambda found: found.name)
             ),
         )
-    kind, seen = everything(config, out=out)
+    kind, seen, passed = everything(config, out=out)
     maps = tuple(file for file in seen if map_kind(file.name) is not None)
     photos = [file for file in seen if extension_of(file.name) in FORMAT_OF and map_kind(file.name) is None]
     ignored = Counter(extension_of(file.name) for file in seen if extension_of(file.name) not in FORMAT_OF)
+    strays: tuple[tuple[str, str], ...] = ()
     if isinstance(config.split, ByFolder):
-        photos = [_by_top_folder(file) for file in photos]
-    return Source(kind, tuple(photos), maps, dict(sorted(ignored.items())))
+        placed = [replace(file, split=top_folder(file.name)) for file in photos]
+        photos = [file for file in placed if file.split is not None]
+        strays = strays_of([file.name for file in placed if file.split is None], len(placed), "photos")
+    return Source(kind, tuple(photos), maps, dict(sorted(ignored.items())), passed, strays)
 
 
-def everything(config: IngestConfig, *, out: Path) -> tuple[str, list[Found]]:
-    """What kind of source it is (folder or s3), and every file there that is not hidden, whatever
-    its extension, in the order of names.
+def everything(config: IngestConfig, *, out: Path) -> tuple[str, list[Found], dict[str, int]]:
+    """What kind of source it is (folder or s3), every file there that is not hidden, whatever its
+    extension, in the order of names, and how many of what else were passed over.
+
+    Names are composed (NFC), so that files of one name go together whatever system named them.
     """
+    passed: Counter[str] = Counter()
     if storage.is_s3(config.photos):
-        kind, files = (
-            "s3",
-            [_in_bucket(config.photos, key, size) for key, size in storage.list_objects(config.photos)],
-        )
+        kind, files = "s3", list(_objects(config.photos, passed))
     else:
-        kind, files = (
-            "folder",
-            [_in_folder(name, path) for name, path in _walk(_top(config.photos, out), out)],
-        )
-    seen = [
-        file for file in files if not any(part.startswith(".") for part in PurePosixPath(file.name).parts)
-    ]
-    return kind, sorted(seen, key=lambda found: found.name)
+        kind, files = "folder", list(_files(_top(config.photos, out), out, passed))
+    return kind, _composed(files), dict(sorted(passed.items()))
 
 
-def extension_of(name: str) -> str:
-    """The extension in small letters with its dot; empty where there is none."""
-    return PurePosixPath(name).suffix.lower()
+def _composed(files: list[Found]) -> list[Found]:
+    """The files by composed names; of two whose names differ in nothing else, the second keeps its
+    own.
+    """
+    taken = {file.name for file in files if composed(file.name) == file.name}
+    named = []
+    for file in sorted(files, key=lambda found: found.name):
+        name = composed(file.name)
+        if name != file.name and name not in taken:
+            taken.add(name)
+            named.append(replace(file, name=name))
+        else:
+            named.append(file)
+    return sorted(named, key=lambda found: found.name)
 
 
 def map_kind(name: str) -> MapKind | None:
@@ -118,31 +135,76 @@ def _bundled(photo: bundled.Bundled) -> Found:
     )
 
 
-def _in_bucket(uri: str, key: str, size: int) -> Found:
-    address = storage.join(uri, key)
-    return Found(key, size, lambda: storage.read_object(address), address)
+def _objects(uri: str, passed: Counter[str]) -> Iterator[Found]:
+    store = _Store()
+    for key, size in storage.list_objects(uri):
+        if any(part.startswith(".") for part in PurePosixPath(key).parts):
+            passed[HIDDEN] += 1
+        else:
+            address = storage.join(uri, key)
+            yield Found(key, size, lambda address=address: store.read(address), address)  # type: ignore[misc]
 
 
-def _in_folder(name: str, path: Path) -> Found:
+class _Store:
+    """Reads objects. One that is gone or refused is left out; a store that is gone is an error."""
+
+    def __init__(self) -> None:
+        self._silent = 0
+
+    def read(self, address: str) -> bytes:
+        """An object's bytes. Raises PhotoError where it alone cannot be had, ServiceError when
+        several in a row could not be.
+        """
+        try:
+            data = storage.read_object(address)
+        except storage.ObjectError as error:
+            self._silent = 0
+            raise PhotoError(f"unreadable: {error}") from error
+        except ServiceError as error:
+            self._silent += 1
+            if self._silent >= SILENT_OBJECTS:
+                raise
+            raise PhotoError(f"unreadable: {error}") from error
+        self._silent = 0
+        return data
+
+
+def _files(top: Path, out: Path, passed: Counter[str]) -> Iterator[Found]:
+    for name, path in _walk(top, out, passed):
+        yield Found(name, _size_of(path), lambda path=path: _read(path), path)  # type: ignore[misc]
+
+
+def _read(path: Path) -> bytes:
+    """A file's bytes. Raises PhotoError when it cannot be read."""
     try:
-        size = path.stat().st_size
+        return path.read_bytes()
+    except OSError as error:
+        raise PhotoError(f"unreadable: {error.strerror or error}") from error
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
     except OSError:
-        size = 0  # a link to nothing: reading it will say so
-    return Found(name, size, path.read_bytes, path)
+        return 0  # a link to nothing, or no right to look: reading it will say so
 
 
 def _top(photos: str, out: Path) -> Path:
     top = Path(photos).expanduser()
-    if top.is_file():
-        raise PhotoError(
-            f"ingest.photos must be a folder, {photos} is a file; give the folder it lies in (an archive must"
-            " be unpacked first)"
-        )
-    if not top.is_dir():
+    try:
+        mode = top.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
         where = "" if top.is_absolute() and str(top) == photos else f" (looked for {top.absolute()})"
         raise PhotoError(
             f"no folder {photos}{where}; give ingest.photos, or --photos, a folder of sharp photos or"
             " s3://bucket/prefix"
+        ) from None
+    except OSError as error:
+        raise PhotoError(_unlisted([error], photos)) from error
+    if not stat.S_ISDIR(mode):
+        raise PhotoError(
+            f"ingest.photos must be a folder, {photos} is a file; give the folder it lies in (an archive must"
+            " be unpacked first)"
         )
     if top.resolve().is_relative_to(out.resolve()):
         raise PhotoError(
@@ -151,36 +213,75 @@ def _top(photos: str, out: Path) -> Path:
     return top
 
 
-def _walk(top: Path, out: Path) -> Iterator[tuple[str, Path]]:
+def _walk(top: Path, out: Path, passed: Counter[str]) -> Iterator[tuple[str, Path]]:
     """Every file below a folder with its printable name; links are followed, a circle of links only
-    once, `out` never.
+    once, `out` never. Raises PhotoError when a folder cannot be listed.
     """
     finished = {out.resolve(), top.resolve()}
-    for folder, below, files in os.walk(top, followlinks=True):
+    refused: list[OSError] = []
+    for folder, below, files in os.walk(top, followlinks=True, onerror=refused.append):
         here = Path(folder)
+        passed[HIDDEN] += sum(name.startswith(".") for name in (*below, *files))
         below[:] = sorted(
             name for name in below if not name.startswith(".") and _first_visit(here / name, finished)
         )
-        for name in sorted(files):
+        for name in sorted(name for name in files if not name.startswith(".")):
             path = here / name
-            if path.is_file() or path.is_symlink():
+            if _is_pipe_or_device(path):
+                passed[NO_FILE] += 1
+            else:
                 yield os.fsencode(path.relative_to(top).as_posix()).decode("utf-8", "backslashreplace"), path
+    if refused:
+        raise PhotoError(_unlisted(refused, str(top)))
+    for kind in [kind for kind, count in passed.items() if not count]:
+        del passed[kind]
+
+
+def _is_pipe_or_device(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False  # reading it will say what is wrong
+    return not stat.S_ISREG(mode)
+
+
+def _unlisted(refused: list[OSError], top: str) -> str:
+    """What a person is told of folders that could not be listed."""
+    shown = ", ".join(f"{error.filename} ({error.strerror})" for error in refused[:5])
+    more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
+    several = len(refused) > 1
+    return (
+        f"{'folders' if several else 'a folder'} of photos cannot be listed, and what"
+        f" {'they hold' if several else 'it holds'} would be missing without a word: {shown}{more}; let this"
+        f" user read {'them' if several else 'it'}, or move {'them' if several else 'it'} out of {top}"
+    )
 
 
 def _first_visit(folder: Path, finished: set[Path]) -> bool:
-    place = folder.resolve()
+    place = Path(os.path.realpath(folder))
     if place in finished:
         return False
     finished.add(place)
     return True
 
 
-def _by_top_folder(file: Found) -> Found:
-    top = PurePosixPath(file.name).parts[0]
-    for split in SPLITS:
-        if top == split and top != file.name:
-            return replace(file, split=split)
-    raise PhotoError(
-        f'ingest.split is by_folder, so photos lie in the top folders train, val and test; "{file.name}" does'
-        " not. Move it, or set ingest.split to {kind: by_content}"
+def top_folder(name: str) -> Split | None:
+    """The split whose folder a name lies in."""
+    top = PurePosixPath(name).parts[0]
+    return next((split for split in SPLITS if top == split and top != name), None)
+
+
+def strays_of(names: list[str], total: int, what: str) -> tuple[tuple[str, str], ...]:
+    """What lies in no split's folder, with the reason. Raises PhotoError when it is so much that
+    the folders are no splits.
+    """
+    remedy = "Move it, or set ingest.split to {kind: by_content}" + (
+        ", or to {kind: one_split, split: test} to measure on all of them" if what == "pairs" else ""
     )
+    if len(names) > MOST_STRAYS * total:
+        raise PhotoError(
+            f"ingest.split is by_folder, so {what} lie in the top folders train, val and test;"
+            f' "{names[0]}" does not'
+            f"{f', and {len(names) - 1} more' if len(names) > 1 else ''}. {remedy}"
+        )
+    return tuple((name, f"no split: it lies outside of train, val and test. {remedy}") for name in names)

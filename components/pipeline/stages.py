@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +148,9 @@ def run_stage(name: str, recipe_name: str, root: Path) -> Record:
     given = _given(stage, recipe, root)
     sweep(root, folder_of(root, recipe.name, stage.gives))
     for photoset in (record for record in given if isinstance(record, PhotoSet)):
-        recipe.refuse_small(photoset.photos())
+        small = recipe.refuse_small(photoset.photos())
+        if small.left_out:
+            print(f"{name}: training will leave out {small.words()}", file=sys.stderr)
     return stage.run(*given, out=folder_of(root, recipe.name, stage.gives))
 
 

@@ -13,14 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from components.core.errors import InputError, RecipeError, nearest
+from components.core.errors import RecipeError, nearest
 from components.core.parts import Part
+from components.core.quarantine import Quarantine, Unfit, leave_out
 from components.core.records import Photo, RecipeRecord
 from components.evaluate.config import EvaluateConfig
 from components.ingest.config import IngestConfig
+from components.recipes import yaml_rules
 from components.recipes.explain import explain
 from components.register.config import RegisterConfig
 from components.synthesize.config import SynthesizeConfig
@@ -104,27 +105,32 @@ class Recipe(Part):
             )
         return self
 
-    def refuse_small(self, photos: Sequence[Photo]) -> None:
-        """Raises InputError when training could not crop a photo, which it would find out only
-        after synthesize.
+    def refuse_small(self, photos: Sequence[Photo]) -> Quarantine:
+        """The photos that training will leave out, since it could not crop them. Raises PhotoError
+        when that is more than the recipe allows, which it would find out only after synthesize.
         """
         largest = max(self.train.phases, key=lambda phase: phase.crop_px)
         needed = self.train.augment.smallest_px(largest.crop_px)
-        small = [
-            photo
-            for photo in photos
-            if photo.split == "train" and min(self.synthesize.target_size(photo)) < needed
-        ]
-        if small:
-            width, height = self.synthesize.target_size(small[0])
-            whole = (width, height) == (small[0].width, small[0].height)
-            raise InputError(
-                f"phase {largest.name} crops {largest.crop_px} px, but {len(small)} of {len(photos)} photos"
-                f" are smaller: {small[0].name} is {small[0].width} × {small[0].height}"
-                f" px{'' if whole else f', its target {width} × {height} px'}. Leave them out"
-                f" ({f'ingest.min_px: {needed}' if whole else 'of the folder that is ingested'}), or lower"
-                " the phase's crop_px"
-            )
+        sizes = {photo.id: self.synthesize.target_size(photo) for photo in photos if photo.split == "train"}
+        small = [photo for photo in photos if min(sizes.get(photo.id, (needed,))) < needed]
+        if not small:
+            return Quarantine.of((), {})
+        width, height = sizes[small[0].id]
+        whole = (width, height) == (small[0].width, small[0].height)
+        words = (
+            f"phase {largest.name} crops {largest.crop_px} px, but {len(small)} of {len(photos)} photos"
+            f" are smaller: {small[0].name} is {small[0].width} × {small[0].height}"
+            f" px{'' if whole else f', its target {width} × {height} px'}. Leave them out"
+            f" ({f'ingest.min_px: {needed}' if whole else 'of the folder that is ingested'}), or lower"
+            " the phase's crop_px"
+        )
+        reason = f"too small: its target is smaller than the {needed} px of phase {largest.name}"
+        return leave_out(
+            "train",
+            [Unfit({photo.id: (photo.name, reason) for photo in small}, words)],
+            dict.fromkeys(sizes, "train"),
+            most=self.train.max_left_out,
+        )
 
     def section(self, stage: str) -> Part:
         """One stage's settings."""
@@ -145,7 +151,23 @@ class Recipe(Part):
 
 def names(root: Path | None = None) -> tuple[str, ...]:
     """The recipes of a checkout (or of this installation), in alphabetical order."""
-    return tuple(sorted(path.stem for path in _folder(root).glob("*.yaml")))
+    # What starts with a dot is no recipe: macOS leaves ._demo.yaml beside a copied demo.yaml.
+    found = (path.stem for path in _folder(root).glob("*.yaml"))
+    return tuple(sorted(name for name in found if not name.startswith(".")))
+
+
+def load_all(root: Path | None = None) -> tuple[dict[str, Recipe], dict[str, RecipeError]]:
+    """Every recipe by name, and what is wrong with those that cannot be read: one half-edited file
+    is no reason to do without the others.
+    """
+    found: dict[str, Recipe] = {}
+    refused: dict[str, RecipeError] = {}
+    for name in names(root):
+        try:
+            found[name] = load(name, root=root)
+        except RecipeError as error:
+            refused[name] = error
+    return found, refused
 
 
 def load(name: str, *, root: Path | None = None) -> Recipe:
@@ -181,28 +203,10 @@ def _folder(root: Path | None) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        plain = yaml.load(path.read_text(encoding="utf-8"), _Strict)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not YAML that can be read: {' '.join(str(error).split())}") from error
+    plain = yaml_rules.read(path)
     if not isinstance(plain, dict):
         raise RecipeError(
             f"{path} must be a mapping with the keys name, about, {', '.join(SECTIONS)}; it is"
             f" {type(plain).__name__}"
         )
     return plain
-
-
-class _Strict(yaml.SafeLoader):
-    """Safe YAML that refuses a key written twice, where the plain loader silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f'the key "{key.value}" stands here twice; keep one', key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)

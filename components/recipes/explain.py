@@ -4,6 +4,7 @@ the nearest right name.
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -90,7 +91,16 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], plain: Mapping[str, 
     )
     if kind == "value_error":
         return f"{path}: {said}" if path else said
+    if kind in ("int_parsing", "float_parsing") and _is_number(str(detail["input"])):
+        said += ", without quotes"
     return f"{path} = {value}: {said}{_meaning(field)}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _settings_of(field: Any) -> str:

@@ -84,10 +84,9 @@ def check_chain(
     """Recompute every digest along the chain. Raises LineageError, naming both ends, where it does
     not close.
     """
-    # How many workers made the pairs changes nothing in them, so it is no part of their identity.
     synthesize = recipe.sections.get("synthesize")
     settings = (
-        {key: value for key, value in synthesize.items() if key != "workers"}
+        {key: value for key, value in synthesize.items() if key not in PairSet.UNHEEDED}
         if isinstance(synthesize, dict)
         else synthesize
     )

@@ -20,6 +20,7 @@ from components.core.files import atomic_path
 SCHEME = "s3://"
 TOLD = "sha256"  # an object's own metadata, set together with its bytes
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 2
+READS = 3  # of an object whose connection breaks on the way; botocore tries again only before the first byte
 REFUSED = {
     "AccessDenied",
     "403",
@@ -30,6 +31,12 @@ REFUSED = {
     "InvalidToken",
     "AllAccessDisabled",
 }
+# What a store says of one object, whatever it says of others.
+OF_ONE_OBJECT = {"NoSuchKey", "404", "InvalidObjectState", "AccessDenied", "403", "NoSuchVersion"}
+
+
+class ObjectError(ServiceError):
+    """One object that cannot be had, while its store answers: gone, archived, or not for this user."""
 
 
 def is_s3(uri: str) -> bool:
@@ -81,17 +88,35 @@ def list_objects(uri: str) -> list[tuple[str, int]]:
 
 
 def read_object(uri: str) -> bytes:
-    """One object's bytes. Raises ServiceError when it is missing or does not answer."""
+    """One object's bytes; a connection that breaks is tried again. Raises ObjectError when the
+    object cannot be had, ServiceError when the store does not answer.
+    """
+    from botocore.exceptions import IncompleteReadError, ResponseStreamingError
+
     bucket, key = split_uri(uri)
     with _in_words(uri):
-        return bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read())
+        for left in reversed(range(READS)):
+            try:
+                return bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read())
+            except (IncompleteReadError, ResponseStreamingError):
+                if not left:
+                    raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def download(uri: str, path: Path) -> None:
-    """Copy one object to a file, in one step and without holding it in memory."""
+    """Copy one object to a file, in one step and without holding it in memory; a connection that
+    breaks is tried again. Raises as `read_object` does.
+    """
+    with atomic_path(path) as temporary:
+        download_into(uri, temporary)
+
+
+def download_into(uri: str, path: Path) -> None:
+    """Copy one object over a file that is there for it."""
     bucket, key = split_uri(uri)
-    with _in_words(uri), atomic_path(path) as temporary:
-        _client().download_file(bucket, key, str(temporary))
+    with _in_words(uri):
+        _client().download_file(bucket, key, str(path))
 
 
 def put(source: Path | bytes, uri: str, *, sha256: str | None = None) -> None:
@@ -178,7 +203,8 @@ def _in_words(uri: str) -> Iterator[None]:
             f"{place} does not answer, so {uri} cannot be reached ({type(error).__name__}); {remedy}"
         ) from error
     except (trouble.ClientError, Boto3Error) as error:
-        raise ServiceError(_refusal(error, uri, bucket, place)) from error
+        kind = ObjectError if _code_of(error) in OF_ONE_OBJECT and split_uri(uri)[1] else ServiceError
+        raise kind(_refusal(error, uri, bucket, place)) from error
     except trouble.BotoCoreError as error:
         raise ServiceError(
             f"{uri} cannot be used at {place}: {error}; check the address and the AWS_ variables"
@@ -191,9 +217,12 @@ def _in_words(uri: str) -> Iterator[None]:
         ) from error
 
 
+def _code_of(error: Exception) -> str:
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__))
+
+
 def _refusal(error: Exception, uri: str, bucket: str, place: str) -> str:
-    said = getattr(error, "response", {}).get("Error", {})
-    code = str(said.get("Code", type(error).__name__))
+    said, code = getattr(error, "response", {}).get("Error", {}), _code_of(error)
     if code == "NoSuchBucket":
         return (
             f'no bucket "{bucket}" at {place} (wanted for {uri}); check its name, or make it, or point'
@@ -201,6 +230,8 @@ def _refusal(error: Exception, uri: str, bucket: str, place: str) -> str:
         )
     if code in ("NoSuchKey", "404"):
         return f"no object {uri} at {place}; check its name"
+    if code == "InvalidObjectState":
+        return f"{uri} lies in an archive of {place}; bring it back there first (restore-object)"
     if code in REFUSED:
         return (
             f"{place} refuses access to {uri} ({code}); check the credentials (AWS_ACCESS_KEY_ID or"

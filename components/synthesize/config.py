@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from components.core.parts import Part, digest_of
-from components.core.records import Baseline, Photo, PhotoMap, Task
+from components.core.quarantine import MAX_LEFT_OUT
+from components.core.records import Baseline, PairSet, Photo, PhotoMap, Task
 from components.optics.blurs import Blur, NoBlur, RandomTrajectory, map_of
 from components.optics.camera import Camera
 from components.optics.degradation import Degradation
@@ -88,6 +89,7 @@ class SynthesizeConfig(Part):
     severity_bounds_px: tuple[Radius, Radius] = Field(
         (2.0, 5.0), description="RMS radius of the blur where mild ends and where strong begins"
     )
+    max_left_out: float = MAX_LEFT_OUT
     workers: int = Field(
         0,
         ge=0,
@@ -203,7 +205,7 @@ class SynthesizeConfig(Part):
         real pairs could heed.
         """
         usual = SynthesizeConfig()
-        heeded = {"seed", "severity_bounds_px", "workers"}
+        heeded = {"seed", "severity_bounds_px", *PairSet.UNHEEDED}
         return tuple(
             name
             for name in SynthesizeConfig.model_fields
@@ -261,8 +263,8 @@ class SynthesizeConfig(Part):
 
     @property
     def identity(self) -> str:
-        """Digest of everything that the pairs depend on: all settings but `workers`."""
-        return digest_of(self.model_dump(mode="json", exclude={"workers"}))
+        """Digest of everything that the pairs depend on: all settings but those that change none."""
+        return digest_of(self.model_dump(mode="json", exclude=set(PairSet.UNHEEDED)))
 
     def severity_class(self, severity_px: float) -> SeverityClass:
         """The class of a blur by its RMS radius in px."""

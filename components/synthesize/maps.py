@@ -1,18 +1,18 @@
-"""A photo's own mask and depth map, for the blurs that take them: refused where one is missing, and
-made as large as what is blurred.
+"""A photo's own mask and depth map, for the blurs that take them: a photo without is not used, and
+a map is made as large as what is blurred.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
 
-from components.core.errors import PhotoError
 from components.core.images import Floats, Pixels, decode, to_float
+from components.core.quarantine import Unfit
 from components.core.records import MapKind, Photo
 from components.optics.blurs import map_of
 from components.optics.blurs.drawn_blur import Map
@@ -22,8 +22,8 @@ from components.synthesize.made_pairs import Work
 MM = 1000.0  # in a metre
 
 
-def refuse_unmapped(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
-    """Raise PhotoError when a blur takes each photo's own map, and a photo has none."""
+def unmapped(config: SynthesizeConfig, photos: Sequence[Photo]) -> Iterator[Unfit]:
+    """The photos that have no map where a blur takes each photo's own."""
     for blur in config.blurs:
         kind = map_of(blur)
         bare = (
@@ -33,11 +33,12 @@ def refuse_unmapped(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
         )
         if bare:
             beside = PurePosixPath(bare[0].name).with_suffix(f".{kind}.png")
-            raise PhotoError(
+            yield Unfit(
+                {photo.id: (photo.name, f"no {kind}: {blur.kind} takes each photo's own") for photo in bare},
                 f"{blur.kind} with {kind}: given takes each photo's own {kind}, and {len(bare)} of"
                 f" {len(photos)} photos have none: {bare[0].name}. Put {beside} beside it, and so for the"
                 " others, and ingest again (quarantine.json says which were left out); or take those photos"
-                f" out, or set {kind} to drawn"
+                f" out, or set {kind} to drawn",
             )
 
 

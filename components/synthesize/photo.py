@@ -14,8 +14,10 @@ import numpy as np
 from pydantic import JsonValue
 
 from components.core import seeds
+from components.core.errors import PhotoError
 from components.core.images import Picture, Pixels, decode
 from components.core.levels import at_bits, bits_of
+from components.core.quarantine import LeftOut
 from components.core.records import Pair, Photo, SourcePhoto
 from components.optics.bands import in_bands, kept
 from components.optics.degradation import plans
@@ -24,6 +26,16 @@ from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import imported_pairs
 from components.synthesize.made_pairs import File, Made, Work, encoded
 from components.synthesize.maps import decoded
+
+
+def pairs_or_reason(work: Work) -> Iterator[File | Made | LeftOut]:
+    """What `pairs_of_photo` gives; or, by the photo's id, why nothing can be made of it: ingest has
+    looked at it, yet another library, or another version of one, may see more.
+    """
+    try:
+        yield from pairs_of_photo(work)
+    except PhotoError as error:
+        yield LeftOut(name=work.photo.id, reason=str(error))
 
 
 def pairs_of_photo(work: Work) -> Iterator[File | Made]:

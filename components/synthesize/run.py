@@ -19,6 +19,8 @@ from pathlib import Path
 
 from components.core.errors import LineageError, PhotoError
 from components.core.files import sha256_of_bytes
+from components.core.quarantine import LATER_FILE as LEFT_OUT
+from components.core.quarantine import LeftOut
 from components.core.records import (
     SPLITS,
     OnTheFly,
@@ -34,10 +36,10 @@ from components.services.cluster import map_in_order
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import refuse_settings
 from components.synthesize.made_pairs import KINDS, File, Made, Work
-from components.synthesize.maps import refuse_unmapped
-from components.synthesize.photo import pairs_of, pairs_of_photo
+from components.synthesize.photo import pairs_of, pairs_or_reason
 from components.synthesize.sheet import write_sheet
 from components.synthesize.unfinished_pairs import Workbench
+from components.synthesize.unfit import usable, without, writable
 
 SHEET = "examples.png"
 
@@ -48,23 +50,23 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
 
     With delivery on_the_fly the training photos get targets and no pairs. Photos that came with
     blurred pictures (ingest.pairs) become pairs as they are.
-    Raises PhotoError when a photo is too small, cannot be used for the task or lacks a map that a
-    blur takes, InputError when the disk cannot hold the pairs, and LineageError when a photo is not
-    the one that was ingested.
+    A photo that is too small or too large, cannot be used for the task or lacks a map that a blur
+    takes is left out, listed in left_out.json.
+    Raises PhotoError when more are than the recipe allows, InputError when the disk cannot hold the
+    pairs, and LineageError when a photo is not the one that was ingested.
     """
     photos = photoset.photos()
     refuse_settings(config, photos)
-    _refuse_unusable(config, photos)
-    refuse_unmapped(config, photos)
-    _refuse_small(config, photos)
+    given, photos = photos, usable(config, photos)
     bench = Workbench(config)
     bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
-    _refuse_large(config, photos)
+    photos = writable(config, given, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
-    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, SHEET):
+    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, SHEET, LEFT_OUT):
         for old in (out / name, *out.glob(f".{name}.*")):
             old.unlink(missing_ok=True)
-    made = _all_made(config, photoset, photos, bench)
+    made, broken = _all_made(config, photoset, photos, bench)
+    left_out = without(config, given, broken)
     every = sorted((row for each in made for row in each.rows), key=lambda row: row.id)
     rows, sources = (
         tuple(row for row in every if isinstance(row, Pair)),
@@ -73,6 +75,8 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     pictures = {name for each in made for name in each.files}
     bench.deliver(sorted(pictures), out)
     _remove_strangers(out, pictures)
+    if left_out.left_out:
+        left_out.save(out, LEFT_OUT)
     if rows:
         write_sheet(out / SHEET, config, rows, out)
     counts = Counter(row.split for row in rows)
@@ -86,8 +90,11 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
         counts={split: counts[split] for split in SPLITS},
         table_sha256=PairSet.write_table(out, rows),
         on_the_fly=_on_the_fly(config, sources, out) if config.delivery == "on_the_fly" else None,
+        about={"left_out": dict(left_out.kinds())} if left_out.left_out else {},
     ).save(out)
     bench.close()
+    if left_out.left_out:
+        print(f"synthesize: left out {left_out.words()}; all reasons in {out / LEFT_OUT}", file=sys.stderr)
     return record
 
 
@@ -103,9 +110,12 @@ def _on_the_fly(config: SynthesizeConfig, sources: tuple[SourcePhoto, ...], out:
 
 def _all_made(
     config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench
-) -> list[Made]:
-    """What becomes of every photo; what an earlier run finished is taken from the bench."""
+) -> tuple[list[Made], list[LeftOut]]:
+    """What becomes of every photo, and which cannot be read after all; what an earlier run finished
+    is taken from the bench.
+    """
     made: list[Made] = []
+    broken: list[LeftOut] = []
     left: list[Photo] = []
     for photo in photos:
         found = bench.finished(photo)
@@ -122,14 +132,16 @@ def _all_made(
     work = (_work(config, photoset, photo) for photo in left)
     megabytes = [_megabytes_read(config, photo) + _megabytes(config, photo) for photo in left]
     for result in map_in_order(
-        pairs_of_photo, work, megabytes=megabytes, workers=config.workers, title="synthesize", unit="photos"
+        pairs_or_reason, work, megabytes=megabytes, workers=config.workers, title="synthesize", unit="photos"
     ):
         if isinstance(result, File):
             bench.write(result)
+        elif isinstance(result, LeftOut):
+            broken.append(result)
         else:
             bench.note(result)
             made.append(result)
-    return made
+    return made, broken
 
 
 def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
@@ -193,55 +205,6 @@ def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
         else pairs_of(config, photo) / config.scale**2
     )
     return 3 * width * height * config.camera.bits / 8 * (1 + beside) / 1e6
-
-
-def _refuse_unusable(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
-    """A translation needs photos in which input and target can be found."""
-    refused = (
-        []
-        if config.translate is None
-        else [(photo.name, why) for photo in photos if (why := config.translate.refusal(photo)) is not None]
-    )
-    if refused:
-        name, why = refused[0]
-        raise PhotoError(
-            f"{len(refused)} of {len(photos)} photos cannot be used: {name}: {why}. Take them out of the"
-            " folder that is ingested"
-        )
-
-
-def _refuse_small(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
-    """Reflection cannot fill the border of a photo that is smaller than the blur; of a tiny one
-    nothing is left to learn.
-    """
-    needed = config.smallest_px
-    small = [photo for photo in photos if not photo.inputs and min(config.target_size(photo)) < needed]
-    if small:
-        first = small[0]
-        width, height = config.target_size(first)
-        target = (
-            "" if (width, height) == (first.width, first.height) else f", its target {width} × {height} px"
-        )
-        blur = needed == config.largest_blur_px
-        raise PhotoError(
-            f"{len(small)} of {len(photos)} photos are smaller than"
-            f" {'the largest blur' if blur else 'the least that can be used'}, {needed} px: {first.name} is"
-            f" {first.width} × {first.height} px{target}. Leave out photos below {needed} px a side when"
-            f" ingesting{f', or make {config.largest_blur} smaller' if blur else ''}"
-        )
-
-
-def _refuse_large(config: SynthesizeConfig, photos: tuple[Photo, ...]) -> None:
-    """A codec's file has no room for longer sides."""
-    longest = None if config.camera.largest_px is None else config.camera.largest_px * config.scale
-    large = [] if longest is None else [photo for photo in photos if max(config.target_size(photo)) > longest]
-    if large:
-        raise PhotoError(
-            f"{len(large)} of {len(photos)} photos are larger than"
-            f" camera.{' or camera.'.join(config.camera.codecs)} can write, {longest} px a side:"
-            f" {large[0].name} is {large[0].width} × {large[0].height} px. Set synthesize.max_side_px to"
-            f" {longest} or less, or leave them out"
-        )
 
 
 def _remove_strangers(out: Path, known: set[str]) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from components.core.errors import nearest
 from components.core.parts import Part, digest_of
+from components.core.quarantine import MAX_LEFT_OUT
 from components.metrics import metric_named
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
@@ -221,6 +222,7 @@ class TrainConfig(Part):
         False, description="memory layout NHWC; measure before use, it hurts some nets"
     )
     compile: bool = Field(False, description="torch.compile of the generator")
+    max_left_out: float = MAX_LEFT_OUT
     workers: int = Field(
         1,
         ge=0,
@@ -479,6 +481,7 @@ class TrainConfig(Part):
         """
         return digest_of(
             self.model_dump(
-                mode="json", exclude={"workers", "retries", "loader_processes", "gpu", "synthesize_on"}
+                mode="json",
+                exclude={"workers", "retries", "loader_processes", "gpu", "synthesize_on", "max_left_out"},
             )
         )

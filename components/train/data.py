@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from components.core.errors import InputError, LineageError
 from components.core.images import read_rgb
+from components.core.quarantine import Quarantine, Unfit, leave_out
 from components.core.records import Pair, PairSet, SourcePhoto
 from components.core.seeds import stream
 from components.train.augment import PairedAugment
@@ -223,6 +224,34 @@ def refuse_small(pairs: Sequence[Pair | SourcePhoto], config: TrainConfig, split
                 f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is"
                 f" {smallest.width}×{smallest.height}{enlarged}: {fits}, or {leave}"
             )
+
+
+def croppable(data: Data, config: TrainConfig) -> tuple[Data, Quarantine]:
+    """The data without the training pairs that are smaller than a phase's crop, and the list of
+    those.
+
+    Raises LineageError when there are no pairs, PhotoError when more are too small than the recipe
+    allows.
+    """
+    try:
+        refuse_small(data.train, config, "training")
+    except InputError as error:
+        largest = max(phase.crop_px for phase in config.phases)
+        small = {
+            pair.id: (pair.id, f"too small: {pair.width} × {pair.height} px, crops have {largest} px")
+            for pair in data.train
+            if int(min(pair.width, pair.height) * config.augment.enlarge) < largest
+        }
+        left_out = leave_out(
+            "train",
+            [Unfit(small, str(error))],
+            dict.fromkeys((pair.id for pair in data.train), "training"),
+            most=config.max_left_out,
+            what="pairs",
+        )
+        train = tuple(pair for pair in data.train if pair.id not in small)
+        return replace(data, train=train), left_out  # type: ignore[arg-type]
+    return data, Quarantine.of((), {})
 
 
 def refuse_unvalidated(data: Data, config: TrainConfig) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from components.core.errors import DivergenceError, InputError, LineageError, We
 from components.core.files import code_digest, need_free_space, state_folder, write_bytes
 from components.core.parts import digest_of
 from components.core.progress import Progress
+from components.core.quarantine import LATER_FILE as LEFT_OUT
 from components.core.records import Checkpoint, PairSet, RecipeRecord
 from components.metrics import METRICS
 from components.nets.restore import save_generator
@@ -28,7 +30,7 @@ from components.services import tracking
 from components.services.cluster import MailedProgress, RayStore, run_on_workers
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
-from components.train.data import Data, refuse_other_scale, refuse_small, refuse_unvalidated
+from components.train.data import Data, croppable, refuse_other_scale, refuse_unvalidated
 from components.train.loop import Loop, Outcome, Store, longest, read_state
 from components.train.validate import Picture
 from components.train.worker_group import World
@@ -67,11 +69,12 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     last healthy state is kept).
     """
     weights = preflight(config)
-    data = Data.of(pairset)
     refuse_other_scale(pairset, config)
-    refuse_small(data.train, config, "training")
+    data, left_out = croppable(Data.of(pairset), config)
     refuse_unvalidated(data, config)
     pairset.verify("train", "val")  # test pairs are hashed as they are measured
+    if left_out.left_out:
+        print(f"train: left out {left_out.words()}; all in {out / LEFT_OUT}", file=sys.stderr)
     tracking.prepare()
     made_by = ("train", "nets") if pairset.on_the_fly is None else ("train", "nets", "optics")
     code = code_digest(*(Path(__file__).parents[1] / part for part in made_by))
@@ -96,6 +99,10 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
             " Lower the learning rate (train.generator_optimizer.lr, train.discriminator_optimizer.lr) or"
             " the adversarial weight, and run again"
         )
+    if left_out.left_out:
+        left_out.save(out, LEFT_OUT)
+    else:
+        (out / LEFT_OUT).unlink(missing_ok=True)
     return _export(config, pairset, key, code, outcome, state, out)
 
 
@@ -146,7 +153,7 @@ def train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
     world = World.of_process_group(_device(config))
     store: Store = settings.get("store") or RayStore()
     weights = {int(index): Path(path) for index, path in settings["weights"].items()}
-    data = Data.of(pairset)
+    data, _ = croppable(Data.of(pairset), config)
     if not world.leads:
         return vars(Loop(config, data, world, store, _Silent(), weights).run())
     # The run's parameters are the recipe; where it ran is a tag.

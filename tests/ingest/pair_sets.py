@@ -12,9 +12,9 @@ import numpy as np
 from ingest_photos import picture, write
 
 from components.core.images import Bytes8, linear_of, linear_to_srgb, to_uint8
+from components.core.quarantine import Quarantine
 from components.core.records import PairedInput, PhotoSet
 from components.ingest.config import IngestConfig
-from components.ingest.quarantine import Quarantine
 
 SIGMA = 1.5
 

@@ -13,9 +13,9 @@ from ingest_photos import config_of, everything_below, picture, write, write_man
 
 from components.core.errors import InputError, PhotoError
 from components.core.files import sha256_of_file
+from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, PhotoSet
 from components.ingest.config import IngestConfig
-from components.ingest.quarantine import Quarantine
 from components.ingest.run import run
 
 

@@ -10,8 +10,8 @@ import pytest
 from ingest_photos import config_of, picture, write, write_many
 
 from components.core.images import jpeg_roundtrip
+from components.core.quarantine import Quarantine
 from components.ingest.near_duplicates import Groups, fingerprints, near_duplicates, thumbnail
-from components.ingest.quarantine import Quarantine
 from components.ingest.run import run
 
 

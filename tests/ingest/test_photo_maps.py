@@ -15,8 +15,8 @@ from PIL import Image
 from components.core.errors import PhotoError
 from components.core.files import sha256_of_file
 from components.core.parts import digest_of
+from components.core.quarantine import Quarantine
 from components.core.records import Photo, PhotoSet
-from components.ingest.quarantine import Quarantine
 from components.ingest.run import run
 from components.services import storage
 

@@ -217,7 +217,7 @@ def test_a_super_resolution_model_gives_larger_photos_of_the_type_it_got(tmp_pat
 
 
 def test_restoring_with_a_super_resolution_model_writes_larger_pictures(tmp_path: Path) -> None:
-    from components.console.registry_commands import restore
+    from components.console.restore import restore
     from components.core.images import read_rgb, write_png
     from components.nets.generators import SRResNet
     from components.nets.restore import save_generator
@@ -230,7 +230,7 @@ def test_restoring_with_a_super_resolution_model_writes_larger_pictures(tmp_path
 
 
 def test_a_photo_of_sixteen_bits_is_restored_in_sixteen(tmp_path: Path) -> None:
-    from components.console.registry_commands import restore
+    from components.console.restore import restore
     from components.core.images import read_rgb, write_png
     from components.nets.generators import UNet
     from components.nets.restore import save_generator
@@ -255,7 +255,7 @@ def test_a_photo_of_sixteen_bits_is_restored_in_sixteen(tmp_path: Path) -> None:
 def test_what_is_no_photo_is_named_before_the_model_is_fetched(
     tmp_path: Path, content: bytes | None, said: str
 ) -> None:
-    from components.console.registry_commands import restore
+    from components.console.restore import restore
     from components.core.images import write_png
 
     write_png(tmp_path / "good.png", np.zeros((10, 14, 3), np.uint8))
@@ -267,7 +267,7 @@ def test_what_is_no_photo_is_named_before_the_model_is_fetched(
 
 
 def test_a_photo_that_ends_too_early_is_named(tmp_path: Path) -> None:
-    from components.console.registry_commands import restore
+    from components.console.restore import restore
     from components.core.images import write_png
     from components.nets.generators import UNet
     from components.nets.restore import save_generator

@@ -12,8 +12,8 @@ import pytest
 
 from components.core.errors import InputError, RefocusError, ServiceError
 from components.core.images import png_bytes
+from components.core.quarantine import Quarantine
 from components.ingest.config import IngestConfig
-from components.ingest.quarantine import Quarantine
 from components.ingest.run import run
 from components.services import storage
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from photosets import everything, photoset_of
 
-from components.core.errors import InputError, LineageError, ServiceError
+from components.core.errors import InputError, LineageError, RefocusError, ServiceError
+from components.core.files import sha256_of_bytes
 from components.core.records import PairSet
 from components.ingest import run as ingest
 from components.ingest.config import ByFolder, IngestConfig
@@ -92,3 +93,69 @@ def test_another_set_in_the_same_place_is_never_half_there(
 def test_a_place_that_is_no_bucket_is_refused_before_work(pairset: PairSet) -> None:
     with pytest.raises(InputError, match="no address in a bucket"):
         send(pairset, "/mnt/sets")
+
+
+@pytest.mark.parametrize("name", [PairSet.FILE, PairSet.TABLE, "picture"])
+def test_a_persons_file_where_a_set_is_to_come_stays(
+    bucket: str, pairset: PairSet, tmp_path: Path, name: str
+) -> None:
+    send(pairset, bucket)
+    name = pairset.pairs()[0].input if name == "picture" else name
+    theirs = tmp_path / "theirs" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"a person's own")
+    with pytest.raises(InputError, match=f"{theirs} would be replaced, .*--overwrite"):
+        fetch(bucket, tmp_path / "theirs")
+    assert everything(tmp_path / "theirs") == {name: sha256_of_bytes(b"a person's own")}
+    fetch(bucket, tmp_path / "theirs", overwrite=True)
+    assert PairSet.load(tmp_path / "theirs").digest == pairset.digest
+
+
+def test_a_set_takes_the_place_of_another_and_of_nothing_else(
+    bucket: str, pairset: PairSet, tmp_path: Path
+) -> None:
+    send(pairset, bucket)
+    fetch(bucket, tmp_path / "back")
+    other = run(CONFIG.model_copy(update={"seed": 1}), photoset_of(tmp_path / "one"), out=tmp_path / "two")
+    send(other, bucket)
+    fetch(bucket, tmp_path / "back")
+    assert PairSet.load(tmp_path / "back").digest == other.digest
+    edited = tmp_path / "back" / other.pairs()[0].input
+    edited.write_bytes(b"retouched by hand")
+    send(pairset, bucket)
+    with pytest.raises(InputError, match=f"{edited.name} would be replaced"):
+        fetch(bucket, tmp_path / "back")
+    assert edited.read_bytes() == b"retouched by hand"
+    assert PairSet.load(tmp_path / "back").digest == other.digest, (
+        "the set that lay there is whole but for it"
+    )
+
+
+@pytest.mark.parametrize("name", [PairSet.FILE, PairSet.TABLE, "picture"])
+def test_objects_of_others_stay_in_the_bucket(bucket: str, pairset: PairSet, name: str) -> None:
+    name = pairset.pairs()[0].target if name == "picture" else name
+    storage.put(b"a colleague's own", f"{bucket}/sets/{name}")
+    with pytest.raises(InputError, match=f"{name} would be replaced, .*not put there by send-pairs"):
+        send(pairset, f"{bucket}/sets")
+    assert objects(f"{bucket}/sets") == {name: b"a colleague's own"}
+    send(pairset, f"{bucket}/sets", overwrite=True)
+    send(pairset, f"{bucket}/sets")
+
+
+def test_the_same_bytes_that_another_tool_put_there_are_no_hindrance(bucket: str, pairset: PairSet) -> None:
+    row = pairset.pairs()[0]
+    storage.put(pairset.folder / row.input, f"{bucket}/sets/{row.input}")
+    send(pairset, f"{bucket}/sets")
+
+
+def test_everything_that_is_wrong_with_a_set_is_named(bucket: str, pairset: PairSet, tmp_path: Path) -> None:
+    send(pairset, bucket)
+    first, second, third = (pair.input for pair in pairset.pairs()[:3])
+    storage.remove(f"{bucket}/{first}")
+    storage.put(b"altered", f"{bucket}/{second}")
+    with pytest.raises(RefocusError) as caught:
+        fetch(bucket, tmp_path / "back")
+    assert first in str(caught.value)
+    assert second in str(caught.value)
+    assert (tmp_path / "back" / third).is_file(), "the others came"
+    assert not (tmp_path / "back" / second).exists()

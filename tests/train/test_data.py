@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from components.train.augment import PairedAugment
 from components.train.data import (
     Data,
     PairDataset,
+    croppable,
     pair_at,
     places_of_step,
     refuse_other_scale,
@@ -166,6 +168,41 @@ def test_photos_smaller_than_the_crop_are_refused_with_what_helps(tmp_path: Path
         refuse_small([pair], config(**large, augment={"enlarge": 1.25}), "train")
     with pytest.raises(InputError, match=r"or take photos with halves below 64 px out$"):
         refuse_small([pair.model_copy(update={"blur_kind": "side_by_side"})], config(**large), "train")
+
+
+CROPS_64 = {"phases": [{"name": "joint", "images": 8, "crop_px": 64, "batch": 2}]}
+
+
+@pytest.mark.parametrize("size", [(63, 80), (6000, 40)])
+def test_a_pair_that_is_too_small_stops_no_training(tmp_path: Path, size: tuple[int, int]) -> None:
+    data = Data.of(make_pairs(tmp_path, count=10, size_px=80))
+    odd = data.train[3].model_copy(update=dict(zip(("width", "height"), size, strict=True)))
+    given = replace(data, train=(*data.train[:3], odd, *data.train[4:]))
+    kept, left_out = croppable(given, config(**CROPS_64))
+    assert [(row.name, row.kind) for row in left_out.left_out] == [(odd.id, "too small")]
+    assert kept.train == (*data.train[:3], *data.train[4:])
+    assert kept.val == data.val
+    refuse_small(kept.train, config(**CROPS_64), "training")
+
+
+def test_too_many_small_pairs_are_refused_with_all_their_names(tmp_path: Path) -> None:
+    data = Data.of(make_pairs(tmp_path, count=10, size_px=80))
+    small = tuple(pair.model_copy(update={"width": 20}) for pair in data.train[:3])
+    given = replace(data, train=(*small, *data.train[3:]))
+    names = ", ".join(pair.id for pair in small)
+    said = (
+        rf"crops 64 px, but pair .*3 of 10 would be left out, more than train\.max_left_out = 0\.2 .*{names}"
+    )
+    with pytest.raises(InputError, match=said):
+        croppable(given, config(**CROPS_64))
+    assert len(croppable(given, config(**CROPS_64, max_left_out=0.3))[0].train) == 7
+    none = replace(data, train=small)
+    with pytest.raises(InputError, match="nothing is left of training"):
+        croppable(none, config(**CROPS_64, max_left_out=1.0))
+
+
+def test_what_may_be_left_out_makes_no_other_training() -> None:
+    assert config().key_digest() == config(max_left_out=0.5).key_digest()
 
 
 def changed_often(**augment: float) -> tuple[np.ndarray[Any, Any], list[np.ndarray[Any, Any]]]:

@@ -121,6 +121,8 @@ class PairSet(TableRecord):
     FILE = "pairset.json"
     TABLE = "pairs.jsonl"
     SOURCES: ClassVar[str] = "sources.jsonl"
+    # Settings of synthesize that change no pair: where the work is done, and what may be missing.
+    UNHEEDED: ClassVar[frozenset[str]] = frozenset({"workers", "max_left_out"})
     photoset: str = Field(description="digest of the PhotoSet")
     config_digest: str = Field(description="digest of the settings that made it")
     task: Task = "deblurring"

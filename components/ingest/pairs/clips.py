@@ -21,6 +21,7 @@ from components.core.errors import PhotoError
 from components.core.files import code_digest, sha256_of_bytes, sha256_of_file, state_folder, write_text
 from components.core.images import png_bytes
 from components.core.parts import canonical_json, digest_of
+from components.core.photo_names import extension_of
 from components.core.progress import Progress
 from components.core.records import SPLITS
 from components.ingest.originals import FOLDER
@@ -28,7 +29,7 @@ from components.ingest.pairs import averaging, frame_average, frames
 from components.ingest.pairs.frame_average import FrameAverage, frame_groups
 from components.ingest.pairs.import_pairs import Desk, Made, Reasons, Taken
 from components.ingest.pairs.layout import Layout, Named
-from components.ingest.source import Found, extension_of
+from components.ingest.source import Found
 from components.services import storage
 
 VIDEOS = frozenset(
@@ -103,11 +104,7 @@ def from_clips(
 def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[Named, Found, Found, Made]]:
     """The pairs of a clip: those an earlier run made and that still lie there, then new ones."""
     with _readable(clip) as source:
-        digest = (
-            sha256_of_file(source)
-            if isinstance(source, Path)
-            else digest_of([sha256_of_bytes(file.read()) for file in clip.files])
-        )
+        digest = _digest_of(clip, source)
         journal = Journal(digest, settings)
         count = 0
         for row in journal.rows:
@@ -130,6 +127,15 @@ def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[N
             yield _pair(clip, settings, digest, row, blurred, middle)
             journal.add(row)
         journal.add({"end": True})
+
+
+def _digest_of(clip: Clip, source: Path | tuple[Found, ...]) -> str:
+    if not isinstance(source, Path):
+        return digest_of([sha256_of_bytes(file.read()) for file in clip.files])
+    try:
+        return sha256_of_file(source)
+    except OSError as error:
+        raise PhotoError(f"unreadable: {error.strerror or error}") from error
 
 
 def _pair(
@@ -161,7 +167,10 @@ def _readable(clip: Clip) -> Iterator[Path | tuple[Found, ...]]:
     else:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / PurePosixPath(clip.name).name
-            storage.download(place, copy)
+            try:
+                storage.download(place, copy)
+            except storage.ObjectError as error:
+                raise PhotoError(f"unreadable: {error}") from error
             yield copy
 
 

@@ -12,8 +12,9 @@ import cv2
 
 from components.core.errors import PhotoError
 from components.core.images import Pixels, decode
+from components.core.photo_names import FORMAT_OF
 
-FRAME_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
+FRAME_SUFFIXES = frozenset(FORMAT_OF)
 
 
 class Frame(Protocol):

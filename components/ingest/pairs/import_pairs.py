@@ -18,10 +18,11 @@ from pydantic import JsonValue
 from components.core import images
 from components.core.errors import PhotoError
 from components.core.images import Header, Picture, decode, to_float
+from components.core.photo_names import EXTENSION_OF
 from components.core.records import PairedInput, Split
 from components.ingest.config import IngestConfig
 from components.ingest.decoded_before import Known, Remembered
-from components.ingest.examine import EXTENSION_OF, Facts, bytes_of, facts_of, fit_picture, refuse_unfit
+from components.ingest.examine import Facts, bytes_of, facts_of, fit_picture, refuse_unfit
 from components.ingest.originals import Originals
 from components.ingest.pairs import compare
 from components.ingest.pairs.compare import Comparison, compared

@@ -15,11 +15,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from components.core.parts import Part
+from components.core.photo_names import composed
 from components.core.records import Split
 
 Text = Callable[[str], str]  # a file's name to its text
 Key = tuple[str, ...]  # what a blurred and a sharp name have in common
-PICTURE = r"[^/]+\.(?:png|jpe?g|webp|tiff?)"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def fitting(pattern: str, names: Sequence[str]) -> Iterator[tuple[re.Match[str],
     """The names that a pattern fits from some folder on to their end; the folders above are the
     match's group `top`.
     """
-    compiled = re.compile(rf"(?P<top>(?:.*/)?){pattern}", re.IGNORECASE)
+    compiled = re.compile(rf"(?P<top>(?:.*/)?){composed(pattern)}", re.IGNORECASE)
     for name in names:
         if found := compiled.fullmatch(name):
             yield found, name

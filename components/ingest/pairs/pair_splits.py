@@ -122,13 +122,6 @@ def _by_setting(taken: Sequence[Taken], config: IngestConfig) -> list[Split]:
         case ByContent() as shares:
             return [split_of(scene_key(pair), shares) for pair in taken]
         case ByFolder():
-            stray = next((pair for pair in taken if pair.split is None), None)
-            if stray is not None:
-                raise PhotoError(
-                    "ingest.split is by_folder, so pairs lie in the top folders train, val and test;"
-                    f' "{stray.input.name}" does not. Move it, or set ingest.split to {{kind: by_content}},'
-                    " or to {kind: one_split, split: test} to measure on all of them"
-                )
             return [pair.split for pair in taken if pair.split is not None]
         case _:
             assert_never(config.split)

@@ -12,9 +12,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from components.core.errors import PhotoError
+from components.core.photo_names import PICTURE
 from components.core.records import Split
 from components.ingest.pairs.layout import (
-    PICTURE,
     Listing,
     Named,
     PublishedLayout,
@@ -153,19 +153,24 @@ class RealBlur(PublishedLayout):
     subset: Literal["J", "R"] = Field(description="J: the camera's JPEGs; R: its raw pictures")
 
     def listing(self, names: Sequence[str], text: Text) -> Listing:
-        """Pairs among the names at the source. Raises PhotoError when a line of a list names no two
-        files.
+        """Pairs among the names at the source; a line of a list that names no two files is left
+        out. Raises PhotoError when a list has no other lines.
         """
-        there, pairs, alone = set(names), [], []
+        there, pairs, alone = set(names), list[Named](), list[tuple[str, str]]()
         for match, name in fitting(rf"RealBlur_{self.subset}_(train|test)_list\.txt", names):
-            for number, line in enumerate(text(name).splitlines(), 1):
+            lines = [(number, line) for number, line in enumerate(text(name).splitlines(), 1) if line.strip()]
+            short = [
+                f"line {number} of {name} names one file, {line.strip()}; each line names a sharp and a"
+                " blurred one"
+                for number, line in lines
+                if len(line.split()) < 2
+            ]
+            if short and len(short) == len(lines):
+                raise PhotoError(short[0])
+            alone += [(name, f"unmatched: {words}") for words in short]
+            for _, line in lines:
                 words = line.split()
-                if len(words) == 1:
-                    raise PhotoError(
-                        f"line {number} of {name} names one file, {line.strip()}; each line names a sharp and"
-                        " a blurred one"
-                    )
-                if not words:
+                if len(words) < 2:
                     continue
                 target, input = (f"{match['top']}{word.removeprefix('./')}" for word in words[:2])
                 gone = [file for file in (target, input) if file not in there]
@@ -173,15 +178,8 @@ class RealBlur(PublishedLayout):
                     alone += [(file, f"unmatched: {name} names it, and it is not there") for file in gone]
                     continue
                 scene = next((part for part in PurePosixPath(target).parts if part.startswith("scene")), None)
-                pairs.append(
-                    Named(
-                        input,
-                        (target,),
-                        scene,
-                        "train" if match[2].lower() == "train" else "test",
-                        self.subset,
-                    )
-                )
+                split: Split = "train" if match[2].lower() == "train" else "test"
+                pairs.append(Named(input, (target,), scene, split, self.subset))
         return Listing(tuple(pairs), tuple(alone))
 
 

@@ -17,18 +17,21 @@ from pathlib import Path
 
 from components.core.errors import PhotoError
 from components.core.files import need_free_space
+from components.core.photo_names import FORMAT_OF, composed, extension_of
 from components.core.progress import tracked
+from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, Photo, PhotoSet, Split
-from components.ingest.config import ByContent, IngestConfig
+from components.ingest.account import LastTime, closing_words, refuse_loss
+from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.originals import Originals
 from components.ingest.pairs.clips import VIDEOS, clips_of, from_clips
 from components.ingest.pairs.frame_average import FrameAverage
 from components.ingest.pairs.import_pairs import Desk, Reasons, Taken, from_files
 from components.ingest.pairs.layout import Layout
 from components.ingest.pairs.pair_splits import Settled, settle
-from components.ingest.quarantine import FILE as QUARANTINE_FILE
-from components.ingest.quarantine import Quarantine
-from components.ingest.source import FORMAT_OF, Found, everything, extension_of
+from components.ingest.source import Found, everything, strays_of
+
+BESIDE = "pictures that the layout does not name"
 
 
 def run(config: IngestConfig, *, out: Path) -> PhotoSet:
@@ -39,21 +42,28 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     answer; InputError when the disk cannot hold the pictures. Nothing new stays behind then.
     """
     assert config.pairs is not None, "photos without pairs are taken in by components.ingest.run"
-    kind, found = everything(config, out=out)
+    kind, found, passed = everything(config, out=out)
     with Originals(out) as originals:
         desk = Desk(config, config.pairs, originals)
         try:
             taken, reasons = _taken(found, config, out, desk)
         finally:
             desk.save()
-        of_use = {*FORMAT_OF, *VIDEOS} if isinstance(config.pairs, FrameAverage) else set(FORMAT_OF)
-        ignored = Counter(extension_of(file.name) for file in found if extension_of(file.name) not in of_use)
+        if isinstance(config.split, ByFolder):
+            names = [pair.input.name for pair in taken if pair.split is None]
+            reasons += strays_of(names, len(taken), "pairs")
+            taken = [pair for pair in taken if pair.split is not None]
+        ignored = _ignored(found, taken, reasons, config)
         if not taken:
             raise PhotoError(_nothing(config, found, Quarantine.of(reasons, ignored)))
         settled = settle(taken, config)
         quarantine = Quarantine.of([*reasons, *settled.left_out], ignored)
         rows = _rows(settled)
         _refuse_empty_split(rows, settled, config)
+        refuse_loss(quarantine, len(taken) + len(reasons), config, "pairs")
+        last = LastTime(config, out)
+        inputs = {input.id: input.name for row in rows for input in row.inputs}
+        last.refuse_shrinking(inputs, quarantine, "pairs")
         quarantine.save(out)
         counts = Counter(row.split for row in rows)
         words, facts = _summary(settled, config.pairs)
@@ -70,13 +80,24 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     originals.drop_others(
         {file for row in rows for file in (row.file, *(input.file for input in row.inputs))}
     )
-    left = (
-        f"left out {quarantine.words()}; all reasons in {out / QUARANTINE_FILE}"
-        if quarantine.left_out
-        else "nothing left out"
-    )
-    print(f"ingest: {words}; {left}", file=sys.stderr)
+    last.note(inputs)
+    seen = len(found) + sum(passed.values())
+    print(closing_words(words, seen, quarantine, passed, out), file=sys.stderr)
     return record
+
+
+def _ignored(
+    found: Sequence[Found], taken: Sequence[Taken], reasons: Sequence[tuple[str, str]], config: IngestConfig
+) -> Counter[str]:
+    """What lies there and is in no pair of this layout: by extension, and pictures of it elsewhere."""
+    of_use = {*FORMAT_OF, *VIDEOS} if isinstance(config.pairs, FrameAverage) else set(FORMAT_OF)
+    ignored = Counter(extension_of(file.name) for file in found if extension_of(file.name) not in of_use)
+    if isinstance(config.pairs, FrameAverage):
+        return ignored
+    spoken_for = {name for name, _ in reasons}
+    spoken_for |= {name for pair in taken for name in (pair.input.name, pair.target.name)}
+    beside = sum(extension_of(file.name) in FORMAT_OF and file.name not in spoken_for for file in found)
+    return ignored + Counter({BESIDE: beside})
 
 
 def _taken(
@@ -87,7 +108,7 @@ def _taken(
     if isinstance(config.pairs, FrameAverage):
         return from_clips(clips_of(found), config.pairs, out, desk)
     files = {file.name: file for file in found}
-    listing = config.pairs.listing(list(files), lambda name: files[name].read().decode("utf-8-sig"))
+    listing = config.pairs.listing(list(files), lambda name: _text(files[name]))
     wanted = {name for named in listing.pairs for name in (named.input, *named.target[:1])}
     if not wanted:
         return [], list(listing.alone)
@@ -95,6 +116,13 @@ def _taken(
         out, sum(files[name].size_bytes for name in wanted) / 1e6 - desk.originals.megabytes(), "ingest"
     )
     return from_files(listing, files, desk, tracked(listing.pairs, "ingest", len(listing.pairs), "pairs"))
+
+
+def _text(file: Found) -> str:
+    """A list of names, composed as those of the files; a byte that is no UTF-8 spoils its line
+    alone.
+    """
+    return composed(file.read().decode("utf-8-sig", errors="backslashreplace"))
 
 
 def _rows(settled: Settled) -> tuple[Photo, ...]:

@@ -9,8 +9,9 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from components.core.photo_names import PICTURE, composed
 from components.core.records import SPLITS, Split
-from components.ingest.pairs.layout import PICTURE, Key, Layout, Listing, Named, Text, joined, stem
+from components.ingest.pairs.layout import Key, Layout, Listing, Named, Text, joined, stem
 
 
 class TwoFolders(Layout):
@@ -84,18 +85,24 @@ class TwoFolders(Layout):
 
     def _keyed(self, folder: str, names: Sequence[str]) -> Iterator[tuple[Key, str]]:
         pattern = re.compile(
-            rf"(?:({'|'.join(SPLITS)})/)?{re.escape(folder)}/((?:.*/)?{PICTURE})", re.IGNORECASE
+            rf"(?:({'|'.join(SPLITS)})/)?{re.escape(composed(folder))}/((?:.*/)?{PICTURE})", re.IGNORECASE
         )
         for name in names:
             if found := pattern.fullmatch(name):
                 plain = stem(found[2])
-                yield (found[1] or "", plain if self.strip is None else re.sub(self.strip, "", plain)), name
+                yield (
+                    (
+                        found[1] or "",
+                        plain if self.strip is None else re.sub(composed(self.strip), "", plain),
+                    ),
+                    name,
+                )
 
     def _scene(self, plain: str, target: str) -> str | None:
         if self.scene is None:
             folder = str(PurePosixPath(plain).parent)
             return None if folder == "." else folder
-        found = re.search(self.scene, plain)
+        found = re.search(composed(self.scene), plain)
         return None if found is None else found[1] if found.re.groups else found[0]
 
 
