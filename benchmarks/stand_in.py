@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from components.nets.features import Backbone, Features, layer_names
+from components.nets.modules.features import Features
+from components.nets.vgg import Backbone, layer_names
 
 
 def stand_in_vgg(backbone: Backbone, folder: Path) -> Path:

@@ -16,7 +16,8 @@ from components.describe.layer_names import macs_words, shape_words
 from components.describe.receptive_field import Seen, receptive_field
 from components.describe.table import Table, table
 from components.describe.trace import Shape, trace
-from components.nets.features import Features
+from components.nets.modules.discriminator_view import discriminator_view
+from components.nets.modules.features import Features
 from components.recipes import Recipe
 from components.train.config import TrainConfig
 from components.train.content import Perceptual
@@ -133,7 +134,7 @@ def _discriminators(train: TrainConfig, crop: int) -> Iterator[Net]:
     side = crop // train.generator.scale
     photo, input = (torch.empty(1, 3, length, length, device="meta") for length in (crop, side))
     for index, discriminator in enumerate(train.discriminators):
-        shape = tuple(discriminator.view(photo, input).shape[1:])
+        shape = tuple(discriminator_view(discriminator, photo, input).shape[1:])
         build = lambda discriminator=discriminator, index=index: discriminator.build(train.seed, index)  # noqa: E731
         least = -(-discriminator.smallest_px // discriminator.shrink)
         yield Net(

@@ -24,7 +24,7 @@ from components.core.parts import Part
 from components.core.records import Checkpoint
 from components.core.seeds import seed_of
 from components.nets.generators import Generator, GeneratorPart
-from components.nets.layers import SharedBatchNorm2d
+from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.tiles import Strip, joined
 
 WEIGHTS, CONFIG = Checkpoint.WEIGHTS, Checkpoint.CONFIG

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-import torch.distributed as dist
 from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional as F
 
 from components.core.parts import Part
-from components.nets.layers import mean_over_workers
+from components.nets.modules.over_workers import mean_over_workers, worker_count
 
 DiscriminatorNet = Callable[[Tensor], Tensor]
 
@@ -305,9 +304,7 @@ def _batch_means(on_real: Tensor, on_restored: Tensor) -> Tensor:
     changes no result.
     """
     means = torch.stack([on_real.mean(), on_restored.mean()])
-    return mean_over_workers(
-        means, dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-    )
+    return mean_over_workers(means, worker_count())
 
 
 Adversarial = Annotated[

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components.core.errors import RefocusError, WeightsError
 from components.core.files import sha256_of_file, state_folder
-from components.nets.features import Backbone
+from components.nets.vgg import Backbone
 from components.services.storage import download, is_s3
 
 TORCHVISION = "torchvision"

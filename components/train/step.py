@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from components.core.seeds import seed_of
 from components.nets.discriminators import Discriminator
+from components.nets.modules.discriminator_view import discriminator_view
 from components.train.config import Adam, Phase, TrainConfig
 from components.train.image_pool import Pool
 from components.train.worker_dropout import draw_dropout_over_workers
@@ -173,7 +174,7 @@ class GanStep:
         parts = [value for name, value in losses.items() if name in sides or len(sides) == len(SIDES)]
         if SIDES[-1] in sides:
             penalty = adversarial.penalty(
-                lambda photo: net(part.view(photo, real[0])), real[1], restored[1], mix
+                lambda photo: net(discriminator_view(part, photo, real[0])), real[1], restored[1], mix
             )
             if penalty is not None:
                 logged["penalty"] = penalty.detach()
@@ -184,7 +185,7 @@ class GanStep:
         return logged, torch.stack(parts).sum()
 
     def _logits(self, part: Discriminator, net: nn.Module, photo: Tensor, input: Tensor) -> Tensor:
-        logits: Tensor = net(part.view(photo, input))
+        logits: Tensor = net(discriminator_view(part, photo, input))
         return logits.float()
 
     def _update_generator(

@@ -11,8 +11,8 @@ from torch import nn
 
 from components.describe.trace import Trace, trace
 from components.nets.discriminators import Discriminator
-from components.nets.features import Features
 from components.nets.generators import Generator
+from components.nets.modules.features import Features
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -13,9 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from components.describe.receptive_field import receptive_field
 from components.describe.table import table
-from components.nets.attention import SelfAttention
 from components.nets.discriminators import PatchGAN, Pixel, SRGANDiscriminator
-from components.nets.features import Features
+from components.nets.modules.attention import SelfAttention
+from components.nets.modules.features import Features
 
 KINDS = every_kind()
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from components.nets.discriminators import Discriminator, DiscriminatorPart
+from components.nets.modules.discriminator_view import discriminator_view
 
 ADAPTER: TypeAdapter[Discriminator] = TypeAdapter(Discriminator)
 
@@ -38,5 +39,5 @@ def photo_of(side: int, batch: int = 1) -> Tensor:
 
 def logits_of(part: DiscriminatorPart, net: nn.Module, side: int, batch: int = 1) -> Tensor:
     photo = photo_of(side, batch)
-    logits: Tensor = net(part.view(photo, -photo))
+    logits: Tensor = net(discriminator_view(part, photo, -photo))
     return logits

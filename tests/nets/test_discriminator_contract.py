@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from components.core.errors import InputError
 from components.nets.discriminators import Discriminator, PatchGAN
+from components.nets.modules.discriminator_view import discriminator_view
 
 SMALL: list[dict[str, Any]] = [
     {"kind": "patchgan", "layers": 2, "width": 4},
@@ -65,11 +66,13 @@ def test_the_smallest_photo_is_judged_and_one_px_less_is_refused_or_all_the_same
     part = part_of(config)
     net = part.build(seed=0)
     photo = photo_of(part.smallest_px)
-    assert not torch.equal(net(part.view(photo, photo)), net(part.view(-photo, photo)))
+    assert not torch.equal(
+        net(discriminator_view(part, photo, photo)), net(discriminator_view(part, -photo, photo))
+    )
     if part.smallest_px > part.shrink:
         photo = photo_of(part.smallest_px - 1)
         try:
-            logits = [net(part.view(one, photo)) for one in (photo, -photo)]
+            logits = [net(discriminator_view(part, one, photo)) for one in (photo, -photo)]
         except (ValueError, RuntimeError):
             return
         # Batch normalisation of a single value a channel leaves nothing of the photo.
@@ -103,7 +106,7 @@ def test_the_photos_gradient_and_every_weights_are_reached(config: dict[str, Any
     part = part_of(config)
     net = part.build(seed=0)
     photo = photo_of(part.fixed_px or 64, batch=2).requires_grad_()
-    net(part.view(photo, torch.zeros_like(photo))).square().mean().backward()
+    net(discriminator_view(part, photo, torch.zeros_like(photo))).square().mean().backward()
     assert photo.grad is not None
     assert photo.grad.abs().max() > 0
     assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in net.parameters())
@@ -198,7 +201,9 @@ def test_a_gradient_penalty_reaches_every_weight(config: dict[str, Any]) -> None
     part = part_of(config)
     net = part.build(seed=0)
     photo = photo_of(part.fixed_px or 64, batch=2).requires_grad_()
-    (slope,) = torch.autograd.grad(net(part.view(photo, photo.detach())).sum(), photo, create_graph=True)
+    (slope,) = torch.autograd.grad(
+        net(discriminator_view(part, photo, photo.detach())).sum(), photo, create_graph=True
+    )
     slope.square().sum().backward()
     assert all(
         weight.grad is not None and weight.grad.abs().max() > 0

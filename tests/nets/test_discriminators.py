@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from components.core.errors import InputError
 from components.nets.discriminators import DiscriminatorPart, PatchDense, PatchGAN, Pixel, SRGANDiscriminator
-from components.nets.layers import Batch
+from components.nets.modules.discriminator_view import discriminator_view
+from components.nets.norms import Batch
 
 KERAS_BATCH = {"kind": "batch", "epsilon": 1e-3, "momentum": 0.01}
 
@@ -230,7 +231,7 @@ def test_a_shrunk_discriminator_sees_as_many_times_more() -> None:
     part = PatchGAN(layers=1, width=4, norm="none", shrink=2)
     assert part.receptive_field_px == 32
     photo = torch.zeros(1, 3, 128, 128, requires_grad=True)
-    logits = part.build(seed=0)(part.view(photo, photo))
+    logits = part.build(seed=0)(discriminator_view(part, photo, photo))
     logits[0, 0, 15, 15].backward()
     assert photo.grad is not None
     felt = photo.grad[0].abs().sum(0).nonzero()
@@ -238,7 +239,9 @@ def test_a_shrunk_discriminator_sees_as_many_times_more() -> None:
 
 
 def test_a_conditional_discriminator_is_shown_the_input_and_then_the_photo() -> None:
-    shown = PatchGAN(shrink=2, conditional=True).view(torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 8, 8))
+    shown = discriminator_view(
+        PatchGAN(shrink=2, conditional=True), torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    )
     assert shown.shape == (1, 6, 4, 4)
     assert shown[:, :3].max() == 0
     assert shown[:, 3:].min() == 1
@@ -249,7 +252,7 @@ def test_a_smaller_input_is_enlarged_bicubically_beside_the_photo() -> None:
     # - 1/2 of the small one.
     small = torch.arange(12.0).expand(1, 3, 12, 12)
     photo = torch.zeros(1, 3, 48, 48)
-    shown = PatchGAN(conditional=True).view(photo, small)
+    shown = discriminator_view(PatchGAN(conditional=True), photo, small)
     line = (torch.arange(48) + 0.5) / 4 - 0.5
     torch.testing.assert_close(shown[0, 0, 20, 8:-8], line[8:-8])
     assert shown[:, 3:].abs().max() == 0
@@ -260,7 +263,7 @@ def test_enlargement_is_that_of_pillow() -> None:
     theirs = torch.from_numpy(
         np.array(Image.fromarray(small.numpy()).resize((20, 24), Image.Resampling.BICUBIC))
     )
-    shown = Pixel(conditional=True).view(torch.zeros(1, 3, 24, 20), small.expand(1, 3, 6, 5))
+    shown = discriminator_view(Pixel(conditional=True), torch.zeros(1, 3, 24, 20), small.expand(1, 3, 6, 5))
     torch.testing.assert_close(shown[0, 0], theirs, rtol=0, atol=1e-5)
 
 
@@ -271,9 +274,9 @@ def test_two_scales_see_the_photo_and_its_half_and_share_the_loss_by_their_weigh
         for weight, shrink in ((0.6, 1), (0.4, 2))
     )
     photo = photo_of(256)
-    assert torch.equal(whole.view(photo, photo), photo)
-    assert half.view(photo, photo).shape == (1, 3, 128, 128)
-    torch.testing.assert_close(half.view(photo, photo)[0, 0, 0, 0], photo[0, 0, :2, :2].mean())
+    assert torch.equal(discriminator_view(whole, photo, photo), photo)
+    assert discriminator_view(half, photo, photo).shape == (1, 3, 128, 128)
+    torch.testing.assert_close(discriminator_view(half, photo, photo)[0, 0, 0, 0], photo[0, 0, :2, :2].mean())
     assert [part.receptive_field_px for part in (whole, half)] == [70, 140]
     assert [map_side(whole, 256), map_side(half, 128)] == [30, 14]
     assert whole.weight + half.weight == pytest.approx(1.0)

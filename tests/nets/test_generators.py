@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 from torch.nn import functional as F
 
-from components.nets.attention import SelfAttention
 from components.nets.generators import Attention, ConvUNet, Generator, ResNet, SRResNet, UNet
-from components.nets.generators.part import Headed
+from components.nets.modules.attention import SelfAttention
+from components.nets.modules.heads import Headed
 
 ADAPTER: TypeAdapter[Generator] = TypeAdapter(Generator)
 ATTENTION = Attention(level=2, heads=2, key_channels=4)

@@ -14,19 +14,12 @@ import two_workers
 from pydantic import TypeAdapter
 from torch import nn
 
-from components.nets.attention import Attention, SelfAttention
-from components.nets.layers import (
-    Batch,
-    Instance,
-    KerasCrop,
-    KerasSame,
-    NoNorm,
-    Norm,
-    SharedBatchNorm2d,
-    begin,
-    conv,
-    double,
-)
+from components.nets.attention import Attention
+from components.nets.modules.attention import SelfAttention
+from components.nets.modules.convolutions import KerasCrop, KerasSame, conv, double
+from components.nets.modules.first_weights import draw_first_weights
+from components.nets.modules.norms import SharedBatchNorm2d
+from components.nets.norms import Batch, Instance, NoNorm, Norm
 
 KERAS = Batch(epsilon=1e-3, momentum=0.01)
 
@@ -151,7 +144,7 @@ def test_a_separable_convolution_has_one_kernel_a_channel_and_one_over_channels(
 
 def test_glorot_stays_within_keras_range_and_fills_it() -> None:
     net = nn.Sequential(nn.Conv2d(16, 32, 3), nn.Linear(200, 100))
-    begin(net, "glorot", source())
+    draw_first_weights(net, "glorot", source())
     for layer, fans in zip(net, (16 * 9 + 32 * 9, 200 + 100), strict=True):
         end = math.sqrt(6 / fans)
         assert layer.weight.abs().max().item() == pytest.approx(end, rel=0.01)
@@ -162,7 +155,7 @@ def test_glorot_stays_within_keras_range_and_fills_it() -> None:
 
 def test_normal_is_two_hundredths_and_batch_norms_scale_lies_about_one() -> None:
     net = nn.Sequential(nn.Conv2d(64, 64, 3), SharedBatchNorm2d(4096))
-    begin(net, "normal", source())
+    draw_first_weights(net, "normal", source())
     assert net[0].weight.std().item() == pytest.approx(0.02, rel=0.02)
     assert abs(net[0].weight.mean().item()) < 5e-4
     assert not net[0].bias.any()
@@ -177,7 +170,7 @@ def test_normal_is_two_hundredths_and_batch_norms_scale_lies_about_one() -> None
 )
 def test_he_keeps_the_signals_size(layers: list[nn.Module]) -> None:
     net = nn.Sequential(*layers)
-    begin(net, "he", source(), slope=0.2)
+    draw_first_weights(net, "he", source(), slope=0.2)
     signal = nn.functional.leaky_relu(torch.randn(4, 64, 32, 32, generator=source()), 0.2)
     after = nn.functional.leaky_relu(net(signal), 0.2)[:, :, 2:-2, 2:-2]
     assert after.square().mean().item() == pytest.approx(signal.square().mean().item(), rel=0.15)
@@ -254,7 +247,7 @@ def test_two_workers_batch_normalise_as_one(tmp_path: Path, monkeypatch: pytest.
 
 def attention(channels: int, part: Attention) -> SelfAttention:
     layer = part.layer(channels)
-    begin(layer, "glorot", source())
+    draw_first_weights(layer, "glorot", source())
     return layer
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from components.core.errors import InputError, LineageError
 from components.core.levels import bits_of, to_float, to_pixels
 from components.nets.generators import ConvUNet, Generator, ResNet, SRResNet, UNet
-from components.nets.layers import SharedBatchNorm2d
+from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.restore import OVERLAP_PX, Restorer, _spans, for_use, load_restorer, save_generator
 
 KINDS: dict[str, Generator] = {

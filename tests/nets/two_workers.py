@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from components.nets.layers import SharedBatchNorm2d
+from components.nets.modules.norms import SharedBatchNorm2d
 
 
 def batch() -> Tensor:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from components.nets.features import Features, layer_names
+from components.nets.modules.features import Features
+from components.nets.vgg import layer_names
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import torch
 from small_training import CPU, CRITIC, LOGITS, a_batch, config, seen_by_the_discriminator
 from torch import Tensor
 
+from components.nets.modules.discriminator_view import discriminator_view
 from components.train.config import History
 from components.train.image_pool import Pool
 from components.train.step import GanStep
@@ -124,7 +125,7 @@ def test_a_small_given_photo_stays_beside_its_enlargement_in_the_pool() -> None:
         source = torch.Generator().manual_seed(turn)
         input, target = (torch.rand(2, 3, side, side, generator=source) * 2 - 1 for side in (4, 16))
         part = step.config.discriminators[0]
-        made += [part.view(step.generator(input).detach(), input)]
+        made += [discriminator_view(part, step.generator(input).detach(), input)]
         step([(input, target)], step.config.phases[0], 2 * turn, 1.0)
         for photo in seen[1]:  # the pool rounds to half precision
             assert any((photo - earlier).abs().max() < 2e-3 for earlier in torch.cat(made))

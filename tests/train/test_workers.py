@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from components.core.progress import Progress
 from components.core.records import Checkpoint, PairSet
 from components.nets.generators import ResNet
-from components.nets.layers import Batch
+from components.nets.norms import Batch
 from components.services.cluster import run_on_workers
 from components.train.adversarial import WGANGP
 from components.train.worker_group import World

@@ -1,37 +1,18 @@
-"""Discriminators that end in dense layers: one verdict a photo, for one size of photo."""
+"""The discriminator that ends in dense layers: one logit a photo, for one size of photo."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor, nn
 
-from components.core.errors import InputError
+from components.nets.choices import First, Padding
+from components.nets.convolution_table import Convolution, field_px, sides_px, works
 from components.nets.discriminators.part import DiscriminatorPart
-from components.nets.discriminators.steps import Step, convolutions, field_px, sides_px, works
-from components.nets.layers import Batch, First, Norm, Padding
+from components.nets.norms import Batch, Norm
 
-
-class DenseHead(nn.Module):
-    """Convolutions, then dense layers over everything they found."""
-
-    def __init__(self, convolutions: nn.Sequential, dense: nn.Sequential, side_px: int) -> None:
-        super().__init__()
-        self.convolutions, self.dense, self.side_px = convolutions, dense, side_px
-
-    def forward(self, shown_NCHW: Tensor) -> Tensor:
-        """(N, C, side_px, side_px) to (N, 1, 1, 1). Raises InputError for another size."""
-        if shown_NCHW.shape[2:] != (self.side_px, self.side_px):
-            came = "×".join(str(side) for side in shown_NCHW.shape[2:])
-            raise InputError(
-                f"this discriminator's dense head takes photos of {self.side_px}×{self.side_px} px, got"
-                f" {came}; set its crop_px to the training crop, or choose a discriminator that takes any"
-                " size, such as patchgan"
-            )
-        verdict: Tensor = self.dense(torch.flatten(self.convolutions(shown_NCHW), 1))
-        return verdict.view(-1, 1, 1, 1)
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class PatchDense(DiscriminatorPart):
@@ -61,17 +42,17 @@ class PatchDense(DiscriminatorPart):
         64, ge=4, le=512, description="channels of the first two layers; then doubled, up to eightfold"
     )
     dense: int = Field(
-        1024, ge=1, le=8192, description="values between the map and the verdict, behind a tanh"
+        1024, ge=1, le=8192, description="values between the map and the output, behind a tanh"
     )
     map_sigmoid: bool = Field(False, description="squeeze the map into 0..1 before the dense layers")
     sigmoid: bool = Field(
-        True, description="squeeze the verdict into 0..1, as the port does; false gives a logit"
+        True, description="squeeze the output into 0..1, as the port does; false gives a logit"
     )
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:
         if self.crop_px % self.shrink or not works(
-            self._steps(), self.crop_px // self.shrink, self.norm, self.padding
+            self._table(), self.crop_px // self.shrink, self.norm, self.padding
         ):
             raise ValueError(
                 f"crop_px {self.crop_px} must be a multiple of shrink ({self.shrink}) and large enough for"
@@ -102,23 +83,27 @@ class PatchDense(DiscriminatorPart):
     @property
     def map_field_px(self) -> int:
         """Side of the patch that one value of the map sees, in px of the photo it is given."""
-        return self.shrink * field_px(self._steps())
+        return self.shrink * field_px(self._table())
 
-    def _steps(self) -> tuple[Step, ...]:
+    def _table(self) -> tuple[Convolution, ...]:
         channels = [self.width * min(2**level, 8) for level in range(self.layers + 1)]
         # The port's loop begins at 2**0, so there is one halving more than in the official code.
-        halvings = [Step(width, 4, 2) for width in channels[: self.layers]]
+        halvings = [Convolution(width, 4, 2) for width in channels[: self.layers]]
         return (
-            Step(self.width, 4, 2, normed=False),
+            Convolution(self.width, 4, 2, normed=False),
             *halvings,
-            Step(channels[-1], 4),
-            Step(1, 4, gives_logits=True),
+            Convolution(channels[-1], 4),
+            Convolution(1, 4, gives_logits=True),
         )
 
     def _net(self, channels: int) -> nn.Module:
+        from torch import nn
+
+        from components.nets.modules.discriminators import DenseHead, convolutions
+
         side_px = self.crop_px // self.shrink
-        found = convolutions(self._steps(), channels, self.norm, self.bias, self.padding)
-        values = sides_px(self._steps(), side_px, self.padding)[-1] ** 2
+        found = convolutions(self._table(), channels, self.norm, self.bias, self.padding)
+        values = sides_px(self._table(), side_px, self.padding)[-1] ** 2
         dense = nn.Sequential(
             *([nn.Sigmoid()] if self.map_sigmoid else []),
             nn.Linear(values, self.dense),

@@ -1,14 +1,16 @@
-"""Discriminators that judge patches: PatchGAN in all its sizes, down to single px."""
+"""Discriminators that look at patches: PatchGAN in all its sizes, down to single px."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
-from torch import nn
 
+from components.nets.convolution_table import Convolution
 from components.nets.discriminators.part import DiscriminatorPart
-from components.nets.discriminators.steps import Step, convolutions
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class PatchGAN(DiscriminatorPart):
@@ -32,14 +34,21 @@ class PatchGAN(DiscriminatorPart):
         ),
     )
 
-    def _steps(self) -> tuple[Step, ...]:
+    def _table(self) -> tuple[Convolution, ...]:
         channels = [self.width * min(2**level, 8) for level in range(self.layers + 1)]
-        inner = [Step(width, 4, 2) for width in channels[1 : self.layers]]
-        behind = [Step(channels[-1], 4)] if self.penultimate else []
-        return (Step(channels[0], 4, 2, normed=False), *inner, *behind, Step(1, 4, gives_logits=True))
+        inner = [Convolution(width, 4, 2) for width in channels[1 : self.layers]]
+        behind = [Convolution(channels[-1], 4)] if self.penultimate else []
+        return (
+            Convolution(channels[0], 4, 2, normed=False),
+            *inner,
+            *behind,
+            Convolution(1, 4, gives_logits=True),
+        )
 
     def _net(self, channels: int) -> nn.Module:
-        return convolutions(self._steps(), channels, self.norm, self.bias, self.padding)
+        from components.nets.modules.discriminators import convolutions
+
+        return convolutions(self._table(), channels, self.norm, self.bias, self.padding)
 
 
 class Pixel(DiscriminatorPart):
@@ -52,8 +61,14 @@ class Pixel(DiscriminatorPart):
         64, ge=4, le=512, description="channels of the first layer; the second has twice as many"
     )
 
-    def _steps(self) -> tuple[Step, ...]:
-        return (Step(self.width, 1, normed=False), Step(2 * self.width, 1), Step(1, 1, gives_logits=True))
+    def _table(self) -> tuple[Convolution, ...]:
+        return (
+            Convolution(self.width, 1, normed=False),
+            Convolution(2 * self.width, 1),
+            Convolution(1, 1, gives_logits=True),
+        )
 
     def _net(self, channels: int) -> nn.Module:
-        return convolutions(self._steps(), channels, self.norm, self.bias, self.padding)
+        from components.nets.modules.discriminators import convolutions
+
+        return convolutions(self._table(), channels, self.norm, self.bias, self.padding)

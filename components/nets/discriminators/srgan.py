@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
-from torch import nn
 
-from components.nets.discriminators.dense import DenseHead
+from components.nets.choices import Bias
+from components.nets.convolution_table import Convolution, sides_px, works
 from components.nets.discriminators.part import DiscriminatorPart
-from components.nets.discriminators.steps import SLOPE, Bias, Step, convolutions, sides_px, works
-from components.nets.layers import Batch, Norm
+from components.nets.norms import Batch, Norm
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class SRGANDiscriminator(DiscriminatorPart):
@@ -34,7 +36,7 @@ class SRGANDiscriminator(DiscriminatorPart):
         ),
     )
     head: Literal["map", "dense"] = Field(
-        "dense", description="the guide's map of logits, or the paper's one verdict a photo"
+        "dense", description="the guide's map of logits, or the paper's one logit a photo"
     )
     norm_first: bool = Field(True, description="normalise before the rectifier (paper), or behind it (guide)")
     crop_px: int = Field(
@@ -47,14 +49,14 @@ class SRGANDiscriminator(DiscriminatorPart):
         64, ge=4, le=512, description="channels of the first two convolutions; doubled up to eightfold"
     )
     dense: int = Field(
-        1024, ge=1, le=8192, description="dense head: values between the convolutions and the verdict"
+        1024, ge=1, le=8192, description="dense head: values between the convolutions and the logit"
     )
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:
         if self.head == "dense" and (
             self.crop_px % self.shrink
-            or not works(self._steps(), self.crop_px // self.shrink, self.norm, self.padding)
+            or not works(self._table(), self.crop_px // self.shrink, self.norm, self.padding)
         ):
             raise ValueError(
                 f"crop_px {self.crop_px} must be a multiple of shrink ({self.shrink}) and large enough for"
@@ -79,26 +81,30 @@ class SRGANDiscriminator(DiscriminatorPart):
         """None (everything) with the dense head; 61 px a logit with the map."""
         return None if self.head == "dense" else super().receptive_field_px
 
-    def _steps(self) -> tuple[Step, ...]:
+    def _table(self) -> tuple[Convolution, ...]:
         eight = [
-            Step(self.width * times, 3, stride, normed=(times, stride) != (1, 1))
+            Convolution(self.width * times, 3, stride, normed=(times, stride) != (1, 1))
             for times in (1, 2, 4, 8)
             for stride in (1, 2)
         ]
         return (
-            (*eight, Step(16 * self.width, 1, normed=False), Step(1, 1, gives_logits=True))
+            (*eight, Convolution(16 * self.width, 1, normed=False), Convolution(1, 1, gives_logits=True))
             if self.head == "map"
             else tuple(eight)
         )
 
     def _net(self, channels: int) -> nn.Module:
+        from torch import nn
+
+        from components.nets.modules.discriminators import SLOPE, DenseHead, convolutions
+
         found = convolutions(
-            self._steps(), channels, self.norm, self.bias, self.padding, norm_first=self.norm_first
+            self._table(), channels, self.norm, self.bias, self.padding, norm_first=self.norm_first
         )
         if self.head == "map":
             return found
         side_px = self.crop_px // self.shrink
-        values = 8 * self.width * sides_px(self._steps(), side_px, self.padding)[-1] ** 2
+        values = 8 * self.width * sides_px(self._table(), side_px, self.padding)[-1] ** 2
         dense = nn.Sequential(
             nn.Linear(values, self.dense), nn.LeakyReLU(SLOPE, inplace=True), nn.Linear(self.dense, 1)
         )

@@ -4,17 +4,17 @@ deblurring guide's small one.
 
 from __future__ import annotations
 
-import itertools
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from components.nets.attention import Attention
-from components.nets.generators.part import GeneratorPart, Head, Headed, weight_source
-from components.nets.layers import Batch, First, Norm, begin, conv, double
+from components.nets.choices import First, Head
+from components.nets.generators.part import GeneratorPart
+from components.nets.norms import Batch, Norm
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class ConvUNet(GeneratorPart):
@@ -121,61 +121,24 @@ class ConvUNet(GeneratorPart):
 
     def build(self, seed: int) -> nn.Module:
         """The net with its first weights."""
-        body = ConvUNetBody(self)
-        begin(body, self.first, weight_source(seed), slope=self.encoder_slope)
+        from components.nets.modules.conv_unet import ConvUNetBody, Slopes
+        from components.nets.modules.first_weights import draw_first_weights, generator_source
+        from components.nets.modules.heads import Headed
+
+        body = ConvUNetBody(
+            width=self.width,
+            depth=self.depth,
+            widest=self.widest,
+            norm=self.norm,
+            bottleneck_norm=self.bottleneck_norm,
+            skips=self.skips,
+            dropout=self.dropout,
+            dropout_ups=self.dropout_ups,
+            upsampling=self.upsampling,
+            bias=self.bias,
+            separable=self.separable,
+            attention=self.attention,
+            slopes=Slopes(self.encoder_slope, self.decoder_slope, self.skip_slope, self.bottleneck_slope),
+        )
+        draw_first_weights(body, self.first, generator_source(seed), slope=self.encoder_slope)
         return Headed(body, self.head)
-
-
-class ConvUNetBody(nn.Module):
-    """Halvings, doublings and what joins them. A level's features are kept unrectified, so that
-    each use can rectify them its own way.
-    """
-
-    def __init__(self, part: ConvUNet) -> None:
-        super().__init__()
-        self.part = part
-        channels = [min(part.width * 2**level, part.widest) for level in range(part.depth)]
-        self.down = nn.ModuleList(
-            nn.Sequential(*self._halve(level, above, here))
-            for level, (above, here) in enumerate(itertools.pairwise([3, *channels]), 1)
-        )
-        back = [*reversed(channels), 3]
-        self.up = nn.ModuleList(
-            nn.Sequential(*self._double(number, below, here))
-            for number, (below, here) in enumerate(itertools.pairwise(back), 1)
-        )
-
-    def _halve(self, level: int, above: int, here: int) -> list[nn.Module]:
-        part = self.part
-        normed = part.bottleneck_norm if level == part.depth else level > 1
-        return [
-            *conv(above, here, 4, stride=2, bias=part.bias, separable=part.separable and level > 1),
-            *(part.norm.layers(here) if normed else []),
-            *([part.attention.layer(here)] if part.attention and part.attention.level == level else []),
-        ]
-
-    def _double(self, number: int, below: int, here: int) -> list[nn.Module]:
-        part = self.part
-        joined = 2 * below if part.skips and number > 1 else below
-        if number == part.depth:
-            return double(part.upsampling, joined, here, 4)
-        dropped = part.dropout > 0 and number in part.dropout_ups
-        return [
-            *double(part.upsampling, joined, here, 4, bias=part.bias, separable=part.separable),
-            *part.norm.layers(here),
-            *([nn.Dropout(part.dropout)] if dropped else []),
-        ]
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """(N, 3, H, W), H and W multiples of 2**depth; same shape out, any range."""
-        part = self.part
-        levels = [self.down[0](x_NCHW)]
-        for down in self.down[1:]:
-            levels.append(down(F.leaky_relu(levels[-1], part.encoder_slope)))
-        y = F.leaky_relu(levels.pop(), part.bottleneck_slope)
-        for up in self.up[:-1]:
-            y = F.leaky_relu(up(y), part.decoder_slope)
-            kept = levels.pop()
-            if part.skips:
-                y = torch.cat([y, F.leaky_relu(kept, part.skip_slope)], dim=1)
-        return self.up[-1](y)  # type: ignore[no-any-return]

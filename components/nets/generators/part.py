@@ -1,33 +1,16 @@
-"""What all generators share: their fields at test time, and how a body's output becomes a photo."""
+"""What all generators share: their fields at test time, and what is known of a net before it is built."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor, nn
 
 from components.core.parts import Part
-from components.core.seeds import seed_of
-from components.nets.layers import Batch, Instance, Norm
+from components.nets.norms import Batch, Instance, Norm
 
-Head = Literal["clamped_residual", "direct", "added_residual", "seed_blend", "seed_blend_half"]
-HEADS: dict[Head, Callable[[Tensor, Tensor], Tensor]] = {
-    # The net learns what to change (DeblurGAN's --learn_residual).
-    "clamped_residual": lambda photo, body: torch.clamp(photo + torch.tanh(body), -1.0, 1.0),
-    # The net paints the whole photo.
-    "direct": lambda photo, body: torch.tanh(body),
-    # Not bounded: the gradient never dies at the ends of the range; whoever saves the photo clips
-    # it.
-    "added_residual": lambda photo, body: photo + body,
-    # The Keras guide's: no residual, since the photo counts a third; to leave it as it is the net
-    # must paint it.
-    "seed_blend": lambda photo, body: (2.0 * torch.tanh(body) + photo) / 3.0,
-    # The same in the Keras repository's later code.
-    "seed_blend_half": lambda photo, body: (torch.tanh(body) + photo) / 2.0,
-}
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class GeneratorPart(Part):
@@ -90,25 +73,3 @@ class GeneratorPart(Part):
                 " norm to batch, or leave test_time_statistics out"
             )
         return self
-
-
-def weight_source(seed: int) -> torch.Generator:
-    """The random numbers of a generator's first weights: the same on any machine."""
-    return torch.Generator().manual_seed(seed_of(seed, "generator"))
-
-
-class Headed(nn.Module):
-    """A body and the way its output is joined with the photo."""
-
-    def __init__(self, body: nn.Module, head: Head) -> None:
-        super().__init__()
-        self.body = body
-        self.head = head
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """(N, 3, H, W) in [-1, 1], same out; only `added_residual` can leave the range."""
-        return HEADS[self.head](x_NCHW, self.body(x_NCHW))
-
-    def extra_repr(self) -> str:
-        """What printing the net shows."""
-        return f"head={self.head}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
-from torch import Tensor, nn
 
 from components.nets.attention import Attention
-from components.nets.generators.part import GeneratorPart, Head, Headed, weight_source
-from components.nets.layers import First, Instance, Norm, Padding, begin, conv, double
+from components.nets.choices import First, Head, Padding
+from components.nets.generators.part import GeneratorPart
+from components.nets.norms import Instance, Norm
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class ResNet(GeneratorPart):
@@ -72,68 +75,20 @@ class ResNet(GeneratorPart):
 
     def build(self, seed: int) -> nn.Module:
         """The net with its first weights."""
-        w = self.width
-        body = nn.Sequential(
-            *conv(3, w, 7, padding="reflect", bias=self.bias),
-            *self.norm.layers(w),
-            nn.ReLU(inplace=True),
-            *self._halve(w),
-            *self._halve(2 * w),
-            *(ResidualBlock(self, 4 * w) for _ in range(self.blocks)),
-            *([self.attention.layer(4 * w)] if self.attention else []),
-            *self._double(4 * w),
-            *self._double(2 * w),
-            *conv(w, 3, 7, padding="reflect"),
+        from components.nets.modules.first_weights import draw_first_weights, generator_source
+        from components.nets.modules.heads import Headed
+        from components.nets.modules.resnet import resnet_body
+
+        body = resnet_body(
+            width=self.width,
+            blocks=self.blocks,
+            norm=self.norm,
+            dropout=self.dropout,
+            upsampling=self.upsampling,
+            padding=self.padding,
+            bias=self.bias,
+            separable=self.separable,
+            attention=self.attention,
         )
-        begin(body, self.first, weight_source(seed))
+        draw_first_weights(body, self.first, generator_source(seed))
         return Headed(body, self.head)
-
-    def _halve(self, channels: int) -> list[nn.Module]:
-        layers = conv(
-            channels,
-            2 * channels,
-            3,
-            stride=2,
-            padding=self.padding,
-            bias=self.bias,
-            separable=self.separable,
-        )
-        return [*layers, *self.norm.layers(2 * channels), nn.ReLU(inplace=True)]
-
-    def _double(self, channels: int) -> list[nn.Module]:
-        layers = double(
-            self.upsampling,
-            channels,
-            channels // 2,
-            3,
-            padding=self.padding,
-            bias=self.bias,
-            separable=self.separable,
-        )
-        return [*layers, *self.norm.layers(channels // 2), nn.ReLU(inplace=True)]
-
-
-class ResidualBlock(nn.Module):
-    """x + conv(dropout(relu(conv(x)))), both convolutions 3×3 behind reflection padding (Johnson et
-    al. 2016).
-    """
-
-    def __init__(self, part: ResNet, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            *self._conv(part, channels),
-            nn.ReLU(inplace=True),
-            *([nn.Dropout(part.dropout)] if part.dropout > 0 else []),
-            *self._conv(part, channels),
-        )
-
-    @staticmethod
-    def _conv(part: ResNet, channels: int) -> list[nn.Module]:
-        return [
-            *conv(channels, channels, 3, padding="reflect", bias=part.bias, separable=part.separable),
-            *part.norm.layers(channels),
-        ]
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Same shape out as in."""
-        return x_NCHW + self.body(x_NCHW)  # type: ignore[no-any-return]

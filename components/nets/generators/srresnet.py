@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
-from components.nets.generators.part import GeneratorPart, weight_source
-from components.nets.layers import Batch, First, Norm, begin, conv, double
+from components.nets.choices import First
+from components.nets.generators.part import GeneratorPart
+from components.nets.norms import Batch, Norm
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class SRResNet(GeneratorPart):
@@ -62,56 +64,22 @@ class SRResNet(GeneratorPart):
 
     def build(self, seed: int) -> nn.Module:
         """The net with its first weights."""
-        net = SRResNetBody(self)
-        begin(net, self.first, weight_source(seed))
+        from components.nets.modules.first_weights import draw_first_weights, generator_source
+        from components.nets.modules.srresnet import SRResNetBody
+
+        net = SRResNetBody(
+            width=self.width,
+            up_width=self.up_width or self.width,
+            blocks=self.blocks,
+            doublings=self.doublings,
+            norm=self.norm,
+            activation=self.activation,
+            stem_activation=self.stem_activation,
+            upsampling=self.upsampling,
+            bias=self.bias,
+            separable=self.separable,
+            unit=self.input_range == "unit",
+            bounded=self.head == "tanh",
+        )
+        draw_first_weights(net, self.first, generator_source(seed))
         return net
-
-    def act(self) -> nn.Module:
-        """One activation layer."""
-        return nn.PReLU() if self.activation == "prelu" else nn.ReLU(inplace=True)
-
-    def normed(self) -> list[nn.Module]:
-        """A 3×3 convolution between equal widths, normalised."""
-        return [
-            *conv(self.width, self.width, 3, bias=self.bias, separable=self.separable),
-            *self.norm.layers(self.width),
-        ]
-
-
-class SRResNetBody(nn.Module):
-    """Stem, blocks with a long skip around them, doublings, head."""
-
-    def __init__(self, part: SRResNet) -> None:
-        super().__init__()
-        wide = part.up_width or part.width
-        self.unit, self.bounded = part.input_range == "unit", part.head == "tanh"
-        self.stem = nn.Sequential(*conv(3, part.width, 9), *([part.act()] if part.stem_activation else []))
-        self.blocks = nn.Sequential(*(SmallBlock(part) for _ in range(part.blocks)), *part.normed())
-        ups: list[nn.Module] = []
-        for index in range(part.doublings):
-            ups += [
-                *double(part.upsampling, wide if index else part.width, wide, 3, separable=part.separable),
-                part.act(),
-            ]
-        self.up = nn.Sequential(*ups)
-        self.head = nn.Sequential(*conv(wide, 3, 9))
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """(N, 3, H, W) in [-1, 1] to (N, 3, scale · H, scale · W)."""
-        stem = self.stem((x_NCHW + 1) / 2 if self.unit else x_NCHW)
-        y: Tensor = self.head(self.up(stem + self.blocks(stem)))
-        return torch.tanh(y) if self.bounded else y
-
-
-class SmallBlock(nn.Module):
-    """x + norm(conv(activation(norm(conv(x))))), zero-padded (Ledig et al. 2017, fig. 4, after
-    Gross & Wilber 2016).
-    """
-
-    def __init__(self, part: SRResNet) -> None:
-        super().__init__()
-        self.body = nn.Sequential(*part.normed(), part.act(), *part.normed())
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Same shape out as in."""
-        return x_NCHW + self.body(x_NCHW)  # type: ignore[no-any-return]

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from components.core.errors import nearest
-from components.nets.features import Backbone, Features, layer_names
+from components.nets.modules.features import Features
+from components.nets.vgg import Backbone, layer_names, smallest_px
 from components.train.content.part import ContentLoss, ContentPart
 from components.train.pretrained_weights import TORCHVISION, VggWeights
 
@@ -55,8 +56,7 @@ class Perceptual(ContentPart):
     @property
     def smallest_px(self) -> int:
         """One pixel must be left after the halvings before the layer's block."""
-        block = int(self.layer.removeprefix("conv").removeprefix("relu").split("_")[0])
-        return int(2 ** (block - 1))
+        return smallest_px(self.layer)
 
     def weights(self) -> VggWeights | None:
         """The backbone's ImageNet weights."""

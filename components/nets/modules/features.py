@@ -5,39 +5,15 @@ size.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from components.core.errors import WeightsError
+from components.nets.vgg import CONVOLUTIONS, WIDTHS, Backbone, layer_names
 
-Backbone = Literal["vgg16", "vgg19"]
-# Convolutions of each of the five blocks (Simonyan & Zisserman 2015, table 1: D and E).
-CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-WIDTHS = (64, 128, 256, 512, 512)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-def layer_names(backbone: Backbone) -> tuple[str, ...]:
-    """Names a layer can have, in order: conv1_1, relu1_1, … conv5_4, relu5_4."""
-    return tuple(
-        f"{kind}{block}_{number}"
-        for block, count in enumerate(CONVOLUTIONS[backbone], 1)
-        for number in range(1, count + 1)
-        for kind in ("conv", "relu")
-    )
-
-
-def smallest_px(layer: str) -> int:
-    """The smallest side of a photo that has features of this layer: each block behind the first
-    halves.
-
-    >>> smallest_px("conv3_3"), smallest_px("relu5_4")
-    (4, 16)
-    """
-    return int(2 ** (int(layer.removeprefix("conv").removeprefix("relu")[0]) - 1))
 
 
 class Features(nn.Module):

@@ -1,0 +1,66 @@
+"""Normalisation layers: of one photo, and of the batch that all workers hold together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from components.nets.modules.over_workers import mean_over_workers, worker_count
+
+
+class PhotoNorm2d(nn.InstanceNorm2d):
+    """Instance normalisation that also takes maps of one px, whose mean is the px itself; torch
+    refuses them.
+    """
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Same shape out as in."""
+        if x_NCHW.shape[2:].numel() > 1:
+            return super().forward(x_NCHW)
+        nothing = x_NCHW - x_NCHW
+        return nothing if self.bias is None else nothing + self.bias.view(1, -1, 1, 1)
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation whose batch is that of all workers together, so that their number changes
+    no result beyond rounding.
+
+    torch's own SyncBatchNorm refuses processors. The sum over the workers is differentiable, also
+    twice (a gradient penalty). Every worker must hold equally many photos. One single value is its
+    own mean and becomes the shift, as in Keras, where torch refuses.
+    """
+
+    # When not training: use each photo's own statistics, not the running means. Set by
+    # nets.restore.for_use.
+    photo_statistics = False
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Same shape out as in."""
+        workers = worker_count()
+        values = workers * x_NCHW.numel() // x_NCHW.shape[1]
+        if not self.training and self.photo_statistics:
+            return self._scaled(x_NCHW, (2, 3), 1)[0]
+        if not self.training or (workers == 1 and values > 1):
+            return super().forward(x_NCHW)
+        result, mean, variance = self._scaled(x_NCHW, (0, 2, 3), workers)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.flatten(), self.momentum)
+            self.running_var.lerp_(variance.flatten() * (values / max(values - 1, 1)), self.momentum)
+            if self.num_batches_tracked is not None:
+                self.num_batches_tracked.add_(1)
+        return result
+
+    def _scaled(self, x_NCHW: Tensor, over: tuple[int, ...], workers: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised, scaled and shifted; the mean and the variance it was done with."""
+        # Two passes: E[x²] - E[x]² loses what it is after when the mean is large.
+        x = x_NCHW.float()
+        mean = mean_over_workers(x.mean(over, keepdim=True), workers)
+        centred = x - mean
+        variance = mean_over_workers(centred.square().mean(over, keepdim=True), workers)
+        result = centred * (variance + self.eps).rsqrt() * self.weight.view(1, -1, 1, 1) + self.bias.view(
+            1, -1, 1, 1
+        )
+        return result.to(x_NCHW.dtype), mean, variance

@@ -1,0 +1,67 @@
+"""The demo's small U-Net."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from components.nets.norms import Norm
+
+SLOPE = 0.1
+
+
+class UNetBody(nn.Module):
+    """Two 3×3 convolutions a level, halved by stride, doubled by resize convolution, levels joined
+    by concatenation (Ronneberger et al. 2015).
+
+    fold: px of a fold × fold block become channels first (Shi et al. 2016, the inverse of eq. 4):
+    fold² times less work, as much wider a view. The last layer begins at zero, so that with a
+    residual output an untrained net leaves the photo as it is.
+    """
+
+    def __init__(self, *, width: int, depth: int, widest: int, fold: int, norm: Norm) -> None:
+        super().__init__()
+        self.fold = fold
+        channels = [min(width * 2**level, widest) for level in range(depth + 1)]
+        self.stem = _twice(3 * self.fold**2, channels[0], norm, stride=1)
+        self.down = nn.ModuleList(
+            _twice(above, below, norm, stride=2) for above, below in itertools.pairwise(channels)
+        )
+        self.up = nn.ModuleList(
+            nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), _reflected(below, above))
+            for above, below in itertools.pairwise(channels)
+        )
+        self.merge = nn.ModuleList(_twice(2 * above, above, norm, stride=1) for above in channels[:-1])
+        self.head = _reflected(channels[0], 3 * self.fold**2)
+
+    def begin_at_zero(self) -> None:
+        """Let the last layer give zero, whatever comes."""
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """(N, 3, H, W), H and W multiples of fold · 2**depth; same shape out, any range."""
+        levels = [self.stem(F.pixel_unshuffle(x_NCHW, self.fold))]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        y = levels.pop()
+        for up, merge in zip(reversed(self.up), reversed(self.merge), strict=True):
+            y = merge(torch.cat([up(y), levels.pop()], dim=1))
+        return F.pixel_shuffle(self.head(y), self.fold)
+
+
+def _reflected(channels_in: int, channels_out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, 3, padding=1, padding_mode="reflect")
+
+
+def _twice(channels_in: int, channels_out: int, norm: Norm, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1),
+        *norm.layers(channels_out),
+        nn.LeakyReLU(SLOPE, inplace=True),
+        nn.Conv2d(channels_out, channels_out, 3, padding=1),
+        *norm.layers(channels_out),
+        nn.LeakyReLU(SLOPE, inplace=True),
+    )

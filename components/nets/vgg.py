@@ -1,0 +1,30 @@
+"""VGG as a recipe may name it: its layers, and the smallest photo each of them takes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Backbone = Literal["vgg16", "vgg19"]
+# Convolutions of each of the five blocks (Simonyan & Zisserman 2015, table 1: D and E).
+CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+WIDTHS = (64, 128, 256, 512, 512)
+
+
+def layer_names(backbone: Backbone) -> tuple[str, ...]:
+    """Names a layer can have, in order: conv1_1, relu1_1, … conv5_4, relu5_4."""
+    return tuple(
+        f"{kind}{block}_{number}"
+        for block, count in enumerate(CONVOLUTIONS[backbone], 1)
+        for number in range(1, count + 1)
+        for kind in ("conv", "relu")
+    )
+
+
+def smallest_px(layer: str) -> int:
+    """The smallest side of a photo that has features of this layer: each block behind the first
+    halves.
+
+    >>> smallest_px("conv3_3"), smallest_px("relu5_4")
+    (4, 16)
+    """
+    return int(2 ** (int(layer.removeprefix("conv").removeprefix("relu")[0]) - 1))
