@@ -40,7 +40,8 @@ from components.synthesize.config import SynthesizeConfig
 from components.synthesize.run import run as synthesize
 from components.train.config import TrainConfig
 from components.train.data import Data
-from components.train.loop import Loop, read_state
+from components.train.loop import Loop
+from components.train.training_state import read_state
 from components.train.worker_group import World
 
 # What the camera does to the blurred photo; all else is the same. JPEG is off in all.

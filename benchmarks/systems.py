@@ -35,7 +35,8 @@ from components.nets.restore import save_generator
 from components.synthesize.run import run as synthesize
 from components.train.config import TrainConfig
 from components.train.data import Data
-from components.train.loop import Loop, read_state
+from components.train.loop import Loop
+from components.train.training_state import read_state
 from components.train.validate import Picture
 from components.train.worker_group import World
 

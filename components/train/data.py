@@ -23,7 +23,7 @@ from components.core.records import Pair, PairSet, SourcePhoto
 from components.core.seeds import stream
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
-from components.train.health import OF_PICTURES
+from components.train.config.health import OF_PICTURES
 
 CACHE_BYTES = 1_500_000_000
 # (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further
@@ -101,7 +101,7 @@ class Pictures:
 
 
 class TrainingSet(Dataset[Sample]):
-    """Pairs by place: two tensors, given (3, crop / scale, crop / scale) and sharp (3, crop, crop),
+    """Pairs by place: two tensors, input (3, crop / scale, crop / scale) and target (3, crop, crop),
     cropped and changed alike.
 
     They are uint8; float32 in [0, 255] where the pairs have 16 bits.
@@ -170,8 +170,8 @@ def steps(
     processes: int,
     pin: bool,
 ) -> Iterator[list[Tensor]]:
-    """This worker's share of each step from `start` to `stop` images: [input, target], as a
-    TrainingSet gives them, updates × share images.
+    """This worker's part of each step from `start` to `stop` images: [input, target], as a
+    TrainingSet gives them, updates × local batch images.
     """
     # One by one: a list of all would take gigabytes for the millions of images of a published
     # recipe.

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from components.train.step import Terms
+from components.train.step.terms import Terms
 from components.train.worker_group import World
 
 

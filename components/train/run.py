@@ -31,7 +31,9 @@ from components.services.cluster import MailedProgress, RayStore, run_on_workers
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
 from components.train.data import Data, croppable, refuse_other_scale, refuse_unvalidated
-from components.train.loop import Loop, Outcome, Store, longest, read_state
+from components.train.loop import Loop, Outcome, longest
+from components.train.protocols import Store
+from components.train.training_state import read_state
 from components.train.validate import Picture
 from components.train.worker_group import World
 

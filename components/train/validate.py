@@ -19,7 +19,7 @@ from components.metrics import METRICS
 from components.nets.restore import Restorer
 from components.train.config import TrainConfig
 from components.train.data import Data
-from components.train.health import PictureHealth
+from components.train.health.of_pictures import PictureHealth
 from components.train.worker_group import World
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
@@ -39,10 +39,10 @@ class Validation(NamedTuple):
 
 
 def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> Validation:
-    """Scores by name, and a sheet: given (enlarged where it is smaller) | restored | sharp, a row a
+    """Scores by name, and a sheet: input (enlarged where it is smaller) | restored | target, a row a
     pair.
 
-    The pairs are shared out over the workers and their values added up. Restored photos are rounded
+    The pairs are parted among the workers and their values added up. Restored photos are rounded
     to the pair's bits first, as a user would save them.
     """
     restorer = Restorer(net, config.generator, device=str(world.device))

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
 class World:
-    """This worker's place. The batch is shared evenly, so averaging the workers' means gives the
+    """This worker's place. The batch is parted evenly, so averaging the workers' means gives the
     batch's mean.
     """
 
@@ -54,6 +54,12 @@ class World:
         ):
             tensor.copy_(part.view_as(tensor))
 
+    def average_gradients(self, net: nn.Module) -> Tensor:
+        """Average one net's gradients over the workers; gives their norm."""
+        gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
+        self.average(gradients)
+        return torch.nn.utils.get_total_norm(gradients)
+
     def total(self, values: Tensor) -> Tensor:
         """The sum over the workers."""
         if self.size > 1:
@@ -61,7 +67,7 @@ class World:
         return values
 
     def gather(self, photos: Tensor) -> Tensor:
-        """Every worker's photos (share, ...) as the whole batch (share × size, ...), in the order
+        """Every worker's photos (local batch, ...) as the whole batch (local batch × size, ...), in the order
         one worker would have them.
         """
         if self.size == 1:

@@ -12,8 +12,9 @@ import torch
 from components.core.records import PairSet
 from components.train.config import TrainConfig
 from components.train.data import Data
-from components.train.loop import Loop, Outcome, read_state
+from components.train.loop import Loop, Outcome
 from components.train.step import GanStep
+from components.train.training_state import read_state
 from components.train.worker_group import World
 
 CPU = World.alone(torch.device("cpu"))
@@ -23,8 +24,8 @@ LOGITS = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1}
 LEARNING = {"discriminators": [], "adversarial": None, "ema": 0.0, "log_every": 50}
 
 
-def config(**changes: Any) -> TrainConfig:
-    settings: dict[str, Any] = {
+def settings(**changes: Any) -> dict[str, Any]:
+    small: dict[str, Any] = {
         "seed": 3,
         "generator": NET,
         "discriminators": [CRITIC],
@@ -35,7 +36,11 @@ def config(**changes: Any) -> TrainConfig:
         "validate_every": 8,
         "log_every": 2,
     }
-    return TrainConfig.model_validate(settings | changes)
+    return small | changes
+
+
+def config(**changes: Any) -> TrainConfig:
+    return TrainConfig.model_validate(settings(**changes))
 
 
 def content_phase(name: str, images: int, **more: Any) -> dict[str, Any]:
@@ -86,8 +91,8 @@ def data_of(pairset: PairSet) -> Data:
     return Data.of(pairset)
 
 
-def run(settings: TrainConfig, pairset: PairSet, memory: Memory) -> Outcome:
-    return Loop(settings, data_of(pairset), CPU, memory, memory, {}).run()
+def run(training: TrainConfig, pairset: PairSet, memory: Memory) -> Outcome:
+    return Loop(training, data_of(pairset), CPU, memory, memory, {}).run()
 
 
 def weights_of(state: bytes) -> list[torch.Tensor]:
@@ -95,11 +100,11 @@ def weights_of(state: bytes) -> list[torch.Tensor]:
     return [*step["generator"].values(), *step["average"].values(), *step["discriminators"][0].values()]
 
 
-def a_batch(share: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+def a_batch(photos: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     source = torch.Generator().manual_seed(1)
     return (
-        torch.rand(share, 3, 16, 16, generator=source) * 2 - 1,
-        torch.rand(share, 3, 16, 16, generator=source) * 2 - 1,
+        torch.rand(photos, 3, 16, 16, generator=source) * 2 - 1,
+        torch.rand(photos, 3, 16, 16, generator=source) * 2 - 1,
     )
 
 

@@ -46,7 +46,7 @@ ALONE = pytest.mark.parametrize(
 
 
 def discriminator_loss(part: Adversarial, real: Tensor, restored: Tensor) -> Tensor:
-    return torch.stack(list(part.discriminator_terms(real, restored).values())).sum()
+    return torch.stack(list(part.build().discriminator_terms(real, restored).values())).sum()
 
 
 def slope(loss: Tensor, logits: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def test_the_contract_covers_every_kind() -> None:
 def test_the_generator_gains_when_the_discriminator_believes_more(part: Adversarial) -> None:
     logits = torch.zeros(2, 1, 3, 3, requires_grad=True)
     assert (
-        high_is_real(part) * slope(part.generator_loss(logits, torch.zeros(2, 1, 3, 3)), logits) < 0
+        high_is_real(part) * slope(part.build().generator_loss(logits, torch.zeros(2, 1, 3, 3)), logits) < 0
     ).all()
 
 
@@ -82,15 +82,16 @@ def test_the_discriminator_gains_by_telling_them_apart(part: Adversarial) -> Non
 @ALONE
 def test_losses_of_two_are_the_mean_of_each(part: Adversarial) -> None:
     real, restored = torch.randn(2, 2, 1, 3, 3).unbind()
-    both = part.discriminator_terms(real, restored)
+    both = part.build().discriminator_terms(real, restored)
     alone = [
-        part.discriminator_terms(real[index : index + 1], restored[index : index + 1]) for index in range(2)
+        part.build().discriminator_terms(real[index : index + 1], restored[index : index + 1])
+        for index in range(2)
     ]
     for name, value in both.items():
         torch.testing.assert_close(value, torch.stack([terms[name] for terms in alone]).mean())
     torch.testing.assert_close(
-        part.generator_loss(restored),
-        torch.stack([part.generator_loss(restored[i : i + 1]) for i in range(2)]).mean(),
+        part.build().generator_loss(restored),
+        torch.stack([part.build().generator_loss(restored[i : i + 1]) for i in range(2)]).mean(),
     )
 
 
@@ -101,15 +102,15 @@ def test_a_batch_shown_twice_costs_what_it_costs_once(part: Adversarial) -> None
         discriminator_loss(part, real.repeat(2, 1, 1, 1), restored.repeat(2, 1, 1, 1)),
         discriminator_loss(part, real, restored),
     )
-    twice = part.generator_loss(restored.repeat(2, 1, 1, 1), real.repeat(2, 1, 1, 1))
-    torch.testing.assert_close(twice, part.generator_loss(restored, real))
+    twice = part.build().generator_loss(restored.repeat(2, 1, 1, 1), real.repeat(2, 1, 1, 1))
+    torch.testing.assert_close(twice, part.build().generator_loss(restored, real))
 
 
 def test_the_relativistic_loss_sees_differences_alone() -> None:
     real, restored = torch.randn(2, 4, 1, 3, 3).unbind()
     part = RelativisticAverage()
     torch.testing.assert_close(
-        part.generator_loss(restored + 7, real + 7), part.generator_loss(restored, real)
+        part.build().generator_loss(restored + 7, real + 7), part.build().generator_loss(restored, real)
     )
     torch.testing.assert_close(
         discriminator_loss(part, real + 7, restored + 7), discriminator_loss(part, real, restored)
@@ -120,14 +121,17 @@ def test_the_relativistic_loss_judges_a_photo_beside_the_whole_batch() -> None:
     # Real 0 and restored 2 and -2: beside the batch's mean (0) the real photo costs ln 2; beside
     # each alone, on average more.
     part, real, restored = RelativisticAverage(), torch.zeros(2, 1), torch.tensor([[2.0], [-2.0]])
-    assert part.discriminator_terms(real, restored)["real"].item() == pytest.approx(math.log(2))
-    alone = [part.discriminator_terms(real[i : i + 1], restored[i : i + 1])["real"].item() for i in range(2)]
+    assert part.build().discriminator_terms(real, restored)["real"].item() == pytest.approx(math.log(2))
+    alone = [
+        part.build().discriminator_terms(real[i : i + 1], restored[i : i + 1])["real"].item()
+        for i in range(2)
+    ]
     assert sum(alone) / 2 == pytest.approx((math.log(1 + math.exp(2)) + math.log(1 + math.exp(-2))) / 2)
 
 
 def test_the_relativistic_generator_and_discriminator_exchange_roles() -> None:
     part, (one, other) = RelativisticAverage(), torch.randn(2, 3, 1).unbind()
-    torch.testing.assert_close(part.generator_loss(one, other), discriminator_loss(part, one, other))
+    torch.testing.assert_close(part.build().generator_loss(one, other), discriminator_loss(part, one, other))
 
 
 @pytest.mark.parametrize(
@@ -148,16 +152,16 @@ def test_an_undecided_discriminator_costs_the_known_values(
     part: Adversarial, generator: float, discriminator: float
 ) -> None:
     zeros = torch.zeros(1, 1, 2, 2)
-    assert part.generator_loss(zeros, zeros).item() == pytest.approx(generator)
+    assert part.build().generator_loss(zeros, zeros).item() == pytest.approx(generator)
     assert discriminator_loss(part, zeros, zeros).item() == pytest.approx(discriminator)
 
 
 def test_cross_entropy_of_a_logit_of_log_three_is_that_of_three_quarters() -> None:
     logits = torch.full((1, 1), math.log(3))
-    terms = CrossEntropy().discriminator_terms(logits, logits)
+    terms = CrossEntropy().build().discriminator_terms(logits, logits)
     assert terms["real"].item() == pytest.approx(-math.log(0.75))
     assert terms["restored"].item() == pytest.approx(-math.log(0.25))
-    smoothed = CrossEntropy(real_label=0.9).discriminator_terms(logits, logits)
+    smoothed = CrossEntropy(real_label=0.9).build().discriminator_terms(logits, logits)
     assert smoothed["real"].item() == pytest.approx(-0.9 * math.log(0.75) - 0.1 * math.log(0.25))
 
 
@@ -166,27 +170,27 @@ def test_label_smoothing_moves_the_optimum_to_nine_to_one() -> None:
         [math.log(0.9 / 0.1) - 0.1, math.log(0.9 / 0.1), math.log(0.9 / 0.1) + 0.1], requires_grad=True
     )
     below, at, above = slope(
-        CrossEntropy(real_label=0.9).discriminator_terms(logits, logits)["real"], logits
+        CrossEntropy(real_label=0.9).build().discriminator_terms(logits, logits)["real"], logits
     ).tolist()
     assert below < 0 < above
     assert at == pytest.approx(0.0, abs=1e-7)
-    assert (slope(CrossEntropy().discriminator_terms(logits, logits)["real"], logits) < 0).all()
+    assert (slope(CrossEntropy().build().discriminator_terms(logits, logits)["real"], logits) < 0).all()
 
 
 def test_label_smoothing_is_one_sided() -> None:
     logits = torch.randn(4, 1)
     plain, smoothed = CrossEntropy(), CrossEntropy(real_label=0.9)
-    assert smoothed.generator_loss(logits) == plain.generator_loss(logits)
+    assert smoothed.build().generator_loss(logits) == plain.build().generator_loss(logits)
     assert (
-        smoothed.discriminator_terms(logits, logits)["restored"]
-        == plain.discriminator_terms(logits, logits)["restored"]
+        smoothed.build().discriminator_terms(logits, logits)["restored"]
+        == plain.build().discriminator_terms(logits, logits)["restored"]
     )
 
 
 def test_smoothed_least_squares_pull_both_sides_to_the_same_target() -> None:
     logits, part = torch.full((1, 1), 0.9, requires_grad=True), LeastSquares(real_label=0.9)
-    assert slope(part.discriminator_terms(logits, logits)["real"], logits).item() == 0
-    assert slope(part.generator_loss(logits), logits).item() == 0
+    assert slope(part.build().discriminator_terms(logits, logits)["real"], logits).item() == 0
+    assert slope(part.build().generator_loss(logits), logits).item() == 0
 
 
 def test_hinge_leaves_in_peace_who_is_right_by_the_margin() -> None:
@@ -203,15 +207,22 @@ def test_hinge_leaves_in_peace_who_is_right_by_the_margin() -> None:
 def test_wasserstein_is_the_mean_of_label_times_judgement() -> None:
     real, restored = torch.tensor([1.0, 3.0]), torch.tensor([5.0, -1.0])
     paper, keras = Wasserstein(), Wasserstein(real_label=1)
-    assert {name: value.item() for name, value in paper.discriminator_terms(real, restored).items()} == {
+    assert {
+        name: value.item() for name, value in paper.build().discriminator_terms(real, restored).items()
+    } == {
         "real": -2.0,
         "restored": 2.0,
     }
-    assert {name: value.item() for name, value in keras.discriminator_terms(real, restored).items()} == {
+    assert {
+        name: value.item() for name, value in keras.build().discriminator_terms(real, restored).items()
+    } == {
         "real": 2.0,
         "restored": -2.0,
     }
-    assert (paper.generator_loss(restored).item(), keras.generator_loss(restored).item()) == (-2.0, 2.0)
+    assert (paper.build().generator_loss(restored).item(), keras.build().generator_loss(restored).item()) == (
+        -2.0,
+        2.0,
+    )
 
 
 @pytest.mark.parametrize(("label", "side"), [(-1, 1), (1, -1)])
@@ -222,11 +233,11 @@ def test_a_critic_learns_the_side_its_label_names_and_the_generator_follows(labe
         optimizer.zero_grad()
         discriminator_loss(part, critic(torch.ones(1, 1)), critic(-torch.ones(1, 1))).backward()
         optimizer.step()
-        part.constrain(critic.parameters())
+        part.build().constrain(critic.parameters())
     assert side * (critic(torch.ones(1, 1)) - critic(-torch.ones(1, 1))).item() == pytest.approx(1.0)
     restored = -torch.ones(1, 1, requires_grad=True)
     # Against the slope is toward the real photo at +1.
-    assert slope(part.generator_loss(critic(restored)), restored).item() == pytest.approx(-0.5)
+    assert slope(part.build().generator_loss(critic(restored)), restored).item() == pytest.approx(-0.5)
 
 
 @pytest.mark.parametrize("label", [0, 0.5, "real"])
@@ -246,7 +257,7 @@ def test_a_smoothed_label_stays_on_the_real_side(kind: type, label: float) -> No
 
 def test_clipping_cuts_large_weights_and_leaves_small_ones() -> None:
     weights = [nn.Parameter(torch.tensor([0.5, -0.5, 0.004])), nn.Parameter(torch.tensor([-0.02]))]
-    Wasserstein(clip=0.01).constrain(weights)
+    Wasserstein(clip=0.01).build().constrain(weights)
     assert [weight.tolist() for weight in weights] == [
         pytest.approx([0.01, -0.01, 0.004]),
         pytest.approx([-0.01]),
@@ -258,14 +269,16 @@ def test_clipping_cuts_large_weights_and_leaves_small_ones() -> None:
 )
 def test_without_clipping_weights_stay(part: Adversarial) -> None:
     weights = [nn.Parameter(torch.tensor([0.5, -30.0]))]
-    part.constrain(weights)
+    part.build().constrain(weights)
     assert weights[0].tolist() == [0.5, -30.0]
 
 
 @EVERY
 def test_accuracy_is_the_share_on_its_own_side(part: Adversarial) -> None:
     real, restored = torch.tensor([2.0, 2.0, 2.0, -4.0]), torch.tensor([-4.0, -4.0, 2.0, 2.0])
-    right_real, right_restored = part.accuracy(high_is_real(part) * real, high_is_real(part) * restored)
+    right_real, right_restored = part.build().accuracy(
+        high_is_real(part) * real, high_is_real(part) * restored
+    )
     assert right_real.item() == pytest.approx(0.75)
     assert right_restored.item() == pytest.approx(0.5)
 
@@ -273,7 +286,7 @@ def test_accuracy_is_the_share_on_its_own_side(part: Adversarial) -> None:
 @EVERY
 def test_one_answer_to_everything_is_right_about_half_at_most(part: Adversarial) -> None:
     constant = torch.full((4, 1), 0.3)
-    assert sum(share.item() for share in part.accuracy(constant, constant)) <= 1.0
+    assert sum(share.item() for share in part.build().accuracy(constant, constant)) <= 1.0
 
 
 def linear_critic(weights: Tensor):
@@ -287,7 +300,7 @@ def test_gradient_penalty_of_a_linear_critic_is_its_known_value(length: float) -
     direction = torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     critic = linear_critic(length * direction / direction.norm())
     real, restored = torch.randn(2, 4, 3, 5, 5).unbind()
-    penalty = WGANGP(penalty_weight=10).penalty(critic, real, restored, torch.rand(4))
+    penalty = WGANGP(penalty_weight=10).build().penalty(critic, real, restored, torch.rand(4))
     assert penalty is not None
     assert penalty.item() == pytest.approx(10 * (length - 1) ** 2, abs=1e-4)
 
@@ -298,7 +311,9 @@ def test_the_penalty_is_taken_between_real_and_restored_where_the_mix_says() -> 
     direction = torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     real, restored = 4.0 * direction / direction.norm(), 2.0 * direction / direction.norm()
     penalties = [
-        WGANGP(penalty_weight=1).penalty(
+        WGANGP(penalty_weight=1)
+        .build()
+        .penalty(
             lambda photo: photo.square().flatten(1).sum(1)[:, None] / 2, real, restored, torch.tensor([mix])
         )
         for mix in (0.0, 0.25, 1.0)
@@ -310,8 +325,10 @@ def test_the_penalty_of_a_map_is_that_of_its_mean_judgement() -> None:
     # Sixteen judgements alike are one.
     critic = linear_critic(torch.full((1, 3, 4, 4), 2.0 / 48**0.5))
     real, restored = torch.randn(2, 1, 3, 4, 4).unbind()
-    penalty = WGANGP(penalty_weight=1).penalty(
-        lambda photo: critic(photo).expand(-1, -1, 4, 4), real, restored, torch.rand(1)
+    penalty = (
+        WGANGP(penalty_weight=1)
+        .build()
+        .penalty(lambda photo: critic(photo).expand(-1, -1, 4, 4), real, restored, torch.rand(1))
     )
     assert penalty is not None
     assert penalty.item() == pytest.approx(1.0, abs=1e-4)
@@ -322,8 +339,10 @@ def test_penalty_of_two_samples_is_the_mean_of_each() -> None:
     real, restored = torch.randn(2, 2, 3, 8, 8).unbind()
     mix = torch.tensor([0.2, 0.9])
     part = WGANGP()
-    both = part.penalty(critic, real, restored, mix)
-    alone = [part.penalty(critic, real[i : i + 1], restored[i : i + 1], mix[i : i + 1]) for i in range(2)]
+    both = part.build().penalty(critic, real, restored, mix)
+    alone = [
+        part.build().penalty(critic, real[i : i + 1], restored[i : i + 1], mix[i : i + 1]) for i in range(2)
+    ]
     assert both is not None
     torch.testing.assert_close(both, (alone[0] + alone[1]) / 2)  # type: ignore[operator]
 
@@ -331,7 +350,7 @@ def test_penalty_of_two_samples_is_the_mean_of_each() -> None:
 def test_penalty_trains_the_critic_and_leaves_the_generator() -> None:
     critic = nn.Conv2d(3, 1, 3)
     restored = torch.randn(1, 3, 8, 8, requires_grad=True)
-    penalty = WGANGP().penalty(critic, torch.randn(1, 3, 8, 8), restored * 1.0, torch.rand(1))
+    penalty = WGANGP().build().penalty(critic, torch.randn(1, 3, 8, 8), restored * 1.0, torch.rand(1))
     assert penalty is not None
     penalty.backward()
     assert critic.weight.grad is not None
@@ -341,9 +360,9 @@ def test_penalty_trains_the_critic_and_leaves_the_generator() -> None:
 
 def test_a_penalty_of_weight_zero_is_left_out() -> None:
     assert (
-        WGANGP(penalty_weight=0).penalty(
-            nn.Conv2d(3, 1, 3), torch.ones(1, 3, 8, 8), torch.ones(1, 3, 8, 8), torch.ones(1)
-        )
+        WGANGP(penalty_weight=0)
+        .build()
+        .penalty(nn.Conv2d(3, 1, 3), torch.ones(1, 3, 8, 8), torch.ones(1, 3, 8, 8), torch.ones(1))
         is None
     )
 
@@ -357,8 +376,8 @@ def relativistic_slopes(real: Tensor, restored: Tensor) -> tuple[Tensor, Tensor,
     )
     of_real, of_restored = torch.autograd.grad(discriminator_loss(part, real, restored), (real, restored))
     return torch.stack(
-        [of_real, of_restored, slope(part.generator_loss(restored, real.detach()), restored)]
-    ), *part.accuracy(real.detach(), restored.detach())
+        [of_real, of_restored, slope(part.build().generator_loss(restored, real.detach()), restored)]
+    ), *part.build().accuracy(real.detach(), restored.detach())
 
 
 def one_of_two_workers(rank: int, folder: str) -> None:

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from small_training import config
 
 from components.core.errors import WeightsError
+from components.train.config.schedules import Constant, Cosine, Linear, Schedule, Step
 from components.train.loop import longest
 from components.train.run import preflight
-from components.train.schedules import Constant, Cosine, Linear, Schedule, Step
 
 ALONE = {
     "discriminators": [],
@@ -205,7 +205,7 @@ def test_epochs_are_whole_batches() -> None:
 def test_schedules_at_the_start_the_middle_three_quarters_and_the_end(
     schedule: Schedule, wanted: list[float]
 ) -> None:
-    assert [schedule.factor(share) for share in (0.0, 0.5, 0.75, 1.0)] == pytest.approx(wanted)
+    assert [schedule.lr_multiplier(fraction) for fraction in (0.0, 0.5, 0.75, 1.0)] == pytest.approx(wanted)
 
 
 def test_milestones_must_rise_within_the_phase() -> None:

@@ -32,8 +32,8 @@ from components.train.content import (
     Perceptual,
     TotalVariation,
 )
-from components.train.content.colour import lab, xyz_matrix
-from components.train.content.structure import SCALE_WEIGHTS
+from components.train.losses.colour import lab, xyz_matrix
+from components.train.losses.structure import SCALE_WEIGHTS
 
 CPU = torch.device("cpu")
 KINDS: list[Content] = [

@@ -12,7 +12,8 @@ from small_training import config
 
 from components.core.records import Checkpoint
 from components.train import run
-from components.train.loop import Outcome, write_state
+from components.train.loop import Outcome
+from components.train.training_state import write_state
 
 
 @pytest.mark.parametrize("best", [None, {"value": 30.0, "images_seen": 8}], ids=["last", "best"])

@@ -17,7 +17,10 @@ from pydantic import ValidationError
 
 from components.nets.generators import ResNet
 from components.train.adversarial import WGANGP, CrossEntropy, RelativisticAverage, Wasserstein
-from components.train.health import LOOKS, Health, PictureHealth, Rollback, Watch, of_pictures, of_terms
+from components.train.config import Health, Rollback
+from components.train.health.of_pictures import PictureHealth, of_pictures
+from components.train.health.of_terms import of_terms
+from components.train.health.watch import THRESHOLDS, Watch
 
 Picture = np.ndarray
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "brick", "grass", "camera")
@@ -210,7 +213,7 @@ BEYOND = {
 
 
 def test_every_indicator_has_a_case() -> None:
-    assert set(BEYOND) == set(LOOKS) == set(Health.model_fields) - {"readings"}
+    assert set(BEYOND) == set(THRESHOLDS) == set(Health.model_fields) - {"readings"}
 
 
 @pytest.mark.parametrize("name", BEYOND)

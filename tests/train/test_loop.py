@@ -24,7 +24,8 @@ from small_training import (
 from components.core.errors import InputError, LineageError
 from components.core.records import PairSet
 from components.train.data import Data
-from components.train.loop import Loop, read_state
+from components.train.loop import Loop
+from components.train.training_state import read_state
 
 
 @pytest.fixture(scope="module")

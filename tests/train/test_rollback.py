@@ -12,7 +12,8 @@ from pairs import make_pairs
 from small_training import CPU, LEARNING, Memory, config, content_phase, data_of, run
 
 from components.core.records import PairSet
-from components.train.loop import Loop, read_state
+from components.train.loop import Loop
+from components.train.training_state import read_state
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,17 @@ import torch
 from small_training import CPU, CRITIC, LEARNING, LOGITS, a_batch, config, content_phase, copy_of
 
 from components.train.step import GanStep
+from components.train.step.draws import StepDraws
+from components.train.step.instance_noise import NoisyPhotos
+from components.train.step.weight_average import WeightAverage
 from components.train.worker_group import World
 
 BATCHED = {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch", "dropout": 0.0}
 
 
-def steps_of(optimizer: torch.optim.Optimizer | None) -> int:
-    assert optimizer is not None
+def discriminator_steps_of(step: GanStep) -> int:
+    assert step.update_discriminators is not None
+    optimizer = step.update_discriminators.optimizer
     return int(next(iter(optimizer.state.values()))["step"].item())
 
 
@@ -40,8 +44,9 @@ def test_the_generators_update_leaves_no_gradient_in_the_discriminator() -> None
         None if parameter.grad is None else parameter.grad.clone()
         for parameter in step.discriminators[0].parameters()
     ]
-    input, target = a_batch()
-    step._update_generator(input, target, step._restored(input), adversarial_phase=True)
+    phase, batch = step.config.phases[0], a_batch()
+    noisy = NoisyPhotos(None, StepDraws(seed=3, images_seen=0, batch=2, world=CPU), phase_fraction=0.0)
+    step.update_generator(batch, step.restored(batch[0]), phase, noisy)
     for before, parameter in zip(kept, step.discriminators[0].parameters(), strict=True):
         assert before is not None
         assert parameter.grad is not None
@@ -75,14 +80,14 @@ def test_the_average_lags_behind_and_a_high_decay_lags_more() -> None:
 
 
 def test_the_average_moves_by_the_published_amount() -> None:
-    step = GanStep(config(ema=0.9), CPU, {})
-    step.steps_done = 1000  # beyond the faster beginning
-    before, now = copy_of(step.average), copy_of(step.generator)
+    generator = GanStep(config(), CPU, {}).generator
+    average = WeightAverage(generator, decay=0.9)
+    before, now = copy_of(average.net), copy_of(generator)
     with torch.no_grad():
-        for parameter in step.generator.parameters():
+        for parameter in generator.parameters():
             parameter.add_(1.0)
-    step._update_average()
-    for kept, old, present in zip(step.average.parameters(), before, now, strict=True):
+    average.update(generator, steps_done=1000)  # beyond the faster beginning
+    for kept, old, present in zip(average.net.parameters(), before, now, strict=True):
         torch.testing.assert_close(kept.detach(), 0.9 * old + 0.1 * (present + 1.0))
 
 
@@ -138,7 +143,7 @@ def test_reused_photos_are_the_same_as_handing_them_in_three_times() -> None:
     fresh = GanStep(config(**LOGITS | {"discriminator_updates": 3}), CPU, {})
     again([a_batch()], again.config.phases[0], 0, 1.0)
     fresh([a_batch()] * 3, fresh.config.phases[0], 0, 1.0)
-    assert steps_of(again.discriminator_optimizer) == 3
+    assert discriminator_steps_of(again) == 3
     for ours, theirs in zip(
         again.discriminators[0].parameters(), fresh.discriminators[0].parameters(), strict=True
     ):
@@ -162,7 +167,7 @@ def test_split_updates_are_one_adam_step_on_real_then_one_on_restored() -> None:
         torch.nn.functional.softplus(sign * critic(photo)).mean().backward()
         by_hand.step()
     step([(input, target)], step.config.phases[0], 0, 1.0)
-    assert steps_of(step.discriminator_optimizer) == 2
+    assert discriminator_steps_of(step) == 2
     for ours, theirs in zip(step.discriminators[0].parameters(), critic.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
 
@@ -191,7 +196,7 @@ def test_the_generator_is_judged_by_the_discriminator_after_its_step_or_before(s
     discriminator = before if simultaneous else step.discriminators[0]
     wanted = torch.nn.functional.softplus(-discriminator(restored)).mean()
     torch.testing.assert_close(terms["generator/adversarial_0"], wanted.detach())
-    assert steps_of(step.discriminator_optimizer) == 1
+    assert discriminator_steps_of(step) == 1
     assert not same(copy_of(before), copy_of(step.discriminators[0]))
 
 
@@ -307,17 +312,15 @@ def test_workers_drop_what_one_would_drop() -> None:
     for rank, size in ((0, 1), (0, 2), (1, 2)):
         step = GanStep(dropping, World(rank, size, torch.device("cpu")), {})
         torch.manual_seed(7)
-        restored.append(step._restored(input[rank::size]))
+        restored.append(step.restored(input[rank::size]))
     torch.testing.assert_close(restored[0], torch.stack(restored[1:], dim=1).flatten(0, 1))
     torch.manual_seed(8)
-    assert not torch.allclose(step._restored(input[1::2]), restored[2]), "another draw"
+    assert not torch.allclose(step.restored(input[1::2]), restored[2]), "another draw"
 
 
-def test_every_worker_draws_its_share_of_what_one_would_draw() -> None:
-    phase = config().phases[0].model_copy(update={"batch": 4})
+def test_every_worker_draws_its_part_of_what_one_would_draw() -> None:
     drawn = []
     for rank, size in ((0, 1), (0, 2), (1, 2)):
-        step = GanStep(config(), World(rank, size, torch.device("cpu")), {})
-        step._images_seen, step._phase = 8, phase
-        drawn.append(step._drawn(torch.randn, (3,), "test", 0))
+        draws = StepDraws(seed=3, images_seen=8, batch=4, world=World(rank, size, torch.device("cpu")))
+        drawn.append(draws.per_sample(torch.randn, (3,), "test", 0))
     assert torch.equal(drawn[0], torch.stack([drawn[1], drawn[2]], dim=1).flatten(0, 1))

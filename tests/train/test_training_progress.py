@@ -11,7 +11,7 @@ import torch
 from small_training import LEARNING, config, content_phase
 from torch import nn
 
-from components.train.progress import TrainingProgress
+from components.train.training_progress import TrainingProgress
 
 
 def progress_of(**changes: Any) -> TrainingProgress:
@@ -23,7 +23,7 @@ def waiting(name: str, metric: str = "psnr_rgb", **rule: Any) -> dict[str, Any]:
 
 
 def told(progress: TrainingProgress, metric: str, *values: float) -> list[bool]:
-    return [progress.discriminator({f"validation/{metric}": value}, nn.Linear(1, 1)) for value in values]
+    return [progress.take_validation({f"validation/{metric}": value}, nn.Linear(1, 1)) for value in values]
 
 
 @pytest.mark.parametrize(("metric", "better"), [("psnr_rgb", 1), ("lpips_alex", -1)])
@@ -41,7 +41,7 @@ def test_patience_counts_validations_without_a_better_value_whichever_way_the_me
 def test_a_phase_that_ran_its_whole_length_was_not_stopped(last: float) -> None:
     progress = progress_of(phases=[waiting("long")])
     told(progress, "psnr_rgb", 10.0, 9.0)
-    assert progress.discriminator({"validation/psnr_rgb": last}, nn.Linear(1, 1), over=True)
+    assert progress.take_validation({"validation/psnr_rgb": last}, nn.Linear(1, 1), over=True)
     assert progress.stopped_early == []
 
 
@@ -78,7 +78,7 @@ def test_the_best_is_the_highest_or_the_lowest_as_the_metric_has_it(metric: str,
     for value in (0.5, 0.7, 0.2, 0.4):
         nn.init.constant_(net.weight, value)
         progress.images_seen += 8
-        progress.discriminator({f"validation/{metric}": value}, net)
+        progress.take_validation({f"validation/{metric}": value}, net)
     assert progress.best is not None
     assert progress.best["value"] == best
     assert torch.equal(progress.best["weights"]["weight"], torch.full((1, 1), best)), (
@@ -89,7 +89,7 @@ def test_the_best_is_the_highest_or_the_lowest_as_the_metric_has_it(metric: str,
 def decided(progress: TrainingProgress, *groups: tuple[float, ...]) -> list[bool]:
     """Validations with a value a group."""
     return [
-        progress.discriminator(
+        progress.take_validation(
             {"validation/psnr_rgb": sum(values) / len(values)},
             nn.Linear(1, 1),
             by_group={"psnr_rgb": values},

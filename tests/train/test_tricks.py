@@ -9,8 +9,8 @@ from torch import Tensor
 
 from components.nets.modules.discriminator_view import discriminator_view
 from components.train.config import History
-from components.train.image_pool import Pool
 from components.train.step import GanStep
+from components.train.step.image_pool import ImagePool
 
 
 @pytest.mark.parametrize(("share", "level"), [(0.0, 0.1), (0.5, 0.05), (1.0, 0.0)])
@@ -19,7 +19,7 @@ def test_instance_noise_falls_on_real_photos_alone_and_fades(share: float, level
     seen = seen_by_the_discriminator(step)
     input, target = a_batch()
     restored = step.generator(input).detach()
-    step([(input, target)], step.config.phases[0], 0, 1.0, done=share)
+    step([(input, target)], step.config.phases[0], 0, 1.0, phase_fraction=share)
     assert (seen[0] - target).std().item() == pytest.approx(level, rel=0.1, abs=1e-9)
     assert torch.equal(seen[1], restored)
 
@@ -39,7 +39,7 @@ def test_instance_noise_may_fall_on_restored_photos_too_also_in_the_generators_s
     seen = seen_by_the_discriminator(step)
     input, target = a_batch()
     restored = step.generator(input).detach()
-    step([(input, target)], step.config.phases[0], 0, 1.0, done=1.0)
+    step([(input, target)], step.config.phases[0], 0, 1.0, phase_fraction=1.0)
     assert [round((photo - restored).std().item(), 1) for photo in seen[1:]] == [0.1, 0.1]
     assert not torch.equal(seen[1], seen[2])
 
@@ -60,7 +60,7 @@ def test_what_is_compared_with_is_noisy_too() -> None:
 
 
 def test_a_pool_shows_earlier_photos_about_half_of_the_time() -> None:
-    pool = Pool(History(size=4), seed=1)
+    pool = ImagePool(History(size=4), seed=1)
     earlier = 0
     for turn in range(400):
         photo = torch.full((1, 3, 4, 4), float(turn))
@@ -73,7 +73,7 @@ def test_a_pool_shows_earlier_photos_about_half_of_the_time() -> None:
 
 
 def test_a_photo_that_left_the_pool_does_not_come_back() -> None:
-    pool, shown = Pool(History(size=4), seed=1), []
+    pool, shown = ImagePool(History(size=4), seed=1), []
     for turn in range(200):
         photo = torch.full((1, 3, 4, 4), float(turn))
         shown.append(pool.exchange(photo, photo, turn, 0)[1][0, 0, 0, 0].item())
@@ -84,7 +84,7 @@ def test_a_photo_that_left_the_pool_does_not_come_back() -> None:
 
 
 def test_a_pool_goes_on_from_its_state_and_starts_anew_with_another_crop() -> None:
-    pool, resumed = Pool(History(size=2), seed=1), Pool(History(size=2), seed=1)
+    pool, resumed = ImagePool(History(size=2), seed=1), ImagePool(History(size=2), seed=1)
     for turn in range(5):
         pool.exchange(torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4), turn, 0)
     resumed.load_state(pool.state(), torch.device("cpu"))

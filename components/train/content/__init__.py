@@ -1,7 +1,8 @@
-"""The content losses, one class a kind: how far a restored photo is from the sharp one. Several at
+"""The content losses, one class a kind: how far a restored photo is from its target. Several at
 once, each with its weight.
 
 The union `Content` is the registry: a new kind is a class in one of these files and a word in it.
+What of their arithmetic needs more than a line is in ../losses.
 """
 
 from __future__ import annotations

@@ -1,27 +1,28 @@
-"""What all content losses share, and the precision they are computed in."""
+"""What all content losses share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from components.core.parts import Part
 from components.train.pretrained_weights import VggWeights
 
-ContentLoss = Callable[[Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+ContentLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
 class ContentPart(Part):
     """What all content losses share."""
 
-    compares_with_target: ClassVar[bool] = (
-        True  # False: does not look at the sharp photo, so is not zero when the two are equal
-    )
+    # False: does not look at the target, so is not zero when the two are equal.
+    compares_with_target: ClassVar[bool] = True
 
     weight: float = Field(1.0, gt=0, description="weight of this term in the generator's loss")
 
@@ -41,15 +42,3 @@ class ContentPart(Part):
         The restored photo may stray out of the range; values and gradients stay finite.
         """
         raise AssertionError(f"{type(self).__name__} must build its loss")
-
-
-def in_float32(loss: ContentLoss) -> ContentLoss:
-    """The loss in float32 also under bfloat16 autocast: differences of nearly equal sums drown in
-    eight bits.
-    """
-
-    def precise(restored: Tensor, target: Tensor) -> Tensor:
-        with torch.autocast(restored.device.type, enabled=False):
-            return loss(restored.float(), target.float())
-
-    return precise

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor
-from torch.nn import functional as F
 
 from components.core.errors import nearest
-from components.nets.modules.features import Features
 from components.nets.vgg import Backbone, layer_names, smallest_px
 from components.train.content.part import ContentLoss, ContentPart
 from components.train.pretrained_weights import TORCHVISION, VggWeights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class Perceptual(ContentPart):
@@ -63,9 +63,14 @@ class Perceptual(ContentPart):
         return VggWeights(self.backbone, self.weights_from, self.weights_sha256)
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean (φ(restored) - φ(sharp))², or mean |φ(restored) - φ(sharp)|; the sharp photo's
-        features carry no graph.
+        """mean (φ(restored) - φ(target))², or mean |φ(restored) - φ(target)|; the target's features
+        carry no graph.
         """
+        import torch
+        from torch.nn import functional as F
+
+        from components.nets.modules.features import Features
+
         assert weights is not None, "preflight fetches the weights before anything is built"
         features = Features(self.backbone, self.layer, self.imagenet).load(weights).to(device)
         apart = F.mse_loss if self.distance == "l2" else F.l1_loss

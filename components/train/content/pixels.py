@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
-from torch.nn import functional as F
 
-from components.train.content.part import ContentLoss, ContentPart, in_float32
+from components.train.content.part import ContentLoss, ContentPart
+
+if TYPE_CHECKING:
+    import torch
 
 
 class L1(ContentPart):
@@ -20,6 +20,8 @@ class L1(ContentPart):
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """mean |restored - target|."""
+        from torch.nn import functional as F
+
         return F.l1_loss
 
 
@@ -30,6 +32,8 @@ class L2(ContentPart):
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """mean (restored - target)²."""
+        from torch.nn import functional as F
+
         return F.mse_loss
 
 
@@ -66,10 +70,12 @@ class TotalVariation(ContentPart):
         return 2
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean |right - left| + mean |below - above| over the restored photo; the sharp one is not
-        looked at.
+        """mean |right - left| + mean |below - above| over the restored photo; the target is not looked
+        at.
         """
-        return lambda restored, target: _variation(restored)
+        from components.train.losses.pixels import variation
+
+        return lambda restored, target: variation(restored)
 
 
 class Gradient(ContentPart):
@@ -88,8 +94,10 @@ class Gradient(ContentPart):
         return 2
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean |∂x restored - ∂x sharp| + mean |∂y restored - ∂y sharp|."""
-        return lambda restored, target: _variation(restored - target)
+        """mean |∂x restored - ∂x target| + mean |∂y restored - ∂y target|."""
+        from components.train.losses.pixels import variation
+
+        return lambda restored, target: variation(restored - target)
 
 
 class FFT(ContentPart):
@@ -104,19 +112,8 @@ class FFT(ContentPart):
     kind: Literal["fft"] = "fft"
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """mean of |Re| and |Im| of F(restored) - F(sharp), over all frequencies."""
-        return in_float32(_spectral_distance)
+        """mean of |Re| and |Im| of F(restored) - F(target), over all frequencies."""
+        from components.train.losses.pixels import spectral_distance
+        from components.train.precision import in_float32
 
-
-def _variation(photo_NCHW: Tensor) -> Tensor:
-    return photo_NCHW.diff(dim=-1).abs().mean() + photo_NCHW.diff(dim=-2).abs().mean()
-
-
-def _spectral_distance(restored: Tensor, target: Tensor) -> Tensor:
-    # Linear, so one transform of the difference does. A real photo's spectrum is mirrored: half of
-    # it is computed, and all columns but those that are their own mirror image count twice.
-    height, width = restored.shape[-2:]
-    half = torch.view_as_real(torch.fft.rfft2(restored - target, norm="ortho")).abs().sum(-1)
-    columns = half.mean(dim=(0, 1)).sum(dim=0)
-    own = columns[0] + columns[-1] if width % 2 == 0 else columns[0]
-    return (2 * columns.sum() - own) / (2 * height * width)
+        return in_float32(spectral_distance)

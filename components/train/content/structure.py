@@ -5,19 +5,16 @@ the metric `ssim_gauss11_rgb`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from components.metrics.ssim import WINDOW_PX
+from components.train.content.part import ContentLoss, ContentPart
 
-from components.metrics.ssim import C1, C2, WINDOW_PX, gaussian_weights
-from components.train.content.part import ContentLoss, ContentPart, in_float32
+if TYPE_CHECKING:
+    import torch
 
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest first
-# Photos that are each other's negative have a negative similarity, of which there is no power.
-# Nearer to zero the power's slope explodes.
-LEAST_SIMILARITY = 1e-4
+
+SCALES = 5  # of Wang et al. 2003
 
 
 class SSIM(ContentPart):
@@ -32,9 +29,12 @@ class SSIM(ContentPart):
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """1 - mean SSIM over windows wholly inside and channels: 0 for equal photos, at most 2."""
-        column = _column(device)
+        from components.train.losses.structure import similarity, window_column
+        from components.train.precision import in_float32
+
+        column = window_column(device)
         return in_float32(
-            lambda restored, target: 1 - _similarity((restored + 1) / 2, (target + 1) / 2, column)[0].mean()
+            lambda restored, target: 1 - similarity((restored + 1) / 2, (target + 1) / 2, column)[0].mean()
         )
 
 
@@ -51,62 +51,18 @@ class MSSSIM(ContentPart):
     @property
     def smallest_px(self) -> int:
         """One window after four halvings: 161 px become 81, 41, 21 and 11."""
-        return int((WINDOW_PX - 1) * 2 ** (len(SCALE_WEIGHTS) - 1)) + 1
+        return int((WINDOW_PX - 1) * 2 ** (SCALES - 1)) + 1
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """1 - MS-SSIM per photo over its three channels, 0 for equal photos, at most 1; the mean
         over the batch.
         """
-        column = _column(device)
+        from components.train.losses.structure import multiscale_similarity, window_column
+        from components.train.precision import in_float32
+
+        column = window_column(device)
         return in_float32(
-            lambda restored, target: 1 - _multiscale((restored + 1) / 2, (target + 1) / 2, column).mean()
-        )
-
-
-def _multiscale(restored: Tensor, target: Tensor, column: Tensor) -> Tensor:
-    """MS-SSIM per photo, (N,); photos in [0, 1]."""
-    result = torch.ones(len(target), device=target.device)
-    last = len(SCALE_WEIGHTS) - 1
-    for scale, exponent in enumerate(SCALE_WEIGHTS):
-        whole, structure = _similarity(restored, target, column)
-        part = whole if scale == last else structure
-        result = result * part.flatten(1).mean(1).clamp_min(LEAST_SIMILARITY).pow(exponent)
-        if scale < last:
-            restored, target = (
-                F.avg_pool2d(restored, 2, ceil_mode=True),
-                F.avg_pool2d(target, 2, ceil_mode=True),
+            lambda restored, target: (
+                1 - multiscale_similarity((restored + 1) / 2, (target + 1) / 2, column).mean()
             )
-    return result
-
-
-def _similarity(restored: Tensor, target: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-    """SSIM and its contrast-and-structure factor for each window, (N, 3, H - 10, W - 10) each;
-    photos in [0, 1].
-
-    In sum and difference, as the metric is written: four filtered maps instead of five, and equal
-    photos give exactly 1.
-    """
-    s, d = restored + target - 1.0, restored - target
-    mean_s, mean_d, square_s, square_d = _window_mean(
-        torch.cat((s, d, s.square(), d.square()), 1), column
-    ).chunk(4, 1)
-    # Rounding may leave a variance below zero where values are far out of range.
-    variance_s, variance_d = (
-        (square_s - mean_s.square()).clamp_min(0),
-        (square_d - mean_d.square()).clamp_min(0),
-    )
-    light_s, light_d = (mean_s + 1.0).square(), mean_d.square()
-    structure = (variance_s - variance_d + 2 * C2) / (variance_s + variance_d + 2 * C2)
-    return (light_s - light_d + 2 * C1) / (light_s + light_d + 2 * C1) * structure, structure
-
-
-def _window_mean(maps_NCHW: Tensor, column: Tensor) -> Tensor:
-    """The Gaussian mean of every window that lies wholly inside, first down, then across."""
-    channels = maps_NCHW.shape[1]
-    kernel = column.expand(channels, -1, -1, -1)
-    return F.conv2d(F.conv2d(maps_NCHW, kernel, groups=channels), kernel.transpose(2, 3), groups=channels)
-
-
-def _column(device: torch.device) -> Tensor:
-    """One column of the window, a kernel to convolve with: (1, 1, 11, 1)."""
-    return torch.tensor(gaussian_weights(), device=device).view(1, 1, WINDOW_PX, 1)
+        )

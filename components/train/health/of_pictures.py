@@ -7,6 +7,7 @@ what one would.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,16 @@ class PictureHealth:
         if pictures >= 2 and differences[1] > LEAST_DIFFERENCE:
             values["health/diversity"] = differences[0] / differences[1]
         return values
+
+
+def of_pictures(restored: Sequence[Picture], target: Sequence[Picture]) -> dict[str, float]:
+    """The indicators that pictures tell; see `PictureHealth.values`. Both: (H, W, 3) uint8 each,
+    pair by pair of one size.
+    """
+    health = PictureHealth()
+    for ours, truth in zip(restored, target, strict=True):
+        health.add(ours, truth)
+    return PictureHealth.values(health.sums())
 
 
 def grid_score(photo: Tensor) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
-from components.train.health import Watch
+from components.train.health.watch import Watch
 
 
 class TrainingProgress:
@@ -37,7 +37,7 @@ class TrainingProgress:
         return self._config.phases[self.phase] if self.phase < len(self._config.phases) else None
 
     @property
-    def lr_factor(self) -> float:
+    def lr_multiplier(self) -> float:
         """What rollbacks have left of the learning rates."""
         return float(self._config.rollback.factor**self.rollbacks) if self._config.rollback else 1.0
 
@@ -46,7 +46,7 @@ class TrainingProgress:
         self.phase, self.phase_start = self.phase + 1, self.images_seen
         self._best_of_phase, self._groups_of_phase, self._waited = None, [], 0
 
-    def discriminator(
+    def take_validation(
         self,
         scores: Mapping[str, float],
         average: nn.Module,

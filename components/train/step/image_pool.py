@@ -13,8 +13,8 @@ from components.core.seeds import stream
 from components.train.config import History
 
 
-class Pool:
-    """Up to `size` pairs (given, restored) of earlier steps (Shrivastava et al. 2017, sec. 2.3;
+class ImagePool:
+    """Up to `size` pairs (input, restored) of earlier steps (Shrivastava et al. 2017, sec. 2.3;
     with probability ½, as pix2pix's code).
 
     What is drawn is named by the place in training. The pool holds half precision from the start,

@@ -1,0 +1,24 @@
+"""What a recipe's `train` section may say, beside the kinds of losses (../adversarial, ../content)
+and nets. Nothing here imports torch before something is built: recipes are read at once.
+"""
+
+from __future__ import annotations
+
+from components.train.config.adam import Adam
+from components.train.config.augment import Augment
+from components.train.config.discriminator_inputs import History, InstanceNoise
+from components.train.config.health import Health, Rollback
+from components.train.config.phase import EarlyStopping, Phase
+from components.train.config.train_config import TrainConfig
+
+__all__ = [
+    "Adam",
+    "Augment",
+    "EarlyStopping",
+    "Health",
+    "History",
+    "InstanceNoise",
+    "Phase",
+    "Rollback",
+    "TrainConfig",
+]

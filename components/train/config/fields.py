@@ -1,0 +1,158 @@
+"""The fields of a recipe's `train` section: nets, losses, optimisers, phases. Everything a result
+depends on, nothing about where it runs but `workers`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.core.parts import Part
+from components.core.quarantine import MAX_LEFT_OUT
+from components.nets.discriminators import Discriminator
+from components.nets.generators import Generator
+from components.train.adversarial import Adversarial
+from components.train.config.adam import Adam
+from components.train.config.augment import Augment
+from components.train.config.discriminator_inputs import History, InstanceNoise
+from components.train.config.health import Health, Rollback
+from components.train.config.phase import Phase
+from components.train.content import Content
+
+
+class TrainFields(Part):
+    """Everything training depends on, field by field; `TrainConfig` adds that the parts agree."""
+
+    seed: int = Field(0, ge=0)
+    generator: Generator
+    discriminators: tuple[Discriminator, ...] = Field(
+        default=(), description="none trains on the content losses alone"
+    )
+    adversarial: Adversarial | None = None
+    discriminator_updates: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description=(
+            "n_critic in WGAN: discriminator steps before each of the generator, on fresh photos unless"
+            " discriminator_reuse"
+        ),
+    )
+    discriminator_reuse: bool = Field(
+        False,
+        description=(
+            "all discriminator steps on the generator's own batch, as DeblurGAN's code has it, not on fresh"
+            " photos"
+        ),
+    )
+    split_updates: bool = Field(
+        False,
+        description=(
+            "one optimiser step for real photos, then one for restored ones, as Keras' train_on_batch called"
+            " twice"
+        ),
+    )
+    simultaneous: bool = Field(
+        False,
+        description=(
+            "the generator's step goes by the discriminators as they were before theirs: one pass, two tapes"
+        ),
+    )
+    instance_noise: InstanceNoise | None = Field(
+        None, description="noise on what the discriminators see; null for none"
+    )
+    history: History | None = Field(
+        None, description="earlier restored photos for the discriminators; null shows the present ones alone"
+    )
+    content: tuple[Content, ...] = Field(min_length=1)
+    generator_optimizer: Adam = Field(default_factory=Adam)
+    discriminator_optimizer: Adam = Field(default_factory=Adam)
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    augment: Augment = Field(default_factory=Augment)
+    with_replacement: bool = Field(
+        False, description="draw pairs anew each time, instead of every pair once an epoch"
+    )
+    ema: float = Field(
+        0.999,
+        ge=0,
+        lt=1,
+        description=(
+            "decay per step of the averaged generator, the one that is kept; 0 keeps the last weights"
+        ),
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="bf16: forward passes under autocast; weights, losses and the gradient penalty stay fp32",
+    )
+    channels_last: bool = Field(
+        False, description="memory layout NHWC; measure before use, it hurts some nets"
+    )
+    compile: bool = Field(False, description="torch.compile of the generator")
+    max_left_out: float = MAX_LEFT_OUT
+    workers: int = Field(
+        1,
+        ge=0,
+        le=1024,
+        description=(
+            "Ray workers; 0 trains in the stage's own process without Ray. Changes no result beyond rounding"
+        ),
+    )
+    gpu: Literal["auto", "never"] = Field("auto", description="auto: one GPU a worker when there is one")
+    retries: int = Field(2, ge=0, description="restarts by Ray after a worker died")
+    loader_processes: int = Field(0, ge=0, le=64, description="processes a worker that load and augment")
+    synthesize_on: Literal["auto", "device", "processor"] = Field(
+        "auto",
+        description=(
+            "where pairs of delivery on_the_fly are made: by torch on the device, or in the loader's"
+            " processes; auto: on a GPU"
+        ),
+    )
+    validate_every: int = Field(
+        1000,
+        ge=1,
+        description=(
+            "images between validations and kept states: what an interrupted training does again at most"
+        ),
+    )
+    validate_pairs: int = Field(
+        16,
+        ge=1,
+        description=(
+            "most validation pairs used each time: one of each photo (or scene) before second ones, so that"
+            " 16 show 16 photos"
+        ),
+    )
+    validate_metrics: tuple[str, ...] = Field(
+        ("psnr_rgb", "ssim_gauss11_rgb"),
+        min_length=1,
+        description="metrics of the averaged generator at each validation",
+    )
+    keep_best: str | None = Field(
+        None,
+        description=(
+            "keep the generator of the validation where this metric was best; null keeps the last. Better is"
+            " what exceeds its standard error over the validation photos"
+        ),
+    )
+    health: Health = Field(default_factory=Health, description="limits that warn")
+    rollback: Rollback | None = Field(
+        None,
+        description=(
+            "on divergence, go back to the last healthy state with a lower rate; null stops with an error"
+        ),
+    )
+    log_every: int = Field(20, ge=1, description="steps between readings of the losses")
+    loss_limit: float = Field(
+        1e6,
+        gt=0,
+        description="a generator or discriminator loss beyond this, or NaN, stops the training as diverged",
+    )
+
+    def content_names(self) -> tuple[str, ...]:
+        """One name a content loss: its kind, numbered when a kind comes twice."""
+        kinds = [part.kind for part in self.content]
+        return tuple(
+            kind if kinds.count(kind) == 1 else f"{kind}_{kinds[:index].count(kind) + 1}"
+            for index, kind in enumerate(kinds)
+        )

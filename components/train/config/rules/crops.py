@@ -1,0 +1,98 @@
+"""Rules of crops and batches: what the nets and losses take, what the workers can share, what the device
+can make.
+"""
+
+from __future__ import annotations
+
+from components.train.config.fields import TrainFields
+from components.train.config.rules.rule import Breaches, Rule
+
+
+def _crop_off_the_grid(config: TrainFields) -> Breaches:
+    multiple = config.generator.stride * config.generator.scale
+    for phase in config.phases:
+        if phase.crop_px % multiple:
+            yield {"crop": phase.crop_px, "phase": phase.name, "multiple": multiple}
+
+
+def _batch_uneven(config: TrainFields) -> Breaches:
+    for phase in config.phases:
+        if config.workers > 1 and phase.batch % config.workers:
+            yield {"batch": phase.batch, "phase": phase.name, "workers": config.workers}
+
+
+def _crop_below_a_content_loss(config: TrainFields) -> Breaches:
+    for phase in config.phases:
+        for name, part in zip(config.content_names(), config.content, strict=True):
+            if phase.counts(name) and phase.crop_px < part.smallest_px:
+                yield {
+                    "crop": phase.crop_px,
+                    "phase": phase.name,
+                    "kind": part.kind,
+                    "least": part.smallest_px,
+                }
+
+
+def _crop_beside_a_dense_head(config: TrainFields) -> Breaches:
+    for phase in config.phases:
+        for part in config.discriminators if phase.adversarial else ():
+            if part.fixed_px not in (None, phase.crop_px):
+                yield {"crop": phase.crop_px, "phase": phase.name, "kind": part.kind, "fixed": part.fixed_px}
+
+
+def _crop_below_a_discriminator(config: TrainFields) -> Breaches:
+    for phase in config.phases:
+        for part in config.discriminators if phase.adversarial else ():
+            if phase.crop_px < part.smallest_px:
+                yield {
+                    "crop": phase.crop_px,
+                    "phase": phase.name,
+                    "kind": part.kind,
+                    "least": part.smallest_px,
+                }
+
+
+def _enlarged_on_the_device(config: TrainFields) -> Breaches:
+    if config.synthesize_on == "device" and config.augment.enlarge > 1:
+        yield {"enlarge": config.augment.enlarge}
+
+
+CROPS = (
+    Rule(
+        "a crop is a multiple of the generator's stride",
+        _crop_off_the_grid,
+        "crop_px {crop} of phase {phase} must be a multiple of {multiple}",
+        "the generator's stride times its scale",
+        joint=", ",
+    ),
+    Rule(
+        "a batch divides over the workers",
+        _batch_uneven,
+        "batch {batch} of phase {phase} must divide evenly over {workers} workers",
+        "change one of them",
+    ),
+    Rule(
+        "a crop holds what its content losses look at",
+        _crop_below_a_content_loss,
+        "crop_px {crop} of phase {phase} is too small for {kind}",
+        "it needs {least} px or more",
+    ),
+    Rule(
+        "a dense head gets the crop it was made for",
+        _crop_beside_a_dense_head,
+        "crop_px {crop} of phase {phase} must be {fixed}",
+        "the dense head of {kind} takes that size alone",
+    ),
+    Rule(
+        "a crop holds what its discriminators look at",
+        _crop_below_a_discriminator,
+        "crop_px {crop} of phase {phase} is too small for {kind}",
+        "it needs {least} px or more",
+    ),
+    Rule(
+        "nothing is enlarged on the device",
+        _enlarged_on_the_device,
+        "augment.enlarge is {enlarge:g}, and enlarging before the crop has no form on the device",
+        "set synthesize_on to processor or auto, or enlarge to 1",
+    ),
+)

@@ -1,0 +1,80 @@
+"""A critic's losses: means of its values, its clipped weights, its gradient penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from components.train.losses.adversarial import AdversarialLoss, DiscriminatorFunction
+from components.train.losses.batch_means import batch_means
+
+
+class WassersteinLoss(AdversarialLoss):
+    """real_label: -1 keeps the critic high on targets, 1 low. clip: every weight is kept within ± this."""
+
+    def __init__(self, real_label: int, clip: float | None) -> None:
+        self._real_label, self._clip = real_label, clip
+
+    def discriminator_terms(self, on_real: Tensor, on_restored: Tensor) -> dict[str, Tensor]:
+        """label · D(real) and -label · D(restored)."""
+        return {"real": self._real_label * on_real.mean(), "restored": -self._real_label * on_restored.mean()}
+
+    def generator_loss(self, on_restored: Tensor, on_real: Tensor | None = None) -> Tensor:
+        """label · D(restored): toward where the critic keeps the targets."""
+        return self._real_label * on_restored.mean()
+
+    @torch.no_grad()
+    def constrain(self, parameters: Iterable[Tensor]) -> None:
+        """Cut every weight to ± clip."""
+        if self._clip is not None:
+            weights = list(parameters)
+            torch._foreach_clamp_min_(weights, -self._clip)
+            torch._foreach_clamp_max_(weights, self._clip)
+
+    def accuracy(self, on_real: Tensor, on_restored: Tensor) -> tuple[Tensor, Tensor]:
+        """Share on their own side, whichever side the label gives to the targets."""
+        return super().accuracy(-self._real_label * on_real, -self._real_label * on_restored)
+
+    def _line(self, on_real: Tensor, on_restored: Tensor) -> Tensor:
+        return batch_means(on_real, on_restored).mean()
+
+
+class WGANGPLoss(AdversarialLoss):
+    """penalty_weight: of the gradient penalty, λ in the paper."""
+
+    def __init__(self, penalty_weight: float) -> None:
+        self._penalty_weight = penalty_weight
+
+    def discriminator_terms(self, on_real: Tensor, on_restored: Tensor) -> dict[str, Tensor]:
+        """-D(real) and D(restored): the negated Wasserstein estimate."""
+        return {"real": -on_real.mean(), "restored": on_restored.mean()}
+
+    def generator_loss(self, on_restored: Tensor, on_real: Tensor | None = None) -> Tensor:
+        """-D(restored)."""
+        return -on_restored.mean()
+
+    def penalty(
+        self, discriminator: DiscriminatorFunction, real: Tensor, restored: Tensor, mix: Tensor
+    ) -> Tensor | None:
+        """λ (‖∇D(x̂)‖₂ - 1)², x̂ between real and restored, the norm over the whole of each sample.
+
+        In float32 whatever the precision of the rest: the square of a small bfloat16 gradient is
+        mostly rounding.
+        """
+        if self._penalty_weight == 0:
+            return None
+        mixed = mix.view(-1, *[1] * (real.dim() - 1)).to(real)
+        with torch.autocast(real.device.type, enabled=False):
+            between = (mixed * real.float() + (1 - mixed) * restored.detach().float()).requires_grad_()
+            # Summed logits: each sample's gradient is its own. Averaged over the patches, so that
+            # the slope is that of one logit.
+            logits = discriminator(between)
+            score = logits.flatten(1).mean(1).sum()
+            (slope,) = torch.autograd.grad(score, between, create_graph=True)
+            lengths: Tensor = slope.flatten(1).norm(2, dim=1)
+            return self._penalty_weight * (lengths - 1).square().mean()
+
+    def _line(self, on_real: Tensor, on_restored: Tensor) -> Tensor:
+        return batch_means(on_real, on_restored).mean()

@@ -1,0 +1,59 @@
+"""The discriminators of a training: their nets, their weights in the loss, and what they say of a
+photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from components.nets.discriminators import Discriminator
+from components.nets.modules.discriminator_view import discriminator_view
+from components.train.config import TrainConfig
+
+
+class DiscriminatorGroup:
+    """Nets that look at the same photos, each in its own way; none in a training on the content losses
+    alone.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
+        self._parts: tuple[Discriminator, ...] = config.discriminators
+        self.nets = [part.build(config.seed, index).to(device) for index, part in enumerate(self._parts)]
+
+    def members(self) -> Iterator[tuple[int, float, nn.Module]]:
+        """Place, weight in the adversarial loss, net."""
+        for index, (part, net) in enumerate(zip(self._parts, self.nets, strict=True)):
+            yield index, part.weight, net
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The weights of all nets."""
+        return [parameter for net in self.nets for parameter in net.parameters()]
+
+    def raw(self, index: int, photo: Tensor, input: Tensor) -> Tensor:
+        """What one net gives for photos (N, 3, H, W) beside the generator's input, in the precision it
+        was computed in.
+        """
+        logits: Tensor = self.nets[index](discriminator_view(self._parts[index], photo, input))
+        return logits
+
+    def logits(self, index: int, photo: Tensor, input: Tensor) -> Tensor:
+        """The same in float32."""
+        return self.raw(index, photo, input).float()
+
+    def requires_grad_(self, wanted: bool) -> None:
+        """Let the weights learn, or rest."""
+        for net in self.nets:
+            net.requires_grad_(wanted)
+
+    def state(self) -> list[dict[str, Any]]:
+        """The weights of each net."""
+        return [net.state_dict() for net in self.nets]
+
+    def load_state(self, state: list[dict[str, Any]]) -> None:
+        """Take the weights of a state."""
+        for net, kept in zip(self.nets, state, strict=True):
+            net.load_state_dict(kept)

@@ -1,0 +1,134 @@
+"""One update of the discriminators: what they are shown, their terms, their optimiser's step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from components.train.adversarial import Adversarial
+from components.train.config import TrainConfig
+from components.train.precision import autocast
+from components.train.step.discriminator_group import DiscriminatorGroup
+from components.train.step.draws import StepDraws
+from components.train.step.image_pool import ImagePool
+from components.train.step.instance_noise import NoisyPhotos
+from components.train.step.terms import Batch, Terms
+from components.train.worker_group import World
+
+SIDES = ("real", "restored")
+
+
+class DiscriminatorUpdate:
+    """The discriminators' optimiser, and the pool of earlier restored photos that they learn from."""
+
+    def __init__(
+        self, config: TrainConfig, adversarial: Adversarial, discriminators: DiscriminatorGroup, world: World
+    ) -> None:
+        self._config, self._world = config, world
+        self._part, self._loss = adversarial, adversarial.build()
+        self._discriminators = discriminators
+        self.optimizer = config.discriminator_optimizer.build(discriminators.nets)
+        self.pool = ImagePool(config.history, config.seed) if config.history else None
+
+    def __call__(
+        self, batch: Batch, restored: Tensor, update: int, draws: StepDraws, noisy: NoisyPhotos
+    ) -> Terms:
+        """Change the weights once, or once for real and once for restored photos when the updates are
+        split; gives the terms.
+
+        batch: (input, target) of this worker. restored: without graph. update: number within the step.
+        """
+        input, target = batch
+        shown_input, shown = input, restored
+        if self.pool is not None:
+            shown_input, shown = self._with_earlier(self.pool, input, restored, update, draws)
+        real = input, noisy(target, "real", update)
+        made = shown_input, noisy(shown, "restored", update)
+        terms: Terms = {}
+        for sides in [(side,) for side in SIDES] if self._config.split_updates else [SIDES]:
+            found = self._step(real, made, sides, lambda index: draws.mix(update, index))
+            found["discriminator/total"] = found["discriminator/total"] + terms.get(
+                "discriminator/total", 0.0
+            )
+            terms |= found
+        return terms
+
+    def move(self) -> None:
+        """Let the optimiser step on the gradients that are there."""
+        self.optimizer.step()
+        self._loss.constrain(self._discriminators.parameters())
+
+    def _with_earlier(
+        self, pool: ImagePool, input: Tensor, restored: Tensor, update: int, draws: StepDraws
+    ) -> Batch:
+        """This worker's part of what the pool gives for the batch of all workers."""
+        whole = pool.exchange(
+            self._world.gather(input), self._world.gather(restored), draws.images_seen, update
+        )
+        shown_input, shown = (photos[self._world.rank :: self._world.size] for photos in whole)
+        return shown_input, shown
+
+    def _step(
+        self, real: Batch, restored: Batch, sides: Sequence[str], mix: Callable[[int], Tensor]
+    ) -> Terms:
+        """One optimiser step on the terms of these sides; a penalty goes with the last. mix: numbers of
+        a discriminator, by its place.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        terms: Terms = {}
+        totals = []
+        for index, weight, _ in self._discriminators.members():
+            own, loss = self._terms(index, real, restored, mix(index), sides)
+            terms |= {f"discriminator_{index}/{name}": value for name, value in own.items()}
+            totals.append(weight * loss)
+        total = torch.stack(totals).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        for index, _, net in self._discriminators.members():
+            terms[f"discriminator_{index}/gradient_norm"] = self._world.average_gradients(net)
+        terms["discriminator/total"] = total.detach()
+        # Simultaneous: the generator's step comes first, on the discriminators as they are.
+        if not self._config.simultaneous:
+            self.move()
+        return terms
+
+    def _terms(
+        self, index: int, real: Batch, restored: Batch, mix: Tensor, sides: Sequence[str]
+    ) -> tuple[Terms, Tensor]:
+        """One discriminator's terms for the log, and their sum with its graph."""
+        logits = self._discriminators.logits
+        with autocast(self._config.precision, self._world.device):
+            on_real = logits(index, real[1], real[0])
+            on_restored = logits(index, restored[1], restored[0])
+        losses = {
+            name: self._part.discriminator_weight * value
+            for name, value in self._loss.discriminator_terms(on_real, on_restored).items()
+        }
+        logged = {name: value.detach() for name, value in losses.items()}
+        parts = [value for name, value in losses.items() if name in sides or len(sides) == len(SIDES)]
+        if SIDES[-1] in sides:
+            penalty = self._loss.penalty(
+                lambda photo: self._discriminators.raw(index, photo, real[0]), real[1], restored[1], mix
+            )
+            if penalty is not None:
+                logged["penalty"] = penalty.detach()
+                parts.append(penalty)
+        logged["accuracy_real"], logged["accuracy_restored"] = self._loss.accuracy(
+            on_real.detach(), on_restored.detach()
+        )
+        return logged, torch.stack(parts).sum()
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on, beside the nets."""
+        return {
+            "discriminator_optimizer": self.optimizer.state_dict(),
+            "pool": self.pool.state() if self.pool else None,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.optimizer.load_state_dict(state["discriminator_optimizer"])
+        if self.pool is not None:
+            self.pool.load_state(state["pool"], self._world.device)

@@ -1,0 +1,86 @@
+"""One update of the generator: its content losses, what the discriminators make it pay, its
+optimiser's step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from components.train.config import Phase, TrainConfig
+from components.train.precision import autocast
+from components.train.step.discriminator_group import DiscriminatorGroup
+from components.train.step.instance_noise import NoisyPhotos
+from components.train.step.terms import Batch, Terms
+from components.train.worker_group import World
+
+WeightedTerm = tuple[str, float, Tensor]
+
+
+class GeneratorUpdate:
+    """The generator's losses and its optimiser."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        generator: nn.Module,
+        discriminators: DiscriminatorGroup,
+        world: World,
+        weights: Mapping[int, Path],
+    ) -> None:
+        """weights: pretrained file of each content loss that needs one, by its place in
+        config.content.
+        """
+        self._config, self._world = config, world
+        self._generator, self._discriminators = generator, discriminators
+        self._content = [
+            (name, part.weight, part.build(world.device, weights.get(index)))
+            for index, (name, part) in enumerate(zip(config.content_names(), config.content, strict=True))
+        ]
+        self._adversarial = config.adversarial.build() if config.adversarial is not None else None
+        self.optimizer = config.generator_optimizer.build([generator])
+
+    def __call__(self, batch: Batch, restored: Tensor, phase: Phase, noisy: NoisyPhotos | None) -> Terms:
+        """Change the weights once; gives the terms. The discriminators only look on.
+
+        batch: (input, target) of this worker. restored: with its graph. noisy: how the discriminators
+        are shown photos; None leaves them out.
+        """
+        self._discriminators.requires_grad_(False)
+        terms: Terms = {}
+        with autocast(self._config.precision, self._world.device):
+            parts: list[WeightedTerm] = [
+                (name, weight, loss(restored, batch[1]).float())
+                for name, weight, loss in self._content
+                if phase.counts(name)
+            ]
+            if noisy is not None:
+                parts += self._adversarial_terms(batch, restored, noisy)
+        total = torch.stack([weight * value for _, weight, value in parts]).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self._discriminators.requires_grad_(True)
+        terms["generator/gradient_norm"] = self._world.average_gradients(self._generator)
+        self.optimizer.step()
+        for name, weight, value in parts:
+            terms[f"generator/{name}"] = value.detach()
+            terms[f"generator/{name}_weighted"] = weight * value.detach()
+        terms["generator/total"] = total.detach()
+        return terms
+
+    def _adversarial_terms(self, batch: Batch, restored: Tensor, noisy: NoisyPhotos) -> list[WeightedTerm]:
+        part, adversarial = self._config.adversarial, self._adversarial
+        assert part is not None
+        assert adversarial is not None
+        (input, target), logits = batch, self._discriminators.logits
+        shown, beside = noisy(restored, "restored", -1), noisy(target, "real", -1)
+        terms = []
+        for index, weight, _ in self._discriminators.members():
+            with torch.no_grad():
+                on_real = logits(index, beside, input) if part.compares else None
+            loss = adversarial.generator_loss(logits(index, shown, input), on_real)
+            terms.append((f"adversarial_{index}", part.weight * weight, loss))
+        return terms

@@ -1,0 +1,98 @@
+"""The state of a training: taken up from the store, kept there, and gone back to when it diverges."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from components.train.config import TrainConfig
+from components.train.protocols import Observer, Store
+from components.train.step import GanStep
+from components.train.training_progress import TrainingProgress
+from components.train.worker_group import World
+
+
+class TrainingState:
+    """A step's nets and optimisers with the training's progress, as bytes in a store."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        step: GanStep,
+        progress: TrainingProgress,
+        world: World,
+        store: Store,
+        observer: Observer,
+    ) -> None:
+        self._config, self._step, self._progress = config, step, progress
+        self._world, self._store, self._observer = world, store, observer
+        # what a rollback goes back to; every worker holds the same nets, so each keeps its own
+        self._healthy = b""
+
+    def resume(self) -> bool:
+        """Go on from the store's newest state; False when there is none."""
+        kept = self._store.load()
+        if kept is not None:
+            self._take(kept)
+        return kept is not None
+
+    def mark_healthy(self) -> None:
+        """Remember the beginning as what a rollback goes back to."""
+        if self._config.rollback is not None:
+            self._healthy = self._written()
+
+    def keep(self) -> None:
+        """Keep the state as the newest: only healthy ones come here.
+
+        While a sign that may roll back is beyond its limit, no state is kept: it would be ill
+        already. The end is kept as it is.
+        """
+        settings, progress = self._config.rollback, self._progress
+        if settings is not None and progress.watch.doubts(settings.on) and progress.current is not None:
+            return
+        state = self._written() if self._world.leads or settings is not None else None
+        self._healthy = state if state is not None and settings is not None else b""
+        self._store.save(state if self._world.leads else None, progress.images_seen)
+
+    def roll_back(self, trouble: str) -> bool:
+        """Go back to the last healthy state with lower learning rates; False when that is switched off
+        or was done too often.
+        """
+        settings, progress, earlier = self._config.rollback, self._progress, self._progress.rollbacks
+        if settings is None or earlier >= settings.most:
+            return False
+        at = progress.images_seen
+        self._take(self._healthy)
+        progress.rollbacks = earlier + 1
+        if self._world.leads:
+            self._observer.begin(progress.images_seen)
+            self._observer.warn(
+                f"at image {at}: {trouble}; back to image {progress.images_seen} with"
+                f" the learning rates times {progress.lr_multiplier:.3g}"
+                f" (rollback {earlier + 1} of {settings.most})"
+            )
+        return True
+
+    def _written(self) -> bytes:
+        return write_state({"progress": self._progress.state(), "step": self._step.state()})
+
+    def _take(self, state: bytes) -> None:
+        plain = read_state(state)
+        self._step.load_state(plain["step"])
+        self._progress.load_state(plain["progress"])
+
+
+def write_state(state: Mapping[str, Any]) -> bytes:
+    """A state as bytes that `read_state` opens without pickle's powers."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    return buffer.getvalue()
+
+
+def read_state(data: bytes) -> dict[str, Any]:
+    """What `write_state` wrote; weights_only, so nothing in it can run."""
+    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return state
