@@ -1,0 +1,157 @@
+"""The table of rules that the parts of a training keep: each refuses a training that breaks it, in its
+own words, with its remedy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from small_training import config, settings
+
+from components.train.config.fields import TrainFields
+from components.train.config.rules import RULES
+
+PHASE = {"name": "joint", "images": 2, "crop_px": 16, "batch": 2}
+CONTENT = PHASE | {"adversarial": False}
+ALONE = {"discriminators": [], "adversarial": None, "phases": [CONTENT]}
+PATCH = {"kind": "patchgan", "layers": 1, "width": 4}
+
+# A training that breaks the rule of that name, and the sentence that says so.
+BREACHES: dict[str, tuple[dict[str, Any], str]] = {
+    "discriminators and their loss come together": (
+        {"adversarial": None},
+        "discriminators and adversarial go together: give both, or neither to train on the content losses"
+        " alone",
+    ),
+    "an adversarial phase has discriminators": (
+        {"discriminators": [], "adversarial": None},
+        "a phase is adversarial, yet there are no discriminators: set its adversarial to false, or add a"
+        " discriminator",
+    ),
+    "settings of discriminators have discriminators": (
+        ALONE | {"history": {}, "split_updates": True},
+        "history and split_updates changes what discriminators see or how they learn, and there are none:"
+        " leave it out, or add a discriminator",
+    ),
+    "a loss that compares is not split": (
+        {"split_updates": True, "adversarial": {"kind": "relativistic_average"}},
+        "split_updates cannot go with relativistic_average: it judges real photos beside restored ones, so"
+        " there is one step for both",
+    ),
+    "a gradient penalty has no batch normalisation": (
+        {"discriminators": [PATCH | {"norm": "batch"}]},
+        "a gradient penalty is taken per photo, which batch normalisation in patchgan mixes with the others"
+        " (Gulrajani et al. 2017, sec. 4): set its norm to instance or none",
+    ),
+    "simultaneous is one update of each": (
+        {"simultaneous": True},
+        "simultaneous means one step of each: set discriminator_updates to 1 and split_updates to false, or"
+        " simultaneous to false",
+    ),
+    "a loss of logits gets logits": (
+        {
+            "discriminators": [{"kind": "patch_dense", "crop_px": 64}],
+            "adversarial": {"kind": "hinge"},
+            "phases": [PHASE | {"crop_px": 64}],
+        },
+        "hinge takes logits, and patch_dense ends in a sigmoid, which keeps them in 0 to 1: set its sigmoid"
+        " to false, or take least_squares",
+    ),
+    "weights are clipped or normalised, not both": (
+        {
+            "discriminators": [PATCH | {"spectral_norm": True}],
+            "adversarial": {"kind": "wasserstein", "clip": 0.01},
+        },
+        "adversarial.clip 0.01 cuts the weights that spectral_norm of patchgan divides afterwards, so it"
+        " bounds nothing: keep one of the two",
+    ),
+    "discriminators have an adversarial phase": (
+        {"phases": [CONTENT]},
+        "there are discriminators, and no phase (joint) is adversarial: set adversarial of a phase to true,"
+        " or leave discriminators and train.adversarial out",
+    ),
+    "a crop is a multiple of the generator's stride": (
+        {"phases": [PHASE | {"crop_px": 17}]},
+        "crop_px 17 of phase joint must be a multiple of 2, the generator's stride times its scale",
+    ),
+    "a batch divides over the workers": (
+        {"workers": 4},
+        "batch 2 of phase joint must divide evenly over 4 workers: change one of them",
+    ),
+    "a crop holds what its content losses look at": (
+        {"content": [{"kind": "ms_ssim"}]},
+        "crop_px 16 of phase joint is too small for ms_ssim: it needs 161 px or more",
+    ),
+    "a dense head gets the crop it was made for": (
+        {"discriminators": [{"kind": "patch_dense", "crop_px": 64, "norm": "instance"}]},
+        "crop_px 16 of phase joint must be 64: the dense head of patch_dense takes that size alone",
+    ),
+    "a crop holds what its discriminators look at": (
+        {"discriminators": [PATCH | {"layers": 5}]},
+        "crop_px 16 of phase joint is too small for patchgan: it needs 96 px or more",
+    ),
+    "nothing is enlarged on the device": (
+        {"synthesize_on": "device", "augment": {"enlarge": 1.5}},
+        "augment.enlarge is 1.5, and enlarging before the crop has no form on the device: set synthesize_on"
+        " to processor or auto, or enlarge to 1",
+    ),
+    "a rollback's sign has a limit": (
+        {"rollback": {"on": ["diversity"]}, "health": {"diversity": None}},
+        "rollback.on names diversity, which health.diversity has switched off: give it a limit, or take it"
+        " out",
+    ),
+    "a critic may be sure": (
+        {"rollback": {"on": ["discriminator_wins"]}},
+        "rollback.on names discriminator_wins, which says nothing of a critic such as wgan_gp: take it out",
+    ),
+    "a rollback's sign of discriminators has discriminators": (
+        ALONE | {"rollback": {"on": ["adversarial_share"]}},
+        "rollback.on names adversarial_share, which tells of discriminators, and there are none: take it out",
+    ),
+    "a phase names content losses that are there": (
+        {"phases": [PHASE | {"content": ["l2"]}, PHASE | {"name": "next"}]},
+        "phase joint names the content loss l2; there are l1.",
+    ),
+    "a content loss counts in some phase": (
+        {"content": [{"kind": "l1"}, {"kind": "l2"}], "phases": [PHASE | {"content": ["l1"]}]},
+        "the content loss l2 counts in no phase: name it in a phase's content, or leave it out",
+    ),
+    "phases and metrics are named once": (
+        {"phases": [PHASE, PHASE]},
+        "phases has the name joint twice (joint, joint): each stands there once, so that it can be told from"
+        " the others",
+    ),
+    "a validation metric is known": (
+        {"validate_metrics": ["psnr"]},
+        'no metric is called "psnr"; there are psnr_rgb,',
+    ),
+    "a watched metric is validated": (
+        {"keep_best": "lpips_alex"},
+        "keep_best is lpips_alex, which is not validated: add it to validate_metrics, which has psnr_rgb,"
+        " ssim_gauss11_rgb.",
+    ),
+}
+
+
+def test_every_rule_has_a_training_that_breaks_it() -> None:
+    assert [rule.name for rule in RULES] == list(BREACHES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_training_that_breaks_a_rule_is_refused_in_its_words(rule: Any) -> None:
+    changes, sentence = BREACHES[rule.name]
+    fields = TrainFields.model_validate(settings(**changes))
+    broken = {each.name: list(each.broken(fields)) for each in RULES}
+    assert len(broken[rule.name]) == 1
+    assert broken[rule.name][0].startswith(sentence)
+    with pytest.raises(ValidationError) as error:
+        config(**changes)
+    # What a recipe's reader is told is the first rule that is broken.
+    assert next(sentences[0] for sentences in broken.values() if sentences) in str(error.value)
+
+
+def test_a_training_whose_parts_agree_breaks_no_rule() -> None:
+    fields = TrainFields.model_validate(settings())
+    assert [sentence for rule in RULES for sentence in rule.broken(fields)] == []
