@@ -27,7 +27,7 @@ from components.core.records import PairSet
 from components.ingest.run import run as ingest
 from components.synthesize.run import run as synthesize
 from components.train.config import TrainConfig
-from components.train.data import Data, steps
+from components.train.data import Data, load_steps
 from components.train.on_the_fly import FreshPairs, Loaded, training_set
 from components.train.step import GanStep
 from components.train.worker_group import World
@@ -95,7 +95,7 @@ def prepared(
     phase = config.phases[-1]
     here, there = (dataset(config, pairs, device, way) for way in ("processor", "device"))
     loading: list[Iterator[list[torch.Tensor]]] = [
-        steps(
+        load_steps(
             here,
             start=0,
             stop=MANY,

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 Restore = Callable[[Floats], Floats]  # (H, W, 3) in [0, 1] to (scale H, scale W, 3), not clipped
 See = Callable[
     [Bytes8, Bytes8, Bytes8], None
-]  # restored, baseline and sharp photo, each (H, W, 3) as saved, in 8 bits
+]  # restored, baseline and target, each (H, W, 3) as saved, in 8 bits
 
 
 def measure(
@@ -40,20 +40,20 @@ def measure(
     title: str = "evaluate",
     see: See | None = None,
 ) -> tuple[PhotoScore, ...]:
-    """How near each photo of a split comes to the sharp one, restored and by the PairSet's baseline
+    """How near each photo of a split comes to its target, restored and by the PairSet's baseline
     (components/core/baseline.py).
 
     restore: a photo (H, W, 3) float32 in [0, 1] to the restored one, values outside allowed.
     metrics: names of metrics that can be measured here (see `measurable`); see: is shown each
     photo, for metrics of the whole set. Both photos are rounded before they are measured, to the
-    bits of the sharp one, as they would be saved; a restored photo is clipped first, and what is
+    bits of the target, as they would be saved; a restored photo is clipped first, and what is
     not a number counts as black. `seconds` is the restorer's alone, after one warm-up that is not
     counted.
     A net is measured in IEEE float32, whatever the device does by itself.
     Returns one row a pair, ordered by pair id; all but `seconds` is the same in every run on the
     same machine.
-    Raises InputError when the split is empty or a restored photo has another size than the sharp
-    one, LineageError when a pair's file is not the one the PairSet names, WeightsError when a
+    Raises InputError when the split is empty or a restored photo has another size than the
+    target, LineageError when a pair's file is not the one the PairSet names, WeightsError when a
     metric cannot be measured.
     """
     measured, skipped = measurable(metrics)
@@ -76,7 +76,7 @@ def measure(
 
 
 def read_pair(pairset: PairSet, pair: Pair) -> tuple[Pixels, Pixels]:
-    """The blurred and the sharp photo, (H, W, 3) uint8 or uint16. Raises LineageError when a file
+    """The input and the target, (H, W, 3) uint8 or uint16. Raises LineageError when a file
     is missing or not the one that was measured.
     """
     found = []

@@ -16,7 +16,7 @@ Extract = Callable[[Bytes8], Features]
 
 class WholeSet:
     """Sees every photo of a split once and then says how far the restored photos, and the baseline,
-    are from the sharp ones as sets.
+    are from the targets as sets.
     """
 
     def __init__(self, names: Sequence[str]) -> None:

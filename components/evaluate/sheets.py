@@ -50,9 +50,9 @@ def draw_sheet(
     """One sheet: four panels of the whole photo and, when it is larger than a panel shows well,
     four of a region at pixel level.
 
-    title: what the sheet shows, such as "best of 12". given, restored, sharp: (H, W, 3) uint8 of
-    one size; a small photo comes enlarged.
-    Returns (h, w, 3) uint8. The region is where `given` is farthest from `target`, so it is the
+    title: what the sheet shows, such as "best of 12". input, restored, target: (H, W, 3) uint8 of
+    one size; a small input comes enlarged.
+    Returns (h, w, 3) uint8. The region is where `input` is farthest from `target`, so it is the
     same one for every checkpoint.
     """
     error = amplified_error(restored, target, error_gain)
@@ -85,7 +85,7 @@ def amplified_error(restored: Bytes8, target: Bytes8, gain: float) -> Bytes8:
 
 
 def where_farthest(input: Bytes8, target: Bytes8, size_px: int) -> tuple[int, int]:
-    """Top and left of the square region in which the given photo differs most from the sharp one."""
+    """Top and left of the square region in which the input differs most from the target."""
     off = (input.astype(np.float32) - target.astype(np.float32)) ** 2
     total = cv2.integral(off.sum(2), sdepth=cv2.CV_64F)
     inside = (

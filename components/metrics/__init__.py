@@ -1,4 +1,4 @@
-"""How near a restored photo is to the sharp one: named variants, because "PSNR" and "SSIM" alone
+"""How near a restored photo is to its target: named variants, because "PSNR" and "SSIM" alone
 are not numbers one can compare.
 
 A metric is a function per photo: (N, 3, H, W) floats in [0, 1] twice -> (N,) float64. Means over

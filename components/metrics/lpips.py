@@ -29,7 +29,7 @@ SMALLEST_PX = 31  # below it AlexNet's second pooling has no whole window
 def lpips_alex(restored: Tensor, target: Tensor) -> Tensor:
     """How different two photos look to people, per photo; 0 for identical photos, lower is better.
 
-    restored, sharp: (N, 3, H, W) floats in [0, 1], at least 31 px on each side.
+    restored, target: (N, 3, H, W) floats in [0, 1], at least 31 px on each side.
     Returns (N,) float64, from 0 to about 1.
     Raises InputError for other shapes, ranges or NaN; WeightsError when the AlexNet weights are not
     on this machine.

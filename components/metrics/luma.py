@@ -30,7 +30,7 @@ def psnr_y_crop4(restored: Tensor, target: Tensor) -> Tensor:
     """PSNR of the 8-bit Y channel without its 4 px border, per photo; higher is better, identical
     photos give infinity.
 
-    restored, sharp: (N, 3, H, W) floats in [0, 1], at least 9 px on each side.
+    restored, target: (N, 3, H, W) floats in [0, 1], at least 9 px on each side.
     Returns (N,) float64 without gradient, decibels: 10 log10(255² / mean squared error in levels).
     Raises InputError for other shapes, ranges or NaN.
 
@@ -45,7 +45,7 @@ def ssim_y_crop4(restored: Tensor, target: Tensor) -> Tensor:
     """SSIM of the 8-bit Y channel without its 4 px border, per photo; 1 for identical photos,
     higher is better.
 
-    restored, sharp: (N, 3, H, W) floats in [0, 1], at least 19 px on each side. Window as in
+    restored, target: (N, 3, H, W) floats in [0, 1], at least 19 px on each side. Window as in
     ssim_gauss11_rgb, data range 255.
     Returns (N,) float64 without gradient.
     Raises InputError for other shapes, ranges or NaN.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def check_photos(restored: Tensor, target: Tensor, *, smallest_px: int = 1, why: str = "one window") -> None:
     """Refuse what cannot be compared.
 
-    restored, sharp: (N, 3, H, W) floats in [0, 1], N at least 1, sides at least smallest_px; why:
+    restored, target: (N, 3, H, W) floats in [0, 1], N at least 1, sides at least smallest_px; why:
     what needs that many.
     Raises InputError, naming what came, for another shape, type, size or range, and for NaN or
     infinity.

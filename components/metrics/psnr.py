@@ -14,7 +14,7 @@ def psnr_rgb(restored: Tensor, target: Tensor) -> Tensor:
     """How faint the error is beside the full range of values, per photo; higher is better,
     identical photos give infinity.
 
-    restored, sharp: (N, 3, H, W) floats in [0, 1]. The squared error is averaged over all pixels
+    restored, target: (N, 3, H, W) floats in [0, 1]. The squared error is averaged over all pixels
     and the three channels together.
     Returns (N,) float64 without gradient, decibels: -10 log10(mean squared error).
     Raises InputError for other shapes, ranges or NaN.

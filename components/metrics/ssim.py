@@ -28,7 +28,7 @@ def ssim_gauss11_rgb(restored: Tensor, target: Tensor) -> Tensor:
     """How alike two photos are in local brightness, contrast and structure, per photo; 1 for
     identical photos, higher is better.
 
-    restored, sharp: (N, 3, H, W) floats in [0, 1], at least 11 px on each side. 11×11 Gaussian
+    restored, target: (N, 3, H, W) floats in [0, 1], at least 11 px on each side. 11×11 Gaussian
     window with sigma 1.5, windows wholly inside, biased covariance, mean over windows and the three
     channels.
     Returns (N,) float64, without gradient.

@@ -121,7 +121,7 @@ class Restorer:
         self.net = for_use(net.to(self.device), part)
         self.stride, self.scale, self.smallest_px = part.stride, part.scale, part.smallest_px
         self.tile_px = tile_px
-        # In px of the photo given. What SRResNet sees beyond 16 px changes a tile by a tenth of a
+        # In px of the input. What SRResNet sees beyond 16 px changes a tile by a tenth of a
         # level; 64 would double the work of its small tiles.
         self._overlap = OVERLAP_PX if self.scale == 1 else OVERLAP_PX // 2
         self._tile = max(tile_px // self.scale, 4 * self._overlap, self.stride + 2 * self._overlap)

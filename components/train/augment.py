@@ -18,7 +18,7 @@ class PairedAugment:
     """Crops and changes a pair alike. The same keys give the same crop and changes, on any worker
     and after any restart.
 
-    The given photo may be `scale` times smaller than the sharp one (super-resolution): its crop is
+    The input may be `scale` times smaller than the target (super-resolution): its crop is
     then as much smaller, at the same place.
     """
 
@@ -54,25 +54,25 @@ class PairedAugment:
                 _enlarged(input, height, width),
                 _enlarged(target, height * self._scale, width * self._scale),
             )
-        top, left = self.place(height, width, *keys)
+        top, left = self.crop_origin(height, width, *keys)
         input, target = (
             _cut(input, top, left, self._crop_px // self._scale),
             _cut(target, top * self._scale, left * self._scale, self._crop_px),
         )
-        return self.changed(input, target, *keys)
+        return self.change(input, target, *keys)
 
-    def place(self, height: int, width: int, *keys: Key) -> tuple[int, int]:
-        """Row and column where the crop begins in a given picture of that size (once enlarged)."""
+    def crop_origin(self, height: int, width: int, *keys: Key) -> tuple[int, int]:
+        """Row and column where the crop begins in an input of that size (once enlarged)."""
         side, draws = self._crop_px // self._scale, stream(*keys, "crop")
         return int(draws.integers(height - side + 1)), int(draws.integers(width - side + 1))
 
-    def changed(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
+    def change(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
         """Two crops, changed alike."""
         self._transform.set_random_seed(seed_of(*keys) % 2**32)
-        done = self._transform(image=input, target=target)
-        return done["image"], done["target"]
+        changed = self._transform(image=input, target=target)
+        return changed["image"], changed["target"]
 
-    def told(self, target: Pixels, *keys: Key) -> tuple[Pixels, dict[str, np.ndarray[Any, Any]]]:
+    def drawn_change(self, target: Pixels, *keys: Key) -> tuple[Pixels, dict[str, np.ndarray[Any, Any]]]:
         """One crop, uint8, changed, and what the change is, for whoever makes it elsewhere.
 
         turned: (3,) int64: whether rows and columns are swapped, then whether rows and columns of
@@ -82,17 +82,17 @@ class PairedAugment:
         """
         self._transform.set_random_seed(seed_of(*keys) % 2**32)
         corners = np.arange(4, dtype=np.uint8).reshape(2, 2)  # a mask is moved and otherwise left alone
-        done = self._transform(image=target, target=target[:1, :1], mask=corners)
-        source_rows = done["mask"] // 2
+        changed = self._transform(image=target, target=target[:1, :1], mask=corners)
+        source_rows = changed["mask"] // 2
         channels, levels = np.arange(3), np.arange(256, dtype=np.uint8)
-        for name, drawn in done["applied_transforms"]:
+        for name, drawn in changed["applied_transforms"]:
             if name == "ChannelShuffle" and drawn["channels_shuffled"] is not None:
                 channels = channels[list(drawn["channels_shuffled"])]
             elif name == "RandomBrightnessContrast":
                 levels = self._by_name[name].apply(levels[None, :, None].repeat(3, axis=2), **drawn)[0, :, 0]
-        start = int(done["mask"][0, 0])
+        start = int(changed["mask"][0, 0])
         turned = [source_rows[0, 0] != source_rows[0, 1], start // 2 == 1, start % 2 == 1]
-        return done["image"], {
+        return changed["image"], {
             "turned": np.array(turned, np.int64),
             "channels": channels.astype(np.int64),
             "levels": levels,

@@ -158,7 +158,7 @@ def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: 
     return [(name, position) for name in names for position in positions]
 
 
-def steps(
+def load_steps(
     dataset: TrainingSet,
     *,
     start: int,
@@ -288,7 +288,7 @@ def refuse_other_scale(pairset: PairSet, config: TrainConfig) -> None:
     """Raises InputError when the pairs are enlarged by another factor than the generator enlarges."""
     if pairset.scale != config.generator.scale:
         raise InputError(
-            f"the pairs are for scale {pairset.scale} (sharp over given size), the generator"
+            f"the pairs are for scale {pairset.scale} (target over input size), the generator"
             f" {config.generator.kind} enlarges {config.generator.scale} times: make synthesize.downscale and"
             " train.generator agree, and run synthesize again"
         )

@@ -11,7 +11,7 @@ import torch
 
 from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
-from components.train.data import Data, refuse_small, refuse_unvalidated, steps, to_net
+from components.train.data import Data, load_steps, refuse_small, refuse_unvalidated, to_net
 from components.train.on_the_fly import training_set
 from components.train.protocols import Observer, Store
 from components.train.readings import Readings
@@ -96,7 +96,7 @@ class Loop:
             every = self.config.validate_every
             validates = over or progress.images_seen // every > before // every
             if validates or self.step.steps_done % self.config.log_every == 0:
-                trouble = self.checks.of_steps(self._values(phase, lr_multiplier))
+                trouble = self.checks.check_steps(self._values(phase, lr_multiplier))
                 if trouble:
                     return trouble
             if self.world.leads:
@@ -118,7 +118,7 @@ class Loop:
 
     def _loader(self, phase: Phase, stop: int) -> Iterator[list[torch.Tensor]]:
         reuses = self.config.discriminator_reuse or not phase.adversarial
-        return steps(
+        return load_steps(
             training_set(self.data, self.config, phase.crop_px, self.world.device),
             start=self.progress.images_seen,
             stop=stop,
@@ -160,7 +160,7 @@ class Loop:
         trouble in words.
         """
         found = validate(self.config, self.step.average, self.data, self.world)
-        trouble = self.checks.of_values(found.scores)
+        trouble = self.checks.check(found.scores)
         if self.world.leads:
             main = self.config.validate_metrics[0]
             self.observer.advance(

@@ -4,7 +4,7 @@ that is trained on.
 What stands at a place, (stream, position), is a function of the settings alone: the photo and the
 crop are drawn as from files, and the pair's seed is (the set's seed, photo, stream, position). So
 no blur comes twice, every one comes again after a restart, and no number of workers or loader
-processes changes one. The given crop is bit for bit that of the picture which synthesize would
+processes changes one. The input's crop is bit for bit that of the picture which synthesize would
 write for that seed.
 
 On the processor the crop is made in the loader's processes (components/optics/region.py); on a
@@ -33,7 +33,7 @@ from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
 from components.train.data import Data, PairDataset, Pictures, Place, Sample, TrainingSet, pair_at, to_tensor
 
-Where = Literal["processor", "device"]
+SynthesizedOn = Literal["processor", "device"]
 Loaded = dict[str, Tensor]
 ORDER = "order/"  # what goes before the names of what is to be rendered
 
@@ -70,7 +70,7 @@ class FreshPairs(TrainingSet):
         )
         self._degradation = degradation_of(way)
         self._layout = Layout(self._degradation, crop_px // config.generator.scale)
-        self._renders = where(config, device) == "device"
+        self._renders = synthesized_on(config, device) == "device"
         self._pictures = Pictures(folder)
         self._change: PairedAugment | None = None
 
@@ -122,7 +122,7 @@ class FreshPairs(TrainingSet):
     def _made(
         self, source: SourcePhoto, plan: Plan, place: Place
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """The given and the sharp crop, changed alike."""
+        """The crops of input and target, changed alike."""
         target, pixels, keys = self._pictures[source.target], self._light(source), self._keys(place)
         height, width = source.height // plan.scale, source.width // plan.scale
         if self._config.augment.enlarge > 1:
@@ -130,21 +130,21 @@ class FreshPairs(TrainingSet):
             # one is made.
             return self._changes(part_of(plan, pixels, Box(0, 0, height, width)), target, *keys)
         side = self._layout.side
-        top, left = self._changes.place(height, width, *keys)
-        return self._changes.changed(
+        top, left = self._changes.crop_origin(height, width, *keys)
+        return self._changes.change(
             part_of(plan, pixels, Box(top, left, side, side)), self._target_crop(target, top, left), *keys
         )
 
     def _ordered(
         self, source: SourcePhoto, plan: Plan, place: Place
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]:
-        """The sharp crop, and the given one, or the order to make and change it."""
+        """The target's crop, and the input's, or the order to make and change it."""
         if not taken(self._layout, plan, source.channels):
             input, target = self._made(source, plan, place)
             return target, input
         keys = self._keys(place)
-        top, left = self._changes.place(source.height // plan.scale, source.width // plan.scale, *keys)
-        target, change = self._changes.told(
+        top, left = self._changes.crop_origin(source.height // plan.scale, source.width // plan.scale, *keys)
+        target, change = self._changes.drawn_change(
             self._target_crop(self._pictures[source.target], top, left), *keys
         )
         return target, order_of(self._layout, plan, self._light(source), top, left) | change
@@ -152,7 +152,7 @@ class FreshPairs(TrainingSet):
     def _handed_over(
         self, parts: Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]]
     ) -> Loaded:
-        """One batch: the sharp crops, the given ones that are made, and orders for the others, with
+        """One batch: the targets' crops, the inputs' that are made, and orders for the others, with
         their numbers.
         """
         side = self._layout.side
@@ -195,7 +195,7 @@ class FreshPairs(TrainingSet):
         )
 
 
-def where(config: TrainConfig, device: torch.device) -> Where:
+def synthesized_on(config: TrainConfig, device: torch.device) -> SynthesizedOn:
     """Where the blur is made."""
     if config.synthesize_on != "auto":
         return config.synthesize_on
@@ -216,7 +216,7 @@ def degradation_of(way: OnTheFly) -> Degradation:
 
 
 def changed(parts: Tensor, turned: Tensor, channels: Tensor, levels: Tensor) -> Tensor:
-    """What `PairedAugment.told` tells, done to a batch of parts: (N, 3, side, side) uint8."""
+    """What `PairedAugment.drawn_change` tells, done to a batch of parts: (N, 3, side, side) uint8."""
     side = parts.shape[2]
     along = torch.arange(side, device=parts.device)
     rows, columns = along[:, None].expand(side, side), along.expand(side, side)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 
 from components.train.config import TrainConfig
-from components.train.health.of_terms import of_terms
+from components.train.health.of_terms import health_of_terms
 from components.train.protocols import Observer
 from components.train.training_progress import TrainingProgress
 from components.train.worker_group import World
@@ -24,11 +24,11 @@ class TrainingChecks:
     ) -> None:
         self._config, self._progress, self._world, self._observer = config, progress, world, observer
 
-    def of_steps(self, values: dict[str, float]) -> str | None:
+    def check_steps(self, values: dict[str, float]) -> str | None:
         """Look at the readings of some steps."""
-        return self._diverged(values) or self.of_values(values | of_terms(values))
+        return self._diverged(values) or self.check(values | health_of_terms(values))
 
-    def of_values(self, values: Mapping[str, float]) -> str | None:
+    def check(self, values: Mapping[str, float]) -> str | None:
         """Log the values and say what is beyond its limit."""
         trouble = None
         at = self._progress.images_seen

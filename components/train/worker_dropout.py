@@ -1,4 +1,4 @@
-"""Dropout that is drawn for the batch of all workers and shared out, so that their number changes
+"""Dropout that is drawn for the batch of all workers and parted among them, so that their number changes
 no result.
 """
 
@@ -32,7 +32,7 @@ class WorkerDropout(nn.Dropout):
 
 
 def draw_dropout_over_workers(net: nn.Module, world: World) -> None:
-    """Put the shared kind in the place of every dropout layer; alone nothing changes."""
+    """Put the parted kind in the place of every dropout layer; alone nothing changes."""
     if world.size == 1:
         return
     for module in net.modules():

@@ -1,5 +1,5 @@
 """What the tests of the discriminators share: a part from its recipe form, its net, something to
-judge.
+look at.
 """
 
 from __future__ import annotations

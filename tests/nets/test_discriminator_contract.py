@@ -60,7 +60,7 @@ def test_a_discriminator_survives_its_json(config: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("config", SMALL, ids=name_of)
-def test_the_smallest_photo_is_judged_and_one_px_less_is_refused_or_all_the_same(
+def test_the_smallest_photo_is_taken_and_one_px_less_is_refused_or_all_the_same(
     config: dict[str, Any],
 ) -> None:
     part = part_of(config)
@@ -213,7 +213,7 @@ def test_a_gradient_penalty_reaches_every_weight(config: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("config", SMALL, ids=name_of)
-def test_half_precision_judges_nearly_the_same(config: dict[str, Any]) -> None:
+def test_half_precision_gives_nearly_the_same(config: dict[str, Any]) -> None:
     part = part_of(config)
     nets = [part.build(seed=0) for _ in range(2)]
     with torch.no_grad():

@@ -218,7 +218,7 @@ def test_receptive_fields_of_the_other_maps(config: dict[str, Any], seen: int) -
     assert felt_px(part.build(seed=0), 6 if part.conditional else 3, seen + 64) == [seen, seen]
 
 
-def test_a_value_of_the_deblurgan_guides_map_feels_142_px_and_its_verdict_everything() -> None:
+def test_a_value_of_the_deblurgan_guides_map_feels_142_px_and_its_output_everything() -> None:
     part = PatchDense(width=4, norm="none", dense=8)
     assert part.map_field_px == 142
     assert part.receptive_field_px is None
@@ -285,11 +285,11 @@ def test_two_scales_see_the_photo_and_its_half_and_share_the_loss_by_their_weigh
     )
 
 
-def test_the_deblurgan_guides_verdict_is_bounded_and_a_logit_is_not() -> None:
+def test_the_deblurgan_guides_output_is_bounded_and_a_logit_is_not() -> None:
     photo = 100 * torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     small: dict[str, Any] = {"width": 4, "crop_px": 32, "layers": 2, "norm": "none"}
 
-    def verdicts(scale: float, sigmoid: bool) -> Tensor:
+    def outputs(scale: float, sigmoid: bool) -> Tensor:
         net = PatchDense(sigmoid=sigmoid, **small).build(seed=0)
         with torch.no_grad():
             for weight in net.parameters():
@@ -297,7 +297,7 @@ def test_the_deblurgan_guides_verdict_is_bounded_and_a_logit_is_not() -> None:
             found: Tensor = net(photo)
         return found
 
-    bounded, free = verdicts(10.0, sigmoid=True), verdicts(10.0, sigmoid=False)
+    bounded, free = outputs(10.0, sigmoid=True), outputs(10.0, sigmoid=False)
     assert free.abs().max() > 1
     assert bounded.min() >= 0
     assert bounded.max() <= 1

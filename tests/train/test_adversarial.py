@@ -117,7 +117,7 @@ def test_the_relativistic_loss_sees_differences_alone() -> None:
     )
 
 
-def test_the_relativistic_loss_judges_a_photo_beside_the_whole_batch() -> None:
+def test_the_relativistic_loss_looks_at_a_photo_beside_the_whole_batch() -> None:
     # Real 0 and restored 2 and -2: beside the batch's mean (0) the real photo costs ln 2; beside
     # each alone, on average more.
     part, real, restored = RelativisticAverage(), torch.zeros(2, 1), torch.tensor([[2.0], [-2.0]])
@@ -204,7 +204,7 @@ def test_hinge_leaves_in_peace_who_is_right_by_the_margin() -> None:
     assert slope(loss, restored).tolist() == [0.0, 0.5]
 
 
-def test_wasserstein_is_the_mean_of_label_times_judgement() -> None:
+def test_wasserstein_is_the_mean_of_label_times_logit() -> None:
     real, restored = torch.tensor([1.0, 3.0]), torch.tensor([5.0, -1.0])
     paper, keras = Wasserstein(), Wasserstein(real_label=1)
     assert {
@@ -321,8 +321,8 @@ def test_the_penalty_is_taken_between_real_and_restored_where_the_mix_says() -> 
     assert [value.item() for value in penalties if value is not None] == pytest.approx([1.0, 1.5**2, 9.0])
 
 
-def test_the_penalty_of_a_map_is_that_of_its_mean_judgement() -> None:
-    # Sixteen judgements alike are one.
+def test_the_penalty_of_a_map_is_that_of_its_mean_logit() -> None:
+    # Sixteen logits alike are one.
     critic = linear_critic(torch.full((1, 3, 4, 4), 2.0 / 48**0.5))
     real, restored = torch.randn(2, 1, 3, 4, 4).unbind()
     penalty = (
@@ -381,7 +381,7 @@ def relativistic_slopes(real: Tensor, restored: Tensor) -> tuple[Tensor, Tensor,
 
 
 def one_of_two_workers(rank: int, folder: str) -> None:
-    """Judge this worker's half of the logits and leave what came out."""
+    """Take this worker's half of the logits and leave what came out."""
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
     )

@@ -137,7 +137,7 @@ def test_contradictions_are_refused_at_birth(changes: dict[str, Any], words: str
 
 
 @pytest.mark.parametrize("kind", ["least_squares", "wasserstein"])
-def test_a_bounded_judge_is_left_to_losses_that_have_targets_or_are_the_guides(kind: str) -> None:
+def test_a_bounded_discriminator_is_left_to_losses_that_have_targets_or_are_the_guides(kind: str) -> None:
     discriminator = {"kind": "patch_dense", "crop_px": 64}
     phases = [{"name": "joint", "images": 2, "crop_px": 64, "batch": 2}]
     assert (

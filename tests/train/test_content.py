@@ -268,7 +268,7 @@ def test_total_variation_of_known_patterns() -> None:
     assert loss(board, anything).item() == pytest.approx(4.0)
 
 
-def test_total_variation_does_not_look_at_the_sharp_photo() -> None:
+def test_total_variation_does_not_look_at_the_target() -> None:
     restored, target = torch.rand(2, 1, 3, 8, 8).unbind()
     loss = TotalVariation().build(CPU, None)
     assert loss(restored, target) == loss(restored, restored) > 0

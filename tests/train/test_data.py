@@ -1,4 +1,4 @@
-"""Training data by position: the order, the workers' shares, crops that stay together."""
+"""Training data by position: the order, the workers' parts, crops that stay together."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from components.train.data import (
     Data,
     PairDataset,
     croppable,
+    load_steps,
     pair_at,
     places_of_step,
     refuse_other_scale,
     refuse_small,
     refuse_unvalidated,
-    steps,
 )
 
 
@@ -50,7 +50,7 @@ def test_a_phase_of_millions_of_images_is_not_laid_out_beforehand(tmp_path: Path
     folder, pair = a_pair(tmp_path)
     tracemalloc.start()
     first = next(
-        steps(
+        load_steps(
             dataset_of(folder, pair, 16),
             start=0,
             stop=4_000_000,
@@ -87,8 +87,8 @@ def test_settings_that_wait_for_validations_are_refused_without_pairs_for_them(t
 
 
 def a_pair(folder: Path, scale: int = 1) -> tuple[Path, Pair]:
-    """One pair whose pictures hold the place of every pixel; the given one is every `scale`-th
-    pixel of the sharp one.
+    """One pair whose pictures hold the place of every pixel; the input is every `scale`-th
+    pixel of the target.
     """
     pair = make_pairs(folder).pairs("train")[0]
     ramp = np.arange(48 * 48, dtype=np.uint32)
@@ -132,7 +132,7 @@ def test_every_epoch_draws_other_crops(tmp_path: Path) -> None:
     assert not set(first) & set(second)
 
 
-def test_a_smaller_given_photo_is_cropped_at_the_same_place_and_turned_alike(tmp_path: Path) -> None:
+def test_a_smaller_input_is_cropped_at_the_same_place_and_turned_alike(tmp_path: Path) -> None:
     folder, pair = a_pair(tmp_path, scale=4)
     plain = {"generator": {"kind": "srresnet", "width": 4, "blocks": 1}, "augment": {"flip": 0.0}}
     for position in range(6):
@@ -286,7 +286,7 @@ def test_pairs_of_another_scale_than_the_generators_are_refused(tmp_path: Path) 
 
 
 def test_pairs_stay_together_whatever_their_files_are_called(tmp_path: Path) -> None:
-    # By the order of names the first blurred picture would go with the last sharp one.
+    # By the order of names the first input would go with the last target.
     rows = make_pairs(tmp_path, count=3).pairs("train")
     renamed = []
     for index, pair in enumerate(rows):

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from components.nets.generators import ResNet
 from components.train.adversarial import WGANGP, CrossEntropy, RelativisticAverage, Wasserstein
 from components.train.config import Health, Rollback
-from components.train.health.of_pictures import PictureHealth, of_pictures
-from components.train.health.of_terms import of_terms
+from components.train.health.of_pictures import PictureHealth, health_of_pictures
+from components.train.health.of_terms import health_of_terms
 from components.train.health.watch import THRESHOLDS, Watch
 
 Picture = np.ndarray
@@ -49,13 +49,13 @@ def grid(pixels: Picture, period: int, levels: float) -> Picture:
 
 
 def checkerboard(restored: Picture, target: Picture) -> float:
-    return of_pictures([restored], [target])["health/checkerboard"]
+    return health_of_pictures([restored], [target])["health/checkerboard"]
 
 
 def test_untouched_photos_of_many_sizes_are_healthy() -> None:
     photos = [photo(name) for name in PHOTOS]
     assert len({pixels.shape for pixels in photos}) > 1
-    values = of_pictures(photos, photos)
+    values = health_of_pictures(photos, photos)
     assert values["health/diversity"] == pytest.approx(1.0)
     assert values["health/checkerboard"] == pytest.approx(1.0)
     assert values["health/colour_shift_levels"] == 0
@@ -64,27 +64,29 @@ def test_untouched_photos_of_many_sizes_are_healthy() -> None:
 
 def test_one_picture_for_every_photo_has_no_diversity() -> None:
     target = [photo(name)[:256, :256] for name in PHOTOS]
-    assert of_pictures([target[0]] * len(target), target)["health/diversity"] == pytest.approx(0.0, abs=1e-4)
+    assert health_of_pictures([target[0]] * len(target), target)["health/diversity"] == pytest.approx(
+        0.0, abs=1e-4
+    )
 
 
 def test_photos_pulled_half_way_to_their_mean_have_half_the_diversity() -> None:
     target = [photo(name)[:256, :256] for name in PHOTOS]
     mean = np.mean(target, axis=0)
-    assert of_pictures([rounded((pixels + mean) / 2) for pixels in target], target)[
+    assert health_of_pictures([rounded((pixels + mean) / 2) for pixels in target], target)[
         "health/diversity"
     ] == pytest.approx(0.5, abs=0.01)
 
 
 def test_diversity_needs_two_photos_that_differ() -> None:
     one = photo("coffee")
-    assert "health/diversity" not in of_pictures([one], [one])
-    assert "health/diversity" not in of_pictures([one, blurred(one)], [one, one])
-    assert of_pictures([], []) == {}
+    assert "health/diversity" not in health_of_pictures([one], [one])
+    assert "health/diversity" not in health_of_pictures([one, blurred(one)], [one, one])
+    assert health_of_pictures([], []) == {}
 
 
 def test_a_cast_is_measured_in_levels_of_each_channel() -> None:
     target = [np.clip(photo(name), 10, 240) for name in PHOTOS]
-    values = of_pictures([rounded(pixels + np.array([6.0, -2.0, -4.0])) for pixels in target], target)
+    values = health_of_pictures([rounded(pixels + np.array([6.0, -2.0, -4.0])) for pixels in target], target)
     assert [
         values[f"health/shift_{channel}_levels"] for channel in ("red", "green", "blue")
     ] == pytest.approx([6, -2, -4])
@@ -93,9 +95,9 @@ def test_a_cast_is_measured_in_levels_of_each_channel() -> None:
 
 def test_casts_that_cancel_over_the_photos_are_no_shift() -> None:
     target = [np.clip(photo("coffee"), 10, 240)] * 2
-    assert of_pictures([target[0] + 5, target[1] - 5], target)["health/colour_shift_levels"] == pytest.approx(
-        0
-    )
+    assert health_of_pictures([target[0] + 5, target[1] - 5], target)[
+        "health/colour_shift_levels"
+    ] == pytest.approx(0)
 
 
 @NATURAL
@@ -124,7 +126,7 @@ def test_other_periods_are_no_checkerboard(period: int) -> None:
     assert checkerboard(grid(target, period, 3.0), target) == pytest.approx(1.0, abs=0.3)
 
 
-def test_a_grid_that_the_sharp_photo_has_too_is_its_own() -> None:
+def test_a_grid_that_the_target_has_too_is_its_own() -> None:
     target = grid(photo("coffee"), 2, 3.0)
     assert checkerboard(target, target) == pytest.approx(1.0)
 
@@ -151,8 +153,8 @@ def test_untrained_nets_show_how_they_enlarge(upsampling: str, low: float, high:
 
 def test_pictures_too_small_for_a_tile_have_no_checkerboard() -> None:
     small = photo("coffee")[:63, :100]
-    assert "health/checkerboard" not in of_pictures([small], [small])
-    assert of_pictures([small, photo("rocket")], [small, photo("rocket")])[
+    assert "health/checkerboard" not in health_of_pictures([small], [small])
+    assert health_of_pictures([small, photo("rocket")], [small, photo("rocket")])[
         "health/checkerboard"
     ] == pytest.approx(1.0)
 
@@ -165,7 +167,7 @@ def test_the_sums_of_workers_add_up_to_those_of_one() -> None:
         workers[place % 2].add(ours, truth)  # the third has none
     total = torch.stack([worker.sums() for worker in workers]).sum(0)
     assert total.dtype == torch.float64
-    assert PictureHealth.values(total) == pytest.approx(of_pictures(restored, target))
+    assert PictureHealth.values(total) == pytest.approx(health_of_pictures(restored, target))
 
 
 STEP = {
@@ -186,19 +188,21 @@ STEP = {
 
 
 def test_indicators_of_a_step_by_hand() -> None:
-    assert of_terms(STEP) == pytest.approx(
+    assert health_of_terms(STEP) == pytest.approx(
         {"health/discriminator_accuracy": 0.7, "health/gradient_norm": 7.0, "health/adversarial_share": 0.5}
     )
 
 
 def test_without_discriminators_there_is_only_the_gradient() -> None:
     terms = {"generator/gradient_norm": 3.0, "generator/l1_weighted": 10.0, "generator/total": 10.0}
-    assert of_terms(terms) == {"health/gradient_norm": 3.0}
-    assert of_terms({}) == {}
+    assert health_of_terms(terms) == {"health/gradient_norm": 3.0}
+    assert health_of_terms({}) == {}
 
 
 def test_a_gradient_that_is_not_a_number_is_not_hidden_by_one_that_is() -> None:
-    assert math.isnan(of_terms({"a/gradient_norm": 3.0, "b/gradient_norm": math.nan})["health/gradient_norm"])
+    assert math.isnan(
+        health_of_terms({"a/gradient_norm": 3.0, "b/gradient_norm": math.nan})["health/gradient_norm"]
+    )
 
 
 BEYOND = {
@@ -322,4 +326,4 @@ def test_real_blurred_photos_are_healthy_but_for_their_blur() -> None:
     names = sorted(path.name for path in (GOPRO / "sharp").glob("*.png"))
     assert names
     blurry, target = ([read_rgb(GOPRO / side / name) for name in names] for side in ("blur", "sharp"))
-    assert Watch(Health(readings=1)).look(of_pictures(blurry, target)) == ()
+    assert Watch(Health(readings=1)).look(health_of_pictures(blurry, target)) == ()

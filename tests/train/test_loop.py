@@ -228,7 +228,7 @@ def test_instance_noise_fades_over_the_phase(pairset: PairSet) -> None:
     assert on_real[0] > 4 * on_real[-1] > 0 == outside[1]
 
 
-def test_a_constant_rate_may_be_a_share_of_the_optimisers(pairset: PairSet) -> None:
+def test_a_constant_schedule_may_be_a_fraction_of_the_learning_rate(pairset: PairSet) -> None:
     memory = Memory()
     phase = {
         "name": "joint",

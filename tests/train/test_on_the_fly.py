@@ -22,8 +22,8 @@ from components.core.seeds import seed_of
 from components.optics.degradation import Degradation, plans
 from components.optics.light import light_of, lit, stored
 from components.synthesize.config import SynthesizeConfig
-from components.train.data import Data, pair_at, places_of_step, steps
-from components.train.on_the_fly import FreshPairs, training_set, where
+from components.train.data import Data, load_steps, pair_at, places_of_step
+from components.train.on_the_fly import FreshPairs, synthesized_on, training_set
 
 Fresh = tuple[PhotoSet, PairSet]
 CROP = 32
@@ -90,7 +90,7 @@ SETS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", SETS.values(), ids=SETS)
-def test_the_given_crop_is_cut_from_the_picture_that_would_lie_in_a_file(
+def test_the_inputs_crop_is_cut_from_the_picture_that_would_lie_in_a_file(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     fresh = fresh_set(tmp_path, **changes)
@@ -171,7 +171,7 @@ def loaded(
 ) -> list[list[torch.Tensor]]:
     made = dataset(pairset, augment=CHANGING, **changes)
     return list(
-        steps(
+        load_steps(
             made, start=4, stop=16, batch=4, updates=2, rank=rank, size=size, processes=processes, pin=False
         )
     )
@@ -237,9 +237,9 @@ def test_what_has_no_form_on_the_device_comes_from_the_processor(tmp_path: Path)
 
 def test_where_pairs_are_made() -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
-    assert (where(config(), cpu), where(config(), gpu)) == ("processor", "device")
-    assert where(config(augment={"enlarge": 1.2}), gpu) == "processor"
-    assert where(config(synthesize_on="processor"), gpu) == "processor"
+    assert (synthesized_on(config(), cpu), synthesized_on(config(), gpu)) == ("processor", "device")
+    assert synthesized_on(config(augment={"enlarge": 1.2}), gpu) == "processor"
+    assert synthesized_on(config(synthesize_on="processor"), gpu) == "processor"
     with pytest.raises(
         ValidationError,
         match=(

@@ -122,8 +122,8 @@ def test_a_conditional_discriminator_sees_the_input_beside_the_photo() -> None:
     )
 
 
-def test_discriminators_learn_by_their_shares() -> None:
-    # Two of one architecture, judging alike at first: their losses are equal, their gradients in
+def test_discriminators_learn_by_their_weights() -> None:
+    # Two of one architecture, alike at first: their losses are equal, their gradients in
     # the sum are not.
     twins = [CRITIC | {"weight": 0.6}, CRITIC | {"weight": 0.4}]
     step = GanStep(config(**LOGITS | {"discriminators": twins}), CPU, {})
@@ -188,7 +188,7 @@ def test_a_penalty_is_counted_once_in_split_updates() -> None:
 
 
 @pytest.mark.parametrize("simultaneous", [False, True])
-def test_the_generator_is_judged_by_the_discriminator_after_its_step_or_before(simultaneous: bool) -> None:
+def test_the_generator_goes_by_the_discriminator_after_its_step_or_before(simultaneous: bool) -> None:
     step = GanStep(config(**LOGITS, simultaneous=simultaneous, discriminator_optimizer={"lr": 0.05}), CPU, {})
     input, target = a_batch()
     restored, before = step.generator(input).detach(), copy.deepcopy(step.discriminators[0])

@@ -90,7 +90,7 @@ def test_two_pairs_are_learned_by_heart_and_the_discriminator_moves(
         if "health/discriminator_accuracy" in values
     ]
     # A critic that is right about all of these few photos from its first step has nowhere to go:
-    # then its judgements move.
+    # then its logits move.
     logits_of = [
         value
         for values in memory.values.values()

@@ -13,13 +13,13 @@ from components.train.step import GanStep
 from components.train.step.image_pool import ImagePool
 
 
-@pytest.mark.parametrize(("share", "level"), [(0.0, 0.1), (0.5, 0.05), (1.0, 0.0)])
-def test_instance_noise_falls_on_real_photos_alone_and_fades(share: float, level: float) -> None:
+@pytest.mark.parametrize(("phase_fraction", "level"), [(0.0, 0.1), (0.5, 0.05), (1.0, 0.0)])
+def test_instance_noise_falls_on_real_photos_alone_and_fades(phase_fraction: float, level: float) -> None:
     step = GanStep(config(**LOGITS, instance_noise={"std": 0.1}), CPU, {})
     seen = seen_by_the_discriminator(step)
     input, target = a_batch()
     restored = step.generator(input).detach()
-    step([(input, target)], step.config.phases[0], 0, 1.0, phase_fraction=share)
+    step([(input, target)], step.config.phases[0], 0, 1.0, phase_fraction=phase_fraction)
     assert (seen[0] - target).std().item() == pytest.approx(level, rel=0.1, abs=1e-9)
     assert torch.equal(seen[1], restored)
 
@@ -30,7 +30,7 @@ def test_every_update_draws_noise_of_its_own() -> None:
     step([a_batch()] * 3, step.config.phases[0], 0, 1.0)
     assert len(seen) == 7
     assert not any(torch.equal(seen[0], other) for other in (seen[2], seen[4])), (
-        "the same sharp photos in every update"
+        "the same targets in every update"
     )
 
 
@@ -111,7 +111,7 @@ def test_the_discriminator_learns_from_the_pool_and_the_generator_from_its_own_p
     assert 4 <= shown_earlier <= 12
 
 
-def test_a_small_given_photo_stays_beside_its_enlargement_in_the_pool() -> None:
+def test_a_small_input_stays_beside_its_enlargement_in_the_pool() -> None:
     tricks = {
         "history": {"size": 2},
         "discriminators": [CRITIC | {"conditional": True}],

@@ -1,4 +1,4 @@
-"""What a validation shows and counts: the given picture left, as many pairs as asked for, the
+"""What a validation shows and counts: the input left, as many pairs as asked for, the
 averaged generator in the middle.
 """
 

@@ -35,7 +35,7 @@ class PatchDense(DiscriminatorPart):
         256,
         ge=16,
         le=2048,
-        description="side of the photos it is given, the training crop: it takes no other",
+        description="side of the photos it is shown, the training crop: it takes no other",
     )
     layers: int = Field(3, ge=1, le=6, description="halving convolutions behind the first, which halves too")
     width: int = Field(
@@ -82,7 +82,7 @@ class PatchDense(DiscriminatorPart):
 
     @property
     def map_field_px(self) -> int:
-        """Side of the patch that one value of the map sees, in px of the photo it is given."""
+        """Side of the patch that one value of the map sees, in px of the photo it is shown."""
         return self.shrink * field_px(self._table())
 
     def _table(self) -> tuple[Convolution, ...]:

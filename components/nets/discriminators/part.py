@@ -42,7 +42,7 @@ class DiscriminatorPart(Part):
 
     @property
     def fixed_px(self) -> int | None:
-        """The only side it takes, in px of the photo it is given; None when it takes any."""
+        """The only side it takes, in px of the photo it is shown; None when it takes any."""
         return None
 
     @property
@@ -59,7 +59,7 @@ class DiscriminatorPart(Part):
 
     @property
     def receptive_field_px(self) -> int | None:
-        """Side of the patch that one logit sees, in px of the photo it is given, norms aside; None
+        """Side of the patch that one logit sees, in px of the photo it is shown, norms aside; None
         when it sees everything.
         """
         return self.shrink * field_px(self._table())

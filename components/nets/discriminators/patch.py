@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PatchGAN(DiscriminatorPart):
-    """Judges overlapping patches, one logit each (Isola et al. 2017, sec. 3.2.2). Three halving
+    """Looks at overlapping patches, one logit each (Isola et al. 2017, sec. 3.2.2). Three halving
     layers see 70×70 px.
 
     Official DeblurGAN: as it stands, 2,764,737 weights. Official pix2pix: conditional, norm batch,
@@ -52,7 +52,7 @@ class PatchGAN(DiscriminatorPart):
 
 
 class Pixel(DiscriminatorPart):
-    """Judges every px by itself: colours, no structure (Isola et al. 2017, sec. 6.1.2, the 1×1
+    """Looks at every px by itself: colours, no structure (Isola et al. 2017, sec. 6.1.2, the 1×1
     discriminator).
     """
 

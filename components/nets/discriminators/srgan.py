@@ -43,7 +43,7 @@ class SRGANDiscriminator(DiscriminatorPart):
         96,
         ge=16,
         le=2048,
-        description="dense head: side of the photos it is given, the training crop. The map takes any",
+        description="dense head: side of the photos it is shown, the training crop. The map takes any",
     )
     width: int = Field(
         64, ge=4, le=512, description="channels of the first two convolutions; doubled up to eightfold"

@@ -139,7 +139,8 @@ class TrainFields(Part):
     rollback: Rollback | None = Field(
         None,
         description=(
-            "on divergence, go back to the last healthy state with a lower rate; null stops with an error"
+            "on divergence, go back to the last healthy state with lower learning rates; null stops with an"
+            " error"
         ),
     )
     log_every: int = Field(20, ge=1, description="steps between readings of the losses")

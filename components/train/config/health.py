@@ -57,9 +57,7 @@ class Health(Part):
         0.1,
         gt=0,
         lt=1,
-        description=(
-            "restored photos differ from each other by less than this share of what the sharp ones do"
-        ),
+        description=("restored photos differ from each other by less than this share of what the targets do"),
     )
     colour_shift_levels: float | None = Field(
         10.0, gt=0, description="mean red, green or blue of the restored photos off by more 8-bit levels"
@@ -68,8 +66,8 @@ class Health(Part):
         10.0,
         gt=1,
         description=(
-            "energy at periods of 2 and 4 px over that beside them, restored over sharp, above; 1 is a sharp"
-            " photo's own"
+            "energy at periods of 2 and 4 px over that beside them, restored over target, above; 1 is a"
+            " target's own"
         ),
     )
     readings: int = Field(

@@ -20,7 +20,7 @@ Picture = np.ndarray[Any, np.dtype[np.uint8]]
 CHANNELS = ("red", "green", "blue")
 THUMB_PX = 8
 THUMB_VALUES = 3 * THUMB_PX**2
-LEAST_DIFFERENCE = 1e-3  # 8-bit levels: sharp photos that differ by less are one photo
+LEAST_DIFFERENCE = 1e-3  # 8-bit levels: targets that differ by less are one photo
 
 TILE_PX = 64
 MOST_TILES = 16  # along each side: a large picture is sampled, so that none costs much
@@ -76,13 +76,13 @@ class PictureHealth:
         """The indicators, by the names that the log and `Watch` know them by; empty when no picture
         was seen.
 
-        health/diversity: how much restored photos differ from each other over how much sharp ones
+        health/diversity: how much restored photos differ from each other over how much targets
         do, as root mean squares of 8×8 px thumbnails: 1 when restored photos differ as they should,
         0 when all are one. Absent for fewer than two different photos. health/shift_red_levels
-        (green, blue): mean over the photos of how much brighter the channel is than the sharp
-        one's, 8-bit levels.
+        (green, blue): mean over the photos of how much brighter the channel is than the
+        target's, 8-bit levels.
         health/colour_shift_levels: the largest of the three, without its sign.
-        health/checkerboard: `grid_score` of restored photos over that of sharp ones; 1 when no grid
+        health/checkerboard: `grid_score` of restored photos over that of targets; 1 when no grid
         was added. Absent when all are smaller than 64 px.
         """
         sums = sums.double()
@@ -109,7 +109,7 @@ class PictureHealth:
         return values
 
 
-def of_pictures(restored: Sequence[Picture], target: Sequence[Picture]) -> dict[str, float]:
+def health_of_pictures(restored: Sequence[Picture], target: Sequence[Picture]) -> dict[str, float]:
     """The indicators that pictures tell; see `PictureHealth.values`. Both: (H, W, 3) uint8 each,
     pair by pair of one size.
     """
@@ -124,8 +124,8 @@ def grid_score(photo: Tensor) -> float:
     convolutions of stride 2 leave their mark.
 
     photo: (3, H, W) in 8-bit levels, sides of at least 64 px. The mean over nine frequencies of the
-    energy there over the energy beside them, from soft-edged tiles of 64 px. Over the sharp
-    photo's: 0.7 to 1.4 for blurred and noisy photos, 20 and more for waves of ±2 levels on a smooth
+    energy there over the energy beside them, from soft-edged tiles of 64 px. Over the
+    target's: 0.7 to 1.4 for blurred and noisy photos, 20 and more for waves of ±2 levels on a smooth
     photo; under rich texture a grid hides from people and from this. Nets with transposed
     convolutions begin at 25 to 200 and fall below 10 as they learn, those that enlarge by resizing
     begin below 1.5.

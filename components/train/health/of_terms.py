@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 
-def of_terms(terms: Mapping[str, float]) -> dict[str, float]:
+def health_of_terms(terms: Mapping[str, float]) -> dict[str, float]:
     """The indicators that the step's own terms tell; absent where their terms are, as in a phase
     without discriminators.
 

@@ -43,13 +43,13 @@ THRESHOLDS: dict[Indicator, _Threshold] = {
         "health/discriminator_accuracy",
         "high",
         "the discriminator tells nearly all photos apart and leaves the generator nothing to learn from:"
-        " lower its rate or its updates, smooth real_label, or add instance noise",
+        " lower its learning rate or its updates, smooth real_label, or add instance noise",
     ),
     "discriminator_lost": _Threshold(
         "health/discriminator_accuracy",
         "low",
-        "the discriminator is wrong about nearly everything, or says the same of everything: raise its rate,"
-        " or look at its labels",
+        "the discriminator is wrong about nearly everything, or says the same of everything: raise its"
+        " learning rate, or look at its labels",
     ),
     "gradient_norm": _Threshold(
         "health/gradient_norm",
@@ -65,8 +65,8 @@ THRESHOLDS: dict[Indicator, _Threshold] = {
     "diversity": _Threshold(
         "health/diversity",
         "low",
-        "the restored photos are all alike, whatever was given (mode collapse): raise the content's weight,"
-        " or lower the rates",
+        "the restored photos are all alike, whatever the input (mode collapse): raise the content's weight,"
+        " or lower the learning rates",
     ),
     "colour_shift_levels": _Threshold(
         "health/colour_shift_levels",

@@ -16,8 +16,8 @@ from components.train.worker_group import World
 
 @dataclass(frozen=True)
 class StepDraws:
-    """Numbers per sample are drawn for the whole batch and shared out, so that workers together draw
-    what one would.
+    """Numbers per sample are drawn for the whole batch and parted among the workers, so that together
+    they draw what one would.
 
     images_seen: position in the training. batch: images of the step over all workers together.
     """
