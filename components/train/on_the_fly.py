@@ -89,7 +89,9 @@ class FreshPairs(TrainingSet):
                 name: torch.stack([to_tensor(sample[side]) for sample in samples])
                 for side, name in enumerate(("input", "target"))
             }
-        return self._handed_over([self._ordered(source, plan, place) for place, (source, plan) in drawn])
+        return handed_over(
+            self._layout, [self._ordered(source, plan, place) for place, (source, plan) in drawn]
+        )
 
     def finished(self, loaded: Loaded) -> list[Tensor]:
         """[input, target] of a batch, rendered where that is still to be done."""
@@ -97,14 +99,7 @@ class FreshPairs(TrainingSet):
             return [loaded["input"], loaded["target"]]
         here = {name: values.to(self._device, non_blocking=True) for name, values in loaded.items()}
         if here["to_render"].numel():
-            # torch takes a second to import these; a training from files does without.
-            from components.optics.device.render import rendered
-
-            order = {
-                name.removeprefix(ORDER): values for name, values in here.items() if name.startswith(ORDER)
-            }
-            made = changed(rendered(self._layout, order), order["turned"], order["channels"], order["levels"])
-            here["input"].index_copy_(0, here["to_render"], made)
+            here["input"].index_copy_(0, here["to_render"], rendered_crops(self._layout, here))
         return [here["input"], here["target"]]
 
     def _drawn(self, places: Sequence[Place]) -> list[tuple[SourcePhoto, Plan]]:
@@ -149,31 +144,6 @@ class FreshPairs(TrainingSet):
         )
         return target, order_of(self._layout, plan, self._light(source), top, left) | change
 
-    def _handed_over(
-        self, parts: Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]]
-    ) -> Loaded:
-        """One batch: the targets' crops, the inputs' that are made, and orders for the others, with
-        their numbers.
-        """
-        side = self._layout.side
-        input, orders, numbers = np.zeros((len(parts), side, side, 3), np.uint8), [], []
-        for number, (_, made) in enumerate(parts):
-            if isinstance(made, dict):
-                orders.append(made)
-                numbers.append(number)
-            else:
-                input[number] = made
-        batch = {
-            "target": _batch(np.stack([target for target, _ in parts])),
-            "input": _batch(input),
-            "to_render": torch.tensor(numbers, dtype=torch.int64),
-        }
-        return batch | (
-            {ORDER + name: torch.from_numpy(values) for name, values in stacked(self._layout, orders).items()}
-            if orders
-            else {}
-        )
-
     @property
     def _changes(self) -> PairedAugment:
         """Made where it is used: its library does not travel to other processes."""
@@ -193,6 +163,41 @@ class FreshPairs(TrainingSet):
         return np.ascontiguousarray(
             target[top * scale : top * scale + self._crop_px, left * scale : left * scale + self._crop_px]
         )
+
+
+def handed_over(
+    layout: Layout, parts: Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | Order]]
+) -> Loaded:
+    """One batch: the targets' crops, the inputs' that are made, and orders for the others, with
+    their numbers.
+    """
+    side = layout.side
+    input, orders, numbers = np.zeros((len(parts), side, side, 3), np.uint8), [], []
+    for number, (_, made) in enumerate(parts):
+        if isinstance(made, dict):
+            orders.append(made)
+            numbers.append(number)
+        else:
+            input[number] = made
+    batch = {
+        "target": _batch(np.stack([target for target, _ in parts])),
+        "input": _batch(input),
+        "to_render": torch.tensor(numbers, dtype=torch.int64),
+    }
+    return batch | (
+        {ORDER + name: torch.from_numpy(values) for name, values in stacked(layout, orders).items()}
+        if orders
+        else {}
+    )
+
+
+def rendered_crops(layout: Layout, here: Loaded) -> Tensor:
+    """The crops that were ordered with a batch, made on the device it is on."""
+    # torch takes a second to import these; a training from files does without.
+    from components.optics.device.render import rendered
+
+    order = {name.removeprefix(ORDER): values for name, values in here.items() if name.startswith(ORDER)}
+    return changed(rendered(layout, order), order["turned"], order["channels"], order["levels"])
 
 
 def synthesized_on(config: TrainConfig, device: torch.device) -> SynthesizedOn:
