@@ -171,7 +171,7 @@ def test_a_runaway_loss_stops_and_the_last_healthy_state_is_kept(pairset: PairSe
 @pytest.mark.parametrize("value", [-20_000.0, 20_000.0])
 def test_a_critics_loss_that_runs_away_downward_stops_too(pairset: PairSet, value: float) -> None:
     loop = Loop(config(loss_limit=1e4), data_of(pairset), CPU, (memory := Memory()), memory, {})
-    trouble = loop._trouble(
+    trouble = loop.checks.check_steps(
         {"generator/total": 1.0, "discriminator/total": value, "speed/images_per_second": 1e9}
     )
     assert trouble is not None
