@@ -67,7 +67,7 @@ def test_every_stage_and_the_chain_behind_the_model(root: Path) -> None:
     assert isinstance(report, EvalReport)
     # 20 epochs of 4 photos, in batches of 8.
     assert checkpoint.images_seen == 80
-    assert (len(pairset.sources()), pairset.pairs("train"), len(report.scores())) == (4, (), 2)
+    assert (len(pairset.source_photos()), pairset.pairs("train"), len(report.scores())) == (4, (), 2)
     recipe = recipes.load("flying", root=root).record()
     check_chain(recipe, photoset, pairset, checkpoint, report)
     kept = _records(photoset, pairset, checkpoint, report)
