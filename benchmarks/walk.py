@@ -166,7 +166,9 @@ def main() -> None:
     """Count, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--show", action="store_true", help="print every call that was counted")
-    parser.add_argument("--inside", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)  # FILE, what, words of a command
+    parser.add_argument(
+        "--inside", nargs=argparse.REMAINDER, help=argparse.SUPPRESS
+    )  # FILE, what, words of a command
     arguments = parser.parse_args()
     if arguments.inside:
         place, what, *words = arguments.inside
