@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import components.console.python_version  # isort: skip # noqa: F401 - first: it ends an old Python with a sentence
 import os
+import signal
 import sys
 
 DEBUG_VARIABLE = "REFOCUS_DEBUG"  # children read it too
@@ -26,7 +27,11 @@ def main(argv: list[str] | None = None) -> int:
 
     debug = bool(os.environ.get(DEBUG_VARIABLE))
     try:
-        return commands.run(words, debug=debug)
+        arguments = commands.parse(words, debug=debug)
+        # SIGTERM becomes an exception, so that every `finally` runs and no child is left behind.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+        exit_code: int = arguments.do(arguments)
+        return exit_code
     except RefocusError as error:
         if debug:
             raise

@@ -96,9 +96,12 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
                 retries=config.retries,
                 bar=bar,
             )
-    return _export(
-        config, pairset, key, code, outcome, _healthy_end(config, outcome, state, name, storage), out
-    )
+    end = _healthy_end(config, outcome, state, name, storage)
+    if left_out.left_out:
+        left_out.save(out, LEFT_OUT)
+    else:
+        (out / LEFT_OUT).unlink(missing_ok=True)
+    return _export(config, pairset, key, code, outcome, end, out)
 
 
 def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:

@@ -14,7 +14,7 @@ from components.core.records import PairSet, RecipeRecord
 from components.services import tracking
 from components.services.cluster import MailedProgress
 from components.train.config import TrainConfig
-from components.train.data import Data
+from components.train.data import Data, croppable
 from components.train.loop import Loop, Outcome, Store
 from components.train.validate import Picture
 from components.train.worker_group import World
@@ -44,7 +44,7 @@ def train_on_worker(job: TrainingJob) -> Outcome:
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     world = World.of_process_group(_device(config))
-    data = Data.of(pairset)
+    data, _ = croppable(Data.of(pairset), config)
     if not world.leads:
         return Loop(config, data, world, job.store, _Silent(), job.weights).run()
     # The run's parameters are the recipe; where it ran is a tag.
