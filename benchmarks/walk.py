@@ -13,9 +13,11 @@ one in which the line `optimizer.step()` stands. One row for the generator (a ph
 discriminators), one for the deepest of all.
 
 Moves and climbs: `refocus run tiny --no-prefect`, from the entry of `follow` in flows/steps.py to
-its end. A call is part of the walk when it is handed the run: an argument (or `self`) that is
-`follow`'s own first one or holds it, or that equals the checkout's root or the recipe's name. Each
-pair of caller and callee is counted once, as one who reads them reads them once.
+its end. A call is part of the walk when it is handed the run: one of its arguments (or a variable
+that it closes over) is `follow`'s own first one, or holds that, or is the recipe read from its
+file, or equals the checkout's root or the recipe's name; reading a property is no call. Each pair
+of caller and callee is counted once, as one who reads them reads them once. The model has a name
+of its own here.
 
     move    the callee stands in another room than the caller
     climb   a move to a higher floor (tests/test_layers.py), or back into a room that the way has
@@ -33,6 +35,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -61,9 +64,15 @@ def name_of(code: CodeType) -> str:
 
 def arguments_of(frame: FrameType) -> Iterator[Any]:
     code = frame.f_code
-    for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+    for name in (*code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], *code.co_freevars):
         if name in frame.f_locals:
             yield frame.f_locals[name]
+
+
+def is_property(frame: FrameType) -> bool:
+    code = frame.f_code
+    owner = type(next(arguments_of(frame), None))
+    return isinstance(getattr(owner, code.co_name, None), property | cached_property)
 
 
 def calls_to_a_weight(words: list[str]) -> dict[str, list[str]]:
@@ -90,8 +99,12 @@ def walk(words: list[str]) -> list[tuple[str, str, bool]]:
     carried: list[Any] = []
 
     def carries(value: Any) -> bool:
-        return any(value is one for one in carried[:1]) or any(
-            type(value) is type(one) and value == one for one in carried[1:]
+        run, *names = carried
+        return (
+            value is run
+            or any(held is run for held in getattr(value, "__dict__", {}).values())
+            or type(value).__qualname__ == "Recipe"
+            or any(type(value) is type(name) and value == name for name in names)
         )
 
     def look(frame: FrameType, event: str, _: object) -> None:
@@ -105,12 +118,7 @@ def walk(words: list[str]) -> list[tuple[str, str, bool]]:
             recipe = run.recipe if isinstance(run.recipe, str) else run.recipe.name
             carried.extend((run, run.root, recipe))
             inside.append(frame)
-        elif inside and any(
-            carries(value) or any(carries(held) for held in vars(value).values())
-            for value in arguments_of(frame)
-            if hasattr(value, "__dict__") or carries(value)
-            if not isinstance(value, type)
-        ):
+        elif inside and not is_property(frame) and any(map(carries, arguments_of(frame))):
             frames = stack_of(frame)
             start = next((at for at, each in enumerate(frames) if each is inside[0]), None)
             if start is not None and len(frames) > start + 1:
@@ -180,6 +188,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         clone = clone_into(Path(folder).resolve() / "clone")
+        recipe = clone.root / "components" / "recipes" / "tiny.yaml"
+        recipe.write_text(recipe.read_text().replace("  name: tiny\n", "  name: a-model\n"))
         environment = {**os.environ, **clone.environment}
 
         def inside(what: str, *words: str) -> Any:

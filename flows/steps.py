@@ -88,13 +88,13 @@ class Finished:
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at photos, data and registry found. first: the stage that looks at the world, as
-    it was taken; rest: the stages after it; stale: stages that must be brought up to
-    date, as `stage@recipe`; settled: what there is to say when there is nothing to do.
+    """What a look at photos, data and registry found.
+
+    first: the stage that looks at the world, as it was taken; stale: stages that must be brought
+    up to date, as `stage@recipe`; settled: what there is to say when there is nothing to do.
     """
 
     first: Step
-    rest: Sequence[str]
     stale: Sequence[str]
     settled: Finished | None
 
@@ -122,14 +122,13 @@ def look(run: Run, do: Do, say: versioning.Say) -> Look:
     """
     stages.need_torch()
     tracking.need_answer()  # an address that does not answer is said before any work
-    first, *rest = versioning.stage_order(run.root)
     steps = Steps(do, say)
-    steps.stage(run, first)
-    stale = tuple(versioning.status(run.name, rest, root=run.root))
+    steps.stage(run, run.order[0])
+    stale = _stale(run)
     settled = None
     if not stale and (stamp := verdicts.stamp_of(run)) == verdicts.last_stamp(run):
         settled = _nothing_to_do(run, steps.taken, stamp["champion"])
-    return Look(steps.taken[0], rest, stale, settled)
+    return Look(steps.taken[0], stale, settled)
 
 
 def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -> Finished:
@@ -147,17 +146,17 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
 
         preflight(run.recipe.train)  # weights that cannot be had are said before hours of other work
     steps = Steps(do, say, [seen.first])
-    for name in seen.rest:
+    for name in run.order[1:]:
         if seen.stale:
             steps.stage(run, name)
         else:
             steps.taken.append(Step(name, "reused", 0.0, 0.0))
-    if seen.stale and (left := versioning.status(run.name, seen.rest, root=run.root)):
+    if seen.stale and (left := _stale(run)):
         raise StageError(
             f"after the run DVC still holds {', '.join(left)} to be out of date; was a file edited meanwhile?"
             " Run the same command again"
         )
-    steps.step("push", partial(versioning.push, run.name, (seen.first.name, *seen.rest), root=run.root))
+    steps.step("push", partial(versioning.push, run.name, run.order, root=run.root))
     message = f"refocus run {run.name}: data, code and parameters as used"
     commit = steps.step("commit", partial(versioning.snapshot, run.name, message, root=run.root))
     version = steps.step("register", partial(registering.register, run, commit), computes=True)
@@ -167,6 +166,11 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     keep_times(run, steps.taken, total_s)
     lines = closing_lines(run.root, commit, version, report, decision, steps.taken, total_s)
     return Finished(run.name, lines, True, version, report, decision)
+
+
+def _stale(run: Run) -> tuple[str, ...]:
+    """What is out of date of all that follows the look at the world, which is out of date always."""
+    return tuple(versioning.status(run.name, run.order[1:], root=run.root))
 
 
 def _nothing_to_do(run: Run, taken: Sequence[Step], champion: str | None) -> Finished:

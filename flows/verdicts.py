@@ -47,7 +47,7 @@ def may_be_settled(run: Run) -> bool:
 
 
 def _settings(run: Run) -> Stamp:
-    sections = run.recipe.record().sections
+    sections = run.record.sections
     return {
         # Where the photos lay is left out: what they are stands in the PhotoSet.
         "recipe": digest_of({name: section for name, section in sections.items() if name != "ingest"}),

@@ -45,9 +45,11 @@ def workspace(
         if worktree:
             with _worktree(recipe, project) as (own, variables):
                 run = Run.of(own, recipe, photos=photos)
-                yield replace(run, debug=debug, variables=variables, holder=holder)
+                order = versioning.stage_order(own.root)
+                yield replace(run, order=order, debug=debug, variables=variables, holder=holder)
         else:
-            yield replace(run, debug=debug, holder=holder)
+            order = versioning.stage_order(project.root)
+            yield replace(run, order=order, debug=debug, holder=holder)
 
 
 def note_child(holder: Path | None, pid: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from components import recipes
 from components.core.errors import InputError
 from components.core.files import need_writable, settle_state_folder, state_folder, state_variable
 from components.core.record import Record
-from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
+from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet, RecipeRecord
 
 PHOTOS_VARIABLE = "REFOCUS_PHOTOS"
 FOLDERS: dict[type[Record], str] = {
@@ -57,14 +58,15 @@ class Project:
 class Run:
     """One recipe at work in one project.
 
-    photos: what takes the place of the recipe's ingest.photos, already in `recipe`; debug: let
-    every word of the stages through; variables: what stages' processes are given beside the
-    project's own; holder: the file that says who is at work.
+    photos: what takes the place of the recipe's ingest.photos, already in `recipe`; order: the
+    stages' names; debug: let every word of the stages through; variables: what stages' processes
+    are given beside the project's own; holder: the file that says who is at work.
     """
 
     project: Project
     recipe: recipes.Recipe
     photos: str | None = None
+    order: tuple[str, ...] = ()
     debug: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     holder: Path | None = None
@@ -88,6 +90,11 @@ class Run:
     def root(self) -> Path:
         """The checkout."""
         return self.project.root
+
+    @cached_property
+    def record(self) -> RecipeRecord:
+        """The recipe as data, to travel with what the run makes."""
+        return self.recipe.record()
 
     @property
     def for_stages(self) -> dict[str, str]:

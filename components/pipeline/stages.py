@@ -148,7 +148,7 @@ def _whole(run: Run) -> RecipeRecord:
     """The recipe as data, with DVC's hashes of its outputs where DVC runs the stage: by hand, the
     folders may hold something else.
     """
-    record = run.recipe.record()
+    record = run.record
     if "DVC_STAGE" not in os.environ:
         return record
     return record.model_copy(
