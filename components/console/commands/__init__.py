@@ -2,7 +2,7 @@
 imported by the command that needs it, so that --help answers at once.
 
 pipeline.py   run, its four stages, pairs to and from a bucket
-registry.py   promote, rollback, lineage
+registry.py   promote, power, rollback, history, lineage
 restoring.py  restore
 about.py      recipes, describe, blur-atlas, doctor, ui
 """

@@ -1,4 +1,4 @@
-"""The commands about registered models: which one serves, and what it came from."""
+"""The commands about registered models: which serves, what was decided, where one comes from."""
 
 from __future__ import annotations
 
@@ -44,6 +44,12 @@ def add_to(add: Add) -> None:
         metavar="VERSION",
         help="a version that once passed the gate, instead of the previous champion",
     )
+    add(
+        "history",
+        "list what was decided about a model, by whom and when",
+        "refocus history demo",
+        _history,
+    ).add_argument("name", metavar="NAME")
     made = add(
         "lineage",
         "walk a model back to its photos, code and parameters",
@@ -81,6 +87,16 @@ def _rollback(arguments: argparse.Namespace) -> int:
 
     Project.here()
     print(rollback(arguments.name, arguments.reason, arguments.to).told)
+    return 0
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    from components.pipeline.project import Project
+    from components.registry.history import history
+
+    Project.here()
+    for line in history(arguments.name):
+        print(line)
     return 0
 
 
