@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from components.console.commands.parser import Add
+from components.console.commands.parser import Add, add_overwrite
 
 
 def add_to(add: Add) -> None:
@@ -24,6 +24,7 @@ def add_to(add: Add) -> None:
         type=Path,
         help="folder for index.html and the SVG files; .refocus/describe/RECIPE when left out",
     )
+    add_overwrite(made)
     made.add_argument(
         "--crop",
         metavar="PX",
@@ -43,6 +44,7 @@ def add_to(add: Add) -> None:
         type=Path,
         help="folder for index.html; .refocus/blur-atlas/RECIPE when left out",
     )
+    add_overwrite(made)
     made.add_argument(
         "--photo", metavar="FILE", type=Path, help="the photo that is blurred; a bundled one when left out"
     )
@@ -61,8 +63,10 @@ def _recipes(arguments: argparse.Namespace) -> int:
     from components.pipeline.project import Project
 
     root = Project.here(writes=False).root
+    found, refused = recipes.load_all(root)
     for name in recipes.names(root):
-        print(f"{name:<20} {recipes.load(name, root=root).about.splitlines()[0]}")
+        about = f"cannot be read: {refused[name]}" if name in refused else found[name].about.splitlines()[0]
+        print(f"{name:<20} {about}")
     return 0
 
 
@@ -71,7 +75,13 @@ def _describe(arguments: argparse.Namespace) -> int:
     from components.pipeline.project import Project
 
     project = Project.here(writes=arguments.out is None)
-    page = describe(arguments.recipe, project.root, out=arguments.out, crop_px=arguments.crop)
+    page = describe(
+        arguments.recipe,
+        project.root,
+        out=arguments.out,
+        crop_px=arguments.crop,
+        overwrite=arguments.overwrite,
+    )
     print(f"page with diagrams: {page}")
     return 0
 
@@ -82,7 +92,12 @@ def _atlas(arguments: argparse.Namespace) -> int:
 
     project = Project.here(writes=arguments.out is None)
     page = atlas(
-        arguments.recipe, project.root, out=arguments.out, photo=arguments.photo, others=arguments.all
+        arguments.recipe,
+        project.root,
+        out=arguments.out,
+        photo=arguments.photo,
+        others=arguments.all,
+        overwrite=arguments.overwrite,
     )
     print(f"page with pictures: {page}")
     return 0
