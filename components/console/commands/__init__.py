@@ -35,6 +35,15 @@ def parse(words: Sequence[str], *, debug: bool = False) -> argparse.Namespace:
     return arguments
 
 
+def run(words: Sequence[str]) -> int:
+    """Do what a command line says, for callers in Python; gives the exit code, raises what `main`
+    would put into a sentence.
+    """
+    arguments = parse(words)
+    exit_code: int = arguments.do(arguments)
+    return exit_code
+
+
 def all_commands() -> tuple[argparse.ArgumentParser, list[str]]:
     """The parser of every command, and their names."""
     parser = Parser(
