@@ -5,6 +5,7 @@ functions fit their size.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -134,6 +135,38 @@ def test_an_import_counts_wherever_it_stands(line: str) -> None:
     assert set(files_imported_by(ROOT / "components" / "core" / "files.py", line)) == {
         "components.core.levels"
     }
+
+
+def variables_of(path: Path) -> dict[str, str]:
+    """The REFOCUS_ variables of the environment that a file has as whole strings; the name that it
+    gives to each, "" for none.
+    """
+    tree = ast.parse(path.read_text())
+    found = {
+        node.value: ""
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and re.fullmatch("REFOCUS_[A-Z_]*[A-Z]", str(node.value))
+    }
+    for node in tree.body:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and node.value.value in found
+        ):
+            found[node.value.value] = ast.unparse(node.targets[0])
+    return found
+
+
+def test_a_variable_of_ours_is_written_and_read_in_one_file() -> None:
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for variable, name in variables_of(path).items():
+            places.setdefault(variable, []).append(f"{module_of(path)}.{name}")
+    assert len(places) >= 4
+    assert [place for place in places.items() if len(place[1]) > 1] == []
+    names = {name for (name,) in places.values()}
+    taken = [f"{path}:{line} {name}" for path in FILES for name, line in imports_of(path) if name in names]
+    assert taken == [], "ask the file that has the variable, by a function"
 
 
 def test_every_file_stands_in_a_room() -> None:

@@ -11,21 +11,20 @@ import os
 import signal
 import sys
 
-DEBUG_VARIABLE = "REFOCUS_DEBUG"  # children read it too
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; gives the process's exit code. What the codes mean stands in core/errors.py;
     130 is Ctrl-C, 143 SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if "--debug" in words:
-        words = [word for word in words if word != "--debug"]
-        os.environ[DEBUG_VARIABLE] = "1"
     from components.console import commands
+    from components.core import debugging
     from components.core.errors import RefocusError
 
-    debug = bool(os.environ.get(DEBUG_VARIABLE))
+    if "--debug" in words:
+        words = [word for word in words if word != "--debug"]
+        debugging.switch_on()
+    debug = debugging.is_on()
     try:
         arguments = commands.parse(words, debug=debug)
         # SIGTERM becomes an exception, so that every `finally` runs and no child is left behind.

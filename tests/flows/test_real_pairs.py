@@ -13,7 +13,8 @@ from tiny_clone import TINY
 
 from components import recipes
 from components.core.errors import LineageError
-from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet, Record
+from components.core.record import Record
+from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
 from components.pipeline import stages
 from components.pipeline.project import Project, Run, folder_of
 

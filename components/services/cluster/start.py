@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.core import debugging
 from components.core.errors import ServiceError
 from components.core.files import state_folder, state_variable
 
@@ -44,7 +45,6 @@ def ray_started(cpus: int) -> Iterator[Any]:
 
     # Ray's workers talk much to say little; errors and progress come back by other ways. --debug
     # lets everything through.
-    aloud = "REFOCUS_DEBUG" in os.environ
     address = os.environ.get("RAY_ADDRESS", "local")
     local: dict[str, Any] = (
         {"num_cpus": cpus, "object_store_memory": OBJECT_STORE_BYTES, "dashboard_host": "127.0.0.1"}
@@ -56,7 +56,7 @@ def ray_started(cpus: int) -> Iterator[Any]:
             address=address,
             runtime_env={"env_vars": worker_environment()},
             logging_level=logging.ERROR,
-            log_to_driver=aloud,
+            log_to_driver=debugging.is_on(),
             **local,
         )
     except ConnectionError as error:
