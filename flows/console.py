@@ -5,17 +5,19 @@ doubled here, its server never orphaned.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import signal
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-from components.core.errors import RefocusError, ServiceError
-from components.core.files import state_folder
+from components.core.errors import ServiceError
+from components.pipeline.project import Project, Run
+from flows.steps import Finished, Look, look, straight
+from flows.verdicts import may_be_settled
+from flows.workspace import workspace
 
 API_VARIABLE = "PREFECT_API_URL"
 PATIENCE_S = 5.0
@@ -23,30 +25,43 @@ START_S = 90  # the first start builds its database; on two cores that took 12 s
 
 
 def retrain_at_console(
-    recipe: str, root: Path, *, photos: str | None = None, worktree: bool = False, debug: bool = False
+    recipe: str,
+    project: Project,
+    *,
+    photos: str | None = None,
+    worktree: bool = False,
+    debug: bool = False,
 ) -> None:
     """Run a recipe as a Prefect flow; on the server at PREFECT_API_URL, else on one that lives as
-    long as the run.
+    long as the run. None is started for a run that turns out to have nothing to do.
     """
-    prepare_prefect(root)
-    _quiet(debug)
-    wait = _own_server()
-    from flows.retrain import retrain  # takes seconds to import, while the server starts
-
-    wait()
-    told = retrain(recipe, photos=photos, worktree=worktree, root=str(root), aloud=True)
-    for line in told["lines"]:
+    with workspace(recipe, project, photos=photos, worktree=worktree, debug=debug) as run:
+        prepare_prefect(project)
+        seen = None
+        if API_VARIABLE not in os.environ and may_be_settled(run):
+            seen = look(run, straight, partial(print, flush=True))
+        finished = seen.settled if seen and seen.settled else _under_prefect(run, seen)
+    for line in finished.lines:
         print(line)
 
 
-def prepare_prefect(root: Path) -> None:
+def _under_prefect(run: Run, seen: Look | None) -> Finished:
+    _quiet(run.debug)
+    wait = _own_server()
+    from flows.retrain import retrain_opened  # takes seconds to import, while the server starts
+
+    wait()
+    return retrain_opened(run, seen)
+
+
+def prepare_prefect(project: Project) -> None:
     """Set what Prefect reads at import: where its files go, small JSON results, nothing sent home.
     Call before importing prefect.
 
     Raises ServiceError within 5 s when PREFECT_API_URL is set and does not answer.
     """
     wanted = {
-        "PREFECT_HOME": str(state_folder(root) / "prefect"),
+        "PREFECT_HOME": str(project.state / "prefect"),
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -81,16 +96,6 @@ def _quiet(debug: bool) -> None:
     if not debug:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-
-
-class ForPeople(logging.Filter):
-    """Drops the traceback of an error that explains itself."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Always lets the record through."""
-        if record.exc_info and isinstance(record.exc_info[1], RefocusError):
-            record.exc_info, record.exc_text = None, None
-        return True
 
 
 def _own_server() -> Callable[[], None]:

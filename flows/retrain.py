@@ -19,64 +19,91 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from components.core.baseline import words_for
-from components.pipeline.stages import project_root
+from components.core.errors import RefocusError
+from components.pipeline.project import Project, Run, project_root
 from flows.closing import best_sheet
-from flows.console import ForPeople
-from flows.steps import Finished, follow
+from flows.steps import Finished, Look, follow
 from flows.workspace import workspace
 
 Result = TypeVar("Result")
 PICTURE_BYTES = 2_000_000  # an artifact is a row in Prefect's database; larger pictures stay files
 
 
-@flow(name="retrain", flow_run_name="retrain-{recipe}", persist_result=False, validate_parameters=True)
+NAMED: dict[str, Any] = {"name": "retrain", "flow_run_name": "retrain-{recipe}", "persist_result": False}
+
+
+@flow(**NAMED, validate_parameters=True)
 def retrain(
-    recipe: str,
-    photos: str | None = None,
-    worktree: bool = False,
-    root: str | None = None,
-    aloud: bool = False,
+    recipe: str, photos: str | None = None, worktree: bool = False, root: str | None = None
 ) -> dict[str, Any]:
     """Run a recipe from photos to a verdict.
 
     photos: folder or s3:// prefix instead of the recipe's own; worktree: run the last commit in a
     folder of its own;
-    root: the checkout, found from the working directory when left out; aloud: print the stages'
-    words here too.
+    root: the checkout, found from the working directory when left out.
     Gives small JSON: the closing lines, and the version when one was made.
     """
+    project = Project.at(Path(root) if root else project_root())
+    with workspace(recipe, project, photos=photos, worktree=worktree) as run:
+        return _told(_followed(run, get_run_logger().info, None))
+
+
+def retrain_opened(run: Run, seen: Look | None) -> Finished:
+    """The same flow for a run that somebody has opened, and perhaps had a look at; its words are
+    printed here too.
+    """
+    finished: list[Finished] = []
+
+    @flow(**NAMED, validate_parameters=False)
+    def retrain(recipe: str, photos: str | None) -> dict[str, Any]:
+        def say(line: str) -> None:
+            print(line, flush=True)
+            get_run_logger().info(line)
+
+        if seen is not None:
+            _as_task(seen.first.name, lambda: None)  # taken before Prefect's server was started
+        finished.append(_followed(run, say, seen))
+        return _told(finished[0])
+
+    retrain(run.name, run.photos)
+    return finished[0]
+
+
+def _followed(run: Run, say: Callable[[str], None], seen: Look | None) -> Finished:
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(ForPeople())
-    home = Path(root) if root else project_root()
-    with workspace(recipe, home, photos=photos, worktree=worktree) as space:
-        finished = follow(space, _as_task, _speaker(aloud))
-        if finished.changed:
-            _show(finished)
-    logger = get_run_logger()
+    finished = follow(run, _as_task, say, seen=seen)
+    if finished.changed:
+        _show(finished)
     for line in finished.lines:
-        logger.info(line)
+        get_run_logger().info(line)
+    return finished
+
+
+def _told(finished: Finished) -> dict[str, Any]:
     version = finished.version
     return {
-        "recipe": recipe,
+        "recipe": finished.recipe,
         "changed": finished.changed,
         "lines": list(finished.lines),
         "version": version.version if version else None,
     }
 
 
+class ForPeople(logging.Filter):
+    """Drops the traceback of an error that explains itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always lets the record through."""
+        if record.exc_info and isinstance(record.exc_info[1], RefocusError):
+            record.exc_info, record.exc_text = None, None
+        return True
+
+
 def _as_task(name: str, work: Callable[[], Result]) -> Result:
     """Take a step as a Prefect task of its name."""
     result: Result = task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(work)()
     return result
-
-
-def _speaker(aloud: bool) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        if aloud:
-            print(line, flush=True)
-        get_run_logger().info(line)
-
-    return say
 
 
 def _show(finished: Finished) -> None:

@@ -8,26 +8,23 @@ push, commit, register, promote.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Protocol, TypeVar
 
-from components import recipes
+from components.core.clock import seconds_since_start
 from components.core.errors import StageError
-from components.core.files import code_digest, state_folder, write_text
-from components.core.parts import digest_of
-from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet, PhotoSet, Provenance
-from components.pipeline import stages
-from components.registry import promotion
+from components.core.records import EvalReport, ModelVersion
+from components.pipeline import registering, stages
+from components.pipeline.project import Project, Run
 from components.registry.decision import Decision
 from components.services import tracking, versioning
-from components.train.run import preflight
+from flows import verdicts
 from flows.closing import closing_lines
 from flows.timing import Step, keep_times
-from flows.workspace import Workspace, workspace
+from flows.workspace import note_child, workspace
 
 Result = TypeVar("Result")
 
@@ -44,31 +41,28 @@ def straight(name: str, work: Callable[[], Result]) -> Result:
 
 
 @dataclass
-class Run:
-    """A run on its way: where, and what was done so far."""
+class Steps:
+    """The steps of a run as they are taken: how, who hears of it, and how long each took."""
 
-    space: Workspace
     do: Do
     say: versioning.Say
-    steps: list[Step] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
+    taken: list[Step] = field(default_factory=list)
 
-    def stage(self, name: str) -> versioning.Outcome:
+    def stage(self, run: Run, name: str) -> versioning.Outcome:
         """Bring one stage up to date in a child process."""
-        space, began = self.space, time.monotonic()
-        outcome = self.do(
+        began = time.monotonic()
+        work = partial(
+            versioning.reproduce,
+            run.name,
             name,
-            lambda: versioning.reproduce(
-                space.recipe,
-                name,
-                root=space.root,
-                say=self.say,
-                debug=space.debug,
-                extra=space.environment,
-                started=space.note_child,
-            ),
+            root=run.root,
+            say=self.say,
+            debug=run.debug,
+            extra=run.for_stages,
+            started=partial(note_child, run.holder),
         )
-        self.steps.append(Step(name, outcome.how, time.monotonic() - began, outcome.computing_s))
+        outcome = self.do(name, work)
+        self.taken.append(Step(name, outcome.how, time.monotonic() - began, outcome.computing_s))
         return outcome
 
     def step(self, name: str, work: Callable[[], Result], *, computes: bool = False) -> Result:
@@ -76,7 +70,7 @@ class Run:
         began = time.monotonic()
         result = self.do(name, work)
         seconds = time.monotonic() - began
-        self.steps.append(Step(name, "ran", seconds, seconds if computes else 0.0))
+        self.taken.append(Step(name, "ran", seconds, seconds if computes else 0.0))
         return result
 
 
@@ -92,9 +86,22 @@ class Finished:
     decision: Decision | None = None
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a look at photos, data and registry found.
+
+    first: the stage that looks at the world, as it was taken; stale: stages that must be brought
+    up to date, as `stage@recipe`; settled: what there is to say when there is nothing to do.
+    """
+
+    first: Step
+    stale: Sequence[str]
+    settled: Finished | None
+
+
 def retrain_plainly(
     recipe: str,
-    root: Path,
+    project: Project,
     *,
     photos: str | None = None,
     worktree: bool = False,
@@ -102,119 +109,76 @@ def retrain_plainly(
     say: versioning.Say = print,
 ) -> Finished:
     """Run a recipe from photos to a verdict, without Prefect; says at the end what came of it."""
-    with workspace(recipe, root, photos=photos, worktree=worktree, debug=debug) as space:
-        finished = follow(space, straight, say)
+    with workspace(recipe, project, photos=photos, worktree=worktree, debug=debug) as run:
+        finished = follow(run, straight, say)
     for line in finished.lines:
         say(line)
     return finished
 
 
-def follow(space: Workspace, do: Do, say: versioning.Say) -> Finished:
-    """Take every step of a run, in order; stops at once when nothing has changed since the last
-    one.
+def look(run: Run, do: Do, say: versioning.Say) -> Look:
+    """Look at the photos, and at what has changed since the last verdict; no server is started, no
+    heavy library imported.
     """
     stages.need_torch()
-    run = Run(space, do, say)
-    recipe = recipes.load(space.recipe, root=space.root)
-    tracking.prepare()  # an address that does not answer is said before any work
-    first, *rest = versioning.stage_order(space.root)
-    run.stage(first)
-    stale = versioning.status(recipe.name, rest, root=space.root)
-    if not stale and (stamp := _stamp_of(run)) == _last_stamp(recipe.name):
-        return _nothing_to_do(run, recipe.name, stamp["champion"])
-    if any(name.startswith(("synthesize@", "train@")) for name in stale):
-        preflight(recipe.train)  # weights that cannot be had are said before hours of other work
-    for name in rest:
-        if stale:
-            run.stage(name)
+    tracking.need_answer()  # an address that does not answer is said before any work
+    steps = Steps(do, say)
+    steps.stage(run, run.order[0])
+    stale = _stale(run)
+    settled = None
+    if not stale and (stamp := verdicts.stamp_of(run)) == verdicts.last_stamp(run):
+        settled = _nothing_to_do(run, steps.taken, stamp["champion"])
+    return Look(steps.taken[0], stale, settled)
+
+
+def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -> Finished:
+    """Take every step of a run, in order; stops at once when nothing has changed since the last
+    one.
+
+    seen: a look that was had already.
+    """
+    seen = seen or look(run, do, say)
+    if seen.settled:
+        return seen.settled
+    tracking.prepare()
+    if any(name.startswith(("synthesize@", "train@")) for name in seen.stale):
+        from components.train.run import preflight  # torch; who has nothing to do need not wait for it
+
+        preflight(run.recipe.train)  # weights that cannot be had are said before hours of other work
+    steps = Steps(do, say, [seen.first])
+    for name in run.order[1:]:
+        if seen.stale:
+            steps.stage(run, name)
         else:
-            run.steps.append(Step(name, "reused", 0.0, 0.0))
-    if stale and (left := versioning.status(recipe.name, rest, root=space.root)):
+            steps.taken.append(Step(name, "reused", 0.0, 0.0))
+    if seen.stale and (left := _stale(run)):
         raise StageError(
             f"after the run DVC still holds {', '.join(left)} to be out of date; was a file edited meanwhile?"
             " Run the same command again"
         )
-    run.step("push", lambda: versioning.push(recipe.name, (first, *rest), root=space.root))
-    commit = run.step(
-        "commit",
-        lambda: versioning.snapshot(
-            recipe.name, f"refocus run {recipe.name}: data, code and parameters as used", root=space.root
-        ),
-    )
-    version = run.step("register", lambda: _register(space, commit), computes=True)
-    decision = run.step("promote", lambda: decide(recipe, version, space.root), computes=True)
-    write_text(_stamp_path(recipe.name), json.dumps(_stamp_of(run)) + "\n")
-    report = EvalReport.load(stages.folder_of(space.root, recipe.name, EvalReport))
-    total_s = time.monotonic() - run.began
-    keep_times(recipe.name, run.steps, total_s)
-    lines = closing_lines(space.root, commit, version, report, decision, run.steps, total_s)
-    return Finished(recipe.name, lines, True, version, report, decision)
+    steps.step("push", partial(versioning.push, run.name, run.order, root=run.root))
+    message = f"refocus run {run.name}: data, code and parameters as used"
+    commit = steps.step("commit", partial(versioning.snapshot, run.name, message, root=run.root))
+    version = steps.step("register", partial(registering.register, run, commit), computes=True)
+    decision = steps.step("promote", partial(registering.decide, run, version), computes=True)
+    verdicts.keep_stamp(run)
+    report, total_s = run.load(EvalReport), seconds_since_start()
+    keep_times(run, steps.taken, total_s)
+    lines = closing_lines(run.root, commit, version, report, decision, steps.taken, total_s)
+    return Finished(run.name, lines, True, version, report, decision)
 
 
-def _register(space: Workspace, commit: str) -> ModelVersion:
-    provenance = Provenance(git_commit=commit, dvc=versioning.hashes(space.recipe, root=space.root))
-    version = stages.register(space.recipe, provenance, space.root)
-    run_id = tracking.get_version(version.name, version.version).run_id
-    if run_id is not None:
-        tracking.log_results(run_id, metrics={}, step=0, files=(space.root / "dvc.lock",))
-    return version
+def _stale(run: Run) -> tuple[str, ...]:
+    """What is out of date of all that follows the look at the world, which is out of date always."""
+    return tuple(versioning.status(run.name, run.order[1:], root=run.root))
 
 
-def decide(recipe: recipes.Recipe, version: ModelVersion, root: Path) -> Decision:
-    """Let the gate decide on a version, with the recipe's pairs and report at hand."""
-    pairset, report = (kind.load(stages.folder_of(root, recipe.name, kind)) for kind in (PairSet, EvalReport))
-    assert isinstance(pairset, PairSet)
-    assert isinstance(report, EvalReport)
-    return promotion.promote(recipe.register_, pairset, report, version, tile_px=recipe.evaluate.tile_px)
-
-
-def _stamp_of(run: Run) -> dict[str, str | None]:
-    """What a verdict rests on, by content: when none of it changed, the verdict would be the same."""
-    space = run.space
-    recipe = recipes.load(space.recipe, root=space.root)
-    champion = tracking.at_alias(recipe.register_.name, "champion")
-    kinds = (PhotoSet, PairSet, Checkpoint, EvalReport)
-    return {
-        # Where the photos lay is left out: what they are stands in the PhotoSet.
-        "recipe": digest_of(
-            {name: section for name, section in recipe.record().sections.items() if name != "ingest"}
-        ),
-        "code": code_digest(
-            *(
-                space.root / "components" / name
-                for name in ("core", "metrics", "nets", "evaluate", "register", "registry")
-            )
-        ),
-        "champion": str(champion.number) if champion else None,
-        **{
-            kind.__name__: kind.load(stages.folder_of(space.root, recipe.name, kind)).digest for kind in kinds
-        },
-    }
-
-
-def _stamp_path(recipe: str) -> Path:
-    return state_folder() / "verdicts" / f"{recipe}.json"
-
-
-def _last_stamp(recipe: str) -> dict[str, str | None] | None:
-    path = _stamp_path(recipe)
-    if not path.is_file():
-        return None
-    stamp: dict[str, str | None] = json.loads(path.read_text())
-    return stamp
-
-
-def _nothing_to_do(run: Run, name: str, champion: str | None) -> Finished:
-    seconds = time.monotonic() - run.began
-    keep_times(name, run.steps, seconds)
+def _nothing_to_do(run: Run, taken: Sequence[Step], champion: str | None) -> Finished:
+    seconds = seconds_since_start()
+    keep_times(run, taken, seconds)
     serving = f"the champion is still version {champion}" if champion else "there is still no champion"
-    return Finished(
-        name,
-        (
-            (
-                f"nothing to do for {name}: photos, code and parameters are those of the last run, and"
-                f" {serving} ({seconds:.1f} s)"
-            ),
-        ),
-        False,
+    words = (
+        f"nothing to do for {run.name}: photos, code and parameters are those of the last run, and"
+        f" {serving} ({seconds:.1f} s)"
     )
+    return Finished(run.name, (words,), False)

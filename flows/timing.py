@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from components.core.files import state_folder
+from components.pipeline.project import Run
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ def orchestration_share(steps: Sequence[Step], total_s: float) -> float:
     return round(max(0.0, 1 - sum(step.computing_s for step in steps) / total_s), 4) if total_s > 0 else 0.0
 
 
-def keep_times(recipe: str, steps: Sequence[Step], total_s: float) -> None:
+def keep_times(run: Run, steps: Sequence[Step], total_s: float) -> None:
     """Add a row to timings/RECIPE.jsonl in the state folder."""
     row = {
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "recipe": recipe,
+        "recipe": run.name,
         "total_s": round(total_s, 2),
         "orchestration_share": orchestration_share(steps, total_s),
         "steps": [
@@ -50,7 +50,7 @@ def keep_times(recipe: str, steps: Sequence[Step], total_s: float) -> None:
             for step in steps
         ],
     }
-    path = state_folder() / "timings" / f"{recipe}.jsonl"
+    path = run.project.state / "timings" / f"{run.name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as stream:
         stream.write(json.dumps(row) + "\n")

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,61 +16,68 @@ import psutil
 from filelock import FileLock, Timeout
 
 from components.core.errors import BusyError
-from components.core.files import STATE_VARIABLE, state_folder, write_text
-from components.recipes import PHOTOS_VARIABLE
+from components.core.files import state_kept_in, write_text
+from components.pipeline.project import Project, Run
 from components.services import versioning
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """A checkout that one run of one recipe has for itself."""
-
-    recipe: str
-    root: Path
-    debug: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
-    holder: Path | None = None
-
-    def note_child(self, pid: int) -> None:
-        """Remember the child now at work, so that a run killed outright can be cleaned up after."""
-        if self.holder is not None:
-            told = json.loads(self.holder.read_text())
-            write_text(
-                self.holder,
-                json.dumps({**told, "child": pid, "child_since": psutil.Process(pid).create_time()}),
-            )
 
 
 @contextmanager
 def workspace(
-    recipe: str, root: Path, *, photos: str | None = None, worktree: bool = False, debug: bool = False
-) -> Iterator[Workspace]:
-    """Hold a recipe's lock for as long as the block lasts, and give the place to run in.
+    recipe: str,
+    project: Project,
+    *,
+    photos: str | None = None,
+    worktree: bool = False,
+    debug: bool = False,
+) -> Iterator[Run]:
+    """Make the one object that a run is, with the recipe's lock held for as long as the block
+    lasts.
 
     photos: takes the place of the recipe's ingest.photos; worktree: HEAD in a folder of its own,
     with this checkout's cache and state.
     Raises BusyError, naming the holder's process and since when, if another run of the recipe is at
-    work.
+    work; RecipeError for a wrong value.
     """
-    versioning.need_clone(root)
-    versioning.need_in_graph(root, recipe)
-    state = state_folder(root)
-    with _held(recipe, state) as holder, _variables({STATE_VARIABLE: str(state), PHOTOS_VARIABLE: photos}):
-        if not worktree:
-            yield Workspace(recipe, root, debug, {}, holder)
-            return
-        folder = state / "worktrees" / f"{recipe}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
-        versioning.add_worktree(folder, root=root)
-        try:
-            versioning.share_with(root, folder)
-            last = versioning.last_run(recipe, root=root)
-            lock = versioning.file_at(last, "dvc.lock", root=root) if last else None
-            if lock:
-                write_text(folder / "dvc.lock", lock)
-            paths = os.pathsep.join(part for part in (str(folder), os.environ.get("PYTHONPATH", "")) if part)
-            yield Workspace(recipe, folder, debug, {"PYTHONPATH": paths}, holder)
-        finally:
-            versioning.remove_worktree(folder, root=root)
+    versioning.need_clone(project.root)
+    versioning.need_in_graph(project.root, recipe)
+    run = Run.of(project, recipe, photos=photos)
+    with _held(recipe, project.state) as holder, state_kept_in(project.state):
+        if worktree:
+            with _worktree(recipe, project) as (own, variables):
+                run = Run.of(own, recipe, photos=photos)
+                order = versioning.stage_order(own.root)
+                yield replace(run, order=order, debug=debug, variables=variables, holder=holder)
+        else:
+            order = versioning.stage_order(project.root)
+            yield replace(run, order=order, debug=debug, holder=holder)
+
+
+def note_child(holder: Path | None, pid: int) -> None:
+    """Remember the child now at work, so that a run killed outright can be cleaned up after."""
+    if holder is not None:
+        told = json.loads(holder.read_text())
+        write_text(
+            holder,
+            json.dumps({**told, "child": pid, "child_since": psutil.Process(pid).create_time()}),
+        )
+
+
+@contextmanager
+def _worktree(recipe: str, project: Project) -> Iterator[tuple[Project, dict[str, str]]]:
+    """HEAD checked out beside the state, and the variables that make stages use its code."""
+    root, state = project.root, project.state
+    folder = state / "worktrees" / f"{recipe}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
+    versioning.add_worktree(folder, root=root)
+    try:
+        versioning.share_with(root, folder)
+        last = versioning.last_run(recipe, root=root)
+        lock = versioning.file_at(last, "dvc.lock", root=root) if last else None
+        if lock:
+            write_text(folder / "dvc.lock", lock)
+        paths = os.pathsep.join(part for part in (str(folder), os.environ.get("PYTHONPATH", "")) if part)
+        yield Project(folder, state), {"PYTHONPATH": paths}
+    finally:
+        versioning.remove_worktree(folder, root=root)
 
 
 @contextmanager
@@ -112,18 +119,3 @@ def _clear_leftovers(holder: Path) -> None:
         same = True  # its leader is gone; what is left of its session is ended all the same
     if same and "child" in told:
         versioning.end_tree(told["child"])
-
-
-@contextmanager
-def _variables(wanted: Mapping[str, str | None]) -> Iterator[None]:
-    """Set environment variables for the block; None leaves one as it is."""
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update({name: value for name, value in wanted.items() if value is not None})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

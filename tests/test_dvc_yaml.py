@@ -12,7 +12,7 @@ import yaml
 from test_layers import ROOT, imports_of, module_of
 
 from components import recipes
-from components.pipeline import stages
+from components.pipeline import project, stages
 from components.services import versioning
 
 GRAPH: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -69,8 +69,8 @@ def test_a_stage_depends_on_the_code_it_imports_and_no_other(name: str) -> None:
 def test_a_stage_depends_on_the_records_it_takes_and_gives_its_own(name: str) -> None:
     stage = stages.stage_named(name)
     data = [dep for dep in GRAPH[name]["deps"] if dep.startswith("data/")]
-    assert data == [f"data/${{item.recipe}}/{stages.FOLDERS[kind]}" for kind in stage.takes]
-    assert outs_of(name) == [f"data/${{item.recipe}}/{stages.FOLDERS[stage.gives]}"]
+    assert data == [f"data/${{item.recipe}}/{project.FOLDERS[kind]}" for kind in stage.takes]
+    assert outs_of(name) == [f"data/${{item.recipe}}/{project.FOLDERS[stage.gives]}"]
 
 
 @pytest.mark.parametrize("name", NAMES)

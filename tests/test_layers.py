@@ -5,7 +5,9 @@ functions fit their size.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,98 @@ def test_imports_go_down_and_stages_do_not_know_each_other(path: Path) -> None:
             continue
         allowed = there[0] < here[0] or (there[0] == here[0] != 3)
         assert allowed, f"{path}:{line} floor {here[0]} imports {name} on floor {there[0]}"
+
+
+def files_imported_by(path: Path, text: str | None = None) -> Iterator[str]:
+    """The modules of ours that a file imports; `from package import name` means the module of that
+    name where there is one, else the package's own file.
+    """
+    modules = {module_of(file) for file in FILES} - {module_of(path)}
+    for node in ast.walk(ast.parse(text or path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            for alias in node.names:
+                meant = (f"{node.module}.{alias.name}", node.module)
+                yield from [name for name in meant if name in modules][:1]
+
+
+def circle_in(imported: dict[str, set[str]]) -> list[str]:
+    """A circle, as the modules on the way from one back to itself; empty when there is none."""
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    found = circle_in({module_of(path): set(files_imported_by(path)) for path in FILES})
+    assert not found, f"give what these share a file of its own: {' - '.join(found)}"
+
+
+@pytest.mark.parametrize(
+    ("imported", "wanted"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, set()),
+        ({"a": {"b"}, "b": {"a"}}, {"a", "b"}),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}, {"a", "b", "c"}),
+    ],
+)
+def test_a_circle_of_any_length_is_found(imported: dict[str, set[str]], wanted: set[str]) -> None:
+    assert set(circle_in(imported)) == wanted
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from components.core import levels",
+        "from components.core.levels import bits_of",
+        "import components.core.levels",
+        "if TYPE_CHECKING:\n    from components.core.levels import bits_of",
+        "def later() -> None:\n    from components.core.levels import bits_of",
+    ],
+)
+def test_an_import_counts_wherever_it_stands(line: str) -> None:
+    assert set(files_imported_by(ROOT / "components" / "core" / "files.py", line)) == {
+        "components.core.levels"
+    }
+
+
+def variables_of(path: Path) -> dict[str, str]:
+    """The REFOCUS_ variables of the environment that a file has as whole strings; the name that it
+    gives to each, "" for none.
+    """
+    tree = ast.parse(path.read_text())
+    found = {
+        node.value: ""
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and re.fullmatch("REFOCUS_[A-Z_]*[A-Z]", str(node.value))
+    }
+    for node in tree.body:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and node.value.value in found
+        ):
+            found[node.value.value] = ast.unparse(node.targets[0])
+    return found
+
+
+def test_a_variable_of_ours_is_written_and_read_in_one_file() -> None:
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for variable, name in variables_of(path).items():
+            places.setdefault(variable, []).append(f"{module_of(path)}.{name}")
+    assert len(places) >= 4
+    assert [place for place in places.items() if len(place[1]) > 1] == []
+    names = {name for (name,) in places.values()}
+    taken = [f"{path}:{line} {name}" for path in FILES for name, line in imports_of(path) if name in names]
+    assert taken == [], "ask the file that has the variable, by a function"
+
+
+def test_every_file_stands_in_a_room() -> None:
+    assert [path.name for path in (ROOT / "components").glob("*.py")] == ["__init__.py"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import components.console.python_version  # isort: skip # noqa: F401 - first: it ends an old Python with a sentence
 import os
+import signal
 import sys
-
-DEBUG_VARIABLE = "REFOCUS_DEBUG"  # children read it too
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,15 +17,20 @@ def main(argv: list[str] | None = None) -> int:
     130 is Ctrl-C, 143 SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if "--debug" in words:
-        words = [word for word in words if word != "--debug"]
-        os.environ[DEBUG_VARIABLE] = "1"
     from components.console import commands
+    from components.core import debugging
     from components.core.errors import RefocusError
 
-    debug = bool(os.environ.get(DEBUG_VARIABLE))
+    if "--debug" in words:
+        words = [word for word in words if word != "--debug"]
+        debugging.switch_on()
+    debug = debugging.is_on()
     try:
-        return commands.run(words, debug=debug)
+        arguments = commands.parse(words, debug=debug)
+        # SIGTERM becomes an exception, so that every `finally` runs and no child is left behind.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+        exit_code: int = arguments.do(arguments)
+        return exit_code
     except RefocusError as error:
         if debug:
             raise

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 
 from components import recipes
 from components.core.errors import RefocusError
-from components.core.files import state_folder
+from components.pipeline.project import Project
 from components.services import versioning
 
 NEED_DISK_GB = 5.0
@@ -46,9 +46,9 @@ class Finding:
     remedy: str = ""
 
 
-def examine(root: Path) -> int:
+def examine(project: Project) -> int:
     """Look at everything and print a table; gives 1 when something needs doing, else 0."""
-    findings = [finding for check in CHECKS for finding in check(root)]
+    findings = [finding for check in CHECKS for finding in check(project)]
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
         print(f"{'!!' if finding.remedy else 'ok'}  {finding.what:<{width}}  {finding.found}")
@@ -59,7 +59,7 @@ def examine(root: Path) -> int:
     return 1 if todo else 0
 
 
-def _python(root: Path) -> Iterator[Finding]:
+def _python(project: Project) -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} at {sys.executable}")
     inside = sys.prefix != sys.base_prefix
     yield Finding(
@@ -69,7 +69,7 @@ def _python(root: Path) -> Iterator[Finding]:
     )
 
 
-def _versions(root: Path) -> Iterator[Finding]:
+def _versions(project: Project) -> Iterator[Finding]:
     """Installed packages against what this version of refocus says it needs."""
     try:
         needs = [Requirement(line) for line in importlib.metadata.requires("refocus") or []]
@@ -96,18 +96,22 @@ def _versions(root: Path) -> Iterator[Finding]:
         )
 
 
-def _git(root: Path) -> Iterator[Finding]:
+def _git(project: Project) -> Iterator[Finding]:
     try:
-        versioning.need_clone(root)
-        count = len(versioning.changes(root))
+        versioning.need_clone(project.root)
+        count = len(versioning.changes(project.root))
         yield Finding("git", f"a clone with {count} uncommitted change{'s' if count != 1 else ''}")
     except RefocusError as error:
         yield Finding("git", "no clone that a run can record", str(error))
 
 
-def _dvc(root: Path) -> Iterator[Finding]:
+def _dvc(project: Project) -> Iterator[Finding]:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "--version"], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", "--version"],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     yield Finding(
         "dvc",
@@ -116,16 +120,15 @@ def _dvc(root: Path) -> Iterator[Finding]:
     )
 
 
-def _recipes(root: Path) -> Iterator[Finding]:
-    found, refused = recipes.load_all(root)
+def _recipes(project: Project) -> Iterator[Finding]:
+    found, refused = recipes.load_all(project.root)
     yield Finding("recipes", ", ".join(found) or "none")
     for name, error in refused.items():
         yield Finding("recipes", f"{name} cannot be read", str(error))
 
 
-def _disk(root: Path) -> Iterator[Finding]:
-    folder = state_folder(root)
-    for name, place in (("checkout", root), ("state folder", folder)):
+def _disk(project: Project) -> Iterator[Finding]:
+    for name, place in (("checkout", project.root), ("state folder", project.state)):
         free_gb = shutil.disk_usage(place).free / 1e9
         remedy = (
             ""
@@ -143,7 +146,7 @@ def _disk(root: Path) -> Iterator[Finding]:
         )
 
 
-def _shared_memory(root: Path) -> Iterator[Finding]:
+def _shared_memory(project: Project) -> Iterator[Finding]:
     place = Path("/dev/shm")
     if place.is_dir():
         free_mb = shutil.disk_usage(place).free / 1e6
@@ -155,7 +158,7 @@ def _shared_memory(root: Path) -> Iterator[Finding]:
         yield Finding("/dev/shm", f"{free_mb:.0f} MB free", remedy)
 
 
-def _addresses(root: Path) -> Iterator[Finding]:
+def _addresses(project: Project) -> Iterator[Finding]:
     for name, unset in ADDRESSES.items():
         value = os.environ.get(name)
         parts = urllib.parse.urlsplit(value or "")
@@ -173,8 +176,8 @@ def _addresses(root: Path) -> Iterator[Finding]:
             )
 
 
-def _locks(root: Path) -> Iterator[Finding]:
-    folder = state_folder(root) / "locks"
+def _locks(project: Project) -> Iterator[Finding]:
+    folder = project.state / "locks"
     busy = []
     for path in sorted(folder.glob("*.lock")):
         try:
@@ -185,7 +188,7 @@ def _locks(root: Path) -> Iterator[Finding]:
     yield Finding("locks", f"held now: {', '.join(busy)}" if busy else "free")
 
 
-CHECKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Project], Iterator[Finding]], ...] = (
     _python,
     _versions,
     _git,

@@ -1,4 +1,4 @@
-"""What `refocus promote` does."""
+"""What `refocus promote` and `power` do."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from pathlib import Path
 
 from components import recipes
 from components.core.errors import InputError, LineageError, nearest
-from components.core.records import EvalReport, ModelVersion, PairSet
-from components.pipeline.stages import folder_of
-from components.registry import promotion
+from components.core.records import EvalReport, ModelVersion
+from components.pipeline.project import Project, Run
+from components.pipeline.registering import decide
 from components.registry.decision import Decision
 from components.services import tracking
 from components.services.tracking import registry
 
 
-def promote(name: str, number: int | None, root: Path) -> Decision:
+def promote(name: str, number: int | None, project: Project) -> Decision:
     """Let the gate decide on a version of a model (the challenger when none is named), with the
     pairs and report of its recipe here.
 
     name: the model's name in the registry. Raises LineageError when there is no such version, or
     the report here is for another.
     """
-    recipe = recipe_of(name, root)
+    recipe = recipe_of(name, project.root)
     found = (
         tracking.at_alias(name, tracking.CHALLENGER) if number is None else tracking.get_version(name, number)
     )
@@ -36,20 +36,17 @@ def promote(name: str, number: int | None, root: Path) -> Decision:
         report=found.tags.get(registry.REPORT, ""),
         recipe=found.tags.get(registry.RECIPE, ""),
     )
-    pairset = PairSet.load(folder_of(root, recipe.name, PairSet))
-    report = EvalReport.load(folder_of(root, recipe.name, EvalReport))
-    return promotion.promote(recipe.register_, pairset, report, version, tile_px=recipe.evaluate.tile_px)
+    return decide(Run(project, recipe), version)
 
 
-def power(name: str, root: Path) -> tuple[str, ...]:
+def power(name: str, project: Project) -> tuple[str, ...]:
     """What a recipe's test photos can show, in lines. Raises LineageError when it was not evaluated
     here yet.
     """
     from components.registry.power import report_power
 
-    recipe = recipes.load(name, root=root)
-    report = EvalReport.load(folder_of(root, recipe.name, EvalReport))
-    return report_power(recipe.register_, report)
+    run = Run.of(project, name)
+    return report_power(run.recipe.register_, run.load(EvalReport))
 
 
 def recipe_of(name: str, root: Path) -> recipes.Recipe:

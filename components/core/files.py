@@ -35,6 +35,34 @@ def state_folder(root: Path | None = None) -> Path:
     return folder.resolve()
 
 
+def state_variable(folder: Path) -> dict[str, str]:
+    """What a child process or a worker is given, so that its state folder is this one."""
+    return {STATE_VARIABLE: str(folder)}
+
+
+def settle_state_folder(root: Path) -> Path:
+    """The state folder of a checkout, from now on also that of this whole process and its children,
+    whatever folder they work in.
+    """
+    folder = state_folder(root)
+    os.environ.update(state_variable(folder))
+    return folder
+
+
+@contextmanager
+def state_kept_in(folder: Path) -> Iterator[None]:
+    """Let this process and its children keep their state there for the length of the block."""
+    before = os.environ.get(STATE_VARIABLE)
+    os.environ.update(state_variable(folder))
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(STATE_VARIABLE, None)
+        else:
+            os.environ[STATE_VARIABLE] = before
+
+
 def need_writable(folder: Path) -> None:
     """Raises InputError when this user may not write in the state folder: before work starts, and
     not from whoever writes there first.

@@ -18,6 +18,11 @@ Item = TypeVar("Item")
 RELAYED = "REFOCUS_PROGRESS_RELAYED"
 
 
+def relayed_variable() -> dict[str, str]:
+    """What a child is given whose words are relayed to this process's terminal: bars live on there."""
+    return {RELAYED: "1"} if sys.stderr.isatty() else {}
+
+
 class Progress:
     """`with Progress("synthesize", 480, unit="photos") as bar: bar.advance(1)`. `done` may start
     above 0 (a resumed run).

@@ -20,7 +20,7 @@ from components.core.quarantine import FILE as QUARANTINE_FILE
 from components.core.quarantine import Quarantine
 from components.ingest.config import IngestConfig
 
-ACCEPT_VARIABLE = "REFOCUS_ACCEPT_FEWER"  # set by `--accept-fewer`
+ACCEPT_VARIABLE = "REFOCUS_ACCEPT_FEWER"  # written and read in this file only
 NAMED = 5
 
 
@@ -55,6 +55,13 @@ def refuse_loss(quarantine: Quarantine, total: int, config: IngestConfig, what: 
             f" ingest.max_left_out = {config.max_left_out:g} of all allows: {quarantine.words()}. Mend them"
             " or take them away, or raise it to go on without them"
         )
+
+
+def accept_fewer() -> None:
+    """Agree, for this process and its children, that the set may shrink: ingest may run in a child
+    of a child.
+    """
+    os.environ[ACCEPT_VARIABLE] = "1"
 
 
 class LastTime:

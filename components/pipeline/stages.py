@@ -9,18 +9,16 @@ Its records lie in data/RECIPE/FOLDER.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from components import recipes
 from components.core.errors import InputError, nearest
-from components.core.files import state_folder
 from components.core.record import Record
 from components.core.records import (
     Checkpoint,
@@ -32,15 +30,10 @@ from components.core.records import (
     RecipeRecord,
 )
 from components.core.temporaries import sweep
+from components.pipeline.project import Run, folder_of
 from components.services import versioning
 
 OLDEST_TORCH = (2, 11)
-FOLDERS: dict[type[Record], str] = {
-    PhotoSet: "photos",
-    PairSet: "pairs",
-    Checkpoint: "checkpoint",
-    EvalReport: "report",
-}
 
 
 @dataclass(frozen=True)
@@ -107,23 +100,6 @@ def stage_named(name: str) -> Stage:
     return found[name]
 
 
-def folder_of(root: Path, recipe: str, kind: type[Record]) -> Path:
-    """Where a recipe's record of that kind lies."""
-    return root / "data" / recipe / FOLDERS[kind]
-
-
-def project_root(start: Path | None = None) -> Path:
-    """The checkout that a folder lies in: the nearest folder upwards with dvc.yaml and components/."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "dvc.yaml").is_file() and (folder / "components").is_dir():
-            return folder
-    raise InputError(
-        f"{here} is not inside a refocus checkout (no dvc.yaml with components/ beside it, here or above);"
-        " change into one"
-    )
-
-
 def need_torch(version: str | None = None) -> None:
     """Refuse a torch that is too old before anything is started; `refocus doctor` looks at every
     package.
@@ -139,47 +115,42 @@ def need_torch(version: str | None = None) -> None:
         )
 
 
-def run_stage(name: str, recipe_name: str, root: Path) -> Record:
-    """Run one stage of one recipe on the records that lie in ROOT/data/RECIPE; gives the record it
-    wrote.
+def prepared(name: str, run: Run) -> Callable[[], Record]:
+    """One stage of a run, with the records that lie in ROOT/data/RECIPE at hand; called, it does
+    its work and gives the record it wrote.
     """
     need_torch()
-    stage, recipe = stage_named(name), recipes.load(recipe_name, root=root)
-    given = _given(stage, recipe, root)
-    sweep(root, folder_of(root, recipe.name, stage.gives))
+    stage = stage_named(name)
+    given = _given(stage, run)
+    sweep(run.root, folder_of(run.root, run.name, stage.gives))
     for photoset in (record for record in given if isinstance(record, PhotoSet)):
-        small = recipe.refuse_small(photoset.photos())
+        small = run.recipe.refuse_small(photoset.photos())
         if small.left_out:
             print(f"{name}: training will leave out {small.words()}", file=sys.stderr)
-    return stage.run(*given, out=folder_of(root, recipe.name, stage.gives))
+    return functools.partial(stage.run, *given, out=folder_of(run.root, run.name, stage.gives))
 
 
-def register(recipe_name: str, provenance: Provenance, root: Path) -> ModelVersion:
-    """Put a recipe's checkpoint into the registry; one that is there already is given back."""
-    recipe = recipes.load(recipe_name, root=root)
+def register(run: Run, provenance: Provenance) -> ModelVersion:
+    """Put a run's checkpoint into the registry; one that is there already is given back."""
     version = REGISTER.run(
-        *_given(REGISTER, recipe, root), provenance, out=state_folder(root) / "registered" / recipe.name
+        *_given(REGISTER, run), provenance, out=run.project.state / "registered" / run.name
     )
     assert isinstance(version, ModelVersion)
     return version
 
 
-def _given(stage: Stage, recipe: recipes.Recipe, root: Path) -> list[Any]:
-    whole = [_whole(recipe, root)] if stage.whole_recipe else []
-    return [
-        recipe.section(stage.name),
-        *whole,
-        *(kind.load(folder_of(root, recipe.name, kind)) for kind in stage.takes),
-    ]
+def _given(stage: Stage, run: Run) -> list[Any]:
+    whole = [_whole(run)] if stage.whole_recipe else []
+    return [run.recipe.section(stage.name), *whole, *(run.load(kind) for kind in stage.takes)]
 
 
-def _whole(recipe: recipes.Recipe, root: Path) -> RecipeRecord:
+def _whole(run: Run) -> RecipeRecord:
     """The recipe as data, with DVC's hashes of its outputs where DVC runs the stage: by hand, the
     folders may hold something else.
     """
-    record = recipe.record()
+    record = run.record
     if "DVC_STAGE" not in os.environ:
         return record
     return record.model_copy(
-        update={"about": {**record.about, "dvc": dict(versioning.hashes(recipe.name, root=root))}}
+        update={"about": {**record.about, "dvc": dict(versioning.hashes(run.name, root=run.root))}}
     )

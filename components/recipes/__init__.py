@@ -2,13 +2,11 @@
 --dry-run` prints one resolved.
 
 A file has the keys name, about, ingest, synthesize, train, evaluate, register; each section is that
-stage's settings. The variable REFOCUS_PHOTOS (set by `refocus run --photos`) takes the place of
-ingest.photos.
+stage's settings.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +25,6 @@ from components.register.config import RegisterConfig
 from components.synthesize.config import SynthesizeConfig
 from components.train.config import TrainConfig
 
-PHOTOS_VARIABLE = "REFOCUS_PHOTOS"
 SECTIONS = ("ingest", "synthesize", "train", "evaluate", "register")
 
 
@@ -170,9 +167,10 @@ def load_all(root: Path | None = None) -> tuple[dict[str, Recipe], dict[str, Rec
     return found, refused
 
 
-def load(name: str, *, root: Path | None = None) -> Recipe:
+def load(name: str, *, root: Path | None = None, photos: str | None = None) -> Recipe:
     """Read a recipe by its name, or by the path of a YAML file.
 
+    photos: folder or s3:// address that takes the place of its ingest.photos.
     Raises RecipeError that names file, field, value, what is allowed and the nearest right name.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else _folder(root) / f"{name}.yaml"
@@ -183,7 +181,6 @@ def load(name: str, *, root: Path | None = None) -> Recipe:
             f" {', '.join(known) or 'none'}.{nearest(name, known)}"
         )
     plain = _read(path)
-    photos = os.environ.get(PHOTOS_VARIABLE)
     if photos and isinstance(plain.get("ingest"), dict):
         plain["ingest"] = {**plain["ingest"], "photos": photos}
     try:

@@ -20,7 +20,7 @@ from components.console import commands, ui
 from components.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = commands._parser()[1]
+NAMES = commands.all_commands()[1]
 
 
 def refocus(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -64,7 +64,7 @@ def test_every_command_says_what_it_does_and_gives_an_example(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        commands.run([name, "--help"])
+        commands.parse([name, "--help"])
     words = capsys.readouterr().out
     assert f"Example: refocus {name}" in words
     assert len([line for line in words.splitlines() if line.endswith(".")]) >= 1
@@ -72,7 +72,7 @@ def test_every_command_says_what_it_does_and_gives_an_example(
 
 def test_a_wrong_command_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r'no command "tarin".*Did you mean "train"'):
-        commands.run(["tarin", "demo"])
+        commands.parse(["tarin", "demo"])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_wrong_command_is_answered_with_the_nearest() -> None:
 )
 def test_wrong_words_are_refused_in_one_sentence(words: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        commands.run(words)
+        commands.parse(words)
 
 
 def test_every_command_that_our_texts_name_exists() -> None:

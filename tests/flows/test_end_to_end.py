@@ -60,12 +60,22 @@ def test_the_second_run_says_in_one_line_why_there_is_nothing_to_do(trained: Clo
 
 
 def test_under_prefect_the_same_run_is_a_flow(trained: Clone) -> None:
+    # Without the last verdict there is something to do: to ask the gate again.
+    (trained.root / ".refocus" / "verdicts" / "tiny.json").unlink()
     done = trained.refocus("run", "tiny")
-    assert done.stdout.splitlines()[-1].startswith("nothing to do for tiny")
+    assert "registered     tiny version 1" in done.stdout
+    assert "synthesize reused, train reused, evaluate reused, push" in done.stdout.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert (trained.root / ".refocus" / "prefect").is_dir()
     left = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(trained.root)]
     assert ends(left), "Prefect's short-lived server must end with the run"
+
+
+def test_nothing_to_do_is_known_before_prefects_server_starts(trained: Clone, tmp_path: Path) -> None:
+    clone = Clone(trained.root, {**trained.environment, "PREFECT_HOME": str(tmp_path / "prefect")})
+    done = clone.refocus("run", "tiny")
+    assert done.stdout.splitlines()[-1].startswith("nothing to do for tiny: photos, code and parameters are")
+    assert not (tmp_path / "prefect").exists()
 
 
 def test_lineage_holds_until_an_object_is_altered(trained: Clone) -> None:

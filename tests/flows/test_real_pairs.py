@@ -13,8 +13,10 @@ from tiny_clone import TINY
 
 from components import recipes
 from components.core.errors import LineageError
-from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet, Record
+from components.core.record import Record
+from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
 from components.pipeline import stages
+from components.pipeline.project import Project, Run, folder_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ingest"))
 import pair_sets
@@ -49,7 +51,8 @@ def test_real_pairs_go_from_two_folders_to_a_report(tmp_path: Path) -> None:
                 moved=(0.5 * seed, 0.0),
             )
     name = recipe_at(tmp_path, split="by_folder")
-    records: list[Record] = [stages.run_stage(stage.name, name, tmp_path) for stage in stages.STAGES]
+    run = Run.of(Project.at(tmp_path), name)
+    records: list[Record] = [stages.prepared(stage.name, run)() for stage in stages.STAGES]
     photoset, pairset, checkpoint, report = records
     assert isinstance(photoset, PhotoSet)
     assert isinstance(pairset, PairSet)
@@ -71,8 +74,9 @@ def test_real_pairs_go_from_two_folders_to_a_report(tmp_path: Path) -> None:
 def test_pairs_that_are_only_for_measuring_are_refused_by_training_in_its_own_words(tmp_path: Path) -> None:
     pair_sets.two_folders(tmp_path / "set", 2)
     name = recipe_at(tmp_path, split="one_split")
+    run = Run.of(Project.at(tmp_path), name)
     for stage in ("ingest", "synthesize"):
-        stages.run_stage(stage, name, tmp_path)
-    assert PairSet.load(stages.folder_of(tmp_path, name, PairSet)).counts == {"train": 0, "val": 0, "test": 2}
+        stages.prepared(stage, run)()
+    assert PairSet.load(folder_of(tmp_path, name, PairSet)).counts == {"train": 0, "val": 0, "test": 2}
     with pytest.raises(LineageError, match="the pair set has no training pairs"):
-        stages.run_stage("train", name, tmp_path)
+        stages.prepared("train", run)()

@@ -12,14 +12,19 @@ import psutil
 import pytest
 
 from components.core.errors import BusyError, InputError
+from components.pipeline.project import Project, project_root
 from flows.workspace import workspace
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The least that counts as a checkout."""
     monkeypatch.delenv("REFOCUS_HOME", raising=False)
-    (tmp_path / "components").mkdir()
+    folder = tmp_path / "components" / "recipes"
+    folder.mkdir(parents=True)
+    demo = (project_root() / "components" / "recipes" / "demo.yaml").read_text()
+    for name in ("demo", "other"):
+        (folder / f"{name}.yaml").write_text(demo.replace("\nname: demo\n", f"\nname: {name}\n"))
     (tmp_path / "dvc.yaml").write_text("vars:\n  - recipes: [demo, other]\nstages: {}\n")
     (tmp_path / ".gitignore").write_text(".refocus\n")
     for words in (
@@ -28,38 +33,40 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "first"],
     ):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
-    return tmp_path
+    return Project.at(tmp_path)
 
 
-def test_a_second_run_of_the_same_recipe_is_refused_naming_the_first(root: Path) -> None:
-    with workspace("demo", root):
+def test_a_second_run_of_the_same_recipe_is_refused_naming_the_first(project: Project) -> None:
+    with workspace("demo", project):
         with (
             pytest.raises(
                 BusyError, match=rf"another run of demo is at work: process {os.getpid()} since \d{{4}}-"
             ),
-            workspace("demo", root),
+            workspace("demo", project),
         ):
             pass
-        with workspace("other", root) as space:
-            assert space.root == root
+        with workspace("other", project) as space:
+            assert space.root == project.root
 
 
-def test_photos_are_given_on_for_the_length_of_the_run(root: Path) -> None:
-    with workspace("demo", root, photos="s3://bucket/photos"):
-        assert os.environ["REFOCUS_PHOTOS"] == "s3://bucket/photos"
-        assert os.environ["REFOCUS_HOME"] == str(root / ".refocus")
+def test_photos_are_given_on_for_the_length_of_the_run(project: Project) -> None:
+    with workspace("demo", project, photos="s3://bucket/photos") as run:
+        assert run.recipe.ingest.photos == "s3://bucket/photos"
+        assert run.for_stages["REFOCUS_PHOTOS"] == "s3://bucket/photos"
+        assert run.for_stages["REFOCUS_HOME"] == str(project.root / ".refocus")
+        assert os.environ["REFOCUS_HOME"] == str(project.root / ".refocus")
     assert "REFOCUS_PHOTOS" not in os.environ
     assert "REFOCUS_HOME" not in os.environ
 
 
-def test_a_recipe_without_stages_is_refused(root: Path) -> None:
-    with pytest.raises(InputError, match='no stages for recipe "dmo"'), workspace("dmo", root):
+def test_a_recipe_without_stages_is_refused(project: Project) -> None:
+    with pytest.raises(InputError, match='no stages for recipe "dmo"'), workspace("dmo", project):
         pass
 
 
-def test_what_a_killed_run_left_at_work_is_ended_before_the_next_begins(root: Path) -> None:
+def test_what_a_killed_run_left_at_work_is_ended_before_the_next_begins(project: Project) -> None:
     left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1200)"], start_new_session=True)
-    holder = root / ".refocus" / "locks" / "demo.json"
+    holder = project.state / "locks" / "demo.json"
     holder.parent.mkdir(parents=True)
     holder.write_text(
         json.dumps(
@@ -71,22 +78,22 @@ def test_what_a_killed_run_left_at_work_is_ended_before_the_next_begins(root: Pa
             }
         )
     )
-    with workspace("demo", root):
+    with workspace("demo", project):
         left.wait(
             timeout=120
         )  # it would sleep for twenty minutes; with what code it ended is known to whoever waited first
         assert not psutil.pid_exists(left.pid)
 
 
-def test_a_stranger_with_the_same_number_is_left_alone(root: Path) -> None:
+def test_a_stranger_with_the_same_number_is_left_alone(project: Project) -> None:
     stranger = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(1200)"], start_new_session=True
     )
-    holder = root / ".refocus" / "locks" / "demo.json"
+    holder = project.state / "locks" / "demo.json"
     holder.parent.mkdir(parents=True)
     holder.write_text(json.dumps({"pid": 1, "since": "then", "child": stranger.pid, "child_since": 1.0}))
     try:
-        with workspace("demo", root):
+        with workspace("demo", project):
             assert stranger.poll() is None
     finally:
         stranger.kill()

@@ -201,7 +201,7 @@ def test_a_broken_memory_of_the_last_run_stops_nothing(tmp_path: Path, broken: b
 
 def test_the_commands_take_a_persons_consent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ACCEPT_VARIABLE, "")
-    parser = commands._parser()[0]
+    parser = commands.all_commands()[0]
     for words in (["ingest", "demo", "--accept-fewer"], ["run", "demo", "--accept-fewer"]):
         assert parser.parse_args(words).accept_fewer
     assert IngestConfig().max_shrink == 0.2

@@ -8,7 +8,8 @@ import pytest
 
 from components.core.errors import InputError, LineageError
 from components.core.records import PhotoSet
-from components.pipeline import stages
+from components.pipeline import project, stages
+from components.pipeline.project import Project, Run
 
 
 def test_every_stage_has_a_run_of_its_own() -> None:
@@ -34,16 +35,16 @@ def test_a_stage_without_the_records_it_takes_names_the_one_to_make(tmp_path: Pa
     folder = tmp_path / "components" / "recipes"
     folder.mkdir(parents=True)
     (folder / "demo.yaml").write_text(
-        (stages.project_root() / "components" / "recipes" / "demo.yaml").read_text()
+        (project.project_root() / "components" / "recipes" / "demo.yaml").read_text()
     )
     with pytest.raises(
         LineageError, match=r"no PhotoSet at .*photos/photoset\.json; run the stage that makes it first"
     ):
-        stages.run_stage("synthesize", "demo", tmp_path)
+        stages.prepared("synthesize", Run.of(Project.at(tmp_path), "demo"))
 
 
 def test_records_lie_in_the_recipes_own_folder(tmp_path: Path) -> None:
-    assert stages.folder_of(tmp_path, "demo", PhotoSet) == tmp_path / "data" / "demo" / "photos"
+    assert project.folder_of(tmp_path, "demo", PhotoSet) == tmp_path / "data" / "demo" / "photos"
 
 
 def test_a_wrong_stage_is_answered_with_the_nearest() -> None:

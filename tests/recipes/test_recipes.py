@@ -17,7 +17,7 @@ NAMES = recipes.names()
 DEMO: dict[str, Any] = yaml.safe_load((Path(recipes.__file__).parent / "demo.yaml").read_text())
 
 
-def load_changed(folder: Path, change: dict[str, Any]) -> recipes.Recipe:
+def load_changed(folder: Path, change: dict[str, Any], photos: str | None = None) -> recipes.Recipe:
     """Load recipe demo with some fields set; a key such as train.phases.0.crop_px names the place,
     None takes it away.
     """
@@ -33,7 +33,7 @@ def load_changed(folder: Path, change: dict[str, Any]) -> recipes.Recipe:
             inner[last] = value
     path = folder / "demo.yaml"
     path.write_text(yaml.safe_dump(plain))
-    return recipes.load(str(path))
+    return recipes.load(str(path), photos=photos)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,9 +59,8 @@ def test_what_a_recipe_is_about_is_no_part_of_its_digest(tmp_path: Path) -> None
     assert load_changed(tmp_path, {"train.seed": 77}).record().digest != recipes.load("demo").record().digest
 
 
-def test_photos_given_by_hand_take_the_place_of_the_recipes_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(recipes.PHOTOS_VARIABLE, "s3://bucket/photos")
-    assert recipes.load("demo").ingest.photos == "s3://bucket/photos"
+def test_photos_given_by_hand_take_the_place_of_the_recipes_own() -> None:
+    assert recipes.load("demo", photos="s3://bucket/photos").ingest.photos == "s3://bucket/photos"
 
 
 def test_a_recipe_nobody_wrote_is_answered_with_the_nearest() -> None:
@@ -291,11 +290,8 @@ def test_a_recipe_of_real_pairs_loads_and_its_resolved_form_is_a_recipe_again(tm
     assert recipes.load(str(again)).record().digest == recipe.record().digest
 
 
-def test_photos_given_by_hand_are_the_place_of_real_pairs_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(recipes.PHOTOS_VARIABLE, "s3://bucket/gopro")
-    assert load_changed(tmp_path, PAIRS).ingest.photos == "s3://bucket/gopro"
+def test_photos_given_by_hand_are_the_place_of_real_pairs_too(tmp_path: Path) -> None:
+    assert load_changed(tmp_path, PAIRS, photos="s3://bucket/gopro").ingest.photos == "s3://bucket/gopro"
 
 
 @pytest.mark.parametrize(

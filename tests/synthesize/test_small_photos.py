@@ -14,6 +14,7 @@ from photosets import photoset_of
 from components.core.errors import InputError
 from components.core.records import PhotoSet
 from components.pipeline import stages
+from components.pipeline.project import Project, Run, folder_of, project_root
 
 
 @pytest.mark.parametrize(
@@ -44,14 +45,12 @@ def test_photos_that_training_cannot_crop_are_told_before_pairs_are_made(
 ) -> None:
     folder = tmp_path / "components" / "recipes"
     folder.mkdir(parents=True)
-    plain = yaml.safe_load((stages.project_root() / "components" / "recipes" / "demo.yaml").read_text())
+    plain = yaml.safe_load((project_root() / "components" / "recipes" / "demo.yaml").read_text())
     plain["train"]["phases"][0]["crop_px"] = 64
     plain["synthesize"] = {**({} if "translate" in more else plain["synthesize"]), **more}
     if "translate" in more:
         plain["train"]["generator"] = {"kind": "resnet"}
     (folder / "demo.yaml").write_text(yaml.safe_dump(plain))
-    photoset_of(
-        stages.folder_of(tmp_path, "demo", PhotoSet), sizes=(size, (640, 480), (640, 480), (640, 480))
-    )
+    photoset_of(folder_of(tmp_path, "demo", PhotoSet), sizes=(size, (640, 480), (640, 480), (640, 480)))
     with pytest.raises(InputError, match=said):
-        stages.run_stage("synthesize", "demo", tmp_path)
+        stages.prepared("synthesize", Run.of(Project.at(tmp_path), "demo"))()

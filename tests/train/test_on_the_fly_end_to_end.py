@@ -15,6 +15,7 @@ from components.core.images import write_png
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet, Provenance
 from components.core.seeds import stream
 from components.pipeline import stages
+from components.pipeline.project import Project, Run
 from components.register.card import write_card
 from components.register.run import _records, check_chain
 
@@ -55,9 +56,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_stage_and_the_chain_behind_the_model(root: Path) -> None:
-    made: dict[str, Any] = {
-        stage.name: stages.run_stage(stage.name, "flying", root) for stage in stages.STAGES
-    }
+    run = Run.of(Project.at(root), "flying")
+    made: dict[str, Any] = {stage.name: stages.prepared(stage.name, run)() for stage in stages.STAGES}
     photoset, pairset, checkpoint, report = (
         made[name] for name in ("ingest", "synthesize", "train", "evaluate")
     )

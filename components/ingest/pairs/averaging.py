@@ -7,16 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from components.core.images import Bytes8, Floats, Pixels, linear_to_srgb, srgb_to_linear, to_float, to_uint8
-
-if TYPE_CHECKING:
-    from components.ingest.pairs.frame_average import Response
+from components.ingest.pairs.response import Response
 
 Doubles = npt.NDArray[np.float64]
 

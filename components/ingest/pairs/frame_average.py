@@ -20,12 +20,12 @@ from pydantic import Field, JsonValue, model_validator
 from components.core import seeds
 from components.core.errors import PhotoError
 from components.ingest.pairs.layout import Layout
+from components.ingest.pairs.response import Response
 
 if TYPE_CHECKING:
     from components.core.images import Bytes8, Pixels
     from components.ingest.pairs.frames import Frame
 
-Response = Literal["linear", "gamma_2.2", "srgb"]
 Variant = Literal["blur", "blur_gamma"]
 Odd = Annotated[int, Field(ge=3, le=255)]
 

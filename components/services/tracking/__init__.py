@@ -7,6 +7,7 @@ costs nothing.
 store.py      where the tracking store is; its first use, and what to say when it does not answer
 training.py   one training's run: parameters, losses, pictures, the machine's load
 models.py     a model folder that loads anywhere; trial.py is what tries it
+sqlite_registry.py  what a local file can be asked without MLflow
 registry.py   versions, their aliases, tags and files
 ledger.py     a table beside a model to which rows are only ever added
 """
@@ -32,7 +33,7 @@ from components.services.tracking.registry import (
     newest_versions,
     set_alias,
 )
-from components.services.tracking.store import prepare, tracking_uri
+from components.services.tracking.store import need_answer, prepare, tracking_uri
 from components.services.tracking.training import (
     TRAIN_KEY,
     TrainingRun,
@@ -65,6 +66,7 @@ __all__ = [
     "log_results",
     "maybe_version",
     "model_tags",
+    "need_answer",
     "newest_versions",
     "open_training",
     "prepare",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import LineageError
-from components.services.tracking import store
+from components.services.tracking import sqlite_registry, store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 STATUS = "validation_status"
@@ -65,6 +65,9 @@ def get_version(name: str, number: int) -> Version:
 
 def maybe_version(name: str, number: int) -> Version | None:
     """A version by its number, None where the registry has none (any more)."""
+    row = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.version(name, number))
+    if row is not None:
+        return Version(*row) if row else None
     found = _maybe(lambda client: client.get_model_version(name, str(number)))
     return None if found is None else _version(found)
 
@@ -84,8 +87,11 @@ def has_files(version: Version) -> bool:
 
 def at_alias(name: str, alias: str) -> Version | None:
     """The version an alias points to, or None."""
-    found = _maybe(lambda client: client.get_model_version_by_alias(name, alias))
-    return None if found is None else get_version(name, int(found.version))
+    number = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.at_alias(name, alias))
+    if number is None:
+        found = _maybe(lambda client: client.get_model_version_by_alias(name, alias))
+        number = 0 if found is None else int(found.version)
+    return get_version(name, number) if number else None
 
 
 def newest_versions(name: str) -> tuple[Version, ...]:

@@ -96,11 +96,16 @@ def prepare() -> None:
     experiment(tracking_uri(), experiment_name())
 
 
-@cache
-def experiment(uri: str, name: str) -> str:
-    """The id of the experiment that holds our runs, made at first use; once per process and
-    address.
+def need_answer() -> None:
+    """Refuse an address that does not answer, or is none that MLflow can use, as `prepare` does;
+    MLflow is imported for a server only.
     """
+    _answering(tracking_uri())
+
+
+@cache
+def _answering(uri: str) -> str:
+    """The kind of address (sqlite, http, postgresql …), once it is known to answer."""
     began = time.monotonic()
     scheme = urllib.parse.urlsplit(uri).scheme.split("+")[0]
     if scheme not in {"sqlite", *_DEFAULT_PORTS}:
@@ -112,9 +117,18 @@ def experiment(uri: str, name: str) -> str:
     if scheme != "sqlite":
         _reach(uri, scheme)
     waited_s = time.monotonic() - began
-    package = mlflow()  # takes its time on a slow machine, which is none of the server's
     if scheme in ("http", "https"):
+        mlflow()  # takes its time on a slow machine, which is none of the server's
         _ask(uri, max(PATIENCE_S - waited_s, 1.0))
+    return scheme
+
+
+@cache
+def experiment(uri: str, name: str) -> str:
+    """The id of the experiment that holds our runs, made at first use; once per process and
+    address.
+    """
+    scheme, package = _answering(uri), mlflow()
     lock = state_folder() / "locks" / "tracking.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     # Two processes that meet a fresh SQLite file at once leave it broken for good.

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from components.core.progress import RELAYED
+from components.core.progress import relayed_variable
 
 Say = Callable[[str], None]
 SAVE_S = 10.0  # how long an ended stage may take to finish a file that it is writing, and to end its Ray
@@ -37,9 +37,7 @@ def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "SHELL": "/bin/sh",
         "PATH": os.pathsep.join([own, os.environ.get("PATH", "")]),
     }
-    if sys.stderr.isatty():
-        given[RELAYED] = "1"
-    return {**given, **(extra or {})}
+    return {**given, **relayed_variable(), **(extra or {})}
 
 
 @dataclass

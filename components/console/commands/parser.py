@@ -1,0 +1,40 @@
+"""How a command line is read: the parser that fails in the house's way, and how a command is added
+to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
+
+from components.core.errors import InputError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that fails in the house's way (one sentence, exit code 2) and leaves an example's
+    line whole.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; `{self.prog} --help` shows how it is called")
+
+
+def add_overwrite(made: argparse.ArgumentParser) -> None:
+    """Let a command that writes files replace those that it did not make."""
+    made.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files there that this command did not make; without it they are refused",
+    )
+
+
+class Add(Protocol):
+    """Adds a command: its name, what it does in a sentence, how it is called, what does it."""
+
+    def __call__(self, name: str, about: str, example: str, do: Command) -> argparse.ArgumentParser: ...

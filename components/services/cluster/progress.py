@@ -1,0 +1,90 @@
+"""Progress that crosses machines: from the first worker to the bar of the process that started it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from components.core.progress import Progress
+
+
+class ProgressMail:
+    """Carries progress from the first worker to the driver's bar: an actor, so that it works across
+    machines.
+    """
+
+    def __init__(self) -> None:
+        self._count, self._note = 0, ""
+        self._begun: int | None = None
+        self._warnings: list[str] = []
+
+    def begin(self, done: int) -> None:
+        """Note that the work starts now, with so much done before."""
+        self._begun, self._count = done, 0
+
+    def put(self, count: int, note: str) -> None:
+        """Note how many more are done."""
+        self._count, self._note = self._count + count, note or self._note
+
+    def warn(self, words: str) -> None:
+        """Note a warning."""
+        self._warnings.append(words)
+
+    def take(self) -> tuple[int | None, int, str, list[str]]:
+        """What came since the last look: a beginning, a count, a note, warnings."""
+        taken = self._begun, self._count, self._note, self._warnings
+        self._begun, self._count, self._warnings = None, 0, []
+        return taken
+
+
+class MailedProgress:
+    """Looks like a Progress to the training loop; sends what it is told to the driver."""
+
+    def __init__(self, mail: Any) -> None:
+        self._mail = mail
+
+    def begin(self, done: int = 0) -> None:
+        """Send that the work starts now."""
+        self._mail.begin.remote(done)
+
+    def advance(self, count: int, note: str = "") -> None:
+        """Send and go on; nothing is waited for."""
+        self._mail.put.remote(count, note)
+
+    def warn(self, words: str) -> None:
+        """Send a warning."""
+        self._mail.warn.remote(words)
+
+
+@contextmanager
+def mailed_bar(ray: Any, bar: Progress) -> Iterator[Any]:
+    """A mail actor whose content a thread shows on the bar every half second, for the length of a
+    block.
+    """
+    mail = ray.remote(num_cpus=0)(ProgressMail).remote()
+    over = threading.Event()
+
+    def show() -> None:
+        last = False
+        while not last:
+            last = over.wait(0.5)  # once more after the end: the last warnings may be on their way
+            try:
+                begun, count, note, warnings = ray.get(mail.take.remote(), timeout=30)
+            except ray.exceptions.RayError:  # Ray is ending; the trainer's own error tells more
+                return
+            if begun is not None:
+                bar.begin(begun)
+            if count:
+                bar.advance(count, note)
+            for words in warnings:
+                bar.warn(words)
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield mail
+    finally:
+        over.set()
+        thread.join(timeout=5)

@@ -1,0 +1,43 @@
+"""Where trainings without Ray keep their states, and which states are dropped."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from components.core.files import write_bytes
+
+KEPT_TRAININGS = 3
+
+
+class FolderStore:
+    """States in a local folder, for trainings without Ray: the newest two are kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _states(self) -> list[Path]:
+        return sorted(self._folder.glob("state-*.pt"))
+
+    def load(self) -> bytes | None:
+        """The newest state."""
+        states = self._states()
+        return states[-1].read_bytes() if states else None
+
+    def save(self, state: bytes | None, images_seen: int) -> None:
+        """Write the state whole, then drop all but two."""
+        assert state is not None, "there is one worker, and it leads"
+        write_bytes(self._folder / f"state-{images_seen:012d}.pt", state)
+        for old in self._states()[:-2]:
+            old.unlink()
+
+
+def prune(storage: Path, recipe: str, current: str) -> None:
+    """Drop the states of all but the newest trainings of a recipe: each holds both nets and their
+    optimisers.
+    """
+    pattern = re.compile(re.escape(recipe) + r"-[0-9a-f]{20}")
+    others = [path for path in storage.iterdir() if pattern.fullmatch(path.name) and path.name != current]
+    for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_TRAININGS - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)

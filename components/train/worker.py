@@ -1,0 +1,128 @@
+"""What each worker of a training does: the loop on its local batch, the leader logging to MLflow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from components.core.progress import Progress
+from components.core.records import PairSet, RecipeRecord
+from components.services import tracking
+from components.services.cluster import MailedProgress
+from components.train.config import TrainConfig
+from components.train.data import Data, croppable
+from components.train.loop import Loop, Outcome
+from components.train.protocols import Store
+from components.train.validate import Picture
+from components.train.worker_group import World
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """All that crosses to a worker.
+
+    pairs: the PairSet's folder; key: content key of the training; weights: files of pretrained
+    weights by place among the content losses; threads: of a worker, None leaves them as they are.
+    """
+
+    config: TrainConfig
+    recipe: RecipeRecord
+    pairs: Path
+    key: str
+    weights: Mapping[int, Path]
+    store: Store
+    bar: Progress | MailedProgress
+    threads: int | None = None
+
+
+def train_on_worker(job: TrainingJob) -> Outcome:
+    """Train to the end, or to where it diverged; every worker calls it with the same job."""
+    config, recipe, pairset = job.config, job.recipe, PairSet.load(job.pairs)
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    world = World.of_process_group(_device(config))
+    data, _ = croppable(Data.of(pairset), config)
+    if not world.leads:
+        return Loop(config, data, world, job.store, _Silent(), job.weights).run()
+    # The run's parameters are the recipe; where it ran is a tag.
+    tags = {
+        "refocus.stage": "train",
+        "workers": str(world.size),
+        "device": str(world.device),
+    } | _experiment_tags()
+    dvc = recipe.about.get("dvc")
+    md5 = str(dvc["pairs"]) if isinstance(dvc, dict) and "pairs" in dvc else pairset.digest
+    dataset = ("pairs", md5, f"pairs of recipe {recipe.name}, digest {pairset.digest}")
+    with tracking.open_training(
+        job.key, recipe=recipe.name, params=recipe.sections, tags=tags, dataset=dataset
+    ) as logged:
+        outcome = Loop(config, data, world, job.store, _Logged(logged, job.bar), job.weights).run()
+        if outcome.diverged is not None:
+            logged.close("FAILED")
+    return outcome
+
+
+def _device(config: TrainConfig) -> torch.device:
+    if config.gpu == "never" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def _experiment_tags() -> dict[str, str]:
+    """The names DVC gives a stage that runs inside `dvc exp run`."""
+    return {
+        name.lower().replace("_", ".", 1): os.environ[name]
+        for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+        if name in os.environ
+    }
+
+
+class _Silent:
+    """Nobody listens to the workers that do not lead."""
+
+    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
+        """Not kept."""
+
+    def picture(self, picture: Picture, images_seen: int) -> None:
+        """Not kept."""
+
+    def begin(self, images_seen: int) -> None:
+        """Not shown."""
+
+    def advance(self, images: int, note: str) -> None:
+        """Not shown."""
+
+    def warn(self, words: str) -> None:
+        """Not said: the leader says it."""
+
+
+class _Logged:
+    """The leader's readings go to MLflow, its progress to the bar."""
+
+    def __init__(self, logged: tracking.TrainingRun, bar: Progress | MailedProgress) -> None:
+        self._logged, self._bar = logged, bar
+
+    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
+        """Log readings; the step is images seen."""
+        self._logged.log_metrics(dict(values), images_seen)
+
+    def picture(self, picture: Picture, images_seen: int) -> None:
+        """Log a validation picture: blurred | restored | sharp."""
+        self._logged.log_picture("validation", picture, images_seen)
+
+    def begin(self, images_seen: int) -> None:
+        """Set the bar where the training goes on."""
+        self._bar.begin(images_seen)
+
+    def advance(self, images: int, note: str) -> None:
+        """Move the bar."""
+        self._bar.advance(images, note)
+
+    def warn(self, words: str) -> None:
+        """Say it beside the bar, and in the run's tag `health`, one line a warning."""
+        self._bar.warn(words)
+        self._logged.add_line("health", words)
