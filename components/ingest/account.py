@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from components.core.files import state_folder, write_text
 from components.core.parts import digest_of
 from components.core.quarantine import FILE as QUARANTINE_FILE
 from components.core.quarantine import Quarantine
+from components.core.records import SPLITS, Photo, Split
 from components.ingest.config import IngestConfig
+from components.ingest.source import Source
 
 ACCEPT_VARIABLE = "REFOCUS_ACCEPT_FEWER"  # written and read in this file only
 NAMED = 5
@@ -105,3 +108,23 @@ class LastTime:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+def counts_of(rows: tuple[Photo, ...]) -> dict[Split, int]:
+    """How many photos each split has."""
+    counts = Counter(row.split for row in rows)
+    return {split: counts[split] for split in SPLITS}
+
+
+def taken_words(source: Source, rows: tuple[Photo, ...], left_out: int, unfit: int) -> str:
+    """What was taken, in words. Together with what was left out it is every photo that was found."""
+    names = sum(1 + len(row.also_named) for row in rows)
+    found = len(source.found) + len(source.strays)
+    assert names + left_out == found, f"{names} names taken and {left_out} left out of {found} found"
+    splits = ", ".join(f"{split} {count}" for split, count in counts_of(rows).items())
+    copies, maps = names - len(rows), len(source.maps) - unfit
+    return (
+        f"took {len(rows)} photos ({splits})"
+        + (f", {copies} more names of the same bytes" if copies else "")
+        + (f", {maps} masks and depth maps" if maps else "")
+    )

@@ -11,7 +11,6 @@ photos become a part of their rows (maps.py).
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -24,7 +23,7 @@ from components.core.photo_names import EXTENSION_OF, SHOWN
 from components.core.progress import tracked
 from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, Photo, PhotoMap, PhotoSet, Split
-from components.ingest.account import LastTime, closing_words, refuse_loss
+from components.ingest.account import LastTime, closing_words, counts_of, refuse_loss, taken_words
 from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.decoded_before import Known
 from components.ingest.examine import Facts, bytes_of, examine, refuse_unfit
@@ -120,7 +119,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         last.refuse_shrinking(names, quarantine, "photos")
         quarantine.save(out)
         record = PhotoSet(
-            counts=_counts(rows),
+            counts=counts_of(rows),
             table_sha256=PhotoSet.write_table(out, rows),
             about={
                 "source": source.kind,
@@ -131,7 +130,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     originals.drop_others({row.file for row in rows} | {each.file for row in rows for each in row.maps})
     if source.kind != "bundled":
         last.note(names)
-    words = _words(source, rows, len(reasons), len(unfit))
+    words = taken_words(source, rows, len(reasons), len(unfit))
     print(closing_words(words, source.seen, quarantine, source.passed, out), file=sys.stderr)
     return record
 
@@ -148,25 +147,6 @@ def _without_reserve(
             " ingest.split.reserve"
         )
     return [candidate for candidate in candidates if not candidate.is_set_aside(config)]
-
-
-def _counts(rows: tuple[Photo, ...]) -> dict[Split, int]:
-    counts = Counter(row.split for row in rows)
-    return {split: counts[split] for split in SPLITS}
-
-
-def _words(source: Source, rows: tuple[Photo, ...], left_out: int, unfit: int) -> str:
-    """What was taken, in words. Together with what was left out it is every photo that was found."""
-    names = sum(1 + len(row.also_named) for row in rows)
-    found = len(source.found) + len(source.strays)
-    assert names + left_out == found, f"{names} names taken and {left_out} left out of {found} found"
-    splits = ", ".join(f"{split} {count}" for split, count in _counts(rows).items())
-    copies, maps = names - len(rows), len(source.maps) - unfit
-    return (
-        f"took {len(rows)} photos ({splits})"
-        + (f", {copies} more names of the same bytes" if copies else "")
-        + (f", {maps} masks and depth maps" if maps else "")
-    )
 
 
 def _examined(
