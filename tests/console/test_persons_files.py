@@ -62,7 +62,7 @@ def test_no_command_replaces_a_persons_file_unless_told_to(name: str, tmp_path: 
 
 def test_every_command_with_a_place_to_write_to_can_be_told_to_overwrite() -> None:
     """A new command with --out, or with a bucket to write to, must ask the same question."""
-    parser, names = commands._parser()
+    parser, names = commands.all_commands()
     (choices,) = [action.choices for action in parser._subparsers._group_actions]  # type: ignore[union-attr]
     writers = []
     for name in names:
