@@ -12,7 +12,7 @@ from components.pipeline.project import Run
 from components.services import tracking
 
 Stamp = dict[str, str | None]
-JUDGES = ("core", "metrics", "nets", "evaluate", "register", "registry")
+DECIDING = ("core", "metrics", "nets", "evaluate", "register", "registry")
 
 
 def stamp_of(run: Run) -> Stamp:
@@ -51,7 +51,7 @@ def _settings(run: Run) -> Stamp:
     return {
         # Where the photos lay is left out: what they are stands in the PhotoSet.
         "recipe": digest_of({name: section for name, section in sections.items() if name != "ingest"}),
-        "code": code_digest(*(run.root / "components" / name for name in JUDGES)),
+        "code": code_digest(*(run.root / "components" / name for name in DECIDING)),
     }
 
 

@@ -38,6 +38,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "simplejpeg": ("components.core.decoding",),
     "imagecodecs": ("components.core.decoding",),
     "pi_heif": ("components.core.decoding",),
+    "matplotlib": ("components.evaluate.plots",),
     "albumentations": ("components.train.augment",),
 }
 

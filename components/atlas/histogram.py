@@ -1,67 +1,22 @@
-"""A histogram as geometry: bars at round steps, stacked by class where there are classes, and lines
-at values that matter. A template makes it SVG.
+"""A histogram of drawn values: shares of all values in steps of a round size, stacked by class where
+there are classes, and lines at values that matter.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from components.evaluate.charts import Axis, Tick
+import numpy as np
+import numpy.typing as npt
 
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 22.0, 36.0  # px around the plot
+from components.evaluate.charts import Chart
+from components.evaluate.plots import Plot, colour, plotted, round_edges, round_ticks
+
+Edges = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.intp]
 BINS = 32  # at most
-PLAIN = "plain"  # class of a bar without classes
-
-
-@dataclass(frozen=True)
-class Bar:
-    """Values of one class in one step."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    style: str
-    count: int
-    words: str
-
-
-@dataclass(frozen=True)
-class Rule:
-    """An upright line at a value."""
-
-    x: float
-    label: str
-    style: str  # "bound" or "pick"
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """A drawing, px."""
-
-    title: str
-    x_title: str
-    width: float
-    height: float
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]  # shares of all values
-    bars: tuple[Bar, ...]
-    rules: tuple[Rule, ...]
-
-    @property
-    def left(self) -> float:
-        return LEFT
-
-    @property
-    def right(self) -> float:
-        return self.width - RIGHT
-
-    @property
-    def foot(self) -> float:
-        return self.height - BOTTOM
+PLAIN = "plain"  # colour of a bar without classes
+SIZE_PX = (560.0, 240.0)
 
 
 def histogram(
@@ -74,97 +29,75 @@ def histogram(
     rules: Sequence[tuple[float, str, str]] = (),
     whole: bool = False,
     from_zero: bool = False,
-    size: tuple[float, float] = (560.0, 240.0),
-) -> Histogram:
+    size_px: tuple[float, float] = SIZE_PX,
+) -> Chart:
     """Count values in steps of a round size.
 
     values: at least one. classes: one a value, each in `order`, which is the order in which they
-    are stacked.
-    rules: (value, label, style); the axis reaches to every one of style "bound".
+    are stacked; each is the name of a page's colour.
+    rules: (value, label, style): "bound" dashed, and the axis reaches to it; "pick" drawn through.
     whole: the values are whole numbers, and steps have them in their middle.
     from_zero: the axis begins at 0.
-    size: width and height of the whole drawing, px.
+    size_px: width and height of the whole drawing.
     """
     assert len(values) > 0, "a histogram needs a value"
     assert not classes or len(classes) == len(values), f"{len(classes)} classes for {len(values)} values"
-    bounds = [value for value, _, style in rules if style == "bound"]
-    step, first, last = _steps([*values, *bounds, *([0.0] if from_zero else [])], whole=whole)
-    shift = 0.5 if whole else 0.0
-    x = Axis(first * step - shift, (last + 1) * step - shift, LEFT, size[0] - RIGHT)
-    counts = Counter(
-        (_bin(value, step, shift), style)
-        for value, style in zip(values, classes or (PLAIN,) * len(values), strict=True)
-    )
-    highest = max(sum(counts[place, style] for style in order) for place in range(first, last + 1))
-    y = Axis(0.0, 100 * highest / len(values) * 1.04, size[1] - BOTTOM, TOP)
-    bars = [
-        bar
-        for place in range(first, last + 1)
-        for bar in _stacked(place, counts, order, len(values), (x, y), (step, shift))
+    reached = [
+        *values,
+        *(value for value, _, style in rules if style == "bound"),
+        *([0.0] if from_zero else []),
     ]
-    return Histogram(
-        title,
-        x_title,
-        *size,
-        tuple(tick for tick in x.ticks() if not whole or "." not in tick.label),
-        tuple(Tick(tick.at, f"{tick.label} %") for tick in y.ticks()),
-        tuple(bars),
-        tuple(Rule(x.at(value), label, style) for value, label, style in rules),
+    edges = round_edges(min(reached), max(reached), most=BINS, whole=whole)
+    found, named = np.asarray(values, float), np.asarray(classes or [PLAIN] * len(values))
+    counts = {name: np.histogram(found[named == name], edges)[0] for name in order}
+
+    def draw(plot: Plot) -> None:
+        below = np.zeros(len(edges) - 1)
+        for name, count in counts.items():
+            _bars(plot, edges, count, below, len(values), name, whole)
+            below += 100 * count / len(values)
+        for value, label, style in rules:
+            _rule(plot, value, label, style)
+        plot.axes.set_xlim(edges[0], edges[-1])
+        plot.axes.xaxis.set_major_locator(round_ticks(6, whole=whole))
+        plot.axes.yaxis.set_major_locator(round_ticks(5))
+        plot.axes.yaxis.set_major_formatter("{x:g} %")
+        plot.axes.set_xlabel(x_title)
+
+    return Chart(title, plotted(draw, title=f"{title}: {x_title}", size_px=size_px))
+
+
+def _bars(plot: Plot, edges: Edges, count: Counts, below: Edges, total: int, name: str, whole: bool) -> None:
+    """One class: a bar for every step that has any of it, above the classes drawn before."""
+    (steps,) = count.nonzero()
+    bars = plot.axes.bar(
+        edges[steps],
+        100 * count[steps] / total,
+        np.diff(edges)[steps] * 0.93,
+        bottom=below[steps],
+        align="edge",
+        color=colour(name),
     )
+    for step, bar in zip(steps, bars, strict=True):
+        plot.say(bar, [_words((edges[step], edges[step + 1]), count[step], total, name, whole)])
 
 
-def _stacked(
-    place: int,
-    counts: Counter[tuple[int, str]],
-    order: Sequence[str],
-    total: int,
-    axes: tuple[Axis, Axis],
-    bins: tuple[float, float],
-) -> list[Bar]:
-    """The bars of one step, one on the other."""
-    (x, y), (step, shift) = axes, bins
-    left, right = (x.at(edge * step - shift) for edge in (place, place + 1))
-    room = _range_words(place, step, whole=bool(shift))
-    below, made = 0, []
-    for style in order:
-        count = counts[place, style]
-        if not count:
-            continue
-        foot, top = y.at(100 * below / total), y.at(100 * (below + count) / total)
-        said = f"{room}: {count} of {total}" + ("" if style == PLAIN else f", {style}")
-        made.append(
-            Bar(left, top, round(max(right - left - 1, 0.5), 2), round(foot - top, 2), style, count, said)
-        )
-        below += count
-    return made
+def _rule(plot: Plot, value: float, label: str, style: str) -> None:
+    """An upright line, its label above the plot."""
+    dashes = (0, (4, 3)) if style == "bound" else "solid"
+    plot.axes.axvline(value, color=colour("ink"), linewidth=1.2, linestyle=dashes)
+    where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    plot.axes.annotate(label, (value, 1), (0, 2), ha="center", va="bottom", **where)
 
 
-def _steps(values: Sequence[float], *, whole: bool) -> tuple[float, int, int]:
-    """Size of a step, and the numbers of the first and last one that are needed."""
-    low, high = min(values), max(values)
-    step = max(_round_up(max(high - low, 1e-3 * max(abs(high), 1e-3)) / BINS), 1.0 if whole else 0.0)
-    shift = 0.5 if whole else 0.0
-    return step, _bin(low, step, shift), _bin(high, step, shift)
-
-
-def _bin(value: float, step: float, shift: float) -> int:
-    # 0.3 / 0.1 is a little less than 3.
-    return math.floor((value + shift) / step + 1e-9)
-
-
-def _round_up(wanted: float) -> float:
-    """The next of 1, 2, 5 and 10 times a power of ten."""
-    power: float = 10.0 ** math.floor(math.log10(wanted))
-    return next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= wanted * (1 - 1e-9))
-
-
-def _range_words(place: int, step: float, *, whole: bool) -> str:
+def _words(edges: tuple[float, float], count: int, total: int, name: str, whole: bool) -> str:
     """What falls into a step.
 
-    >>> _range_words(3, 0.5, whole=False), _range_words(3, 1.0, whole=True), _range_words(3, 2.0, whole=True)
-    ('1.5 to 2', '3', '6 to 7')
+    >>> _words((1.5, 2.0), 3, 9, "mild", False), _words((2.5, 3.5), 1, 9, PLAIN, True)
+    ('1.5 to 2: 3 of 9, mild', '3: 1 of 9')
     """
-    low, high = place * step, (place + 1) * step
-    if not whole:
-        return f"{low:.6g} to {high:.6g}"
-    return f"{low:.0f}" if step == 1 else f"{low:.0f} to {high - 1:.0f}"
+    low, high = edges
+    room = f"{low:.6g} to {high:.6g}"
+    if whole:
+        room = f"{low + 0.5:.0f}" if high - low == 1 else f"{low + 0.5:.0f} to {high - 0.5:.0f}"
+    return f"{room}: {count} of {total}" + ("" if name == PLAIN else f", {name}")

@@ -13,16 +13,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from components.atlas import pictures
 from components.atlas.camera import stages_of, steps_of
 from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, Example, Kind, Mix, percentiles
-from components.atlas.histogram import Histogram, histogram
+from components.atlas.histogram import histogram
 from components.atlas.photo import Scene, translated
 from components.atlas.settings import Setting, settings_of
 from components.describe.nets import first_line
+from components.evaluate.charts import Chart
 from components.optics.blurs import NoBlur, map_of
 from components.optics.blurs.drawn_blur import Kernel
 from components.recipes import Recipe
 from components.synthesize.config import SeverityClass, SynthesizeConfig
 
-SMALL = (280.0, 168.0)  # px: a kind's own histogram, as large as a picture of kernels
+SMALL_PX = (280.0, 168.0)  # a kind's own histogram, as large as a picture of kernels
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Chapter:
     about: str
     settings: tuple[Setting, ...]
     counts: dict[SeverityClass, int]  # of the recipe's pairs, by class
-    chart: Histogram | None
+    chart: Chart | None
     kernel_px: int
     uniform: bool  # the same blur everywhere in the photo
     still: bool  # no kernel to show
@@ -74,9 +75,9 @@ def render_page(recipe: Recipe, mix: Mix, kinds: Sequence[Kind], scene: Scene) -
         percentiles=percentiles,
         chapters=[_chapter(config, kind, mix, scene) for kind in kinds],
         scene=scene,
-        sharp={
-            "crop": pictures.cropped(scene.sharp, scene.crop),
-            "whole": pictures.whole(scene.sharp, crop=scene.crop),
+        target={
+            "crop": pictures.cropped(scene.target, scene.crop),
+            "whole": pictures.whole(scene.target, crop=scene.crop),
         },
         translated=(
             None
@@ -89,7 +90,7 @@ def render_page(recipe: Recipe, mix: Mix, kinds: Sequence[Kind], scene: Scene) -
     )
 
 
-def charts_of(config: SynthesizeConfig, mix: Mix) -> list[Histogram]:
+def charts_of(config: SynthesizeConfig, mix: Mix) -> list[Chart]:
     """The histograms of the recipe's mix; none of what it does not have."""
     mild, strong = config.severity_bounds_px
     found = []
@@ -174,7 +175,7 @@ def _chapter(config: SynthesizeConfig, kind: Kind, mix: Mix, scene: Scene) -> Ch
     )
 
 
-def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:
+def _own_chart(config: SynthesizeConfig, kind: Kind) -> Chart | None:
     """A kind's severities with the examples marked."""
     if not kind.varied:
         return None
@@ -186,14 +187,14 @@ def _own_chart(config: SynthesizeConfig, kind: Kind) -> Histogram | None:
         order=CLASSES,
         rules=[(example.severity_px, f"{example.percentile}", "pick") for example in kind.shown],
         from_zero=True,
-        size=SMALL,
+        size_px=SMALL_PX,
     )
 
 
 def _column(config: SynthesizeConfig, example: Example, kernels: str, scene: Scene) -> Column:
     input, scale = pictures.blurred(example, scene), config.scale
     title = (
-        "given"
+        "fixed"
         if example.percentile is None
         else "median"
         if example.percentile == 50

@@ -32,7 +32,7 @@ class Scene:
     origin: str  # and licence; empty for a person's own
     picture: Picture  # as decoded
     light: Floats  # (H, W) or (H, W, 3), as the camera's settings want it
-    sharp: Bytes8  # (H, W, 3) uint8 sRGB
+    target: Bytes8  # (H, W, 3) uint8 sRGB
     crop: tuple[int, int, int]  # top, left and side, px
 
 
@@ -56,21 +56,18 @@ def scene_of(config: SynthesizeConfig, path: Path | None, smallest_px: int) -> S
             f"{place.name} is too small for the atlas: {width} × {height} px as the recipe takes it, and the"
             f" largest blur shown needs {smallest_px} px a side; give --photo a larger one"
         )
-    sharp = stored(light, linear=config.camera.linear_light)
-    if config.downscale is not None and (sharpened := config.downscale.train_target(sharp)) is not sharp:
-        sharp, light = (
-            sharpened,
-            light_of(
-                Picture(sharpened, picture.channels, 8, picture.format), linear=config.camera.linear_light
-            ),
-        )
+    target = stored(light, linear=config.camera.linear_light)
+    if config.downscale is not None and (sharpened := config.downscale.train_target(target)) is not target:
+        target = sharpened
+        changed = Picture(target, picture.channels, 8, picture.format)
+        light = light_of(changed, linear=config.camera.linear_light)
     return Scene(
         place.name,
         f"{bundled.origin}; {bundled.licence}" if path is None else "",
         picture,
         light,
-        sharp,
-        crop_of(sharp, config.scale),
+        target,
+        crop_of(target, config.scale),
     )
 
 
@@ -91,11 +88,11 @@ def translated(config: SynthesizeConfig, scene: Scene) -> tuple[Bytes8, Bytes8]:
         raise PhotoError(
             f"{scene.name} cannot be used for {config.translate.kind}: {why}; give --photo another one"
         )
-    input, wanted = (
+    input, target = (
         stored(_middle(light_of(part, linear=True, max_side_px=config.max_side_px)), linear=True)
         for part in config.translate.parted(scene.picture)
     )
-    return input, wanted
+    return input, target
 
 
 def crop_of(pixels: Bytes8, scale: int = 1) -> tuple[int, int, int]:

@@ -117,8 +117,8 @@ def _targets(images: Sequence[Path], out: Path) -> dict[Path, Path]:
                 f"two of the photos would both become {target}: {twin} and {path}; restore them into"
                 " different folders"
             )
-    given = {path.resolve() for path in images}
-    over = [target for target in targets.values() if target.resolve() in given]
+    named = {path.resolve() for path in images}
+    over = [target for target in targets.values() if target.resolve() in named]
     if over:
         raise InputError(
             f"{over[0]} would be overwritten by a restored version, and is one of the photos given; choose"

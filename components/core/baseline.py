@@ -17,7 +17,7 @@ from components.core.resize import bicubic
 def do_nothing(pairset: PairSet, input: Pixels) -> Pixels:
     """The baseline of a PairSet for one of its inputs, as it would be saved.
 
-    given: (h, w, 3) uint8 or uint16, what the net is given.
+    input: (h, w, 3) uint8 or uint16, what the net is given.
     Returns (scale h, scale w, 3), as many bits: the input itself; enlarged as MATLAB's imresize
     does, and rounded, for super-resolution; or the mean colour of the training targets everywhere,
     where the input is no attempt at the target.
@@ -59,7 +59,7 @@ class Words:
 def words_for(task: Task, baseline: Baseline) -> Words:
     """The words of a task.
 
-    >>> words_for("super_resolution", "bicubic").nothing, words_for("translation", "mean_colour").given
+    >>> words_for("super_resolution", "bicubic").nothing, words_for("translation", "mean_colour").input
     ('bicubic', 'input')
     """
     if task == "translation" or baseline == "mean_colour":

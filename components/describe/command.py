@@ -10,7 +10,8 @@ from components import recipes
 from components.core.baseline import words_for
 from components.core.delivery import Delivery
 from components.core.files import state_folder
-from components.describe.drawing import draw, svg
+from components.describe.drawing import svg
+from components.describe.net_layout import draw
 from components.describe.nets import describe_net, nets_of
 from components.describe.page import render_page
 from components.describe.printed import lines

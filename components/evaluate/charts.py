@@ -1,78 +1,26 @@
-"""The report's two drawings as geometry: gains in order, and gain against how hard a photo is. The
-template turns them into SVG.
-"""
+"""The report's two charts: gains in order, and gain against how hard a photo is."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.core.records import PhotoScore
+from components.evaluate.plots import Plot, colour, plotted
 from components.evaluate.summary import SEVERITIES, gain_of, ranked
 from components.metrics import METRICS, PRIMARY
 
-WIDTH, HEIGHT = 520.0, 240.0  # px of the whole drawing
-LEFT, RIGHT, TOP, BOTTOM = 54.0, 12.0, 12.0, 34.0  # px around the plot
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A labelled place on an axis."""
-
-    at: float  # px
-    label: str
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Values laid out evenly between two places of the drawing."""
-
-    low: float  # value at `start`
-    high: float  # value at `end`
-    start: float  # px
-    end: float  # px
-
-    def at(self, value: float) -> float:
-        """Where a value lies, px."""
-        return round(self.start + (self.end - self.start) * (value - self.low) / (self.high - self.low), 2)
-
-    def ticks(self) -> tuple[Tick, ...]:
-        """About five labels at round values.
-
-        >>> [tick.label for tick in Axis(0.0, 2.3, 0.0, 100.0).ticks()]
-        ['0', '0.5', '1', '1.5', '2']
-        """
-        step = _round_step((self.high - self.low) / 5)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return tuple(Tick(self.at(place * step), f"{place * step:.6g}") for place in range(first, last + 1))
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One photo in a chart: a bar (x, y its upper left corner) or a dot (x, y its middle), px."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    style: str  # class in the style sheet
-    words: str  # shown when pointed at
+SIZE_PX = (520.0, 240.0)
+DOT_PX2 = 48.0  # area, so 7 px across
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing: axes, the line of no gain, one mark a photo."""
+    """A drawing for a page."""
 
     title: str
-    x_title: str
-    y_title: str
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    zero: float  # px from the top
-    marks: tuple[Mark, ...]
-    classes: tuple[str, ...] = ()  # what the dots' colours mean
+    svg: str  # an element
+    classes: tuple[str, ...] = ()  # what the marks' colours mean
 
 
 def gains_in_order(scores: Sequence[PhotoScore]) -> Chart:
@@ -80,90 +28,60 @@ def gains_in_order(scores: Sequence[PhotoScore]) -> Chart:
     how much.
     """
     order = ranked(scores)
-    y = _gain_axis(scores)
-    step = (WIDTH - LEFT - RIGHT) / len(order)
-    marks = []
-    for place, score in enumerate(order):
-        top, foot = sorted((y.at(gain_of(score)), y.at(0.0)))
-        style = "better" if gain_of(score) > 0 else "worse"
-        marks.append(
-            Mark(
-                round(LEFT + place * step, 2),
-                top,
-                round(max(step * 0.85, 0.5), 2),
-                max(foot - top, 0.5),
-                style,
-                _words(score),
-            )
-        )
-    ends = (
-        Tick(round(LEFT + step / 2, 2), "1"),
-        Tick(round(LEFT + (len(order) - 0.5) * step, 2), str(len(order))),
-    )
-    return Chart(
-        "Every test pair, most gained first",
-        "pair",
-        _gain_title(),
-        ends[: len(order)],
-        y.ticks(),
-        y.at(0.0),
-        tuple(marks),
-    )
+    gains = [gain_of(score) for score in order]
+
+    def draw(plot: Plot) -> None:
+        places = range(1, len(order) + 1)
+        colours = [colour("good" if gain > 0 else "bad") for gain in gains]
+        bars = plot.axes.bar(places, gains, width=0.85, color=colours)
+        for bar, score in zip(bars, order, strict=True):
+            plot.say(bar, [_words(score)])
+        plot.axes.set_xticks(sorted({1, len(order)}))
+        plot.axes.set_xlim(0.5, len(order) + 0.5)
+        _gain_axis(plot, "pair")
+
+    title = "Every test pair, most gained first"
+    return Chart(title, plotted(draw, title=title, size_px=SIZE_PX))
 
 
 def gain_by_severity(scores: Sequence[PhotoScore]) -> Chart:
     """One dot a photo: does the restorer help where the blur is strong, or only where it is mild?"""
-    y = _gain_axis(scores)
-    x = Axis(0.0, max(0.1, *(score.severity for score in scores)) * 1.05, LEFT, WIDTH - RIGHT)
-    marks = tuple(
-        Mark(x.at(score.severity), y.at(gain_of(score)), 0.0, 0.0, score.severity_class, _words(score))
-        for score in ranked(scores)
-    )
-    title = "Gain against the extent of the blur"
-    return Chart(
-        title, "RMS radius of the blur, px", _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks, SEVERITIES
-    )
+    title, x_title = "Gain against the extent of the blur", "RMS radius of the blur, px"
+    return _dots(scores, [score.severity for score in ranked(scores)], title, x_title, SEVERITIES)
 
 
 def gain_by_start(scores: Sequence[PhotoScore], baseline: str) -> Chart:
     """One dot a photo, for tasks without a blur: does the net help where the baseline is far off,
     or only where it is near?
     """
-    y, starts = _gain_axis(scores), [score.do_nothing[PRIMARY] for score in scores]
-    room = max(max(starts) - min(starts), 0.1) * 0.05
-    x = Axis(min(starts) - room, max(starts) + room, LEFT, WIDTH - RIGHT)
-    marks = tuple(
-        Mark(
-            x.at(score.do_nothing[PRIMARY]),
-            y.at(gain_of(score)),
-            0.0,
-            0.0,
-            score.severity_class,
-            _words(score),
-        )
-        for score in ranked(scores)
-    )
-    axis = f"{METRICS[PRIMARY].title} of {baseline}, {METRICS[PRIMARY].unit}"
-    return Chart(
-        f"Gain against what {baseline} scores", axis, _gain_title(), x.ticks(), y.ticks(), y.at(0.0), marks
-    )
+    x_title = f"{METRICS[PRIMARY].title} of {baseline}, {METRICS[PRIMARY].unit}"
+    starts = [score.do_nothing[PRIMARY] for score in ranked(scores)]
+    return _dots(scores, starts, f"Gain against what {baseline} scores", x_title, ())
 
 
-def _gain_axis(scores: Sequence[PhotoScore]) -> Axis:
-    """Upwards, holding zero and every gain with a little room."""
-    gains = [gain_of(score) for score in scores]
-    room = max(max(*gains, 0.0) - min(*gains, 0.0), 0.1) * 0.05
-    return Axis(min(*gains, 0.0) - room, max(*gains, 0.0) + room, HEIGHT - BOTTOM, TOP)
+def _dots(
+    scores: Sequence[PhotoScore], x: Sequence[float], title: str, x_title: str, classes: tuple[str, ...]
+) -> Chart:
+    order = ranked(scores)
+
+    def draw(plot: Plot) -> None:
+        colours = [colour(score.severity_class if classes else "medium") for score in order]
+        gains = [gain_of(score) for score in order]
+        dots = plot.axes.scatter(x, gains, s=DOT_PX2, c=colours, alpha=0.75, linewidths=0, clip_on=False)
+        plot.say(dots, [_words(score) for score in order])
+        if classes:
+            plot.axes.set_xlim(left=0.0)
+        _gain_axis(plot, x_title)
+
+    return Chart(title, plotted(draw, title=title, size_px=SIZE_PX), classes)
 
 
-def _round_step(wanted: float) -> float:
-    """The step of 1, 2 or 5 times a power of ten that comes next above the wanted one."""
-    power: float = 10.0 ** math.floor(math.log10(wanted))
-    return next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= wanted * (1 - 1e-9))
-
-
-def _gain_title() -> str:
-    return f"{METRICS[PRIMARY].title} gained, {METRICS[PRIMARY].unit}"
+def _gain_axis(plot: Plot, x_title: str) -> None:
+    """Upwards, with the line of no gain in it."""
+    plot.axes.axhline(0.0, color=colour("ink"), linewidth=1.0)
+    plot.axes.spines["bottom"].set_visible(False)
+    plot.axes.set_xlabel(x_title)
+    plot.axes.set_ylabel(f"{METRICS[PRIMARY].title} gained, {METRICS[PRIMARY].unit}")
 
 
 def _words(score: PhotoScore) -> str:

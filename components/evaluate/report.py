@@ -15,18 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.core.baseline import sentence_for, words_for
 from components.core.records import EvalReport, PhotoScore
-from components.evaluate.charts import (
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    WIDTH,
-    gain_by_severity,
-    gain_by_start,
-    gains_in_order,
-)
+from components.evaluate.charts import gain_by_severity, gain_by_start, gains_in_order
 from components.evaluate.summary import Group, by_blur_kind, by_severity, gain_of, has_blur, ranked, whole
 from components.evaluate.tables import MOST_ACROSS
-from components.evaluate.unfit import judged, left_out_words
+from components.evaluate.unfit import counted, left_out_words
 from components.metrics import METRICS, PRIMARY, SET_METRICS, any_metric
 
 Bytes8 = npt.NDArray[np.uint8]
@@ -44,7 +36,7 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
         words_for(report.task, report.baseline),
         report.about.get("scale"),
     )
-    fit = judged(scores)
+    fit = counted(scores)
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -73,7 +65,6 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
             gains_in_order(fit),
             gain_by_severity(fit) if has_blur(fit) else gain_by_start(fit, words.nothing),
         ],
-        canvas={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
         sheets={name: _data_uri(picture) for name, picture in sheets.items()},
     )
 

@@ -24,7 +24,7 @@ from components.evaluate.report import render_html
 from components.evaluate.sets import WholeSet
 from components.evaluate.sheets import draw_sheet, picked
 from components.evaluate.summary import seconds_per_megapixel, whole
-from components.evaluate.unfit import judged
+from components.evaluate.unfit import counted
 from components.metrics import measurable, measurable_sets
 from components.nets.precision import place_of
 from components.nets.restore import Restorer, load_restorer
@@ -46,7 +46,7 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
     set_names, set_skipped = measurable_sets(config.set_metrics, pairset.counts["test"])
     together = WholeSet(set_names)
     scores = measure(restorer.restore, pairset, names, see=together.see)
-    total, (set_restored, set_do_nothing) = whole(judged(scores)), together.values()
+    total, (set_restored, set_do_nothing) = whole(counted(scores)), together.values()
     report = EvalReport(
         about=_about(restorer, pairset, checkpoint),
         table_sha256=EvalReport.write_table(out, scores),
@@ -80,7 +80,7 @@ def draw_sheets(
     words = words_for(pairset.task, pairset.baseline)
     pairs = {pair.id: pair for pair in pairset.pairs("test")}
     sheets: dict[str, npt.NDArray[np.uint8]] = {}
-    for name, score in picked(judged(scores), config.sheets).items():
+    for name, score in picked(counted(scores), config.sheets).items():
         small, target = read_pair(pairset, pairs[score.pair])
         restored = as_saved(restore(to_float(small)), bits_of(target))
         input = small if words.input == "input" else do_nothing(pairset, small)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from components.core.baseline import words_for
 from components.core.records import EvalReport
+from components.evaluate.config import EvaluateConfig
 from components.evaluate.summary import Group, by_severity, whole
-from components.evaluate.unfit import judged, left_out_words
+from components.evaluate.unfit import counted, left_out_words
 from components.metrics import METRICS, SET_METRICS, any_metric
 
-MOST_ACROSS = (
-    3  # metrics side by side; more stand below each other, since a terminal is about 120 characters wide
-)
+# Metrics side by side; more stand below each other: a terminal is about 120 characters wide.
+MOST_ACROSS = 3
+
+# Nobody asked for these by name: where one cannot be measured, the report says why and how.
+BY_DEFAULT = EvaluateConfig.model_fields["metrics"].default
 
 
 def terminal_table(report: EvalReport) -> str:
     """The baseline against restored: every metric, on all test pairs and by severity; metrics of
-    the whole set; then what was skipped.
+    the whole set; then what was asked for and skipped.
 
     report: as run() saved it, so that its scores can be read.
     """
     scores = report.scores()
-    fit = judged(scores)
+    fit = counted(scores)
     total, parts, words = whole(fit), by_severity(fit), words_for(report.task, report.baseline)
     columns = (words.nothing, words.restored, "gain")
     groups = {"all test pairs": total} | (
@@ -62,7 +65,11 @@ def terminal_table(report: EvalReport) -> str:
             f" gain {gain}, over {total.count} pairs"
         ]
         lines += [f"  {metric.title} is {metric.weakness}"]
-    lines += [f"{any_metric(name).title} skipped: {reason}" for name, reason in report.skipped.items()]
+    lines += [
+        f"{any_metric(name).title} skipped: {reason}"
+        for name, reason in report.skipped.items()
+        if name not in BY_DEFAULT
+    ]
     return "\n".join(lines)
 
 

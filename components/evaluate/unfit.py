@@ -44,7 +44,7 @@ def contrast(photo: Pixels) -> float:
     return float(255 * means.reshape(-1, 3).std(axis=0).max())
 
 
-def judged(scores: Sequence[PhotoScore]) -> tuple[PhotoScore, ...]:
+def counted(scores: Sequence[PhotoScore]) -> tuple[PhotoScore, ...]:
     """The rows that count; all of them where none would be left, so that a report can be written."""
     return tuple(score for score in scores if score.left_out is None) or tuple(scores)
 
@@ -58,4 +58,4 @@ def left_out_words(scores: Sequence[PhotoScore]) -> str | None:
     return f"{len(reasons)} of {len(scores)} pairs are left out of the means and of judging: {told}"
 
 
-__all__ = ["contrast", "judged", "left_out_words", "why_left_out"]
+__all__ = ["contrast", "counted", "left_out_words", "why_left_out"]

@@ -121,25 +121,25 @@ def prepared(name: str, run: Run) -> Callable[[], Record]:
     """
     need_torch()
     stage = stage_named(name)
-    given = _given(stage, run)
+    parents = _parents(stage, run)
     sweep(run.root, folder_of(run.root, run.name, stage.gives))
-    for photoset in (record for record in given if isinstance(record, PhotoSet)):
+    for photoset in (record for record in parents if isinstance(record, PhotoSet)):
         small = run.recipe.refuse_small(photoset.photos())
         if small.left_out:
             print(f"{name}: training will leave out {small.words()}", file=sys.stderr)
-    return functools.partial(stage.run, *given, out=folder_of(run.root, run.name, stage.gives))
+    return functools.partial(stage.run, *parents, out=folder_of(run.root, run.name, stage.gives))
 
 
 def register(run: Run, provenance: Provenance) -> ModelVersion:
     """Put a run's checkpoint into the registry; one that is there already is given back."""
     version = REGISTER.run(
-        *_given(REGISTER, run), provenance, out=run.project.state / "registered" / run.name
+        *_parents(REGISTER, run), provenance, out=run.project.state / "registered" / run.name
     )
     assert isinstance(version, ModelVersion)
     return version
 
 
-def _given(stage: Stage, run: Run) -> list[Any]:
+def _parents(stage: Stage, run: Run) -> list[Any]:
     whole = [_whole(run)] if stage.whole_recipe else []
     return [run.recipe.section(stage.name), *whole, *(run.load(kind) for kind in stage.takes)]
 

@@ -54,14 +54,14 @@ class Recipe(Part):
                 else "leave synthesize.downscale out"
             )
             raise ValueError(
-                f"synthesize makes pairs of scale {made} (sharp over given size), train.generator"
+                f"synthesize makes pairs of scale {made} (target over input size), train.generator"
                 f" {self.train.generator.kind} enlarges {wanted} times: {pairs}, or choose a generator of"
                 f" scale {made}" + (" (srresnet enlarges, by its doublings)" if wanted == 1 else "")
             )
         return self
 
     @model_validator(mode="after")
-    def _given_pairs_are_not_made(self) -> Self:
+    def _imported_pairs_are_not_made(self) -> Self:
         asked = self.synthesize.asks_for_blur
         if self.ingest.pairs is not None and asked:
             raise ValueError(

@@ -138,14 +138,13 @@ def _without(measured: Measured, left_out: Mapping[str, str]) -> Measured:
     return measured.model_copy(update={"scores": kept})
 
 
-def _told(left_out: Mapping[str, str], judged: Measured) -> list[str]:
+def _told(left_out: Mapping[str, str], measured: Measured) -> list[str]:
     if not left_out:
         return []
     kinds = Counter(reason.split(":")[0] for reason in left_out.values())
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return [
-        f"{len(left_out)} of {len(left_out) + len(judged.scores)} test pairs are left out of judging: {told}"
-    ]
+    every = len(left_out) + len(measured.scores)
+    return [f"{len(left_out)} of {every} test pairs are left out of judging: {told}"]
 
 
 def _nothing_left(left_out: Mapping[str, str]) -> Check:

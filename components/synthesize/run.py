@@ -57,16 +57,16 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     """
     photos = photoset.photos()
     refuse_settings(config, photos)
-    given, photos = photos, usable(config, photos)
+    ingested, photos = photos, usable(config, photos)
     bench = Workbench(config)
     bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
-    photos = writable(config, given, photos)
+    photos = writable(config, ingested, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
     for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, SHEET, LEFT_OUT):
         for old in (out / name, *out.glob(f".{name}.*")):
             old.unlink(missing_ok=True)
     made, broken = _all_made(config, photoset, photos, bench)
-    left_out = without(config, given, broken)
+    left_out = without(config, ingested, broken)
     every = sorted((row for each in made for row in each.rows), key=lambda row: row.id)
     rows, sources = (
         tuple(row for row in every if isinstance(row, Pair)),

@@ -19,26 +19,28 @@ def usable(config: SynthesizeConfig, photos: Sequence[Photo]) -> tuple[Photo, ..
     return _fit(config, photos, photos, _unusable(config, photos))
 
 
-def writable(config: SynthesizeConfig, given: Sequence[Photo], photos: Sequence[Photo]) -> tuple[Photo, ...]:
-    """Those of the usable photos that a codec of the recipe can write. given: all there were.
+def writable(
+    config: SynthesizeConfig, ingested: Sequence[Photo], photos: Sequence[Photo]
+) -> tuple[Photo, ...]:
+    """Those of the usable photos that a codec of the recipe can write. ingested: all there were.
     Raises PhotoError as `usable` does.
     """
-    return _fit(config, given, photos, _large(config, photos))
+    return _fit(config, ingested, photos, _large(config, photos))
 
 
-def without(config: SynthesizeConfig, given: Sequence[Photo], broken: Sequence[LeftOut]) -> Quarantine:
+def without(config: SynthesizeConfig, ingested: Sequence[Photo], broken: Sequence[LeftOut]) -> Quarantine:
     """The list of what was left out. broken: what could not be read in the end, by id. Raises
     PhotoError as `usable` does.
     """
-    causes = [*_unusable(config, given), *_large(config, given), *_broken(given, broken)]
-    return leave_out("synthesize", causes, _splits(given), most=config.max_left_out)
+    causes = [*_unusable(config, ingested), *_large(config, ingested), *_broken(ingested, broken)]
+    return leave_out("synthesize", causes, _splits(ingested), most=config.max_left_out)
 
 
 def _fit(
-    config: SynthesizeConfig, given: Sequence[Photo], photos: Sequence[Photo], causes: Iterable[Unfit]
+    config: SynthesizeConfig, ingested: Sequence[Photo], photos: Sequence[Photo], causes: Iterable[Unfit]
 ) -> tuple[Photo, ...]:
     causes = list(causes)
-    leave_out("synthesize", causes, _splits(given), most=config.max_left_out)
+    leave_out("synthesize", causes, _splits(ingested), most=config.max_left_out)
     unfit = {photo for cause in causes for photo in cause.items}
     return tuple(photo for photo in photos if photo.id not in unfit)
 

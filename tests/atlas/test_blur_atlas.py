@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,13 +25,14 @@ from components.atlas.draws import (
     kinds_of_blur,
     noise_levels,
 )
-from components.atlas.histogram import BOTTOM, LEFT, RIGHT, TOP, histogram
+from components.atlas.histogram import SIZE_PX, histogram
 from components.atlas.page import charts_of
 from components.atlas.photo import CROP_PX, crop_of
 from components.atlas.settings import settings_of
 from components.console import commands
 from components.core.errors import PhotoError, RecipeError
 from components.core.images import write_png
+from components.evaluate.charts import Chart
 from components.optics.blurs import Defocus, Gaussian, NoBlur
 from components.optics.light import stored
 from components.optics.noise import normal_field
@@ -50,6 +53,32 @@ def drawings(page: str) -> list[ElementTree.Element]:
     return [ElementTree.fromstring(text) for text in re.findall(r"<svg .*?</svg>", page, flags=re.DOTALL)]
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a histogram, px, and what it says when pointed at."""
+
+    left: float
+    top: float
+    right: float
+    foot: float
+    style: str
+    count: int
+    words: str
+
+
+def bars(chart: Chart) -> list[Bar]:
+    """Every bar of a histogram, class by class."""
+    found = []
+    for path in ElementTree.fromstring(chart.svg).iter("path"):
+        if words := path.findtext("title"):
+            numbers = [float(number) for number in re.findall(r"-?[\d.]+", path.attrib["d"])]
+            x, y = numbers[::2], numbers[1::2]
+            style = re.findall(r"fill: var\(--(\w+)\)", path.attrib["style"])[0]
+            count = int(re.findall(r": (\d+) of", words)[0])
+            found.append(Bar(min(x), min(y), max(x), max(y), style, count, words))
+    return found
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -63,7 +92,7 @@ def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(
     assert len(re.findall(r"\d px RMS +\d+ px across", printed)) == len(kinds)
     assert ("medians" in printed) == config.blurred
     assert ("instead of a blur" in page) == (not config.blurred)
-    assert ("after the blur, in every given picture" in page) == config.blurred
+    assert ("after the blur, in every input" in page) == config.blurred
     drawings(page)
     assert page.count("data:image/") >= 2
     assert len(page) < 2e6
@@ -93,7 +122,7 @@ def test_second_order_is_shown_by_its_severity_and_without_a_kernel(
         )
     )
     assert 'alt="kernel"' not in page
-    assert page.count('alt="detail, given"') == 3
+    assert page.count('alt="detail, input"') == 3
 
 
 def test_all_adds_every_other_kind_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,8 +191,7 @@ def test_a_wrong_recipe_is_answered_with_the_nearest() -> None:
 def test_every_histogram_counts_every_draw_and_classes_are_the_recipes() -> None:
     mix = drawn_mix(MIXED)
     for chart in charts_of(MIXED, mix):
-        assert sum(bar.count for bar in chart.bars) == DRAWS
-        assert sum(bar.height for bar in chart.bars) > 0
+        assert sum(bar.count for bar in bars(chart)) == DRAWS
     assert sum(mix.counts.values()) == DRAWS
     for severity, found in zip(mix.severity_px, mix.classes, strict=True):
         assert (
@@ -173,7 +201,7 @@ def test_every_histogram_counts_every_draw_and_classes_are_the_recipes() -> None
         )
     severity = charts_of(MIXED, mix)[0]
     assert {
-        name: sum(bar.count for bar in severity.bars if bar.style == name) for name in CLASSES
+        name: sum(bar.count for bar in bars(severity) if bar.style == name) for name in CLASSES
     } == mix.counts
     # Weights 3, 1 and 1: four standard deviations of a binomial draw are a tenth.
     assert [mix.blurs.count(place) / DRAWS for place in range(3)] == pytest.approx([0.6, 0.2, 0.2], abs=0.1)
@@ -226,14 +254,13 @@ def test_bars_stand_inside_the_plot_and_beside_each_other(values: list[float], w
         whole=whole,
         rules=((2.0, "two", "bound"),),
     )
-    assert sum(bar.count for bar in chart.bars) == len(values)
-    for bar in chart.bars:
-        assert LEFT <= bar.x < bar.x + bar.width <= chart.width - RIGHT
-        assert TOP <= bar.y < bar.y + bar.height <= chart.height - BOTTOM + 0.02
-    assert LEFT <= chart.rules[0].x <= chart.width - RIGHT
-    assert all(
-        before.x + before.width <= after.x for before, after in zip(chart.bars, chart.bars[1:], strict=False)
-    )
+    found = bars(chart)
+    assert sum(bar.count for bar in found) == len(values)
+    for bar in found:
+        assert 0 <= bar.left < bar.right <= SIZE_PX[0]
+        assert 0 <= bar.top < bar.foot <= SIZE_PX[1]
+    assert all(before.right <= after.left for before, after in itertools.pairwise(found))
+    assert ">two<" in chart.svg
 
 
 def test_classes_are_stacked_in_order() -> None:
@@ -241,15 +268,15 @@ def test_classes_are_stacked_in_order() -> None:
         [1.1, 1.2, 1.3],
         title="",
         x_title="",
-        classes=["b", "a", "b"],
-        order=("a", "b"),
+        classes=["strong", "mild", "strong"],
+        order=("mild", "strong"),
         rules=((100.0, "", "bound"),),
     )
-    below, above = chart.bars
-    assert [(bar.style, bar.count) for bar in chart.bars] == [("a", 1), ("b", 2)]
-    assert above.y + above.height == pytest.approx(below.y)
-    assert above.height == pytest.approx(2 * below.height, abs=0.02)
-    assert above.words == "0 to 5: 2 of 3, b"
+    below, above = bars(chart)
+    assert [(bar.style, bar.count) for bar in (below, above)] == [("mild", 1), ("strong", 2)]
+    assert above.foot == pytest.approx(below.top, abs=0.02)
+    assert above.foot - above.top == pytest.approx(2 * (below.foot - below.top), abs=0.02)
+    assert above.words == "0 to 5: 2 of 3, strong"
 
 
 def test_the_crop_shows_the_detail_beside_the_middle() -> None:
@@ -268,7 +295,7 @@ def test_settings_say_which_are_the_recipes_own() -> None:
     assert found == {"sigma_px": ("[0.5, 2]", True), "aspect": ("[1, 1]", False)}
 
 
-def test_halves_of_a_photo_are_shown_as_given_and_wanted_and_an_odd_width_is_refused(tmp_path: Path) -> None:
+def test_halves_of_a_photo_are_shown_as_input_and_target_and_an_odd_width_is_refused(tmp_path: Path) -> None:
     text = (ROOT / "components/recipes/pix2pix.yaml").read_text()
     recipe = tmp_path / "halves.yaml"
     recipe.write_text(
@@ -278,7 +305,7 @@ def test_halves_of_a_photo_are_shown_as_given_and_wanted_and_an_odd_width_is_ref
         write_png(tmp_path / f"{width}.png", np.zeros((40, width, 3), np.uint8))
     commands.run(["blur-atlas", str(recipe), "--out", str(tmp_path), "--photo", str(tmp_path / "80.png")])
     page = (tmp_path / "index.html").read_text()
-    assert page.count('alt="given"') == page.count('alt="wanted"') == 1
+    assert page.count('alt="input"') == page.count('alt="target"') == 1
     assert "The bundled photo is no pair" not in page
     with pytest.raises(
         PhotoError,

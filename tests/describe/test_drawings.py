@@ -12,7 +12,8 @@ from small import SVG, every_kind, of_class, traced
 from torch import nn
 
 from components.describe.boxes import Box, boxes
-from components.describe.drawing import draw, svg
+from components.describe.drawing import svg
+from components.describe.net_layout import draw
 from components.nets.attention import Attention
 from components.nets.discriminators import PatchGAN
 from components.nets.generators import ConvUNet, ResNet, SRResNet

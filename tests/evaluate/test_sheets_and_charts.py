@@ -1,25 +1,18 @@
-"""Which photo a sheet shows, which region it magnifies, and the geometry of the report's drawings."""
+"""Which photo a sheet shows, which region it magnifies, and what the report's charts show."""
 
 from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from components.core.baseline import words_for
 from components.core.records import PhotoScore
-from components.evaluate.charts import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Axis,
-    gain_by_severity,
-    gain_by_start,
-    gains_in_order,
-)
+from components.evaluate.charts import SIZE_PX, Chart, gain_by_severity, gain_by_start, gains_in_order
 from components.evaluate.sheets import amplified_error, draw_sheet, picked, where_farthest
+from components.evaluate.summary import ranked
 
 DEBLURRING = words_for("deblurring", "input")
 
@@ -50,7 +43,7 @@ def test_one_photo_is_best_median_and_worst_at_once() -> None:
     assert {score.pair for score in picked([scored("a", 1.0)], ("best", "median", "worst")).values()} == {"a"}
 
 
-def test_the_magnified_region_is_where_given_and_sharp_differ_most() -> None:
+def test_the_magnified_region_is_where_input_and_target_differ_most() -> None:
     target = np.full((300, 400, 3), 100, np.uint8)
     input = target.copy()
     input[200:232, 300:332] = 160
@@ -91,29 +84,43 @@ def test_captions_keep_within_their_panel_however_many_metrics_there_are() -> No
     assert (line[1] < 128).sum() > (line[0] < 128).sum()
 
 
-def test_ticks_stand_at_round_values_inside_the_axis() -> None:
-    axis = Axis(-0.37, 1.9, 200.0, 10.0)
-    assert [tick.label for tick in axis.ticks()] == ["0", "0.5", "1", "1.5"]
-    assert all(10.0 <= tick.at <= 200.0 for tick in axis.ticks())
-    assert axis.at(-0.37) == 200.0
-    assert axis.at(1.9) == 10.0
+def marks(chart: Chart) -> list[ElementTree.Element]:
+    """What has words, in order."""
+    root = ElementTree.fromstring(chart.svg)
+    return [each for each in root.iter() if each.find("title") is not None]
+
+
+def box(bar: ElementTree.Element) -> tuple[float, float, float, float]:
+    """Left, top, right and foot of a bar, px."""
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", bar.attrib["d"])]
+    return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
 
 
 @pytest.mark.parametrize("gains", [[0.0], [1.0], [-1.0], [0.0, 0.0], [2.0, -3.0, 0.1], [80.0, 1e-4]])
-def test_every_mark_lies_inside_the_plot(gains: list[float]) -> None:
+def test_every_photo_has_its_mark_inside_each_chart(gains: list[float]) -> None:
     scores = [scored(f"p{place}", gain, severity=float(place)) for place, gain in enumerate(gains)]
-    for chart in (gains_in_order(scores), gain_by_severity(scores), gain_by_start(scores, "bicubic")):
-        assert len(chart.marks) == len(gains)
-        for mark in chart.marks:
-            assert LEFT <= mark.x <= mark.x + mark.width <= WIDTH - RIGHT + 0.01
-            assert TOP <= mark.y <= mark.y + mark.height <= HEIGHT - BOTTOM + 0.51
-        assert TOP <= chart.zero <= HEIGHT - BOTTOM
+    order, (width, height) = [score.pair for score in ranked(scores)], SIZE_PX
+    bars = marks(gains_in_order(scores))
+    assert [bar.findtext("title", "").split(":")[0] for bar in bars] == order
+    for left, top, right, foot in map(box, bars):
+        assert 0 <= left <= right <= width
+        assert 0 <= top <= foot <= height
+    for chart in (gain_by_severity(scores), gain_by_start(scores, "bicubic")):
+        dots = marks(chart)
+        assert [dot.findtext("title", "").split(":")[0] for dot in dots] == order
+        assert all(0 <= float(dot.attrib["x"]) <= width for dot in dots)
+        assert all(0 <= float(dot.attrib["y"]) <= height for dot in dots)
 
 
 def test_bars_rise_for_a_gain_and_fall_for_a_loss() -> None:
-    chart = gains_in_order([scored("a", 2.0), scored("b", -1.0)])
-    better, worse = chart.marks
-    assert (better.style, worse.style) == ("better", "worse")
-    assert better.y + better.height == pytest.approx(chart.zero)
-    assert worse.y == pytest.approx(chart.zero)
-    assert better.height == pytest.approx(2 * worse.height, abs=0.05)
+    better, worse = marks(gains_in_order([scored("a", 2.0), scored("b", -1.0)]))
+    assert ["--good" in better.attrib["style"], "--bad" in worse.attrib["style"]] == [True, True]
+    (_, top, _, zero), (_, below, _, foot) = box(better), box(worse)
+    assert below == pytest.approx(zero)
+    assert zero - top == pytest.approx(2 * (foot - below), abs=0.05)
+
+
+def test_dots_have_the_colour_of_their_class_and_words_for_the_pointer() -> None:
+    (dot,) = marks(gain_by_severity([scored("a", 2.0, severity=3.0)]))
+    assert "fill: var(--medium)" in dot.attrib["style"]
+    assert dot.findtext("title") == "a: +2.00 dB, box, medium, 3.0 px"

@@ -16,7 +16,7 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.measure import measure, read_pair
 from components.evaluate.run import run
 from components.evaluate.tables import terminal_table
-from components.evaluate.unfit import contrast, judged, left_out_words, why_left_out
+from components.evaluate.unfit import contrast, counted, left_out_words, why_left_out
 from components.nets.precision import ieee_float32, place_of
 
 METRICS = ("psnr_rgb",)
@@ -94,7 +94,7 @@ def test_a_blank_photo_changes_no_mean_and_is_counted_with_its_reason(
     assert words in terminal_table(after)
     assert words in (tmp_path / "after" / "report.html").read_text()
     assert words not in (tmp_path / "before" / "report.html").read_text()
-    assert len(judged(after.scores())) == 9
+    assert len(counted(after.scores())) == 9
 
 
 def test_a_pair_that_is_its_own_target_is_left_out(

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from components.core.seeds import stream
-from components.optics.blurs.camera_shake import CameraShake6DoF, Shaken, places_of
+from components.optics.blurs.camera_shake import CameraShake6DoF
 from components.optics.blurs.drawn_blur import Floats
+from components.optics.blurs.drawn_shake import Shaken, places_of
 from components.optics.blurs.hand import hand_paths
 from components.optics.blurs.homography import homographies, seen_from
 

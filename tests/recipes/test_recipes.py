@@ -333,8 +333,8 @@ def test_blur_that_real_pairs_would_ignore_is_refused_when_the_recipe_is_read(
         ({"kind": "gopro"}, r"ingest\.pairs\.variant is missing \(it is: which average"),
         ({"kind": "realblur", "subset": "K"}, r"ingest\.pairs\.subset = 'K' must be 'J' or 'R'"),
         (
-            {"kind": "two_folders", "blurr": "x"},
-            r'ingest\.pairs\.blurr = .x. is not a setting; .*Did you mean "blurred"',
+            {"kind": "two_folders", "inputt": "x"},
+            r'ingest\.pairs\.inputt = .x. is not a setting; .*Did you mean "input"',
         ),
         ({"kind": "frame_average", "response": "gamma"}, r"ingest\.pairs\.response = 'gamma' must be"),
     ],

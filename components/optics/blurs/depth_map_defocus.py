@@ -28,16 +28,16 @@ class Unfocused(Kernel):
     radius_px: float  # where the photo is farthest out of focus
     focus: float  # share of the photo that is nearer than what is sharp, 0 to 1
 
-    def with_map(self, given: Map) -> Focused:
+    def with_map(self, brought: Map) -> Focused:
         """Focus on one of the photo's distances."""
-        near = np.quantile(given.values, 1 - self.focus, method="nearest")
-        off = near - given.values
+        near = np.quantile(brought.values, 1 - self.focus, method="nearest")
+        off = near - brought.values
         farthest = float(np.abs(off).max())
         radii = off * np.float32(self.radius_px / farthest) if farthest else off
         return Focused(
             self.aperture,
             radii,
-            self.drawn | {"focus_m": float(1 / near) if near else None, "depth": given.words},
+            self.drawn | {"focus_m": float(1 / near) if near else None, "depth": brought.words},
         )
 
 

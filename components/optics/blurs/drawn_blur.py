@@ -60,7 +60,7 @@ class Completable(Protocol):
     stands in.
     """
 
-    def with_map(self, given: Map) -> Effect:
+    def with_map(self, brought: Map) -> Effect:
         """The blur of the photo that the map is of, at the size of the map."""
         ...
 

@@ -60,13 +60,13 @@ class Moved:
 
         return kernel_of(self.foreground_px)
 
-    def with_map(self, given: Map) -> Moved:
+    def with_map(self, brought: Map) -> Moved:
         """The same motions, of what a photo's own mask shows."""
         known = {name: value for name, value in self.drawn.items() if name != "shape"}
         return replace(
             self,
-            outline=Mask(given.values),
-            drawn={**known, "share": float(given.values.mean(dtype=np.float64)), "mask": given.words},
+            outline=Mask(brought.values),
+            drawn={**known, "share": float(brought.values.mean(dtype=np.float64)), "mask": brought.words},
         )
 
     def apply(self, light: Floats) -> Floats:

@@ -17,9 +17,9 @@ from components.optics.downscale.resize import Downscale
 from components.optics.downscale.second_order import SecondOrder
 
 
-def _plain_unless_named(given: object) -> object:
+def _plain_unless_named(value: object) -> object:
     """Recipes of the time before kinds name none."""
-    return {"kind": "plain", **given} if isinstance(given, dict) else given
+    return {"kind": "plain", **value} if isinstance(value, dict) else value
 
 
 Downscaling = Annotated[

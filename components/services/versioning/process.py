@@ -31,13 +31,13 @@ def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     unbuffered words.
     """
     own = str(Path(sys.prefix) / "bin")
-    given = {
+    inherited = {
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "SHELL": "/bin/sh",
         "PATH": os.pathsep.join([own, os.environ.get("PATH", "")]),
     }
-    return {**given, **relayed_variable(), **(extra or {})}
+    return {**inherited, **relayed_variable(), **(extra or {})}
 
 
 @dataclass

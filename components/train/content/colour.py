@@ -32,12 +32,12 @@ class ColourConsistency(ContentPart):
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
         """mean (blur(restored) - blur(target))²: a cast of c everywhere costs c²."""
-        from components.train.losses.colour import bell_of, blurred
+        from components.train.losses.colour import bell_of, smoothed
         from components.train.precision import in_float32
 
         bell = bell_of(self.sigma_px, device)
         # The blur is linear: one of the difference does for both.
-        return in_float32(lambda restored, target: blurred(restored - target, bell).square().mean())
+        return in_float32(lambda restored, target: smoothed(restored - target, bell).square().mean())
 
 
 class LAB(ContentPart):

@@ -43,7 +43,7 @@ def xyz_matrix(device: torch.device) -> Tensor:
     return (matrix / matrix.sum(1, keepdim=True)).view(3, 3, 1, 1)
 
 
-def blurred(photo_NCHW: Tensor, bell: Tensor) -> Tensor:
+def smoothed(photo_NCHW: Tensor, bell: Tensor) -> Tensor:
     """The photo under the bell, down and then across."""
     channels, radius = photo_NCHW.shape[1], len(bell) // 2
     for shape, padding in (((1, 1, -1, 1), (radius, 0)), ((1, 1, 1, -1), (0, radius))):
