@@ -154,7 +154,8 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
         direction = torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(9))
         weights = (settings["length"] * direction / direction.norm()).requires_grad_()
         real, restored = torch.randn(2, 2, 3, 5, 5, generator=source).unbind()
-        penalty = WGANGP(penalty_weight=10).build().penalty(
+        loss = WGANGP(penalty_weight=10).build()
+        penalty = loss.penalty(
             lambda photo: (photo * weights).sum((1, 2, 3), keepdim=True),
             real,
             restored,
