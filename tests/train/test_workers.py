@@ -154,15 +154,12 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
         direction = torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(9))
         weights = (settings["length"] * direction / direction.norm()).requires_grad_()
         real, restored = torch.randn(2, 2, 3, 5, 5, generator=source).unbind()
-        penalty = (
-            WGANGP(penalty_weight=10)
-            .build()
-            .penalty(
-                lambda photo: (photo * weights).sum((1, 2, 3), keepdim=True),
-                real,
-                restored,
-                torch.rand(2, generator=source),
-            )
+        loss = WGANGP(penalty_weight=10).build()
+        penalty = loss.penalty(
+            lambda photo: (photo * weights).sum((1, 2, 3), keepdim=True),
+            real,
+            restored,
+            torch.rand(2, generator=source),
         )
         assert penalty is not None
         penalty.backward()
@@ -176,7 +173,7 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
     with Progress("penalty", 1) as bar:
         found, _ = run_on_workers(
             penalty_of_a_linear_critic,
-            lambda threads, mailed: {"length": 3.0},
+            {"length": 3.0},
             name="penalty",
             storage=str(tmp_path),
             workers=2,
