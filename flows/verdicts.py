@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from components.core.files import code_digest, write_text
+from components.core.own_state import read_json
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
 from components.pipeline.project import Run
@@ -27,11 +28,7 @@ def stamp_of(run: Run) -> Stamp:
 
 def last_stamp(run: Run) -> Stamp | None:
     """What the recipe's last verdict rested on; None when there was none."""
-    path = _place(run)
-    if not path.is_file():
-        return None
-    stamp: Stamp = json.loads(path.read_text())
-    return stamp
+    return read_json(_place(run))
 
 
 def keep_stamp(run: Run) -> None:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from components.core.errors import BusyError
 from components.core.files import state_kept_in, write_text
+from components.core.own_state import read_json
 from components.pipeline.project import Project, Run
 from components.services import versioning
 
@@ -42,6 +43,7 @@ def workspace(
     versioning.need_in_graph(project.root, recipe)
     run = Run.of(project, recipe, photos=photos)
     with _held(recipe, project.state) as holder, state_kept_in(project.state):
+        versioning.mend(recipe, root=project.root)
         if worktree:
             with _worktree(recipe, project) as (own, variables):
                 run = Run.of(own, recipe, photos=photos)
@@ -55,7 +57,7 @@ def workspace(
 def note_child(holder: Path | None, pid: int) -> None:
     """Remember the child now at work, so that a run killed outright can be cleaned up after."""
     if holder is not None:
-        told = json.loads(holder.read_text())
+        told = read_json(holder) or {}
         write_text(
             holder,
             json.dumps({**told, "child": pid, "child_since": psutil.Process(pid).create_time()}),
@@ -89,7 +91,7 @@ def _held(recipe: str, state: Path) -> Iterator[Path]:
     try:
         lock.acquire()
     except Timeout:
-        told = json.loads(holder.read_text()) if holder.is_file() else {}
+        told = read_json(holder) or {}
         pid, since = told.get("pid", "unknown"), told.get("since", "unknown")
         raise BusyError(
             f"another run of {recipe} is at work: process {pid} since {since}; wait for it, or end it with"
@@ -110,9 +112,9 @@ def _clear_leftovers(holder: Path) -> None:
     """End what a run that was killed outright (kill -9) left at work: two trainings in one folder
     would spoil each other.
     """
-    if not holder.is_file():
+    told = read_json(holder)
+    if told is None:
         return
-    told = json.loads(holder.read_text())
     try:
         same = "child" in told and psutil.Process(told["child"]).create_time() == told["child_since"]
     except psutil.NoSuchProcess:

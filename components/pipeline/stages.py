@@ -9,16 +9,16 @@ Its records lie in data/RECIPE/FOLDER.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.core.errors import InputError, nearest
+from components.core.errors import InputError, StageError, nearest
+from components.core.files import sha256_of_file
 from components.core.record import Record
 from components.core.records import (
     Checkpoint,
@@ -122,12 +122,39 @@ def prepared(name: str, run: Run) -> Callable[[], Record]:
     need_torch()
     stage = stage_named(name)
     parents = _parents(stage, run)
-    sweep(run.root, folder_of(run.root, run.name, stage.gives))
+    out, code = folder_of(run.root, run.name, stage.gives), _code(run)
+    sweep(run.root, out)
     for photoset in (record for record in parents if isinstance(record, PhotoSet)):
         small = run.recipe.refuse_small(photoset.photos())
         if small.left_out:
             print(f"{name}: training will leave out {small.words()}", file=sys.stderr)
-    return functools.partial(stage.run, *parents, out=folder_of(run.root, run.name, stage.gives))
+
+    def work() -> Record:
+        record = stage.run(*parents, out=out)
+        _refuse_edited(name, code, _code(run))
+        return record
+
+    return work
+
+
+def _code(run: Run) -> dict[str, str]:
+    """Everything in the checkout that a stage's result may rest on, by file: code, and the recipe."""
+    folder = run.root / "components"
+    files = [*folder.rglob("*.py"), folder / "recipes" / f"{run.name}.yaml"]
+    return {str(path.relative_to(run.root)): sha256_of_file(path) for path in files if path.is_file()}
+
+
+def _refuse_edited(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raises StageError when code or recipe changed meanwhile: DVC notes them as it finds them when a stage
+    has ended, and would take the result for that of the new ones.
+    """
+    edited = sorted(file for file in before.keys() | now.keys() if before.get(file) != now.get(file))
+    if edited:
+        raise StageError(
+            f"{', '.join(edited[:3])}{' and others' if len(edited) > 3 else ''} changed while {name} was at"
+            " work, so its result would be taken for that of the new code; it is not kept. Run the same"
+            " command again"
+        )
 
 
 def register(run: Run, provenance: Provenance) -> ModelVersion:

@@ -12,12 +12,14 @@ import functools
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from components.core.errors import DivergenceError, InputError, LineageError, WeightsError
 from components.core.files import code_digest, need_free_space, state_folder
+from components.core.own_state import set_aside
 from components.core.parts import digest_of
 from components.core.progress import Progress
 from components.core.quarantine import LATER_FILE as LEFT_OUT
@@ -32,7 +34,7 @@ from components.train.config import TrainConfig
 from components.train.data import Data, croppable, refuse_other_scale, refuse_unvalidated
 from components.train.loop import Outcome, longest
 from components.train.states import FolderStore, prune
-from components.train.training_state import read_state
+from components.train.training_state import is_whole, read_state
 from components.train.worker import TrainingJob, train_on_worker
 
 STORAGE_VARIABLE = "REFOCUS_TRAINING_STORAGE"
@@ -80,29 +82,42 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     job = functools.partial(
         TrainingJob, config=config, recipe=recipe, pairs=pairset.folder, key=key, weights=weights
     )
-    state: bytes | None
-    with Progress("train", longest(config, len(data.train))) as bar:
-        if config.workers == 0:
-            store = FolderStore(Path(storage) / name)
-            outcome = train_on_worker(job(store=store, bar=bar))
-            state = store.load()
-        else:
-            outcome, state = run_on_workers(
-                train_on_worker,
-                lambda threads, mailed: job(store=RayStore(), bar=mailed, threads=threads),
-                name=name,
-                storage=storage,
-                workers=config.workers,
-                gpu=config.gpu == "auto" and torch.cuda.is_available(),
-                retries=config.retries,
-                bar=bar,
-            )
+    outcome, state = _train(config, job, len(data.train), name, storage)
+    if outcome.diverged is None and not _is_of_the_end(config, state) and not is_s3(storage):
+        set_aside(Path(storage) / name, "the state of its end is missing, cut or altered")
+        outcome, state = _train(config, job, len(data.train), name, storage)
     end = _healthy_end(config, outcome, state, name, storage)
     if left_out.left_out:
         left_out.save(out, LEFT_OUT)
     else:
         (out / LEFT_OUT).unlink(missing_ok=True)
     return _export(config, pairset, key, code, outcome, end, out)
+
+
+def _train(
+    config: TrainConfig, job: Callable[..., TrainingJob], pairs: int, name: str, storage: str
+) -> tuple[Outcome, bytes | None]:
+    """Train where the recipe says; gives how it ended and the last state it kept, if that is whole."""
+    with Progress("train", longest(config, pairs)) as bar:
+        if config.workers == 0:
+            folder = FolderStore(Path(storage) / name)
+            return train_on_worker(job(store=folder, bar=bar)), folder.load()
+        store = RayStore(is_whole)
+        return run_on_workers(
+            train_on_worker,
+            lambda threads, mailed: job(store=store, bar=mailed, threads=threads),
+            store=store,
+            name=name,
+            storage=storage,
+            workers=config.workers,
+            gpu=config.gpu == "auto" and torch.cuda.is_available(),
+            retries=config.retries,
+            bar=bar,
+        )
+
+
+def _is_of_the_end(config: TrainConfig, state: bytes | None) -> bool:
+    return state is not None and read_state(state)["progress"]["phase"] == len(config.phases)
 
 
 def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
@@ -138,7 +153,7 @@ def _healthy_end(
             " Lower the learning rate (train.generator_optimizer.lr, train.discriminator_optimizer.lr) or"
             " the adversarial weight, and run again"
         )
-    if state is None or read_state(state)["progress"]["phase"] != len(config.phases):
+    if state is None or not _is_of_the_end(config, state):
         raise LineageError(
             f"training {name} ended without a state of its end; delete {storage}/{name} and run again"
         )

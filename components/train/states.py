@@ -6,7 +6,10 @@ import re
 import shutil
 from pathlib import Path
 
+from components.core.errors import LineageError
 from components.core.files import write_bytes
+from components.core.own_state import read_or_set_aside
+from components.train.training_state import is_whole
 
 KEPT_TRAININGS = 3
 
@@ -21,9 +24,12 @@ class FolderStore:
         return sorted(self._folder.glob("state-*.pt"))
 
     def load(self) -> bytes | None:
-        """The newest state."""
-        states = self._states()
-        return states[-1].read_bytes() if states else None
+        """The newest state that is whole; those after it are set aside."""
+        for path in reversed(self._states()):
+            data: bytes | None = read_or_set_aside(path, _whole)
+            if data is not None:
+                return data
+        return None
 
     def save(self, state: bytes | None, images_seen: int) -> None:
         """Write the state whole, then drop all but two."""
@@ -31,6 +37,12 @@ class FolderStore:
         write_bytes(self._folder / f"state-{images_seen:012d}.pt", state)
         for old in self._states()[:-2]:
             old.unlink()
+
+
+def _whole(data: bytes) -> bytes:
+    if not is_whole(data):
+        raise LineageError(f"a training state of {len(data)} bytes was cut or altered")
+    return data
 
 
 def prune(storage: Path, recipe: str, current: str) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from components.core.errors import LineageError
 from components.train.config import TrainConfig
 from components.train.protocols import Observer, Store
 from components.train.step import GanStep
 from components.train.training_progress import TrainingProgress
 from components.train.worker_group import World
+
+DIGEST_BYTES = 32
 
 
 class TrainingState:
@@ -86,13 +90,25 @@ class TrainingState:
 
 
 def write_state(state: Mapping[str, Any]) -> bytes:
-    """A state as bytes that `read_state` opens without pickle's powers."""
+    """A state as bytes that `read_state` opens without pickle's powers: its SHA-256, then the state."""
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    return buffer.getvalue()
+    body = buffer.getvalue()
+    return hashlib.sha256(body).digest() + body
 
 
 def read_state(data: bytes) -> dict[str, Any]:
-    """What `write_state` wrote; weights_only, so nothing in it can run."""
-    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    """What `write_state` wrote; weights_only, so nothing in it can run.
+
+    Raises LineageError when a byte of it is missing or another.
+    """
+    if not is_whole(data):
+        raise LineageError(f"a training state of {len(data)} bytes was cut or altered")
+    body = io.BytesIO(data[DIGEST_BYTES:])
+    state: dict[str, Any] = torch.load(body, map_location="cpu", weights_only=True)
     return state
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether these are all the bytes that `write_state` wrote."""
+    return hashlib.sha256(data[DIGEST_BYTES:]).digest() == data[:DIGEST_BYTES]

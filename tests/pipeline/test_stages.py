@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from components.core.errors import InputError, LineageError
+from components import recipes
+from components.core.errors import InputError, LineageError, StageError
 from components.core.records import PhotoSet
 from components.pipeline import project, stages
 from components.pipeline.project import Project, Run
@@ -50,3 +52,28 @@ def test_records_lie_in_the_recipes_own_folder(tmp_path: Path) -> None:
 def test_a_wrong_stage_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r'no stage "evaluat".*Did you mean "evaluate"'):
         stages.stage_named("evaluat")
+
+
+@pytest.mark.parametrize("edited", ["code", "recipe", "new file"])
+def test_a_result_of_code_that_was_edited_meanwhile_is_not_kept(
+    edited: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC would note the new code beside it."""
+    folder = tmp_path / "components" / "recipes"
+    folder.mkdir(parents=True)
+    shutil.copyfile(Path(recipes.__file__).parent / "demo.yaml", folder / "demo.yaml")
+    (tmp_path / "components" / "loss.py").write_text("weight = 1\n")
+    run = Run.of(Project(tmp_path, tmp_path / ".refocus"), "demo")
+    places = {
+        "code": tmp_path / "components" / "loss.py",
+        "recipe": folder / "demo.yaml",
+        "new file": tmp_path / "components" / "new.py",
+    }
+
+    def edit(*records: object, out: Path) -> None:
+        with places[edited].open("a") as stream:
+            stream.write("# edited\n")
+
+    monkeypatch.setattr(stages.Stage, "run", property(lambda stage: edit))
+    with pytest.raises(StageError, match=rf"{places[edited].name} changed while ingest was at work"):
+        stages.prepared("ingest", run)()

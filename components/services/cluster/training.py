@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+import posixpath
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from components.core.errors import RefocusError, ServiceError
 from components.core.progress import Progress
@@ -37,15 +39,42 @@ class RayStore:
 
     FILE = "state.pt"
 
+    def __init__(self, is_whole: Callable[[bytes], bool]) -> None:
+        """is_whole: whether a state's bytes are all there and as they were written."""
+        self._is_whole = is_whole
+
     def load(self) -> bytes | None:
-        """The newest state reported, also by an earlier run of the same name."""
+        """The newest whole state reported, also by an earlier run of the same name."""
         import ray.train
 
-        checkpoint = ray.train.get_checkpoint()
+        return self.newest_whole(ray.train.get_checkpoint())
+
+    def newest_whole(self, checkpoint: Any) -> bytes | None:
+        """The state of a checkpoint, or of the nearest kept before it that is whole; a line for each that
+        is not.
+        """
         if checkpoint is None:
             return None
-        with checkpoint.as_directory() as folder:
-            return (Path(folder) / self.FILE).read_bytes()
+        from pyarrow.fs import FileSelector
+
+        files, place = checkpoint.filesystem, checkpoint.path
+        beside = files.get_file_info(FileSelector(posixpath.dirname(place)))
+        kept = sorted(
+            info.path for info in beside if info.base_name.startswith("checkpoint_") and info.path <= place
+        )
+        for path in reversed(kept or [place]):
+            try:
+                with files.open_input_stream(f"{path}/{self.FILE}") as stream:
+                    state = bytes(stream.read())
+            except OSError:
+                state = b""
+            if self._is_whole(state):
+                return state
+            print(
+                f"refocus: the training state at {path} cannot be read; the one before it is taken",
+                file=sys.stderr,
+            )
+        return None
 
     def save(self, state: bytes | None, images_seen: int) -> None:
         """Report the state; a barrier for all ranks."""
@@ -63,6 +92,7 @@ def run_on_workers(
     function: Callable[[Job], Result],
     job: Callable[[int, MailedProgress], Job],
     *,
+    store: RayStore,
     name: str,
     storage: str,
     workers: int,
@@ -75,6 +105,7 @@ def run_on_workers(
 
     job: makes the record that the function is called with on every worker, from the threads a
     worker has and from the progress that moves `bar`; it is pickled.
+    store: where the workers keep their states.
     name: a content key. A run of the same name goes on where it stopped, so the name must change
     with anything that matters.
     storage: folder or s3:// URI that every worker reaches.
@@ -111,10 +142,7 @@ def run_on_workers(
                 f"Ray could not run the training: {error}; see the words above, and run the same command"
                 " again to go on from the last checkpoint"
             ) from error
-        if result.checkpoint is None:
-            return result.return_value, None
-        with result.checkpoint.as_directory() as folder:
-            return result.return_value, (Path(folder) / RayStore.FILE).read_bytes()
+        return result.return_value, store.newest_whole(result.checkpoint)
 
 
 def _own_error(error: BaseException) -> BaseException:

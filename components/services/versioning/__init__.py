@@ -25,6 +25,7 @@ from components.services.versioning.git import (
     remove_worktree,
     snapshot,
 )
+from components.services.versioning.own_state import mend
 from components.services.versioning.process import Say, end_tree
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "hashes",
     "last_run",
     "leave_status",
+    "mend",
     "need_clone",
     "need_in_graph",
     "push",
