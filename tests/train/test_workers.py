@@ -5,6 +5,7 @@ weights.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -107,6 +108,23 @@ def test_killed_with_9_and_run_again_gives_the_same_weights(
     whole, resumed = weights(alone), weights(tmp_path)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert Checkpoint.load(tmp_path / "out").verify().images_seen == 160
+    # The same with its last state zeroed, as a full disk or a crash of the machine leaves it.
+    newest = max((tmp_path / "home" / "training").glob("*/checkpoint_*/state.pt"))
+    newest.write_bytes(bytes(newest.stat().st_size))
+    finish(start(pairset, tmp_path, 1))
+    again = weights(tmp_path)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_with_its_last_state_cut_a_training_goes_on_from_the_one_before(
+    pairset: PairSet, alone: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(alone / "home" / "training", tmp_path / "home" / "training")
+    newest = max((tmp_path / "home" / "training").glob("*/state-*.pt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert "it is set aside" in finish(start(pairset, tmp_path, 0))
+    whole, again = weights(alone), weights(tmp_path)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
 def test_a_training_that_runs_away_on_a_worker_is_told_with_its_remedy(
