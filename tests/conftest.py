@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from clean_environment import leave_out_this_users
 
 # How long an example takes says more about what else the machine does than about the code. The same
 # examples every time: a rare failure is to be looked for (pytest --hypothesis-profile=explore), not
@@ -19,20 +20,14 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000
 hypothesis.settings.load_profile("refocus")
 
 
-WITHOUT_GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+leave_out_this_users()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_state_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Fixtures that outlive a test keep their state here; and no git setting of this machine or of
-    a hook that runs the tests counts.
-    """
+    """Fixtures that outlive a test keep their state here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REFOCUS_HOME", str(tmp_path_factory.mktemp("shared-state")))
-        for name in [name for name in os.environ if name.startswith("GIT_")]:
-            patch.delenv(name)
-        for name, value in WITHOUT_GIT_SETTINGS.items():
-            patch.setenv(name, value)
         yield
 
 
@@ -41,7 +36,6 @@ def _own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     """No test reads or writes the checkout's state."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("REFOCUS_HOME", str(folder))
-    monkeypatch.delenv("REFOCUS_PHOTOS", raising=False)
     return folder
 
 
@@ -64,7 +58,6 @@ def s3_endpoint(_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """
     for name, value in s3_variables(_s3_server).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
     return _s3_server
 
 

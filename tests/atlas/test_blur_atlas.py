@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
+from bundled import RECIPES
 
 from components import recipes
 from components.atlas.command import atlas
@@ -40,7 +41,6 @@ from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SynthesizeConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = recipes.names(ROOT)
 MIXED = SynthesizeConfig(seed=5, blurs=(Gaussian(weight=3), Defocus(plane_px=(1, 2)), NoBlur()))
 
 

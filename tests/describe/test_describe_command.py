@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from bundled import RECIPES
 from small import of_class
 
 from components import recipes
@@ -20,7 +21,6 @@ from components.describe.nets import nets_of
 from components.describe.training import further, overview, phase_words, terms, words
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = recipes.names(ROOT)
 
 
 @pytest.mark.parametrize("name", RECIPES)
