@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CANDIDATES := python3.13 python3.12 python3.11 python3
-TESTS = $(BIN)/python -m pytest
+# Tests run in two processes, shared out as tests/conftest.py says.
+WORKERS := 2
+TESTS = $(BIN)/python -m pytest -n $(WORKERS)
 
 .PHONY: help demo test check lint ui venv clean
 .DELETE_ON_ERROR:
@@ -13,7 +15,7 @@ TESTS = $(BIN)/python -m pytest
 demo: $(STAMP)   ## from ten bundled photos to a promoted model, the environment first
 	@$(BIN)/refocus run demo
 
-test: $(STAMP)   ## all tests
+test: $(STAMP)   ## all tests, in two processes (WORKERS=4 for four)
 	$(TESTS)
 
 check: lint      ## format, lint, strict types, the tests that start no server
