@@ -56,11 +56,16 @@ def _no_state_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(autouse=True)
-def _own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes the checkout's state."""
+def _own_state_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """No test reads or writes the checkout's state, nor the store of the test before: MLflow leaves the
+    last address it was given to whatever is started next.
+    """
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("REFOCUS_HOME", str(folder))
-    return folder
+    yield folder
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks make clones, too
 from bundled import CLONE as HERE
 from bundled import RECIPES
+from clean_environment import leave_out_the_users
 
 TINY = """
 name: tiny
@@ -163,8 +164,9 @@ def clone_into(root: Path, *, source: Path = HERE) -> Clone:
     (root / "dvc.yaml").write_text(graph)
     (root / "components" / "recipes" / "tiny.yaml").write_text(TINY)
     photos_into(root / "photos")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("REFOCUS_")},
+    environment = dict(os.environ)
+    leave_out_the_users(environment, Path.home())  # nor what the tests before have set
+    environment |= {
         "OMP_NUM_THREADS": "1",
         "DVC_SITE_CACHE_DIR": str(root / ".refocus" / "dvc-site"),
         "PYTHONPATH": str(root),
