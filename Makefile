@@ -1,50 +1,49 @@
-# make demo    from bundled photos to a promoted model        make ui      MLflow's page of all runs
-# make test    all tests                                      make check   format, lint, types, fast tests
-# make venv    only the environment                           make clean   remove caches (no data, no models, no environment)
-# A certain Python:  make venv PYTHON=/path/to/python3.12
+# make help lists what there is. A certain Python: make venv PYTHON=/path/to/python3.12
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CANDIDATES := python3.13 python3.12 python3.11 python3
+# Tests run in two processes, shared out as tests/conftest.py says.
+WORKERS := 2
+TESTS = $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test check lint ui clean venv
+.PHONY: help demo test check lint ui venv clean
 .DELETE_ON_ERROR:
+.DEFAULT_GOAL := demo
 
-demo: $(STAMP)
+demo: $(STAMP)   ## from ten bundled photos to a promoted model, the environment first
 	@$(BIN)/refocus run demo
 
-test: $(STAMP)
-	$(BIN)/python -m pytest
+test: $(STAMP)   ## all tests, in two processes (WORKERS=4 for four)
+	$(TESTS)
 
-check: lint
-	$(BIN)/python -m pytest -m "not services and not gpu"
+check: lint      ## format, lint, strict types, the tests that start no server
+	$(TESTS) -m "not services and not gpu"
 
-lint: $(STAMP)
+lint: $(STAMP)   ## format, lint, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-ui: $(STAMP)
+ui: $(STAMP)     ## MLflow's page of all runs and versions
 	@$(BIN)/refocus ui
 
-venv: $(STAMP)
+venv: $(STAMP)   ## only the environment (.venv), brought up to date when the tested set changes
 
-clean:
+clean:           ## remove caches; no data, no models, no environment
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build .dvc/tmp
-	find components flows tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find components flows tests benchmarks infra -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:            ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 # The stamp is written last: an install that was interrupted is done again.
 $(STAMP): pyproject.toml constraints.txt
 	@for python in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do \
 		command -v "$$python" >/dev/null 2>&1 || continue; \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
-		found="$$python"; break; \
+		exec "$$python" infra/environment.py $(VENV); \
 	done; \
-	if [ -z "$${found:-}" ]; then \
-		echo "refocus: error: Python 3.11 or newer is needed and was not found (tried $(if $(PYTHON),$(PYTHON),$(CANDIDATES))); install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 2; \
-	fi; \
-	echo "refocus: making $(VENV) with $$found and installing the tested set; this takes some minutes the first time" >&2; \
-	"$$found" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	echo "refocus: error: Python 3.11 or newer is needed and was not found (tried $(if $(PYTHON),$(PYTHON),$(CANDIDATES))); install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 2
 	@touch $@

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "a wrong value, Prefect": WRONG[:2],
     "lineage": ("lineage", "tiny@champion"),
     "promote, settled": ("promote", "tiny", "1"),
+    "help": ("--help",),
     "recipes": ("recipes",),
     "run --dry-run": ("run", "tiny", "--dry-run"),
     "doctor": ("doctor",),

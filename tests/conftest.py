@@ -7,9 +7,11 @@ import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from clean_environment import leave_out_this_users
 
 # How long an example takes says more about what else the machine does than about the code. The same
 # examples every time: a rare failure is to be looked for (pytest --hypothesis-profile=explore), not
@@ -19,30 +21,51 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000
 hypothesis.settings.load_profile("refocus")
 
 
-WITHOUT_GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+leave_out_this_users()
+
+# Whose tests share what takes seconds to make (a registry, a trained clone, one worker's training): each
+# stays in one process, where it is made once. The rest are handed out one by one.
+TOGETHER = (
+    "tests/register/",
+    "tests/flows/test_end_to_end.py",
+    "tests/services/test_tracking.py",
+    "tests/train/test_workers.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How `pytest -n 2` shares the tests out. Marks of the kind xdist_group do nothing: xdist 3.8 writes
+    them where pytest 9.2 does not look.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid)
+
+    return Groups(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_state_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Fixtures that outlive a test keep their state here; and no git setting of this machine or of
-    a hook that runs the tests counts.
-    """
+    """Fixtures that outlive a test keep their state here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REFOCUS_HOME", str(tmp_path_factory.mktemp("shared-state")))
-        for name in [name for name in os.environ if name.startswith("GIT_")]:
-            patch.delenv(name)
-        for name, value in WITHOUT_GIT_SETTINGS.items():
-            patch.setenv(name, value)
         yield
 
 
 @pytest.fixture(autouse=True)
-def _own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes the checkout's state."""
+def _own_state_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """No test reads or writes the checkout's state, nor the store of the test before: MLflow leaves the
+    last address it was given to whatever is started next.
+    """
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("REFOCUS_HOME", str(folder))
-    monkeypatch.delenv("REFOCUS_PHOTOS", raising=False)
-    return folder
+    yield folder
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +87,6 @@ def s3_endpoint(_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """
     for name, value in s3_variables(_s3_server).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
     return _s3_server
 
 

@@ -14,13 +14,15 @@ from typing import Any
 
 import pytest
 import yaml
+from bundled import bundled_into
 from test_layers import ROOT
 
 from components import recipes
 from components.console.cli import main
 from components.describe.settings_reference import reference
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "infra").glob("*.md")])
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]  # others are a user's notes
+PAGES = sorted([*TOP, *(ROOT / "docs").glob("*.md"), *(ROOT / "infra").glob("*.md")])
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
 EVERY = pytest.mark.parametrize("path", PAGES, ids=NAMES)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -87,8 +89,9 @@ def test_a_command_says_what_its_page_shows(
     said: list[str],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(bundled_into(tmp_path / "clone"))
     program, *words = shlex.split(command)
     assert program == "refocus"
     assert main(words) == 0

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
+from bundled import RECIPES, bundled_into
 
 from components import recipes
 from components.atlas.command import atlas
@@ -40,7 +41,6 @@ from components.optics.sensor_noise import NoiseLevel
 from components.synthesize.config import SynthesizeConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = recipes.names(ROOT)
 MIXED = SynthesizeConfig(seed=5, blurs=(Gaussian(weight=3), Defocus(plane_px=(1, 2)), NoBlur()))
 
 
@@ -183,7 +183,8 @@ def test_a_photo_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_wrong_recipe_is_answered_with_the_nearest() -> None:
+def test_a_wrong_recipe_is_answered_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bundled_into(tmp_path))
     with pytest.raises(RecipeError, match='Did you mean "demo"'):
         commands.run(["blur-atlas", "dmeo"])
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bundled import bundled_into
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = """
@@ -26,10 +27,7 @@ HEAVY = {"torch", "ray", "prefect", "dvc", "matplotlib", "skimage"}
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The least that counts as a clone, with our recipes and one that has a wrong value."""
-    folder = tmp_path / "components" / "recipes"
-    folder.mkdir(parents=True)
-    for path in (ROOT / "components" / "recipes").glob("*.yaml"):
-        (folder / path.name).write_text(path.read_text())
+    folder = bundled_into(tmp_path) / "components" / "recipes"
     demo = (folder / "demo.yaml").read_text().replace("\nname: demo\n", "\nname: wrong\n")
     (folder / "wrong.yaml").write_text(demo.replace("\nevaluate:", "\nevaluat:"))
     (tmp_path / "dvc.yaml").write_text("vars:\n  - recipes: [demo, wrong]\nstages: {}\n")

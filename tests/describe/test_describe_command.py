@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from bundled import RECIPES, bundled_into
 from small import of_class
 
 from components import recipes
@@ -20,7 +21,6 @@ from components.describe.nets import nets_of
 from components.describe.training import further, overview, phase_words, terms, words
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = recipes.names(ROOT)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -86,7 +86,8 @@ def test_a_crop_that_no_net_could_take_is_refused(recipe: str, crop: str, said: 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_wrong_recipe_is_answered_with_the_nearest() -> None:
+def test_a_wrong_recipe_is_answered_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bundled_into(tmp_path))
     with pytest.raises(RecipeError, match='Did you mean "demo"'):
         commands.run(["describe", "dmeo"])
 

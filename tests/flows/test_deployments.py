@@ -41,9 +41,21 @@ print(len(model.deployments))
 
 @pytest.mark.services
 def test_prefect_reads_every_deployment_and_finds_its_flow(tmp_path: Path) -> None:
-    environment = {**os.environ, "PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "1"}
+    for name in ("components", "flows", "infra"):
+        (tmp_path / name).symlink_to(ROOT / name)  # Prefect reads an .env where it is started
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "DO_NOT_TRACK": "1",
+        "PYTHONPATH": str(tmp_path),
+    }
     done = subprocess.run(
-        [sys.executable, "-c", CHECK], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", CHECK],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) == len(DEPLOYMENTS)

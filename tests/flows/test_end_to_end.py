@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -103,11 +102,9 @@ def test_a_wrong_address_is_refused_before_any_work(trained: Clone) -> None:
     before = len(timings(trained))
     for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
         clone = Clone(trained.root, {**trained.environment, name: "http://127.0.0.1:9"})
-        began = time.monotonic()
         done = clone.refocus("run", "tiny", check=4)
         assert name in done.stderr
         assert done.stderr.count("\n") == 1, "one paragraph"
-        assert time.monotonic() - began < 120
     assert len(timings(trained)) == before
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bundled import RECIPES
 from tiny_clone import HERE, Clone, clone_into
 
 from components import recipes
@@ -23,7 +24,7 @@ from stand_in import stand_in_vgg
 
 pytestmark = pytest.mark.services
 NAMES = (
-    [name for name in recipes.names() if name != "demo"]
+    [name for name in RECIPES if name != "demo"]
     if "REFOCUS_ALL_RECIPES" in os.environ
     else ["pix2pix_seed", "srgan"]
 )

@@ -5,12 +5,18 @@ seconds.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks make clones, too
+from bundled import CLONE as HERE
+from bundled import RECIPES
+from clean_environment import leave_out_the_users
+
 TINY = """
 name: tiny
 about: A recipe for tests; runs whole in seconds and learns next to nothing.
@@ -46,6 +52,17 @@ register:
   gate: {margins: {psnr_rgb: 0.05, ssim_gauss11_rgb: 0.05}}
 """
 
+
+# As it comes with Refocus; a team puts its own store there.
+STORE = """
+[core]
+    analytics = false
+    check_update = false
+    autostage = false
+    remote = local
+['remote "local"']
+    url = ../.refocus/dvc-remote
+"""
 
 # A shell that starts tests in the background switches Ctrl-C off for all that they start.
 INTERRUPTIBLE = (
@@ -124,32 +141,32 @@ def photos_into(folder: Path) -> None:
             )
 
 
-def clone_into(root: Path) -> Clone:
-    """Copy this checkout (not its tests) into a folder, add the recipe `tiny`, commit it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=HERE,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (HERE / name).is_file() and not name.startswith(("tests/", "benchmarks/")):
-            target = root / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((HERE / name).read_bytes())
-    photos_into(root / "photos")
+def clone_into(root: Path, *, source: Path = HERE) -> Clone:
+    """Make a new clone of the code in SOURCE with the recipe `tiny`, committed once.
+
+    Nothing else of SOURCE comes along: data, locks, own recipes and a team's store are its user's.
+    """
+    for folder in ("components", "flows"):
+        shutil.copytree(source / folder, root / folder, ignore=_not_ours)
+    for name in (".gitignore", ".dvcignore", "pyproject.toml"):
+        shutil.copyfile(source / name, root / name)
+    (root / ".dvc").mkdir()
+    (root / ".dvc" / "config").write_text(STORE)
+    (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
+    graph, listed = re.subn(
+        r"recipes: \[.*?\]",
+        f"recipes: [{', '.join(('tiny', *RECIPES))}]",
+        (source / "dvc.yaml").read_text(),
+        count=1,
+        flags=re.DOTALL,
+    )
+    assert listed == 1
+    (root / "dvc.yaml").write_text(graph)
     (root / "components" / "recipes" / "tiny.yaml").write_text(TINY)
-    graph = root / "dvc.yaml"
-    graph.write_text(graph.read_text().replace("recipes: [", "recipes: [tiny, "))
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("REFOCUS_", "PREFECT_", "MLFLOW_", "DVC_", "RAY_", "GIT_", "AWS_"))
-    }
-    kept |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    environment = {
-        **kept,
+    photos_into(root / "photos")
+    environment = dict(os.environ)
+    leave_out_the_users(environment, Path.home())  # nor what the tests before have set
+    environment |= {
         "OMP_NUM_THREADS": "1",
         "DVC_SITE_CACHE_DIR": str(root / ".refocus" / "dvc-site"),
         "PYTHONPATH": str(root),
@@ -159,3 +176,13 @@ def clone_into(root: Path) -> Clone:
     clone.git("add", "-A")
     clone.git("commit", "-qm", "as found")
     return clone
+
+
+def _not_ours(folder: str, names: list[str]) -> set[str]:
+    """What is left out of a copy: caches, and recipes that did not come with Refocus."""
+    own = Path(folder).name == "recipes"
+    return {
+        name
+        for name in names
+        if name == "__pycache__" or (own and name.endswith(".yaml") and Path(name).stem not in RECIPES)
+    }

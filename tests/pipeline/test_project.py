@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from bundled import bundled_into
 
 from components import recipes
 from components.core.errors import InputError, RecipeError
@@ -51,9 +52,9 @@ def test_inside_a_checkout_the_state_folder_is_the_same_from_every_folder(
     assert Project.here() == first == Project.at(project_root())
 
 
-def test_a_wrong_recipe_makes_no_run() -> None:
+def test_a_wrong_recipe_makes_no_run(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match='no recipe "dmeo"'):
-        Run.of(HERE, "dmeo")
+        Run.of(Project(bundled_into(tmp_path), Path("state")), "dmeo")
 
 
 def test_outside_a_checkout_there_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

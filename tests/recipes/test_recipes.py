@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from bundled import RECIPES, bundled_into
 
 from components import recipes
 from components.core.errors import RecipeError
 
-NAMES = recipes.names()
 DEMO: dict[str, Any] = yaml.safe_load((Path(recipes.__file__).parent / "demo.yaml").read_text())
 
 
@@ -36,14 +36,14 @@ def load_changed(folder: Path, change: dict[str, Any], photos: str | None = None
     return recipes.load(str(path), photos=photos)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_shipped_recipe_loads_and_is_complete(name: str) -> None:
     recipe = recipes.load(name)
     assert recipe.name == name
     assert set(recipe.record().sections) == set(recipes.SECTIONS)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_resolved_recipe_is_a_recipe_again_with_the_same_digest(name: str, tmp_path: Path) -> None:
     recipe = recipes.load(name)
     path = tmp_path / f"{name}.yaml"
@@ -63,11 +63,11 @@ def test_photos_given_by_hand_take_the_place_of_the_recipes_own() -> None:
     assert recipes.load("demo", photos="s3://bucket/photos").ingest.photos == "s3://bucket/photos"
 
 
-def test_a_recipe_nobody_wrote_is_answered_with_the_nearest() -> None:
+def test_a_recipe_nobody_wrote_is_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(
         RecipeError, match=r'no recipe "deblurgn".*there are deblurgan, .*Did you mean "deblurgan"'
     ):
-        recipes.load("deblurgn")
+        recipes.load("deblurgn", root=bundled_into(tmp_path))
 
 
 WRONG: list[tuple[str, object, str]] = [

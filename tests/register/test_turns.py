@@ -178,7 +178,7 @@ def house_of(name: str, place: str, chain: Chain, root: Path) -> BareHouse:
 
 
 def test_the_same_rollback_given_again_moves_nothing(store: Path, chain: Chain, tmp_path: Path) -> None:
-    model = BareHouse("twice", chain, [1.0, 1.5, 2.0], tmp_path)
+    model = BareHouse("rolled-back-twice", chain, [1.0, 1.5, 2.0], tmp_path)
     for number in (1, 2, 3):
         model.promote(number)
     first, again = rollback(model.name, "halos"), rollback(model.name, " halos ")

@@ -77,12 +77,13 @@ def test_an_address_where_nobody_listens_is_told_at_once(
     home: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port}")
-    began = time.monotonic()  # MLflow itself would try again for minutes
+    waits: list[float] = []  # MLflow itself would try again for minutes
+    monkeypatch.setattr(time, "sleep", waits.append)
     with pytest.raises(
         ServiceError, match=r"does not answer .* start the server, correct MLFLOW_TRACKING_URI, or unset it"
     ):
         tracking.prepare()
-    assert time.monotonic() - began < 60
+    assert waits == []
 
 
 def test_a_database_where_nobody_listens_is_told_at_once(
@@ -96,15 +97,13 @@ def test_a_database_where_nobody_listens_is_told_at_once(
 
 @pytest.mark.services
 def test_a_listener_that_never_answers_is_told_soon(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.mlflow()
+    monkeypatch.setattr(store, "PATIENCE_S", 1.0)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        began = time.monotonic()
         with pytest.raises(ServiceError, match="gave no answer"):
             tracking.prepare()
-        assert time.monotonic() - began < 60
 
 
 @pytest.fixture

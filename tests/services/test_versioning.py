@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -108,15 +107,15 @@ def test_a_daemon_that_holds_the_pipe_does_not_hold_us(tmp_path: Path) -> None:
         " time.sleep(1200)']); print(p.pid)"
     )
     heard: list[str] = []
-    began = time.monotonic()
     assert (
         run_relayed(
             [sys.executable, "-c", script], root=tmp_path, environment=child_environment(), say=heard.append
         )
         == 0
     )
-    psutil.Process(int(heard[0])).kill()
-    assert time.monotonic() - began < 300
+    daemon = psutil.Process(int(heard[0]))
+    assert daemon.is_running(), "it is not waited for"
+    daemon.kill()
 
 
 def test_when_we_are_interrupted_the_child_saves_and_every_descendant_ends(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bundled import RECIPES
 from small_training import CPU
 
 from components import recipes
@@ -38,7 +39,7 @@ def shortened(name: str) -> TrainConfig:
     return TrainConfig.model_validate(plain | CHEAP)
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_full_size_recipe_takes_a_step_and_its_model_loads_elsewhere(
     name: str, vgg: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundled import RECIPES
 from pairs import make_pairs
 from small_training import CPU, Memory
 
@@ -64,7 +65,7 @@ def narrowed(name: str, images: int) -> TrainConfig:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in recipes.names() if name != "demo"])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "demo"])
 def test_two_pairs_are_learned_by_heart_and_the_discriminator_moves(
     name: str, vgg: dict[str, Path], tmp_path: Path
 ) -> None:
