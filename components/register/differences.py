@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # imports its parts when first used: settings need not wait for stats
 from pydantic import Field
-from scipy import stats
 
 from components.core.parts import Part
 from components.core.records import PhotoScore
@@ -70,7 +70,7 @@ def difference(gains: Gains, confidence: float) -> Difference:
     variance = float(gains.var(ddof=1)) if count > 1 else 0.0
     if count < ENOUGH_GROUPS:
         return Difference(mean=mean, low=None, high=None, variance=variance, groups=count)
-    away = float(stats.t.isf((1 - confidence) / 2, count - 1) * np.sqrt(variance / count))
+    away = float(scipy.stats.t.isf((1 - confidence) / 2, count - 1) * np.sqrt(variance / count))
     return Difference(mean=mean, low=mean - away, high=mean + away, variance=variance, groups=count)
 
 

@@ -82,10 +82,16 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     job = functools.partial(
         TrainingJob, config=config, recipe=recipe, pairs=pairset.folder, key=key, weights=weights
     )
-    outcome, state = _train(config, job, len(data.train), name, storage)
-    if outcome.diverged is None and not _is_of_the_end(config, state) and not is_s3(storage):
+    folder = FolderStore(Path(storage) / name)
+    for last in (False, True):
+        with Progress("train", longest(config, len(data.train))) as bar:
+            if config.workers == 0:
+                outcome, state = train_on_worker(job(store=folder, bar=bar)), folder.load()
+            else:
+                outcome, state = _on_workers(config, job, name, storage, bar)
+        if last or outcome.diverged is not None or _is_of_the_end(config, state) or is_s3(storage):
+            break
         set_aside(Path(storage) / name, "the state of its end is missing, cut or altered")
-        outcome, state = _train(config, job, len(data.train), name, storage)
     end = _healthy_end(config, outcome, state, name, storage)
     if left_out.left_out:
         left_out.save(out, LEFT_OUT)
@@ -94,26 +100,22 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     return _export(config, pairset, key, code, outcome, end, out)
 
 
-def _train(
-    config: TrainConfig, job: Callable[..., TrainingJob], pairs: int, name: str, storage: str
+def _on_workers(
+    config: TrainConfig, job: Callable[..., TrainingJob], name: str, storage: str, bar: Progress
 ) -> tuple[Outcome, bytes | None]:
-    """Train where the recipe says; gives how it ended and the last state it kept, if that is whole."""
-    with Progress("train", longest(config, pairs)) as bar:
-        if config.workers == 0:
-            folder = FolderStore(Path(storage) / name)
-            return train_on_worker(job(store=folder, bar=bar)), folder.load()
-        store = RayStore(is_whole)
-        return run_on_workers(
-            train_on_worker,
-            lambda threads, mailed: job(store=store, bar=mailed, threads=threads),
-            store=store,
-            name=name,
-            storage=storage,
-            workers=config.workers,
-            gpu=config.gpu == "auto" and torch.cuda.is_available(),
-            retries=config.retries,
-            bar=bar,
-        )
+    """Train on Ray's workers; gives how it ended and the last state it kept, if that is whole."""
+    store = RayStore(is_whole)
+    return run_on_workers(
+        train_on_worker,
+        lambda threads, mailed: job(store=store, bar=mailed, threads=threads),
+        store=store,
+        name=name,
+        storage=storage,
+        workers=config.workers,
+        gpu=config.gpu == "auto" and torch.cuda.is_available(),
+        retries=config.retries,
+        bar=bar,
+    )
 
 
 def _is_of_the_end(config: TrainConfig, state: bytes | None) -> bool:
