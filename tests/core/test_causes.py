@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_written_names_it_and_the_remedy(
     def refuse(*given: object, **named: object) -> None:
         raise OSError(cause.errnos[0], os.strerror(cause.errnos[0]))
 
-    monkeypatch.setattr("components.core.files.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("components.core.temporaries.tempfile.mkstemp", refuse)
     with pytest.raises(cause.kind, match=str(tmp_path)) as caught:
         files.write_text(tmp_path / "a.txt", "a")
     assert cause.remedy in str(caught.value)

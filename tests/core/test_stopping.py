@@ -24,8 +24,8 @@ from components.console import cli
 from components.console.commands import about
 stopping.LIMIT_S, stopping.HURRY_S = {limit}, {hurry}
 def work(arguments):
-    print("at work", flush=True)
     try:
+        print("at work", flush=True)
         while True:
             time.sleep(0.02)
             stopping.need_reader()
