@@ -53,10 +53,10 @@ def open_environment() -> dict[str, str]:
 
 def _giver() -> Callable[[], None]:
     """A function that gives a worker's process its variables; Ray calls it before any of our code."""
-    given = worker_environment()
+    variables = worker_environment()
 
     def give() -> None:
-        os.environ.update(given)
+        os.environ.update(variables)
 
     return give
 

@@ -33,7 +33,7 @@ FORCED = ("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
 SOURCE = (".py", ".yaml", ".j2", ".json", ".txt")
 
 
-def _run(root: Path, *words: str, extra: Mapping[str, str] | None = None, given: str | None = None) -> Answer:
+def _run(root: Path, *words: str, extra: Mapping[str, str] | None = None, stdin: str | None = None) -> Answer:
     """Ask git in ROOT, whatever a hook or an alias around us has set, in the language that
     refusals.py reads.
     """
@@ -52,7 +52,7 @@ def _run(root: Path, *words: str, extra: Mapping[str, str] | None = None, given:
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
-        input=given if given is not None else "",
+        input=stdin or "",
     )
     return Answer(done.returncode == 0, done.stdout.rstrip("\n"), done.stderr)
 
@@ -71,10 +71,10 @@ def _git(
     *words: str,
     extra: Mapping[str, str] | None = None,
     check: bool = True,
-    given: str | None = None,
+    stdin: str | None = None,
 ) -> str:
     """git's answer; without `check` nothing when it says no. Raises the sentence of its refusal."""
-    answer = _run(root, *words, extra=extra, given=given)
+    answer = _run(root, *words, extra=extra, stdin=stdin)
     if check and not answer.well:
         raise of_git(answer.refusal, root, words)
     return answer.words if answer.well else ""
@@ -146,7 +146,7 @@ def snapshot(recipe: str, message: str, *, root: Path) -> str:
         _git(root, "add", "--update", extra=own)
         here = [name for name in WATCHED if (root / name).exists()]
         _git(root, "add", "--", *(name for name in here if (root / name).is_dir()), extra=own)
-        _git(root, *FORCED, extra=own, given="\0".join(_named_or_ignored(root, here)))
+        _git(root, *FORCED, extra=own, stdin="\0".join(_named_or_ignored(root, here)))
         tree = _git(root, "write-tree", extra=own)
     for candidate in ("HEAD", last_run(recipe, root=root)):
         if candidate and _git(root, "rev-parse", f"{candidate}^{{tree}}") == tree:
