@@ -18,6 +18,7 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from components.core import surroundings
 from components.core.baseline import words_for
 from components.core.errors import RefocusError
 from components.pipeline.project import Project, Run, project_root
@@ -43,6 +44,7 @@ def retrain(
     root: the checkout, found from the working directory when left out.
     Gives small JSON: the closing lines, and the version when one was made.
     """
+    surroundings.settle()
     project = Project.at(Path(root) if root else project_root())
     with workspace(recipe, project, photos=photos, worktree=worktree) as run:
         return _told(_followed(run, get_run_logger().info, None))

@@ -7,16 +7,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
-from filelock import FileLock, Timeout
 
 from components.core.errors import BusyError
-from components.core.files import state_kept_in, write_text
+from components.core.files import checkout_variable, need_plain, state_kept_in, write_text
+from components.core.locks import locked
 from components.core.own_state import read_json
 from components.pipeline.project import Project, Run
 from components.services import versioning
@@ -39,6 +39,7 @@ def workspace(
     Raises BusyError, naming the holder's process and since when, if another run of the recipe is at
     work; RecipeError for a wrong value.
     """
+    need_plain(project.root)
     versioning.need_clone(project.root)
     versioning.need_in_graph(project.root, recipe)
     run = Run.of(project, recipe, photos=photos)
@@ -77,35 +78,30 @@ def _worktree(recipe: str, project: Project) -> Iterator[tuple[Project, dict[str
         if lock:
             write_text(folder / "dvc.lock", lock)
         paths = os.pathsep.join(part for part in (str(folder), os.environ.get("PYTHONPATH", "")) if part)
-        yield Project(folder, state), {"PYTHONPATH": paths}
+        yield Project(folder, state), {"PYTHONPATH": paths, **checkout_variable(root)}
     finally:
         versioning.remove_worktree(folder, root=root)
 
 
 @contextmanager
 def _held(recipe: str, state: Path) -> Iterator[Path]:
-    folder = state / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    holder = folder / f"{recipe}.json"
-    lock = FileLock(folder / f"{recipe}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        told = read_json(holder) or {}
-        pid, since = told.get("pid", "unknown"), told.get("since", "unknown")
-        raise BusyError(
-            f"another run of {recipe} is at work: process {pid} since {since}; wait for it, or end it with"
-            f" `kill {pid}`"
-        ) from None
-    try:
+    holder = state / "locks" / f"{recipe}.json"
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(holder.with_suffix(".lock"), patience_s=0))
+        except BusyError:
+            told = read_json(holder) or {}
+            pid, since = told.get("pid", "unknown"), told.get("since", "unknown")
+            raise BusyError(
+                f"another run of {recipe} is at work: process {pid} since {since}; wait for it, or end it"
+                f" with `kill {pid}`"
+            ) from None
         _clear_leftovers(holder)
         write_text(
             holder, json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"})
         )
+        held.callback(holder.unlink, missing_ok=True)
         yield holder
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
 
 
 def _clear_leftovers(holder: Path) -> None:

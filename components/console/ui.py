@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 
+from components.core.addresses import shown
 from components.core.errors import InputError
 from components.services import tracking, versioning
 
@@ -22,16 +23,20 @@ def serve(port: int) -> int:
     tracking.prepare()
     address = tracking.tracking_uri()
     if address.startswith("http"):
-        print(f"the runs are on the MLflow server at {address}: open it in a browser")
+        print(f"the runs are on the MLflow server at {shown(address)}: open it in a browser")
         return 0
     need_port(port)
     print(f"MLflow's page: http://{HOST}:{port} in some seconds (Ctrl-C ends it)", flush=True)
-    words = ["server", "--backend-store-uri", address, "--host", HOST, "--port", str(port), "--workers", "1"]
+    words = ["server", "--host", HOST, "--port", str(port), "--workers", "1"]
     # One page for one person: MLflow's job runners (its judges and schedulers) are eight processes
     # that nobody here needs.
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *words],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        env={
+            **os.environ,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_BACKEND_STORE_URI": address,  # not in the command line: it may hold a password
+        },
         start_new_session=True,
     )
     try:

@@ -20,11 +20,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from components.core.addresses import without_secrets
+
 
 class RefocusError(Exception):
-    """The root: everything Refocus says on purpose."""
+    """The root: everything Refocus says on purpose. No password or token stays in its words."""
 
     exit_code = 1
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(without_secrets(each) if isinstance(each, str) else each for each in words))
 
 
 class InputError(RefocusError, ValueError):

@@ -10,11 +10,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from components.core.causes import refused
 from components.core.errors import InputError
 from components.core.parts import Part, canonical_json
 from components.core.temporaries import new_temporary, put_in_place
 
 STATE_VARIABLE = "REFOCUS_HOME"
+_CHECKOUT = "REFOCUS_CHECKOUT"
+# A disk's own refusals; what else goes wrong in a block that writes is the block's to tell.
+WHILE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 
 
 def state_folder(root: Path | None = None) -> Path:
@@ -63,14 +67,42 @@ def state_kept_in(folder: Path) -> Iterator[None]:
             os.environ[STATE_VARIABLE] = before
 
 
+def checkout_variable(root: Path) -> dict[str, str]:
+    """What the stages of a scheduled run are given, so that `place_of` finds the checkout's files."""
+    return {_CHECKOUT: str(root)}
+
+
+def place_of(text: str) -> Path:
+    """A path as a recipe names it: relative to the working directory, and, where a scheduled run
+    works in a worktree of its own, to the checkout it was started from when nothing is there.
+    """
+    path = Path(text).expanduser()
+    checkout = os.environ.get(_CHECKOUT)
+    if path.is_absolute() or path.exists() or not checkout:
+        return path
+    there = Path(checkout) / path
+    return there if there.exists() else path
+
+
+def need_plain(root: Path) -> None:
+    """Raises InputError for a project whose path no list of paths can hold."""
+    if os.pathsep in str(root) or "\n" in str(root):
+        raise InputError(
+            f"the project lies at {root}, and a colon or a line's end in a path cannot be passed on in PATH"
+            " and PYTHONPATH; move or rename the folder"
+        )
+
+
 def need_writable(folder: Path) -> None:
     """Raises InputError when this user may not write in the state folder: before work starts, and
     not from whoever writes there first.
     """
     if not os.access(folder, os.W_OK | os.X_OK):
+        read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+        why = " (it lies on a read-only file system)" if read_only else ""
         raise InputError(
-            f"the state folder {folder} may not be written; give this user the right, or set {STATE_VARIABLE}"
-            " to a folder of your own"
+            f"the state folder {folder} may not be written{why}; give this user the right, or set"
+            f" {STATE_VARIABLE} to a folder of your own"
         )
 
 
@@ -107,11 +139,9 @@ def atomic_path(path: Path, *, new: bool = False) -> Iterator[Path]:
     make_folder(path.parent)
     try:
         temporary = new_temporary(path)
-    except PermissionError as error:
-        raise InputError(
-            f"nothing can be written to the folder {path.parent}: {error.strerror}; let this user write"
-            " there, or choose another folder"
-        ) from error
+    except OSError as error:
+        doing = f"nothing can be written to the folder {path.parent}"
+        raise refused(error, doing, place=path.parent, what=path.name) or error from error
     try:
         yield temporary
         temporary.chmod(0o644)
@@ -120,12 +150,9 @@ def atomic_path(path: Path, *, new: bool = False) -> Iterator[Path]:
         else:
             put_in_place(temporary, path)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free_mb = shutil.disk_usage(path.parent).free / 1e6
-            raise InputError(
-                f"the disk is full: {free_mb:.0f} MB are free at {path.parent}, more are needed for"
-                f" {path.name}; free some and run the same command again"
-            ) from error
+        if error.errno in WHILE_WRITING:
+            doing = f"{path} could not be written"
+            raise refused(error, doing, place=path.parent, what=path.name) or error from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -153,11 +180,9 @@ def make_folder(folder: Path) -> None:
             f"the folder {folder} cannot be made: {error.filename} is a file, or lies below one; move it, or"
             " choose another folder"
         ) from error
-    except PermissionError as error:
-        raise InputError(
-            f"the folder {folder} cannot be made: {error.strerror}; let this user write there, or choose"
-            " another folder"
-        ) from error
+    except OSError as error:
+        doing = f"the folder {folder} cannot be made"
+        raise refused(error, doing, place=folder, what=folder.name) or error from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from components.core.errors import PhotoError, ServiceError
+from components.core.files import place_of
 from components.core.photo_names import FORMAT_OF, composed, extension_of
 from components.core.records import SPLITS, MapKind, Split
 from components.ingest import bundled
@@ -190,7 +191,7 @@ def _size_of(path: Path) -> int:
 
 
 def _top(photos: str, out: Path) -> Path:
-    top = Path(photos).expanduser()
+    top = place_of(photos)
     try:
         mode = top.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from components.core.errors import LineageError
 from components.core.files import state_folder
 from components.core.images import read_rgb, to_float
+from components.core.locks import locked
 from components.core.parts import digest_of
 from components.core.record import Record
 from components.core.records import (
@@ -57,8 +57,7 @@ def run(
     tracking.prepare()
     check_chain(recipe, photoset, pairset, checkpoint, report)
     lock = state_folder() / "locks" / f"register-{config.name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock, timeout=600):
+    with locked(lock, patience_s=600):
         found = tracking.find_version(config.name, registry.CHECKPOINT, checkpoint.digest)
         if found is not None and not tracking.has_files(found):
             told = f"register: the files of {found.words} were deleted; its checkpoint is registered again"

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from components.core.addresses import shown
 from components.core.errors import InputError, ServiceError
 from components.core.files import atomic_path
+from components.core.surroundings import keep_loopback_direct, proxy_for
 
 SCHEME = "s3://"
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
 TOLD = "sha256"  # an object's own metadata, set together with its bytes
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 2
 READS = 3  # of an object whose connection breaks on the way; botocore tries again only before the first byte
@@ -157,6 +160,16 @@ def remove(uri: str) -> None:
         _client().delete_object(Bucket=bucket, Key=key)
 
 
+def need_answer() -> None:
+    """Raises ServiceError when the store does not answer, or there are no credentials for it; that
+    it refuses to list its buckets is an answer.
+    """
+    from botocore.exceptions import ClientError
+
+    with _in_words("s3://any"), suppress(ClientError):
+        _client().list_buckets()
+
+
 def _client() -> Any:
     # One client for one set of variables: making one takes 0.1 s, and tests and services change the
     # variables.
@@ -170,6 +183,7 @@ def _client_for(variables: tuple[tuple[str, str], ...]) -> Any:
     import boto3
     from botocore.config import Config
 
+    keep_loopback_direct()
     settings = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
@@ -185,8 +199,8 @@ def _in_words(uri: str) -> Iterator[None]:
     from botocore import exceptions as trouble
 
     bucket, _ = split_uri(uri)
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    place = endpoint or "Amazon S3"
+    endpoint = next((value for name in ENDPOINTS if (value := os.environ.get(name))), None)
+    place = shown(endpoint) if endpoint else "Amazon S3"
     try:
         yield
     except (trouble.NoCredentialsError, trouble.PartialCredentialsError) as error:
@@ -199,6 +213,10 @@ def _in_words(uri: str) -> Iterator[None]:
             if endpoint
             else "check the network, or set AWS_ENDPOINT_URL to your own store"
         )
+        if (proxy := proxy_for(endpoint or "https://s3.amazonaws.com")) is not None:
+            place, remedy = f"{place} (by the proxy {shown(proxy)})", f"check the proxy, or {remedy}"
+        if isinstance(error, trouble.SSLError):
+            remedy = "name the certificate of who stands between (AWS_CA_BUNDLE)"
         raise ServiceError(
             f"{place} does not answer, so {uri} cannot be reached ({type(error).__name__}); {remedy}"
         ) from error
@@ -213,7 +231,7 @@ def _in_words(uri: str) -> Iterator[None]:
         if "endpoint" not in str(error).lower():
             raise
         raise ServiceError(
-            f'AWS_ENDPOINT_URL must be an address such as http://127.0.0.1:9000, got "{endpoint}"'
+            f'AWS_ENDPOINT_URL must be an address such as http://127.0.0.1:9000, got "{place}"'
         ) from error
 
 

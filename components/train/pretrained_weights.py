@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.core.errors import RefocusError, WeightsError
-from components.core.files import sha256_of_file, state_folder
+from components.core.files import place_of, sha256_of_file, state_folder
 from components.nets.vgg import Backbone
 from components.services.storage import download, is_s3
 
@@ -59,7 +59,7 @@ class VggWeights:
 
     def _from_elsewhere(self) -> Path:
         if not is_s3(self.source):
-            path = Path(self.source).expanduser()
+            path = place_of(self.source)
             if not path.is_file():
                 raise FileNotFoundError(f"no file at {path.absolute()}")
             return path.absolute()

@@ -150,6 +150,25 @@ def test_a_scheduled_run_works_in_a_worktree_and_takes_it_away(trained: Clone) -
     trained.git("reset", "-q")  # the other tests, in whatever order, find the index as it was
 
 
+def test_a_scheduled_run_finds_photos_that_only_the_checkout_has(trained: Clone) -> None:
+    recipe = trained.root / "components" / "recipes" / "tiny.yaml"
+    (trained.root / "photos").rename(trained.root / "mine")
+    (trained.root / ".git" / "info" / "exclude").write_text("/mine/\n")
+    recipe.write_text(TINY.replace("photos: photos", "photos: mine"))
+    trained.git("add", "-A", ":!dvc.lock")
+    trained.git("commit", "-qm", "photos beside the repository")
+    try:
+        done = trained.refocus("run", "tiny", "--no-prefect", "--worktree")
+        assert "nothing to do" in done.stdout.splitlines()[-1], "they are the same photos"
+    finally:
+        (trained.root / "mine").rename(trained.root / "photos")
+        trained.git("reset", "-q", "--hard", "HEAD~1")
+
+
+def test_nothing_was_left_beside_the_project(trained: Clone) -> None:
+    assert [path.name for path in trained.root.parent.iterdir()] == [trained.root.name]
+
+
 def test_a_stage_that_fails_is_told_in_one_paragraph_with_its_own_exit_code(
     trained: Clone, tmp_path: Path
 ) -> None:

@@ -105,9 +105,9 @@ def _atlas(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from components.console import doctor
-    from components.pipeline.project import Project
+    from components.pipeline.project import project_root
 
-    return doctor.examine(Project.here(writes=False))
+    return doctor.examine(project_root())
 
 
 def _ui(arguments: argparse.Namespace) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.console.commands.parser import Add, add_overwrite
+from components.core import stopping
+from components.core.causes import explained
 from components.core.errors import RefocusError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _stage(arguments: argparse.Namespace) -> int:
     if "DVC_STAGE" in os.environ:
         # A run started in the background has Ctrl-C switched off for its children too; yet that is
         # how we ask a stage to end in order.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stopping.heed_interrupt()
     name = arguments.command
     _accept_fewer(arguments)
     project = Project.here()
@@ -134,23 +135,12 @@ def _status_left(recipe: str, stage: str) -> Iterator[None]:
 
     try:
         yield
-    except KeyboardInterrupt:
-        raise
-    except RefocusError as error:
-        versioning.leave_status(
-            recipe, stage, exit_code=error.exit_code, message=" ".join(str(error).split())
-        )
-        raise
     except Exception as error:
-        versioning.leave_status(
-            recipe,
-            stage,
-            exit_code=1,
-            message=(
-                f"this should not happen: {type(error).__name__}: {' '.join(str(error).split())} (--debug"
-                " shows where)"
-            ),
-        )
+        told = explained(error)
+        with suppress(RefocusError, OSError):  # of two errors the stage's own is the one to tell
+            versioning.leave_status(
+                recipe, stage, exit_code=told.exit_code, message=" ".join(str(told).split())
+            )
         raise
     versioning.leave_status(recipe, stage, seconds=round(Progress.worked_s, 2))
 

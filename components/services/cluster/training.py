@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from components.core.errors import RefocusError, ServiceError
 from components.core.progress import Progress
 from components.services.cluster.progress import MailedProgress, mailed_bar
-from components.services.cluster.start import ray_started, worker_environment
+from components.services.cluster.start import ADDRESS_VARIABLE, open_environment, ray_started
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -113,7 +113,7 @@ def run_on_workers(
     """
     from ray.exceptions import RayError
 
-    threads = 1 if "RAY_ADDRESS" in os.environ else max(1, (os.cpu_count() or workers) // workers)
+    threads = 1 if os.environ.get(ADDRESS_VARIABLE) else max(1, (os.cpu_count() or workers) // workers)
     with ray_started(cpus=workers * threads + 1) as ray, mailed_bar(ray, bar) as mail:
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
         from ray.train.torch import TorchTrainer
@@ -130,7 +130,7 @@ def run_on_workers(
                 storage_path=storage,
                 failure_config=FailureConfig(max_failures=retries),
                 checkpoint_config=CheckpointConfig(num_to_keep=2),
-                worker_runtime_env={"env_vars": worker_environment()},
+                worker_runtime_env={"env_vars": open_environment()},
             ),
         )
         try:

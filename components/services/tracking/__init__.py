@@ -4,7 +4,7 @@
 MLflow takes a second to import, so it is imported inside the functions: importing this package
 costs nothing.
 
-store.py      where the tracking store is; its first use, and what to say when it does not answer
+store.py      where the tracking store is, its first use; answers.py asks whether it is there
 training.py   one training's run: parameters, losses, pictures, the machine's load
 models.py     a model folder that loads anywhere; trial.py is what tries it
 sqlite_registry.py  what a local file can be asked without MLflow

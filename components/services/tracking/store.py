@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import socket
 import time
 import urllib.parse
 import warnings
@@ -17,14 +15,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from components.core.addresses import shown, sqlite_address
+from components.core.causes import cause_of, told
 from components.core.errors import InputError, RefocusError, ServiceError
 from components.core.files import state_folder
+from components.core.locks import locked
+from components.core.surroundings import keep_loopback_direct
+from components.services.tracking import answers
+from components.services.tracking.answers import URI_VARIABLE, first_line
 
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
 EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
-PATIENCE_S = 5.0
+ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
+PATIENCE_S = answers.PATIENCE_S
 # Nothing is sent home, nothing asks a package index, and no project file of the checkout slips into
 # a model.
 ENVIRONMENT = {
@@ -39,17 +41,16 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-_DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 def tracking_uri() -> str:
     """$MLFLOW_TRACKING_URI, or the SQLite file mlflow.db in the state folder."""
-    return os.environ.get(URI_VARIABLE) or f"sqlite:///{(state_folder() / 'mlflow.db').as_posix()}"
+    return os.environ.get(URI_VARIABLE) or sqlite_address(state_folder() / "mlflow.db")
 
 
 def shown_uri() -> str:
-    """The tracking address as it may be shown: without user and password."""
-    return re.sub(r"//[^/@]*@", "//", tracking_uri())
+    """The tracking address as it may be shown: without user and password, and a file's as its path."""
+    return shown(tracking_uri()) if os.environ.get(URI_VARIABLE) else str(state_folder() / "mlflow.db")
 
 
 def experiment_name() -> str:
@@ -62,6 +63,7 @@ def mlflow() -> Any:
     """MLflow itself, imported once and kept quiet."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    keep_loopback_direct()
     with warnings.catch_warnings():
         # Deprecations between MLflow and its own dependencies are no news to who uses Refocus.
         warnings.simplefilter("ignore")
@@ -108,18 +110,20 @@ def _answering(uri: str) -> str:
     """The kind of address (sqlite, http, postgresql …), once it is known to answer."""
     began = time.monotonic()
     scheme = urllib.parse.urlsplit(uri).scheme.split("+")[0]
-    if scheme not in {"sqlite", *_DEFAULT_PORTS}:
+    if scheme not in {"sqlite", *answers.DEFAULT_PORTS}:
         raise InputError(
             f"{URI_VARIABLE} is {shown_uri()!r}; it must be http(s)://HOST:PORT of an MLflow server, or a"
             " sqlite:///, postgresql:// or mysql:// database. Unset it to track in a SQLite file beside the"
             " project"
         )
     if scheme != "sqlite":
-        _reach(uri, scheme)
+        answers.need_listener(uri, scheme)
+    elif not os.environ.get(URI_VARIABLE):
+        answers.need_file(state_folder() / "mlflow.db")
     waited_s = time.monotonic() - began
     if scheme in ("http", "https"):
         mlflow()  # takes its time on a slow machine, which is none of the server's
-        _ask(uri, max(PATIENCE_S - waited_s, 1.0))
+        answers.need_server(uri, max(PATIENCE_S - waited_s, 1.0))
     return scheme
 
 
@@ -130,9 +134,12 @@ def experiment(uri: str, name: str) -> str:
     """
     scheme, package = _answering(uri), mlflow()
     lock = state_folder() / "locks" / "tracking.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    if scheme == "sqlite" and not os.environ.get(URI_VARIABLE):
+        # MLflow pastes the place of its unused default experiment into SQL, as it is; as an address
+        # it holds no quote.
+        os.environ[ARTIFACT_ROOT] = (state_folder() / "mlartifacts").as_uri()
     # Two processes that meet a fresh SQLite file at once leave it broken for good.
-    with asking("be opened"), FileLock(lock, timeout=120):
+    with asking("be opened"), locked(lock, patience_s=120):
         return _experiment_id(package.MlflowClient(tracking_uri=uri), name, scheme)
 
 
@@ -175,58 +182,6 @@ def _local(uri: str) -> Path:
     return Path(urllib.parse.unquote(urllib.parse.urlsplit(uri).path))
 
 
-def _reach(uri: str, scheme: str) -> None:
-    """Open and close one connection, so that a dead address is told in seconds and not after
-    MLflow's minutes of retries.
-    """
-    parts = urllib.parse.urlsplit(uri)
-    try:
-        socket.create_connection(
-            (parts.hostname or "", parts.port or _DEFAULT_PORTS[scheme]), timeout=PATIENCE_S
-        ).close()
-    except (OSError, ValueError) as error:
-        raise ServiceError(
-            f"the MLflow address {shown_uri()} does not answer ({error}); start the server, correct"
-            f" {URI_VARIABLE}, or unset it to track in a SQLite file beside the project"
-        ) from error
-
-
-def _ask(uri: str, patience_s: float) -> None:
-    """Ask a server for something real: /health says yes even where every other request is refused."""
-    from mlflow.utils.credentials import get_default_host_creds
-    from mlflow.utils.rest_utils import http_request
-
-    try:
-        answer = http_request(
-            get_default_host_creds(uri),
-            "/api/2.0/mlflow/experiments/search",
-            "GET",
-            max_retries=0,
-            timeout=patience_s,
-            raise_on_status=False,
-            params={"max_results": 1},
-        )
-    except Exception as error:
-        raise ServiceError(
-            f"{shown_uri()} took the connection but gave no answer in {patience_s:.0f} s; is it an MLflow"
-            f" server? Correct {URI_VARIABLE} or restart the server"
-        ) from error
-    if answer.status_code == 200:
-        return
-    remedy = {
-        401: "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
-        403: (
-            "the user may lack permission, or the server refuses this host name: add it to the server's"
-            " MLFLOW_SERVER_ALLOWED_HOSTS"
-        ),
-        404: "that is no MLflow server",
-    }.get(answer.status_code, "look at the server's log")
-    raise ServiceError(
-        f"the MLflow server at {shown_uri()} answered {answer.status_code} ({_first_line(answer.text)});"
-        f" {remedy}"
-    )
-
-
 @contextmanager
 def asking(what: str) -> Iterator[None]:
     """Turn what MLflow raises inside the block into one sentence: the store could not `what`, and
@@ -239,13 +194,15 @@ def asking(what: str) -> Iterator[None]:
     except RefocusError:
         raise
     except Exception as error:
+        cause = cause_of(error)
+        if cause is not None and cause.name not in ("missing", "in the way", "no answer", "proxy"):
+            place = state_folder() if tracking_uri().startswith("sqlite") else None
+            doing = f"the tracking store at {shown_uri()} could not {what}"
+            raise told(cause, place=place, doing=doing, why=first_line(str(error))) from error
         remedy = "look at the disk and the address, then run the same command again"
         if "out-of-date database schema" in str(error):
-            remedy = f"it was made by another MLflow; back it up, then run: mlflow db upgrade {shown_uri()}"
+            address = shown(tracking_uri())
+            remedy = f"it was made by another MLflow; back it up, then run: mlflow db upgrade {address}"
         raise ServiceError(
-            f"the tracking store at {shown_uri()} could not {what}: {_first_line(str(error))}; {remedy}"
+            f"the tracking store at {shown_uri()} could not {what}: {first_line(str(error))}; {remedy}"
         ) from error
-
-
-def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[0][:300]

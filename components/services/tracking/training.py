@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
-from filelock import FileLock
 
 from components.core.files import state_folder
+from components.core.locks import locked
 from components.services.tracking import store
 
 TRAIN_KEY = "refocus.train_key"
@@ -63,8 +63,7 @@ def open_training(
     """
     client = store.client()
     lock = state_folder() / "locks" / f"training-{key[:16]}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with store.asking("open the training's run"), FileLock(lock, timeout=120):
+    with store.asking("open the training's run"), locked(lock, patience_s=120):
         run_id = find_training(key)
         if run_id is None:
             created = client.create_run(

@@ -1,8 +1,10 @@
 """Versions of data, artifacts and code: the door of DVC (dvc.py) and of git (git.py), and the child
-processes they run in.
+processes they run in. refusals.py has what both refuse, as sentences.
 """
 
 from components.services.versioning.dvc import (
+    GRAPH,
+    LOCK,
     Outcome,
     check_objects,
     hashes,
@@ -11,7 +13,6 @@ from components.services.versioning.dvc import (
     push,
     recipes_in_graph,
     reproduce,
-    share_with,
     stage_order,
     status,
 )
@@ -20,6 +21,7 @@ from components.services.versioning.git import (
     changes,
     commit_exists,
     file_at,
+    ignored,
     last_run,
     need_clone,
     remove_worktree,
@@ -27,8 +29,11 @@ from components.services.versioning.git import (
 )
 from components.services.versioning.own_state import mend
 from components.services.versioning.process import Say, end_tree
+from components.services.versioning.sharing import share_with
 
 __all__ = [
+    "GRAPH",
+    "LOCK",
     "Outcome",
     "Say",
     "add_worktree",
@@ -38,6 +43,7 @@ __all__ = [
     "end_tree",
     "file_at",
     "hashes",
+    "ignored",
     "last_run",
     "leave_status",
     "mend",

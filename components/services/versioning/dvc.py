@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,9 +16,18 @@ from typing import Any, Literal
 
 import yaml
 
-from components.core.errors import InputError, LineageError, ServiceError, StageError, nearest
+from components.core.errors import (
+    InputError,
+    LineageError,
+    RefocusError,
+    ServiceError,
+    StageError,
+    nearest,
+)
 from components.core.files import state_folder, write_text
+from components.core.stopping import HEEDED
 from components.services.versioning.process import Say, child_environment, run_relayed
+from components.services.versioning.refusals import of_dvc
 
 GRAPH, LOCK = "dvc.yaml", "dvc.lock"
 How = Literal["ran", "restored", "reused"]
@@ -37,6 +47,7 @@ CHATTER = (
         "ERROR: interrupted by the user",
     ),
     *("To track the changes with git", "To enable auto staging", "\tgit add ", "\tdvc config core.autostage"),
+    *("ERROR: unexpected error", "Having any troubles?"),  # told in our sentence
     "WARNING: Process '",  # locks of a killed run, which DVC clears by itself
     "refocus: error:",  # the status file has it
 )
@@ -145,7 +156,7 @@ def reproduce(
     )
     told: dict[str, Any] = json.loads(note.read_text()) if note.is_file() else {}
     if code != 0:
-        raise _failure(recipe, stage, told, words, code)
+        raise _failure(recipe, stage, told, words, code, root)
     if any(line.startswith("Running stage ") for line in words):
         return Outcome("ran", float(told.get("seconds", 0.0)))
     return Outcome("restored" if any("is cached - skipping run" in line for line in words) else "reused", 0.0)
@@ -157,7 +168,9 @@ def _about_reuse(line: str) -> bool:
     )
 
 
-def _failure(recipe: str, stage: str, told: Mapping[str, Any], words: Sequence[str], code: int) -> StageError:
+def _failure(
+    recipe: str, stage: str, told: Mapping[str, Any], words: Sequence[str], code: int, root: Path
+) -> RefocusError:
     if told.get("message"):
         error = StageError(f"{stage} of {recipe}: {told['message']}")
         error.exit_code = int(told["exit_code"])
@@ -166,6 +179,17 @@ def _failure(recipe: str, stage: str, told: Mapping[str, Any], words: Sequence[s
         -3:
     ]
     why = " ".join(line.removeprefix("ERROR: ").strip() for line in last) or f"dvc ended with {code}"
+    plain = why.replace("unexpected error - ", "")
+    if (known := of_dvc(plain, root, f"{stage} of {recipe}")) is not None:
+        return known
+    stopped = next(
+        (number for number in HEEDED if f"exited with {128 + number}" in why or code == -number), None
+    )
+    if stopped is not None:
+        return StageError(
+            f"{stage} of {recipe} was ended from outside ({signal.Signals(stopped).name}); what was finished"
+            " is kept, run the same command again to go on"
+        )
     killed = (
         " A process that was killed from outside (exit 137, -9) most often ran out of memory."
         if "137" in why or "-9" in why
@@ -241,19 +265,6 @@ def _check_object(stores: Sequence[Any], md5: str, name: str = "") -> tuple[list
     return [f"{what} is in neither DVC's local cache nor its remote"], None
 
 
-def share_with(main: Path, worktree: Path) -> None:
-    """Let a worktree use the main checkout's cache and remote, by its .dvc/config.local."""
-    from dvc.repo import Repo
-
-    with Repo(str(main)) as repo:
-        cache = str(repo.cache.local.path).removesuffix("/files/md5")
-        name = repo.config["core"].get("remote")
-        url = str(repo.config["remote"][name]["url"]) if name else ""
-        text = f"[cache]\n    dir = {cache}\n" + (f"['remote \"{name}\"']\n    url = {url}\n" if name else "")
-    private = main / ".dvc" / "config.local"
-    write_text(worktree / ".dvc" / "config.local", text + (private.read_text() if private.is_file() else ""))
-
-
 def _dvc(*words: str) -> list[str]:
     return [sys.executable, "-m", "dvc", *words]
 
@@ -277,6 +288,8 @@ def _ask(*words: str, root: Path) -> str:
             )
             or done.stderr.strip()[-500:]
         )
+        if (known := of_dvc(why, root, f"`dvc {words[1]}` failed")) is not None:
+            raise known
         kind = ServiceError if "push" in words else LineageError
         raise kind(f"`dvc {' '.join(words)}` failed in {root}: {why}")
     return done.stdout

@@ -9,11 +9,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from components.core.errors import InputError
+from components.core.surroundings import OF_ANOTHER_REPOSITORY
 from components.services.versioning.dvc import GRAPH, LOCK
+from components.services.versioning.refusals import of_git
 
 RUNS = "refs/refocus/runs"
 WATCHED = (
@@ -23,43 +26,74 @@ WATCHED = (
     LOCK,
 )  # what a run uses: taken into its commit even when not yet tracked
 NOBODY = ("-c", "user.name=refocus", "-c", "user.email=refocus@localhost")
+# No hook of this machine (a linter, git-lfs) has a say in what is recorded, and line endings are none
+# of it.
+PLAIN = ("-c", "core.hooksPath=/dev/null", "-c", "core.safecrlf=false", "-c", "core.fsmonitor=false")
+FORCED = ("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
+SOURCE = (".py", ".yaml", ".j2", ".json", ".txt")
 
 
-def _git(root: Path, *words: str, extra: Mapping[str, str] | None = None, check: bool = True) -> str:
+def _run(root: Path, *words: str, extra: Mapping[str, str] | None = None, stdin: str | None = None) -> Answer:
+    """Ask git in ROOT, whatever a hook or an alias around us has set, in the language that
+    refusals.py reads.
+    """
     if shutil.which("git") is None:
         raise InputError(
             "git is not installed, and a run records the commit it was made from; install git and run the"
             " same command again"
         )
+    kept = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER_REPOSITORY}
+    plain = {"LC_ALL": "C", "LANGUAGE": "", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     done = subprocess.run(
-        ["git", *words],
+        ["git", *PLAIN, *words],
         cwd=root,
-        env={**os.environ, **(extra or {})},
+        env={**kept, **plain, **(extra or {})},
         check=False,
         capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
+        encoding="utf-8",
+        errors="surrogateescape",
+        input=stdin or "",
     )
-    if check and done.returncode != 0:
-        raise InputError(f"`git {' '.join(words)}` failed in {root}: {' '.join(done.stderr.split())}")
-    return done.stdout.rstrip() if done.returncode == 0 else ""
+    return Answer(done.returncode == 0, done.stdout.rstrip("\n"), done.stderr)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What git said."""
+
+    well: bool
+    words: str
+    refusal: str
+
+
+def _git(
+    root: Path,
+    *words: str,
+    extra: Mapping[str, str] | None = None,
+    check: bool = True,
+    stdin: str | None = None,
+) -> str:
+    """git's answer; without `check` nothing when it says no. Raises the sentence of its refusal."""
+    answer = _run(root, *words, extra=extra, stdin=stdin)
+    if check and not answer.well:
+        raise of_git(answer.refusal, root, words)
+    return answer.words if answer.well else ""
 
 
 def need_clone(root: Path) -> None:
     """Refuse a folder that is no git checkout of its own, or has no commit: nothing made there
     could be walked back to its code.
     """
-    top = _git(root, "rev-parse", "--show-toplevel", check=False)
-    if not top or Path(top).resolve() != root.resolve():
-        raise InputError(
-            f"{root} is not a git clone (an unpacked archive?), so a model made here could not be walked back"
-            ' to its code; run `git init && git add -A && git commit -m "refocus as unpacked"` in it, or'
-            " clone the repository instead"
-        )
-    if not _git(root, "rev-parse", "--verify", "HEAD", check=False):
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if Path(top).resolve() != root.resolve():
+        raise of_git("not a git repository (or any of its own)", root, ())
+    head = _run(root, "rev-parse", "--verify", "HEAD^{commit}")
+    if not head.well and "Needed a single revision" in head.refusal:
         raise InputError(
             f'{root} is a git checkout without a commit; run `git add -A && git commit -m "first"` in it'
         )
+    if not head.well:
+        raise of_git(head.refusal, root, ("rev-parse", "HEAD"))
 
 
 def commit_exists(commit: str, *, root: Path) -> bool:
@@ -72,6 +106,11 @@ def commit_exists(commit: str, *, root: Path) -> bool:
 def changes(root: Path) -> list[str]:
     """What differs from the last commit, one line a file as `git status --short` writes it."""
     return _git(root, "status", "--short", "--untracked-files=normal").splitlines()
+
+
+def ignored(root: Path, *names: str) -> list[str]:
+    """Those of the names that git ignores, by whoever's rule."""
+    return [name for name in names if _run(root, "check-ignore", "--quiet", "--no-index", name).well]
 
 
 def last_run(recipe: str, *, root: Path) -> str | None:
@@ -105,7 +144,9 @@ def snapshot(recipe: str, message: str, *, root: Path) -> str:
             shutil.copyfile(theirs, index)  # spares hashing what git knows to be unchanged
         own = {"GIT_INDEX_FILE": str(index)}
         _git(root, "add", "--update", extra=own)
-        _git(root, "add", "--", *(name for name in WATCHED if (root / name).exists()), extra=own)
+        here = [name for name in WATCHED if (root / name).exists()]
+        _git(root, "add", "--", *(name for name in here if (root / name).is_dir()), extra=own)
+        _git(root, *FORCED, extra=own, stdin="\0".join(_named_or_ignored(root, here)))
         tree = _git(root, "write-tree", extra=own)
     for candidate in ("HEAD", last_run(recipe, root=root)):
         if candidate and _git(root, "rev-parse", f"{candidate}^{{tree}}") == tree:
@@ -114,6 +155,14 @@ def snapshot(recipe: str, message: str, *, root: Path) -> str:
     commit = _git(root, *author, "commit-tree", tree, "-p", "HEAD", "-m", message)
     _git(root, "update-ref", f"{RUNS}/{recipe}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}", commit)
     return commit
+
+
+def _named_or_ignored(root: Path, here: list[str]) -> list[str]:
+    """The files that a run uses although somebody's own ignore file (`*.lock`, `core`) names them."""
+    folders = [name for name in here if (root / name).is_dir()]
+    listed = _git(root, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", *folders)
+    ignored = [name for name in listed.split("\0") if name.endswith(SOURCE) and "__pycache__" not in name]
+    return [name for name in here if name not in folders] + (ignored if folders else [])
 
 
 def add_worktree(folder: Path, *, root: Path) -> None:

@@ -20,19 +20,23 @@ from pathlib import Path
 
 import psutil
 
+from components.core import stopping
+from components.core.addresses import without_secrets
 from components.core.progress import relayed_variable
+from components.core.surroundings import OF_ANOTHER_REPOSITORY
 
 Say = Callable[[str], None]
+OWN_SIGNAL_S = 0.5
 SAVE_S = 10.0  # how long an ended stage may take to finish a file that it is writing, and to end its Ray
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment for a child: our interpreter first in PATH, a plain shell,
-    unbuffered words.
+    unbuffered words, nothing that points git at another repository.
     """
     own = str(Path(sys.prefix) / "bin")
     inherited = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in OF_ANOTHER_REPOSITORY},
         "PYTHONUNBUFFERED": "1",
         "SHELL": "/bin/sh",
         "PATH": os.pathsep.join([own, os.environ.get("PATH", "")]),
@@ -77,18 +81,21 @@ class Relay:
 
     def _news(self, piece: bytes) -> None:
         self._clear()
-        self.say(piece.decode(errors="replace"))
+        self.say(without_secrets(piece.decode(errors="replace")))
 
     def _progress(self, piece: bytes) -> None:
-        if sys.stderr.isatty() and piece:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
-            print(f"\r\x1b[K{piece.decode(errors='replace')[:width]}", end="", file=sys.stderr, flush=True)
-            self._showing = True
+        with suppress(OSError):  # a terminal may be closed at any moment; SIGHUP says so
+            if sys.stderr.isatty() and piece:
+                width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+                shown = piece.decode(errors="replace")[:width]
+                print(f"\r\x1b[K{shown}", end="", file=sys.stderr, flush=True)
+                self._showing = True
 
     def _clear(self) -> None:
         if self._showing:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._showing = False
+            with suppress(OSError):
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _first_end(data: bytes) -> int:
@@ -108,8 +115,9 @@ def run_relayed(
     the signal).
 
     started: told the child's pid, which is also its session. Whatever ends this call early (Ctrl-C,
-    SIGTERM turned into SystemExit, Prefect's TerminationSignal), the child's whole process tree is
-    asked to stop, given time to end in order, and then killed before the exception goes on.
+    SIGTERM turned into SystemExit, Prefect's TerminationSignal, a closed pipe), the child's whole
+    process tree is asked to stop, given time to end in order, and then killed before the exception
+    goes on.
     """
     child = subprocess.Popen(
         command,
@@ -122,12 +130,18 @@ def run_relayed(
     )
     relay = Relay(say)
     try:
-        if started is not None:
-            started(child.pid)
-        for data in _output_of(child):
-            relay.feed(data)
-        return child.wait()
-    except BaseException:
+        with stopping.at_last(lambda: _kill(_tree(child.pid))):
+            if started is not None:
+                started(child.pid)
+            for data in _output_of(child):
+                relay.feed(data)
+            code = child.wait()
+        if -code in stopping.HEEDED:
+            time.sleep(OWN_SIGNAL_S)  # sent to the whole group, the same signal is on its way to us
+        return code
+    except BaseException as error:
+        if (number := stopping.signal_of(error)) is not None:
+            stopping.begin(number)
         with _undisturbed():
             end_tree(child.pid, drain=child)
         raise
@@ -146,6 +160,7 @@ def _output_of(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
     assert child.stdout is not None
     handle = child.stdout.fileno()
     while True:
+        stopping.need_reader()
         gone = child.poll() is not None
         ready, _, _ = select.select([handle], [], [], 0.0 if gone else 0.2)
         if ready:
@@ -174,17 +189,22 @@ def end_tree(
         if drain is not None:
             drain.poll()
             _swallow(drain)
-        if not _alive(known.values()):
+        if not _alive(known.values()) or stopping.hurry.is_set():
             break
         time.sleep(0.05)
     known.update({process.pid: process for process in _tree(pid)})
     left = _alive(known.values())
-    for process in left:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    _kill(left)
     psutil.wait_procs(left, timeout=5)
     if drain is not None:
-        drain.wait(timeout=5)
+        with suppress(subprocess.TimeoutExpired):
+            drain.wait(timeout=5)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def _tree(pid: int) -> list[psutil.Process]:
@@ -226,12 +246,12 @@ def _swallow(child: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """While children are being ended, a second Ctrl-C or SIGTERM waits, or it would leave them
-    orphaned.
+    """While children are being ended, a second Ctrl-C or SIGTERM must not leave them orphaned: at
+    the command line it hastens the end (core/stopping.py), elsewhere it waits.
     """
     before = {}
     with suppress(ValueError):  # not the main thread: signals do not arrive here
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in () if stopping.has_begun() else stopping.HEEDED:
             before[number] = signal.signal(number, signal.SIG_IGN)
     try:
         yield

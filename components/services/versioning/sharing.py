@@ -1,0 +1,56 @@
+"""A worktree's private DVC settings: those of the checkout that it belongs to, written so that any
+path survives.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from components.core.errors import InputError
+from components.core.files import write_text
+
+
+def share_with(main: Path, worktree: Path) -> None:
+    """Let a worktree use the main checkout's cache, remotes and private settings, by its
+    .dvc/config.local: every relative place made absolute, whatever characters it holds.
+    """
+    from configobj import ConfigObjError
+    from dvc.config import Config, ConfigError, merge
+    from dvc.repo import Repo
+
+    own: dict[str, Any] = {"cache": {}, "remote": {}}
+    try:
+        with Repo(str(main)) as repo:
+            merge(own, _absolute(repo.config.read("local")))
+            own["cache"]["dir"] = str(repo.cache.local.path).removesuffix("/files/md5")
+            for name, remote in repo.config["remote"].items():
+                if "url" in remote:
+                    own["remote"].setdefault(name, {})["url"] = str(remote["url"])
+        write_text(worktree / ".dvc" / "config.local", _as_ini(own))
+        Config(str(worktree / ".dvc"))  # read as DVC will read it
+    except (ConfigError, ConfigObjError) as error:
+        raise InputError(
+            f"DVC's configuration in {main / '.dvc'} cannot be used: {error}; correct it"
+        ) from error
+
+
+def _as_ini(settings: dict[str, Any]) -> str:
+    """Settings as DVC keeps them, quoted by the library that it reads them with."""
+    from configobj import ConfigObj
+
+    named = {
+        (f'{section} "{name}"'): values
+        for section in ("remote", "machine", "db")
+        for name, values in settings.get(section, {}).items()
+    }
+    plain = {name: values for name, values in settings.items() if name not in ("remote", "machine", "db")}
+    lines = ConfigObj({**{name: each for name, each in plain.items() if each}, **named}, interpolation=False)
+    return "\n".join(lines.write()) + "\n"
+
+
+def _absolute(settings: Any) -> Any:
+    """DVC's settings with its marks of relative paths taken off: they were made absolute when read."""
+    if isinstance(settings, dict):
+        return {name: _absolute(value) for name, value in settings.items()}
+    return str(settings) if isinstance(settings, str) else settings

@@ -1,0 +1,172 @@
+"""What a process inherits: proxies, a hook's git variables, a user without a name, a long TMPDIR."""
+
+from __future__ import annotations
+
+import getpass
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.core import surroundings
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+SETTLED = "from components.core.surroundings import settle; settle()\n"
+# How each library of ours comes to its proxy for an address of this machine.
+ASK = {
+    "urllib (Prefect's health)": "import urllib.request; urllib.request.urlopen(url, timeout=5)",
+    "requests (MLflow)": "import requests; requests.get(url, timeout=5)",
+    "httpx (Prefect)": "import httpx; httpx.get(url, timeout=5)",
+    "botocore (S3)": (
+        "from botocore.httpsession import URLLib3Session\n"
+        "from botocore.utils import get_environ_proxies as found\n"
+        "from botocore.awsrequest import AWSRequest\n"
+        "URLLib3Session(proxies=found(url)).send(AWSRequest('GET', url).prepare())"
+    ),
+}
+
+
+@pytest.fixture
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*PROXIES, "no_proxy"):
+        for each in (name, name.upper()):
+            monkeypatch.delenv(each, raising=False)
+
+
+@pytest.fixture
+def service() -> Iterator[int]:
+    """The port of a service of this machine that answers everything."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *words: object) -> None:
+            """Silent."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    root = str(Path(__file__).parents[2])
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment = {**kept, "PYTHONPATH": root, "PYTHONWARNINGS": "ignore", **variables}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("library", ASK)
+def test_no_library_asks_this_machine_by_a_proxy(
+    library: str, host: str, service: int, closed_port: int
+) -> None:
+    dead = f"http://127.0.0.1:{closed_port}"
+    code = f"{SETTLED}url = 'http://{host}:{service}/x'\n{ASK[library]}"
+    for given in (PROXIES, [name.upper() for name in PROXIES]):
+        done = run(code, **dict.fromkeys(given, dead))
+        assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_a_socks_proxy_that_no_library_speaks_to_stops_none_of_them(service: int) -> None:
+    code = f"{SETTLED}url = 'http://127.0.0.1:{service}/x'\n{ASK['httpx (Prefect)']}"
+    assert run(code, ALL_PROXY="socks5://127.0.0.1:9").returncode == 0
+
+
+@pytest.mark.parametrize("given", ["[::1]", "fd00::/8", "10.0.0.0/8,*.corp,.corp", "host:8080", " , ", "*"])
+def test_nothing_that_stands_in_no_proxy_stops_a_library(given: str, service: int, closed_port: int) -> None:
+    code = f"{SETTLED}url = 'http://127.0.0.1:{service}/x'\n{ASK['httpx (Prefect)']}"
+    done = run(code, http_proxy=f"http://127.0.0.1:{closed_port}", no_proxy=given)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+@pytest.mark.usefixtures("_no_proxies")
+def test_what_a_person_excluded_stays_excluded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "intern.example, .corp")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.1.1:5000")
+    surroundings.keep_loopback_direct()
+    once = os.environ["no_proxy"]
+    surroundings.keep_loopback_direct()
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == once
+    assert once.split(",")[:2] == ["intern.example", ".corp"]
+    assert {"localhost", "127.0.0.1", "::1", "127.0.1.1"} <= set(once.split(","))
+
+
+@pytest.mark.usefixtures("_no_proxies")
+def test_without_a_proxy_nothing_is_set() -> None:
+    surroundings.keep_loopback_direct()
+    assert "no_proxy" not in os.environ
+
+
+@pytest.mark.usefixtures("_no_proxies")
+def test_the_way_to_an_address_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "near.example")
+    assert surroundings.proxy_for("http://mlflow.example:5000") == "http://proxy:3128"
+    for straight in (
+        "http://near.example",
+        "http://127.0.0.1:1",
+        "https://mlflow.example",
+        "postgresql://x/y",
+    ):
+        assert surroundings.proxy_for(straight) is None
+
+
+def test_a_hooks_variables_are_left_out_and_settings_stay() -> None:
+    code = f"{SETTLED}import json, os; print(json.dumps(dict(os.environ)))"
+    given = {"GIT_DIR": "/elsewhere", "GIT_INDEX_FILE": "x", "GIT_PREFIX": "y", "GIT_WORK_TREE": "/z"}
+    found = json.loads(run(code, **given, GIT_CONFIG_COUNT="0").stdout)
+    assert not given.keys() & found.keys()
+    assert found["GIT_CONFIG_COUNT"] == "0"
+
+
+def test_a_user_without_an_entry_in_passwd_has_a_name_for_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("USER", "LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(surroundings.os, "getuid", lambda: 2_000_054_321)
+    assert not surroundings.has_name()
+    with pytest.raises((KeyError, OSError)):
+        getpass.getuser()
+    surroundings.give_a_name()
+    assert getpass.getuser() == "uid2000054321"
+
+
+def test_a_long_temporary_folder_has_a_short_second_name_for_the_length_of_the_process(
+    tmp_path: Path,
+) -> None:
+    long = tmp_path / ("long" * 20) / ("longer" * 12)
+    long.mkdir(parents=True)
+    code = SETTLED + (
+        "import os, socket, tempfile\n"
+        "place = tempfile.mkdtemp()\n"
+        "socket.socket(socket.AF_UNIX).bind(place + '/' + 's' * 60)\n"
+        "print(tempfile.gettempdir()); print(os.path.realpath(place))"
+    )
+    done = run(code, TMPDIR=str(long))
+    assert done.returncode == 0, done.stderr
+    short, real = done.stdout.split()
+    assert len(short) <= surroundings.SHORT_BYTES
+    assert real.startswith(str(long)), "the disk that was chosen is the one that is used"
+    assert not Path(short).parent.exists()
+
+
+def test_a_socket_below_the_long_name_is_what_fails(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="AF_UNIX path too long"), socket.socket(socket.AF_UNIX) as each:
+        each.bind(str(tmp_path / ("long" * 30)))

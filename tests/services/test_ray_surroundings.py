@@ -1,0 +1,169 @@
+"""Ray's door: addresses that are none, a Ray of our own that is nobody else's, a short place for its
+sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from components.core import short_folders
+from components.core.errors import InputError, ServiceError
+from components.services.cluster import map_in_order, start
+
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "a-key-that-nobody-may-see",
+    "AWS_ENDPOINT_URL": "http://ann:another-one-of-those@127.0.0.1:9",
+    "MLFLOW_TRACKING_PASSWORD": "a-third-of-that-kind",
+}
+WORDS = [b"a-key-that-nobody-may-see", b"another-one-of-those", b"a-third-of-that-kind"]
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:8265", r"the page of a cluster.*HOST:6379.*ray://HOST:10001"),
+        ("https://ann:secret@ray.example", r"the page of a cluster"),
+        ("head.example", "must be HOST:PORT"),
+        ("ray://", "must be HOST:PORT"),
+        ("6379", "must be HOST:PORT"),
+        ("redis://head:6379", "must be HOST:PORT"),
+        ("head:sixty", "must be HOST:PORT"),
+    ],
+)
+def test_an_address_that_work_cannot_be_sent_to_is_refused_with_one_that_it_can(
+    address: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        start.need_cluster(address)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_closed_port_is_told_in_seconds(
+    scheme: str, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", f"{scheme}127.0.0.1:{closed_port}")
+    began = time.monotonic()  # Ray itself says nothing for four minutes
+    with pytest.raises(ServiceError, match=r"no Ray cluster answers .* unset it"), start.ray_started(1):
+        pass
+    assert time.monotonic() - began < 30
+
+
+def test_a_listener_that_is_no_ray_is_told_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        began = time.monotonic()
+        with pytest.raises(ServiceError, match="does not speak as the head of a Ray cluster"):
+            start.need_cluster(f"127.0.0.1:{silent.getsockname()[1]}")
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("Version mismatch: The cluster was started with Ray: 2.9"), "another version of Ray"),
+        (OSError(28, "No space left on device"), "the disk is full"),
+        (RuntimeError("Failed to start: can't start new thread"), "no more processes"),
+        (ValueError("nobody thought of it"), r"Ray does not start .*workers: 0"),
+    ],
+)
+def test_what_ends_rays_start_is_a_sentence(error: Exception, said: str) -> None:
+    with pytest.raises((InputError, ServiceError), match=said):
+        raise start._refusal(error, "local")
+
+
+def test_a_temporary_folder_that_is_too_long_for_sockets_is_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start.tempfile, "gettempdir", lambda: str(tmp_path / ("long" * 20)))
+    place = start.short_place()
+    assert len(f"{place}/rf-12345678{start.SOCKET_BELOW}") <= start.SOCKET_BYTES
+    monkeypatch.setattr(start.os, "access", lambda *given: False)
+    with pytest.raises(InputError, match=r"too long a path for Ray's sockets.*set TMPDIR"):
+        start.short_place()
+
+
+def environment_of_worker(item: int) -> Iterator[dict[str, str]]:
+    """What a worker has, in its own process."""
+    yield {name: os.environ.get(name, "") for name in (*SECRETS, "REFOCUS_HOME")}
+
+
+def seen_by_others(place: Path) -> list[str]:
+    """Where a secret, or a door to other machines, can be seen of the Ray that runs now."""
+    found = []
+    folders = {path.parent for path in place.glob("rf-*/r")}
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        try:
+            if any(word.decode() in " ".join(process.cmdline()) for word in WORDS):
+                found.append(f"command line of {process.name()}")
+            found += [
+                f"{process.name()} listens at {each.laddr}"
+                for each in process.net_connections(kind="inet")
+                if each.status == psutil.CONN_LISTEN and not each.laddr.ip.endswith("127.0.0.1")
+            ]
+        except psutil.NoSuchProcess:
+            continue
+    for folder in folders:
+        if folder.stat().st_mode & 0o077:
+            found.append(f"{folder} is open to others")
+        for path in folder.rglob("*"):
+            if path.is_file() and any(word in path.read_bytes() for word in WORDS):
+                found.append(str(path))
+    return found if folders else ["Ray's folder was not found"]
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder of the test's own, short enough for Ray's sockets."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_what_a_process_left_that_was_killed_is_swept_by_the_next(place: Path) -> None:
+    gone = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, pathlib, sys; from components.core import short_folders;"
+            " short_folders.make(pathlib.Path(sys.argv[1])); os._exit(9)",
+            str(place),
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        check=False,
+    )
+    assert gone.returncode == 9
+    (left,) = place.glob("rf-*")
+    mine = short_folders.make(place)
+    assert list(place.glob("rf-*")) == [mine] != [left]
+    short_folders.sweep(place)
+    assert mine.is_dir()
+
+
+@pytest.mark.services
+def test_a_ray_of_our_own_gives_workers_their_secrets_and_shows_them_to_nobody(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where workers find the functions above
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    seen: list[str] = []
+    for given in map_in_order(environment_of_worker, range(2), megabytes=[1.0] * 2, workers=1, title="test"):
+        assert given == {**SECRETS, "REFOCUS_HOME": os.environ["REFOCUS_HOME"]}
+        seen += seen_by_others(place)
+    assert seen == []
+    assert not list(place.glob("rf-*"))
