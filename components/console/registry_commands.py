@@ -21,10 +21,14 @@ def promote(name: str, number: int | None, project: Project) -> Decision:
     name: the model's name in the registry. Raises LineageError when there is no such version, or
     the report here is for another.
     """
-    recipe = recipe_of(name, project.root)
     found = (
-        tracking.at_alias(name, tracking.CHALLENGER) if number is None else tracking.get_version(name, number)
+        tracking.at_alias(name, tracking.CHALLENGER)
+        if number is None
+        else tracking.maybe_version(name, number)
     )
+    recipe = recipe_of(name, project.root, made_by=found.tags.get(registry.RECIPE_NAME) if found else None)
+    if found is None and number is not None:
+        tracking.get_version(name, number)  # says that the registry has none
     if found is None:
         raise LineageError(
             f"{name} has no challenger; run `refocus run {recipe.name}` to make one, or name a version"
@@ -49,16 +53,27 @@ def power(name: str, project: Project) -> tuple[str, ...]:
     return report_power(run.recipe.register_, run.load(EvalReport))
 
 
-def recipe_of(name: str, root: Path) -> recipes.Recipe:
-    """The recipe whose models have that name in the registry. Raises InputError with the nearest
-    right one.
+def recipe_of(name: str, root: Path, *, made_by: str | None = None) -> recipes.Recipe:
+    """The recipe whose models have that name in the registry.
+
+    made_by: the recipe that a version says it was made by; it decides where several share the name.
+    Raises InputError with the nearest right name, or when nothing tells which of several is meant.
     """
     found, refused = recipes.load_all(root)
-    known = {recipe.register_.name: recipe for recipe in found.values()}
-    if name not in known:
+    sharing = [recipe for recipe in found.values() if recipe.register_.name == name]
+    if not sharing:
+        known = sorted({recipe.register_.name for recipe in found.values()})
         unread = "".join(f" {each} cannot be read: {error}." for each, error in refused.items())
         raise InputError(
             f'no recipe registers a model "{name}"; there are {", ".join(known)}.{nearest(name, known)}'
             f"{unread}"
         )
-    return known[name]
+    chosen = [recipe for recipe in sharing if recipe.name == made_by] or sharing
+    if len(chosen) > 1:
+        names = " and ".join(recipe.name for recipe in chosen)
+        raise InputError(
+            f"the recipes {names} both register their models as {name}, and the version says"
+            f" {'it is of ' + made_by if made_by else 'of none which made it'}: give each recipe a"
+            " register.name of its own"
+        )
+    return chosen[0]

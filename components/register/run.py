@@ -196,7 +196,7 @@ def _tags(
         registry.CHECKPOINT: checkpoint.digest,
         registry.REPORT: report.digest,
         registry.RECIPE: recipe.digest,
-        "refocus.recipe_name": recipe.name,
+        registry.RECIPE_NAME: recipe.name,
         registry.PAIRSET: pairset.digest,
         registry.PHOTOSET: photoset.digest,
         registry.WEIGHTS_SHA256: checkpoint.weights_sha256,

@@ -93,7 +93,7 @@ def trace(reference: str) -> Chain:
         ", rolled back" if tags.get("rolled_back") == "true" else ""
     )
     first.append(Link("version", str(version.number), status))
-    names = {"recipe": tags.get("refocus.recipe_name", "")}
+    names = {"recipe": tags.get(registry.RECIPE_NAME, "")}
     middle = [Link(what, tags.get(tag, "unknown"), names.get(what, "")) for what, tag, _ in _LINKS]
     middle.insert(1, Link("weights", tags.get(registry.WEIGHTS_SHA256, "unknown")))
     last = [Link("git commit", tags.get(registry.GIT_COMMIT, "unknown"))]

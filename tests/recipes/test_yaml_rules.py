@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from components import recipes
-from components.core.errors import RecipeError
+from components.core.errors import InputError, RecipeError
 from components.recipes import yaml_rules
 
 SHIPPED = Path(recipes.__file__).parent
@@ -149,3 +149,18 @@ def test_the_list_of_recipes_shows_those_that_cannot_be_read(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["deblurgan", "demo", "gone", "half", "latin"]
     assert sum("cannot be read: " in line for line in lines) == 3
+
+
+def test_of_recipes_that_share_a_models_name_the_version_says_which(tmp_path: Path) -> None:
+    from components.console.registry_commands import recipe_of
+
+    folder = tmp_path / "components" / "recipes"
+    folder.mkdir(parents=True)
+    text = (Path(recipes.__file__).parent / "demo.yaml").read_text()
+    for name in ("first", "second"):
+        (folder / f"{name}.yaml").write_text(text.replace("name: demo", f"name: {name}", 1))
+    assert recipe_of("demo", tmp_path, made_by="first").name == "first"
+    assert recipe_of("demo", tmp_path, made_by="second").name == "second"
+    for made_by in (None, "a third"):
+        with pytest.raises(InputError, match="first and second both register their models as demo"):
+            recipe_of("demo", tmp_path, made_by=made_by)

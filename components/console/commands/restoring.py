@@ -39,7 +39,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     from components.console.restore import restore
     from components.pipeline.project import Project
 
-    if "@" in arguments.model and not Path(arguments.model).is_dir():
+    if not Path(arguments.model).is_dir():  # else it is the registry's, which is this project's
         Project.here()
     written = restore(arguments.images, arguments.model, arguments.out, overwrite=arguments.overwrite)
     for path in written:
