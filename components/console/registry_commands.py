@@ -21,11 +21,10 @@ def promote(name: str, number: int | None, project: Project) -> Decision:
     name: the model's name in the registry. Raises LineageError when there is no such version, or
     the report here is for another.
     """
-    found = (
-        tracking.at_alias(name, tracking.CHALLENGER)
-        if number is None
-        else tracking.maybe_version(name, number)
-    )
+    if number is None:
+        found = tracking.at_alias(name, tracking.CHALLENGER)
+    else:
+        found = tracking.maybe_version(name, number)
     recipe = recipe_of(name, project.root, made_by=found.tags.get(registry.RECIPE_NAME) if found else None)
     if found is None and number is not None:
         tracking.get_version(name, number)  # says that the registry has none
