@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,24 +49,21 @@ def test_an_address_that_work_cannot_be_sent_to_is_refused_with_one_that_it_can(
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])
-def test_a_closed_port_is_told_in_seconds(
+def test_a_closed_port_is_told_before_ray_is_asked(
     scheme: str, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", f"{scheme}127.0.0.1:{closed_port}")
-    began = time.monotonic()  # Ray itself says nothing for four minutes
+    monkeypatch.setitem(sys.modules, "ray", None)  # which says nothing for four minutes
     with pytest.raises(ServiceError, match=r"no Ray cluster answers .* unset it"), start.ray_started(1):
         pass
-    assert time.monotonic() - began < 30
 
 
-def test_a_listener_that_is_no_ray_is_told_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listener_that_is_no_ray_is_told() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        began = time.monotonic()
         with pytest.raises(ServiceError, match="does not speak as the head of a Ray cluster"):
             start.need_cluster(f"127.0.0.1:{silent.getsockname()[1]}")
-    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(
