@@ -9,11 +9,13 @@ Its records lie in data/RECIPE/FOLDER.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,9 +117,12 @@ def need_torch(version: str | None = None) -> None:
         )
 
 
-def prepared(name: str, run: Run) -> Callable[[], Record]:
-    """One stage of a run, with the records that lie in ROOT/data/RECIPE at hand; called, it does
-    its work and gives the record it wrote.
+@contextmanager
+def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
+    """One stage of a run, with the records that lie in ROOT/data/RECIPE at hand; called within the
+    block, it does its work and gives the record it wrote.
+
+    Raises StageError at the block's end when code or recipe were edited meanwhile.
     """
     need_torch()
     stage = stage_named(name)
@@ -128,13 +133,8 @@ def prepared(name: str, run: Run) -> Callable[[], Record]:
         small = run.recipe.refuse_small(photoset.photos())
         if small.left_out:
             print(f"{name}: training will leave out {small.words()}", file=sys.stderr)
-
-    def work() -> Record:
-        record = stage.run(*parents, out=out)
-        _refuse_edited(name, code, _code(run))
-        return record
-
-    return work
+    yield functools.partial(stage.run, *parents, out=out)
+    _refuse_edited(name, code, _code(run))
 
 
 def _code(run: Run) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from one_stage import run_stage
 from tiny_clone import TINY
 
 from components import recipes
@@ -52,7 +53,7 @@ def test_real_pairs_go_from_two_folders_to_a_report(tmp_path: Path) -> None:
             )
     name = recipe_at(tmp_path, split="by_folder")
     run = Run.of(Project.at(tmp_path), name)
-    records: list[Record] = [stages.prepared(stage.name, run)() for stage in stages.STAGES]
+    records: list[Record] = [run_stage(stage.name, run) for stage in stages.STAGES]
     photoset, pairset, checkpoint, report = records
     assert isinstance(photoset, PhotoSet)
     assert isinstance(pairset, PairSet)
@@ -76,7 +77,7 @@ def test_pairs_that_are_only_for_measuring_are_refused_by_training_in_its_own_wo
     name = recipe_at(tmp_path, split="one_split")
     run = Run.of(Project.at(tmp_path), name)
     for stage in ("ingest", "synthesize"):
-        stages.prepared(stage, run)()
+        run_stage(stage, run)
     assert PairSet.load(folder_of(tmp_path, name, PairSet)).counts == {"train": 0, "val": 0, "test": 2}
     with pytest.raises(LineageError, match="the pair set has no training pairs"):
-        stages.prepared("train", run)()
+        run_stage("train", run)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from one_stage import run_stage
 
 from components import recipes
 from components.core.errors import InputError, LineageError, StageError
@@ -42,7 +43,7 @@ def test_a_stage_without_the_records_it_takes_names_the_one_to_make(tmp_path: Pa
     with pytest.raises(
         LineageError, match=r"no PhotoSet at .*photos/photoset\.json; run the stage that makes it first"
     ):
-        stages.prepared("synthesize", Run.of(Project.at(tmp_path), "demo"))
+        run_stage("synthesize", Run.of(Project.at(tmp_path), "demo"))
 
 
 def test_records_lie_in_the_recipes_own_folder(tmp_path: Path) -> None:
@@ -76,4 +77,4 @@ def test_a_result_of_code_that_was_edited_meanwhile_is_not_kept(
 
     monkeypatch.setattr(stages.Stage, "run", property(lambda stage: edit))
     with pytest.raises(StageError, match=rf"{places[edited].name} changed while ingest was at work"):
-        stages.prepared("ingest", run)()
+        run_stage("ingest", run)

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+from one_stage import run_stage
 from photosets import photoset_of
 
 from components.core.errors import PhotoError
 from components.core.quarantine import LATER_FILE, Quarantine
 from components.core.records import PairSet, PhotoSet
 from components.optics.blurs import RandomTrajectory
-from components.pipeline import stages
 from components.pipeline.project import Project, Run, folder_of, project_root
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.run import run
@@ -106,7 +106,7 @@ def test_panoramas_stop_neither_synthesize_nor_training(
     plain["synthesize"] = {"blurs": [json.loads(BLUR.model_dump_json())]}
     (folder / "demo.yaml").write_text(yaml.safe_dump(plain))
     photoset_of(folder_of(tmp_path, "demo", PhotoSet), sizes=((600, 80), *[(160, 140)] * 13))
-    made = stages.prepared("synthesize", Run.of(Project.at(tmp_path), "demo"))()
+    made = run_stage("synthesize", Run.of(Project.at(tmp_path), "demo"))
     assert isinstance(made, PairSet)
     assert sum(made.counts.values()) == 14, "training alone cannot crop it"
     assert "training will leave out 1 too small (" in capsys.readouterr().err

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from one_stage import run_stage
 from photosets import photoset_of
 
 from components.core.errors import InputError
 from components.core.records import PhotoSet
-from components.pipeline import stages
 from components.pipeline.project import Project, Run, folder_of, project_root
 
 
@@ -53,4 +53,4 @@ def test_photos_that_training_cannot_crop_are_told_before_pairs_are_made(
     (folder / "demo.yaml").write_text(yaml.safe_dump(plain))
     photoset_of(folder_of(tmp_path, "demo", PhotoSet), sizes=(size, (640, 480), (640, 480), (640, 480)))
     with pytest.raises(InputError, match=said):
-        stages.prepared("synthesize", Run.of(Project.at(tmp_path), "demo"))()
+        run_stage("synthesize", Run.of(Project.at(tmp_path), "demo"))

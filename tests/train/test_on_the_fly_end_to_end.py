@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from one_stage import run_stage
 
 from components import recipes
 from components.core.images import write_png
@@ -57,7 +58,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_stage_and_the_chain_behind_the_model(root: Path) -> None:
     run = Run.of(Project.at(root), "flying")
-    made: dict[str, Any] = {stage.name: stages.prepared(stage.name, run)() for stage in stages.STAGES}
+    made: dict[str, Any] = {stage.name: run_stage(stage.name, run) for stage in stages.STAGES}
     photoset, pairset, checkpoint, report = (
         made[name] for name in ("ingest", "synthesize", "train", "evaluate")
     )

@@ -119,8 +119,8 @@ def _stage(arguments: argparse.Namespace) -> int:
     project = Project.here()
     with _status_left(arguments.recipe, name):
         run = Run.of(project, arguments.recipe)
-        work = stages.prepared(name, run)
-        record = work()
+        with stages.prepared(name, run) as work:
+            record = work()
     print(
         f"{name} of {run.name}: {type(record).__name__} {record.digest[:12]} in {seconds_since_start():.1f} s"
     )
