@@ -98,8 +98,9 @@ def test_a_run_ends_soon_and_in_order(way: str, words: tuple[str, ...], clone: C
     stop(run, family)
     assert run.stdout is not None
     assert run.stderr is not None
-    with run.stdout, run.stderr:
-        said = run.stderr.read()  # until every process that could still say something has ended
+    said = run.stderr.read()  # until every process that could still say something has ended
+    run.stdout.close()
+    run.stderr.close()
     assert run.wait() == code, said
     assert time.monotonic() - began < SECONDS
     assert ends(family, 5), "a process of the run was left behind"
