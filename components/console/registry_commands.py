@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from components import recipes
@@ -21,17 +22,16 @@ def promote(name: str, number: int | None, project: Project) -> Decision:
     name: the model's name in the registry. Raises LineageError when there is no such version, or
     the report here is for another.
     """
+    sharing = recipes_of(name, project.root)  # before the registry is asked
     if number is None:
         found = tracking.at_alias(name, tracking.CHALLENGER)
     else:
-        found = tracking.maybe_version(name, number)
-    recipe = recipe_of(name, project.root, made_by=found.tags.get(registry.RECIPE_NAME) if found else None)
-    if found is None and number is not None:
-        tracking.get_version(name, number)  # says that the registry has none
+        found = tracking.get_version(name, number)
     if found is None:
         raise LineageError(
-            f"{name} has no challenger; run `refocus run {recipe.name}` to make one, or name a version"
+            f"{name} has no challenger; run `refocus run {sharing[0].name}` to make one, or name a version"
         )
+    recipe = the_one(sharing, found.tags.get(registry.RECIPE_NAME))
     version = ModelVersion(
         name=name,
         version=found.number,
@@ -52,11 +52,9 @@ def power(name: str, project: Project) -> tuple[str, ...]:
     return report_power(run.recipe.register_, run.load(EvalReport))
 
 
-def recipe_of(name: str, root: Path, *, made_by: str | None = None) -> recipes.Recipe:
-    """The recipe whose models have that name in the registry.
-
-    made_by: the recipe that a version says it was made by; it decides where several share the name.
-    Raises InputError with the nearest right name, or when nothing tells which of several is meant.
+def recipes_of(name: str, root: Path) -> list[recipes.Recipe]:
+    """The recipes whose models have that name in the registry, at least one. Raises InputError with
+    the nearest right name.
     """
     found, refused = recipes.load_all(root)
     sharing = [recipe for recipe in found.values() if recipe.register_.name == name]
@@ -67,12 +65,20 @@ def recipe_of(name: str, root: Path, *, made_by: str | None = None) -> recipes.R
             f'no recipe registers a model "{name}"; there are {", ".join(known)}.{nearest(name, known)}'
             f"{unread}"
         )
+    return sharing
+
+
+def the_one(sharing: Sequence[recipes.Recipe], made_by: str | None) -> recipes.Recipe:
+    """Of recipes that share a model's name the one that a version says it was made by.
+
+    Raises InputError when nothing tells which of several is meant.
+    """
     chosen = [recipe for recipe in sharing if recipe.name == made_by] or sharing
     if len(chosen) > 1:
         names = " and ".join(recipe.name for recipe in chosen)
         raise InputError(
-            f"the recipes {names} both register their models as {name}, and the version says"
-            f" {'it is of ' + made_by if made_by else 'of none which made it'}: give each recipe a"
+            f"the recipes {names} both register their models as {chosen[0].register_.name}, and the version"
+            f" says {'it is of ' + made_by if made_by else 'of none which made it'}: give each recipe a"
             " register.name of its own"
         )
     return chosen[0]

@@ -128,14 +128,14 @@ def test_what_macos_leaves_is_no_recipe(checkout: Path) -> None:
 
 
 def test_a_half_edited_recipe_stops_no_other(checkout: Path) -> None:
-    from components.console.registry_commands import recipe_of
+    from components.console.registry_commands import recipes_of
     from components.core.errors import InputError
 
     found, refused = recipes.load_all(checkout)
     assert ({*found}, {*refused}) == ({"demo", "deblurgan"}, {"half", "latin", "gone"})
-    assert recipe_of(found["demo"].register_.name, checkout).name == "demo"
+    assert recipes_of(found["demo"].register_.name, checkout)[0].name == "demo"
     with pytest.raises(InputError, match=r"there are deblurgan, .*half cannot be read: .*not YAML"):
-        recipe_of("half", checkout)
+        recipes_of("half", checkout)
 
 
 def test_the_list_of_recipes_shows_those_that_cannot_be_read(
@@ -152,15 +152,15 @@ def test_the_list_of_recipes_shows_those_that_cannot_be_read(
 
 
 def test_of_recipes_that_share_a_models_name_the_version_says_which(tmp_path: Path) -> None:
-    from components.console.registry_commands import recipe_of
+    from components.console.registry_commands import recipes_of, the_one
 
     folder = tmp_path / "components" / "recipes"
     folder.mkdir(parents=True)
     text = (Path(recipes.__file__).parent / "demo.yaml").read_text()
     for name in ("first", "second"):
         (folder / f"{name}.yaml").write_text(text.replace("name: demo", f"name: {name}", 1))
-    assert recipe_of("demo", tmp_path, made_by="first").name == "first"
-    assert recipe_of("demo", tmp_path, made_by="second").name == "second"
+    sharing = recipes_of("demo", tmp_path)
+    assert [the_one(sharing, name).name for name in ("first", "second")] == ["first", "second"]
     for made_by in (None, "a third"):
         with pytest.raises(InputError, match="first and second both register their models as demo"):
-            recipe_of("demo", tmp_path, made_by=made_by)
+            the_one(sharing, made_by)
