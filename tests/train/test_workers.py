@@ -191,7 +191,7 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
     with Progress("penalty", 1) as bar:
         found, _ = run_on_workers(
             penalty_of_a_linear_critic,
-            {"length": 3.0},
+            lambda threads, mailed: {"length": 3.0},
             store=RayStore(bool),
             name="penalty",
             storage=str(tmp_path),
