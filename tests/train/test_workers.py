@@ -22,8 +22,9 @@ from components.core.progress import Progress
 from components.core.records import Checkpoint, PairSet
 from components.nets.generators import ResNet
 from components.nets.norms import Batch
-from components.services.cluster import run_on_workers
+from components.services.cluster import RayStore, run_on_workers
 from components.train.adversarial import WGANGP
+from components.train.training_state import is_whole
 from components.train.worker_group import World
 
 pytestmark = pytest.mark.services
@@ -191,7 +192,8 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
     with Progress("penalty", 1) as bar:
         found, _ = run_on_workers(
             penalty_of_a_linear_critic,
-            {"length": 3.0},
+            lambda threads, mailed: {"length": 3.0},
+            store=RayStore(is_whole),
             name="penalty",
             storage=str(tmp_path),
             workers=2,
