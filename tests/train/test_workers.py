@@ -24,6 +24,7 @@ from components.nets.generators import ResNet
 from components.nets.norms import Batch
 from components.services.cluster import RayStore, run_on_workers
 from components.train.adversarial import WGANGP
+from components.train.training_state import is_whole
 from components.train.worker_group import World
 
 pytestmark = pytest.mark.services
@@ -192,7 +193,7 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
         found, _ = run_on_workers(
             penalty_of_a_linear_critic,
             lambda threads, mailed: {"length": 3.0},
-            store=RayStore(bool),
+            store=RayStore(is_whole),
             name="penalty",
             storage=str(tmp_path),
             workers=2,
