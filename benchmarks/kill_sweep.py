@@ -91,7 +91,8 @@ def take(name: str, root: Path) -> None:
     if name == "register":
         register(run, Provenance(git_commit="0" * 40, dvc={}))
     else:
-        prepared(name, run)()
+        with prepared(name, run) as work:
+            work()
 
 
 def stopped(home: Path, work: Callable[[], None], point: int | None) -> int:
@@ -196,7 +197,9 @@ def world(root: Path) -> None:
     (root / "components" / "recipes" / f"{NAME}.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
     os.environ["REFOCUS_HOME"] = str(root / ".refocus")
     os.chdir(root)
-    tracking.prepare()  # SQLite's file is MLflow's; its first use is tested elsewhere
+    # SQLite's file is MLflow's; its first use is tested elsewhere. In a fork, so that no process inherits
+    # a connection to a file that is put back later.
+    assert stopped(root.parent, tracking.prepare, None) == 0, (root.parent / "log").read_text()
     import components.evaluate.run
     import components.ingest.run
     import components.register.run
