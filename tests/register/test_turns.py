@@ -309,9 +309,17 @@ def test_a_holder_that_was_asleep_moves_nothing(store: Path, chain: Chain, tmp_p
     assert model.alias("champion") == 1
 
 
+@pytest.fixture
+def server(running_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A real MLflow server, for this process too. Set for each test: the environment is cleaned between."""
+    monkeypatch.setenv("REFOCUS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", running_server)
+    return running_server
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow server on loopback, for this process too."""
+def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server on loopback."""
     folder = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -330,7 +338,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *words], stdout=log, stderr=log, start_new_session=True
     )
-    patch = pytest.MonkeyPatch()
 
     def answers() -> bool:
         try:
@@ -341,11 +348,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     try:
         assert wait_for(answers, 120), (folder / "log").read_text()[-2000:]
-        patch.setenv("REFOCUS_HOME", str(folder / "home"))
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
         yield uri
     finally:
-        patch.undo()
         os.killpg(process.pid, signal.SIGTERM)
         if not wait_for(lambda: process.poll() is not None, 20):
             os.killpg(process.pid, signal.SIGKILL)

@@ -8,7 +8,6 @@ rests on.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +32,6 @@ WEIGHTS_SHA256, GENERATOR_SHA256, FILES_SHA256 = (
     "refocus.files_sha256",
 )
 RECIPE_NAME = "refocus.recipe_name"
-RECALLS_S = (0.3, 1.0)
 GIT_COMMIT, DVC_PREFIX = "git.commit", "dvc."
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -58,11 +56,6 @@ class Version:
 def get_version(name: str, number: int) -> Version:
     """A version by its number. Raises LineageError when the registry has none."""
     found = maybe_version(name, number)
-    for pause_s in RECALLS_S if found is None and not store.tracking_uri().startswith("sqlite") else ():
-        # A server that ten callers ask at once was seen to deny, once in many runs, a version that
-        # it had: who is sure of the number asks again.
-        time.sleep(pause_s)
-        found = found or maybe_version(name, number)
     if found is None:
         raise LineageError(
             f"the registry at {store.shown_uri()} has no {name} version {number}; refocus run RECIPE"
