@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from components.core.errors import BusyError
 from components.core.parts import canonical_json
-from components.registry import looks, turns
+from components.registry import looks
 from components.registry.decision import (
     DECISION,
     PROMOTED_AT,
@@ -16,9 +16,9 @@ from components.registry.decision import (
     ROLLED_BACK,
     Decision,
 )
+from components.registry.history import last_done
 from components.registry.turns import Turn
 from components.services import tracking
-from components.services.tracking import ledger
 
 
 def carry_out(turn: Turn, decision: Decision) -> None:
@@ -31,7 +31,7 @@ def carry_out(turn: Turn, decision: Decision) -> None:
     turn.need_open()  # as late as can be: what follows moves what serves
     _move(decision)
     _finish(decision)
-    if (newer := _newest_after(turn)) is not None:
+    if (newer := last_done(turn.name, after=turn.number)) is not None:
         _move(newer)
         raise BusyError(
             f"decision {turn.number} about {decision.name} came too late: version {newer.version} was chosen"
@@ -108,11 +108,3 @@ def _finish(decision: Decision) -> None:
 
 def _demotion(decision: Decision) -> dict[str, str]:
     return {"demoted_at": str(decision.about["at"]), "demoted_by": str(decision.about["by"])}
-
-
-def _newest_after(turn: Turn) -> Decision | None:
-    """The last decision that moved the champion after this one, should there be any."""
-    later = [row for row in ledger.rows(turn.name) if row.number > turn.number]
-    moved = [row.tags[turns.INTENT] for row in later if row.tags.get(turns.STATE) == turns.DONE]
-    found = [Decision.model_validate_json(intent) for intent in moved]
-    return next((decision for decision in reversed(found) if decision.promoted), None)

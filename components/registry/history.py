@@ -42,9 +42,13 @@ def history(name: str) -> tuple[Line, ...]:
     return tuple(line for line in lines if line.state != turns.DROPPED)
 
 
-def last_done(name: str) -> Decision | None:
-    """The last decision that was carried out and moved the champion, None when there was none."""
-    done = [line.decision for line in history(name) if line.state == turns.DONE and line.decision]
+def last_done(name: str, *, after: int = 0) -> Decision | None:
+    """The last decision that was carried out and moved the champion, None when there was none.
+
+    after: only those with a larger number in the ledger.
+    """
+    lines = [line for line in history(name) if line.state == turns.DONE and line.number > after]
+    done = [line.decision for line in lines if line.decision]
     return next((decision for decision in reversed(done) if decision.promoted), None)
 
 
