@@ -94,13 +94,24 @@ def read_object(uri: str) -> bytes:
     """One object's bytes; a connection that breaks is tried again. Raises ObjectError when the
     object cannot be had, ServiceError when the store does not answer.
     """
+    return _read(uri)
+
+
+def read_range(uri: str, first: int, count: int) -> bytes:
+    """`count` bytes of an object from the byte `first` on; fewer where it ends before. Raises as
+    `read_object` does.
+    """
+    return _read(uri, Range=f"bytes={first}-{first + count - 1}")
+
+
+def _read(uri: str, **more: str) -> bytes:
     from botocore.exceptions import IncompleteReadError, ResponseStreamingError
 
     bucket, key = split_uri(uri)
     with _in_words(uri):
         for left in reversed(range(READS)):
             try:
-                return bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read())
+                return bytes(_client().get_object(Bucket=bucket, Key=key, **more)["Body"].read())
             except (IncompleteReadError, ResponseStreamingError):
                 if not left:
                     raise
@@ -140,17 +151,28 @@ def sha256_told(uri: str) -> str | None:
     """The SHA-256 that an object was put with; None where there is no object, or it was put
     without.
     """
+    head = _head(uri)
+    return None if head is None else head["Metadata"].get(TOLD)
+
+
+def size_of(uri: str) -> int | None:
+    """An object's bytes; None where there is no object."""
+    head = _head(uri)
+    return None if head is None else int(head["ContentLength"])
+
+
+def _head(uri: str) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError
 
     bucket, key = split_uri(uri)
     with _in_words(uri):
         try:
-            told: str | None = _client().head_object(Bucket=bucket, Key=key)["Metadata"].get(TOLD)
+            found: dict[str, Any] = _client().head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
                 return None
             raise
-    return told
+    return found
 
 
 def remove(uri: str) -> None:

@@ -1,0 +1,13 @@
+"""Data by content: what runs on other machines is found by its digest in the team's object store,
+and kept a while on each machine that works with it.
+
+store.py     the store at REFOCUS_STORE: folders and files under their digests
+packing.py   files in shards (plain tar) with an index that names both by hash
+cache.py     a machine's own copies: bounded, shared by its processes, never what is in use taken away
+"""
+
+from components.services.content.cache import NodeCache, NoRoomError
+from components.services.content.packing import Index
+from components.services.content.store import ContentStore
+
+__all__ = ["ContentStore", "Index", "NoRoomError", "NodeCache"]
