@@ -28,7 +28,7 @@ from components.core.records import Checkpoint, PairSet, RecipeRecord
 from components.metrics import METRICS
 from components.nets.restore import save_generator
 from components.services import tracking
-from components.services.cluster import RayStore, run_on_workers
+from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
 from components.train.data import Data, croppable, refuse_other_scale, refuse_unvalidated
@@ -53,6 +53,11 @@ def preflight(config: TrainConfig) -> dict[int, Path]:
         raise InputError(
             f"train.compile needs a C++ compiler, and neither {' nor '.join(compilers)} was found: install"
             " g++, or set train.compile to false"
+        )
+    if config.gpu == "require" and not _by_ray(config) and not torch.cuda.is_available():
+        raise InputError(
+            "train.gpu is require, and torch finds no GPU on this machine; set train.gpu to auto or never to"
+            " train on processors, or RAY_ADDRESS to a cluster that has one"
         )
     for name in config.validate_metrics:
         if (reason := METRICS[name].missing()) is not None:
@@ -85,7 +90,7 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     folder = FolderStore(Path(storage) / name)
     for last in (False, True):
         with Progress("train", longest(config, len(data.train))) as bar:
-            if config.workers == 0:
+            if not _by_ray(config):
                 outcome, state = train_on_worker(job(store=folder, bar=bar)), folder.load()
             else:
                 outcome, state = _on_workers(config, job, name, storage, bar)
@@ -111,10 +116,26 @@ def _on_workers(
         store=store,
         name=name,
         storage=storage,
-        workers=config.workers,
-        gpu=config.gpu == "auto" and torch.cuda.is_available(),
+        workers=_workers(config),
         retries=config.retries,
         bar=bar,
+    )
+
+
+def _by_ray(config: TrainConfig) -> bool:
+    """Whether Ray's workers train: also one instead of none on a cluster, whose GPUs others use too."""
+    return config.most_workers() > 0 or is_cluster()
+
+
+def _workers(config: TrainConfig) -> Workers:
+    """What the recipe asks of the machines."""
+    return Workers(
+        least=max(1, config.least_workers()),
+        most=max(1, config.most_workers()),
+        gpu=config.gpu,
+        cpus=config.worker_cpus or 1 + config.loader_processes,
+        placement=config.placement,
+        counts=config.worker_counts(),
     )
 
 
@@ -137,7 +158,7 @@ def _storage(config: TrainConfig, recipe: str, name: str) -> str:
     if not is_s3(storage):
         need_free_space(Path(storage), 300, "training")
         prune(Path(storage), recipe, name)
-    elif config.workers == 0:
+    elif not _by_ray(config):
         raise InputError(
             f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder"
         )

@@ -12,7 +12,7 @@ import torch
 from components.core.progress import Progress
 from components.core.records import PairSet, RecipeRecord
 from components.services import tracking
-from components.services.cluster import MailedProgress
+from components.services.cluster import MailedProgress, assigned_device
 from components.train.config import TrainConfig
 from components.train.data import Data, croppable
 from components.train.loop import Loop, Outcome
@@ -26,7 +26,8 @@ class TrainingJob:
     """All that crosses to a worker.
 
     pairs: the PairSet's folder; key: content key of the training; weights: files of pretrained
-    weights by place among the content losses; threads: of a worker, None leaves them as they are.
+    weights by place among the content losses; threads: of a Ray worker, None in a process of our own,
+    which leaves them as they are.
     """
 
     config: TrainConfig
@@ -44,7 +45,7 @@ def train_on_worker(job: TrainingJob) -> Outcome:
     config, recipe, pairset = job.config, job.recipe, PairSet.load(job.pairs)
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    world = World.of_process_group(_device(config))
+    world = World.of_process_group(_device(config, by_ray=job.threads is not None))
     data, _ = croppable(Data.of(pairset), config)
     if not world.leads:
         return Loop(config, data, world, job.store, _Silent(), job.weights).run()
@@ -66,7 +67,10 @@ def train_on_worker(job: TrainingJob) -> Outcome:
     return outcome
 
 
-def _device(config: TrainConfig) -> torch.device:
+def _device(config: TrainConfig, *, by_ray: bool) -> torch.device:
+    """The device that Ray reserved for this worker; in a process of our own the machine's."""
+    if by_ray:
+        return torch.device(assigned_device())
     if config.gpu == "never" or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())
