@@ -31,7 +31,8 @@ from components.services import tracking
 from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
-from components.train.data import Data, croppable, refuse_other_scale, refuse_unvalidated
+from components.train.data import Data
+from components.train.fitting import croppable, refuse_other_scale, refuse_unvalidated
 from components.train.loop import Outcome, longest
 from components.train.states import FolderStore, prune
 from components.train.training_state import is_whole, read_state

@@ -14,7 +14,8 @@ from components.core.records import PairSet, RecipeRecord
 from components.services import tracking
 from components.services.cluster import MailedProgress, assigned_device
 from components.train.config import TrainConfig
-from components.train.data import Data, croppable
+from components.train.data import Data
+from components.train.fitting import croppable
 from components.train.loop import Loop, Outcome
 from components.train.protocols import Store
 from components.train.validate import Picture

@@ -16,7 +16,8 @@ from small_training import CPU, NET, config
 from components.core.baseline import enlarged
 from components.core.errors import LineageError
 from components.core.images import read_rgb
-from components.train.data import Data, groups_first, refuse_unvalidated
+from components.train.data import Data, groups_first
+from components.train.fitting import refuse_unvalidated
 from components.train.validate import validate
 
 ENLARGING = {"kind": "srresnet", "width": 4, "blocks": 1}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from components.core.errors import InputError, LineageError
@@ -126,6 +126,23 @@ class ContentStore:
         """A shard, as `fetch_file` gives a file."""
         return self._fetch("shards", sha256)
 
+    def shard_here(self, sha256: str) -> Path:
+        """Where a shard lies on this machine, if it does."""
+        return self.cache.path(f"shards-{sha256}")
+
+    def fetch_some(self, digest: str, names: Iterable[str], called: str) -> Path:
+        """Some of a set's files in a folder of this machine's cache, without their shards; called:
+        one name for these.
+        """
+        wanted = frozenset(names)
+
+        def plan() -> tuple[int, Make]:
+            index = self.index(digest)
+            files = [file for file in index.files if file.name in wanted]
+            return sum(file.size for file in files), lambda folder: self._write_each(index, files, folder)
+
+        return self.cache.get(f"{called}-{_plain(digest)}", plan)
+
     def read_packed(self, index: Index, file: PackedFile) -> bytes:
         """One file of a set straight from the store, and no more than its own bytes; checked. Raises
         LineageError when it is another.
@@ -176,15 +193,19 @@ class ContentStore:
                 with archive.open("rb") as stream:
                     for file in files:
                         stream.seek(file.offset)
-                        self._write(folder, file, stream.read)
+                        self._write(folder, file, stream.read(file.size))
         finally:
             archive.unlink(missing_ok=True)
 
-    def _write(self, folder: Path, file: PackedFile, read: Callable[[int], bytes]) -> None:
+    def _write_each(self, index: Index, files: Iterable[PackedFile], folder: Path) -> None:
+        make_folder(folder)
+        for file in files:
+            self._write(folder, file, self.read_packed(index, file))
+
+    def _write(self, folder: Path, file: PackedFile, data: bytes) -> None:
         path = folder / file.name
         if not path.resolve().is_relative_to(folder.resolve()):
             raise LineageError(f"{file.name!r} in the store's index lies outside of its folder")
-        data = read(file.size)
         if sha256_of_bytes(data) != file.sha256:
             raise self._altered(file.name, file.sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
