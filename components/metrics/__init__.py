@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.core.errors import InputError, nearest
 from components.metrics.inception import inception_features, inception_missing
-from components.metrics.lpips import lpips_alex, lpips_missing
+from components.metrics.lpips import alexnet_path, lpips_alex, lpips_missing
 from components.metrics.luma import psnr_y_crop4, ssim_y_crop4
 from components.metrics.psnr import psnr_rgb
 from components.metrics.sets import FEWEST, Features, frechet_distance, kernel_distance
@@ -49,6 +50,7 @@ class Shown:
     missing: Callable[[], str | None] = (
         _always_there  # why it cannot be measured here and the remedy; None when it can
     )
+    weights_file: Callable[[], Path] | None = None  # where it looks for its weights; None when it has none
 
     def gain(self, restored: float, do_nothing: float) -> float:
         """How much better the restored photo is than the baseline; positive is better whichever way
@@ -134,6 +136,7 @@ _ALL = (
         ),
         function=lpips_alex,
         missing=lpips_missing,
+        weights_file=alexnet_path,
     ),
     Metric(
         name="psnr_y_crop4",

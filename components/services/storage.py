@@ -151,28 +151,25 @@ def sha256_told(uri: str) -> str | None:
     """The SHA-256 that an object was put with; None where there is no object, or it was put
     without.
     """
-    head = _head(uri)
-    return None if head is None else head["Metadata"].get(TOLD)
+    facts = facts_of(uri)
+    return None if facts is None else facts[1]
 
 
-def size_of(uri: str) -> int | None:
-    """An object's bytes; None where there is no object."""
-    head = _head(uri)
-    return None if head is None else int(head["ContentLength"])
-
-
-def _head(uri: str) -> dict[str, Any] | None:
+def facts_of(uri: str) -> tuple[int, str | None] | None:
+    """An object's size in bytes, and the SHA-256 that it was put with, if it was; None where there is
+    no object.
+    """
     from botocore.exceptions import ClientError
 
     bucket, key = split_uri(uri)
     with _in_words(uri):
         try:
-            found: dict[str, Any] = _client().head_object(Bucket=bucket, Key=key)
+            found = _client().head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
                 return None
             raise
-    return found
+    return int(found["ContentLength"]), found["Metadata"].get(TOLD)
 
 
 def remove(uri: str) -> None:

@@ -46,6 +46,13 @@ class Data:
         """The pictures by name: those given, else from where the set lies."""
         return reader_of(self.pairset) if self.given is None else self.given
 
+    def keep(self, validated: int) -> None:
+        """Keep the pictures on this machine, as far as there is room: of all training pairs, and of so
+        many to validate with.
+        """
+        rows: tuple[Pair | SourcePhoto, ...] = (*self.train, *self.val[:validated])
+        self.reader.keep(name for row in rows for name in row.files)
+
     @classmethod
     def of(cls, pairset: PairSet, reader: Reader | None = None) -> Data:
         """A pair set's own splits; reader: of its pictures, from where they lie when left out."""

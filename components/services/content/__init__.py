@@ -10,11 +10,12 @@ cache.py     a machine's own copies: bounded, shared by its processes, never wha
 
 from components.services.content.cache import NodeCache, NoRoomError
 from components.services.content.packing import Index
-from components.services.content.pairsets import fetch_pairs, reader_of, send_pairs
+from components.services.content.pairsets import MANIFEST, fetch_pairs, reader_of, send_pairs, verify_pairs
 from components.services.content.reader import FolderReader, Reader, ShardReader
 from components.services.content.store import STORE_VARIABLE, ContentStore
 
 __all__ = [
+    "MANIFEST",
     "STORE_VARIABLE",
     "ContentStore",
     "FolderReader",
@@ -26,4 +27,5 @@ __all__ = [
     "fetch_pairs",
     "reader_of",
     "send_pairs",
+    "verify_pairs",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.core.errors import InputError, LineageError
-from components.core.records import Pair, PairSet, SourcePhoto
-from components.services.content.packing import Index
+from components.core.records import Pair, PairSet, SourcePhoto, Split
+from components.services.content.packing import Index, files_below
 from components.services.content.reader import FolderReader, Reader, ShardReader
 from components.services.content.store import STORE_VARIABLE, ContentStore
 
@@ -16,8 +16,23 @@ RECORDS = (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, MANIFEST)
 
 def send_pairs(store: ContentStore, pairset: PairSet) -> str:
     """Put a set of pairs into the store, unless it is there; gives the digest it lies under."""
-    store.send_folder(pairset.folder, pairset.digest)
+    if not store.has_folder(pairset.digest):
+        index = store.packed(pairset.folder, files_below(pairset.folder))
+        if not (pairset.folder / MANIFEST).is_file():
+            _need_named(pairset, index)
+        store.send_index(index, pairset.digest)
     return pairset.digest
+
+
+def verify_pairs(pairset: PairSet, *splits: Split) -> None:
+    """Look at a set's pictures again: hash every one of the splits, or, where they lie in the store,
+    ask it for every shard. Raises LineageError when one is missing or altered.
+    """
+    reader = reader_of(pairset)
+    if isinstance(reader, ShardReader):
+        reader.verify()
+    else:
+        pairset.verify(*splits)
 
 
 def fetch_pairs(store: ContentStore, digest: str) -> tuple[PairSet, Reader]:

@@ -37,6 +37,10 @@ class Reader(Protocol):
         """These are read next: bring them near, if that is worth anything."""
         ...
 
+    def keep(self, names: Iterable[str]) -> None:
+        """These are read again and again: keep them on this machine, as far as there is room."""
+        ...
+
 
 class FolderReader:
     """Files below a folder."""
@@ -55,6 +59,9 @@ class FolderReader:
             ) from error
 
     def expect(self, names: Iterable[str]) -> None:
+        """They lie here."""
+
+    def keep(self, names: Iterable[str]) -> None:
         """They lie here."""
 
 
@@ -129,6 +136,11 @@ class ShardReader:
                 if name not in self._coming:
                     self._pool = self._pool or ThreadPoolExecutor(AT_ONCE)
                     self._coming[name] = self._pool.submit(self._read, file)
+
+    def verify(self) -> None:
+        """Ask the store for every shard. Raises LineageError when one is missing, or is another."""
+        for problem in self._store.problems(self.index):
+            raise LineageError(problem)
 
     def _file(self, name: str) -> PackedFile:
         file = self._files.get(name)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from components.core.errors import InputError, LineageError
@@ -153,6 +153,21 @@ class ContentStore:
             raise self._altered(f"{file.name} in {address}", file.sha256)
         return data
 
+    def problems(self, index: Index) -> Iterator[str]:
+        """What the store says of shards that it lacks, or that are others by what was told of them, in
+        words.
+        """
+        for shard in index.shards:
+            address = self._address("shards", shard.sha256)
+            facts = storage.facts_of(address)
+            if facts is None:
+                yield f"{address} is not in the store; run the stage that makes the set again"
+            elif facts != (shard.size, shard.sha256):
+                yield (
+                    f"{address} was altered: it has {facts[0]} bytes and the SHA-256 {facts[1]}, and the"
+                    f" index names {shard.size} bytes; delete it and run the stage that makes the set again"
+                )
+
     def _fetch(self, kind: str, sha256: str) -> Path:
         address = self._address(kind, sha256)
         return self.cache.get(
@@ -166,13 +181,13 @@ class ContentStore:
         return size, lambda folder: self._unpack(index, folder)
 
     def _size(self, address: str) -> int:
-        size = storage.size_of(address)
-        if size is None:
+        facts = storage.facts_of(address)
+        if facts is None:
             raise LineageError(
                 f"{address} is not in the store; run the same command again where the data is, or bring the"
                 " object back"
             )
-        return size
+        return facts[0]
 
     def _download(self, address: str, sha256: str, path: Path) -> None:
         storage.download_into(address, path)
