@@ -21,6 +21,7 @@ from components.pipeline import registering, stages
 from components.pipeline.project import Project, Run
 from components.registry.decision import Decision
 from components.services import tracking, versioning
+from components.services.cluster import is_outside
 from flows import verdicts
 from flows.closing import closing_lines
 from flows.timing import Step, keep_times
@@ -141,7 +142,7 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     if seen.settled:
         return seen.settled
     tracking.prepare()
-    if any(name.startswith(("synthesize@", "train@")) for name in seen.stale):
+    if not is_outside() and any(name.startswith(("synthesize@", "train@")) for name in seen.stale):
         from components.train.run import preflight  # torch; who has nothing to do need not wait for it
 
         preflight(run.recipe.train)  # weights that cannot be had are said before hours of other work

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from components.core.records import EvalReport, ModelVersion, PairSet, Provenance
-from components.pipeline import stages
+from components.pipeline import sending, stages
 from components.pipeline.project import Run
 from components.registry import promotion
 from components.registry.decision import Decision
 from components.services import tracking, versioning
+from components.services.cluster import is_outside
 
 
 def register(run: Run, commit: str) -> ModelVersion:
@@ -32,4 +33,5 @@ def decide(run: Run, version: ModelVersion) -> Decision:
         run.load(EvalReport),
         version,
         tile_px=run.recipe.evaluate.tile_px,
+        measure=sending.ByCluster(run.record, run.recipe.evaluate.tile_px) if is_outside() else None,
     )

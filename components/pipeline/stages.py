@@ -32,8 +32,9 @@ from components.core.records import (
     RecipeRecord,
 )
 from components.core.temporaries import sweep
+from components.pipeline import sending
 from components.pipeline.project import Run, folder_of
-from components.services import versioning
+from components.services import cluster, versioning
 
 OLDEST_TORCH = (2, 11)
 
@@ -104,10 +105,12 @@ def stage_named(name: str) -> Stage:
 
 def need_torch(version: str | None = None) -> None:
     """Refuse a torch that is too old before anything is started; `refocus doctor` looks at every
-    package.
+    package. A machine that sends its stages to a cluster needs none.
 
     >>> need_torch("2.14.1+cpu")
     """
+    if version is None and cluster.is_outside():
+        return
     found = version or importlib.metadata.version("torch")
     if tuple(int(number) for number in found.split(".")[:2]) < OLDEST_TORCH:
         wanted = ".".join(str(number) for number in OLDEST_TORCH)
@@ -133,7 +136,11 @@ def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
         small = run.recipe.refuse_small(photoset.photos())
         if small.left_out:
             print(f"{name}: training will leave out {small.words()}", file=sys.stderr)
-    yield functools.partial(stage.run, *parents, out=out)
+    if sending.is_sent(name):
+        takes = [record for record in parents if isinstance(record, stage.takes)]
+        yield functools.partial(sending.make, name, _whole(run), takes, stage.gives, out)
+    else:
+        yield functools.partial(stage.run, *parents, out=out)
     _refuse_edited(name, code, _code(run))
 
 
@@ -159,9 +166,11 @@ def _refuse_edited(name: str, before: Mapping[str, str], now: Mapping[str, str])
 
 def register(run: Run, provenance: Provenance) -> ModelVersion:
     """Put a run's checkpoint into the registry; one that is there already is given back."""
-    version = REGISTER.run(
-        *_parents(REGISTER, run), provenance, out=run.project.state / "registered" / run.name
-    )
+    out, parents = run.project.state / "registered" / run.name, _parents(REGISTER, run)
+    if cluster.is_outside():
+        takes = [record for record in parents if isinstance(record, REGISTER.takes)]
+        return sending.register(_whole(run), takes, provenance, run.root / "dvc.lock", out)
+    version = REGISTER.run(*parents, provenance, out=out)
     assert isinstance(version, ModelVersion)
     return version
 

@@ -47,7 +47,8 @@ def promote(
 
     pairset: the test pairs; report: the version's scores on them; tile_px: as in the recipe's
     evaluate section;
-    measure: gives the champion's scores on the same pairs.
+    measure: gives the champion's scores on the same pairs; its attribute `place`, if it has one, is
+    the device and precision that it measured with.
     The same question asked again is answered from the record, without measuring.
     Raises LineageError when the records do not belong together, BusyError when another promotion is
     at work or the champion keeps changing.
@@ -151,11 +152,18 @@ def _verdict(
     theirs = Measured(
         scores=(measure or _measure_again(tile_px))(champion, pairset, names),
         seconds_per_megapixel=0.0,
-        measured_on=_place() if measure is None else None,
+        measured_on=_place() if measure is None else getattr(measure, "place", None),
     )
     groups = tuple({score.counts_as for score in candidate.scores if score.left_out is None})
     known = looks.history(config.name, champion.number, groups)
     return decide(config.gate, candidate, theirs, better, looks=known.looks, worn=known.worn)
+
+
+def measured_here(
+    champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...], tile_px: int
+) -> tuple[tuple[PhotoScore, ...], str]:
+    """A champion's scores as this machine measures them, and with what device and precision."""
+    return _measure_again(tile_px)(champion, pairset, metrics), _place()
 
 
 def _place() -> str:

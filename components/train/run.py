@@ -29,7 +29,7 @@ from components.metrics import METRICS
 from components.nets.restore import save_generator
 from components.services import tracking
 from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
-from components.services.content import verify_pairs
+from components.services.content import ContentStore, verify_pairs
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
 from components.train.data import Data
@@ -167,7 +167,7 @@ def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
 
 def _storage(config: TrainConfig, recipe: str, name: str) -> str:
     """The folder or s3:// address that holds the trainings' states, with room for one more."""
-    storage = os.environ.get(STORAGE_VARIABLE) or str(state_folder() / "training")
+    storage = os.environ.get(STORAGE_VARIABLE) or _default_storage()
     if not is_s3(storage):
         need_free_space(Path(storage), 300, "training")
         prune(Path(storage), recipe, name)
@@ -176,6 +176,12 @@ def _storage(config: TrainConfig, recipe: str, name: str) -> str:
             f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder"
         )
     return storage
+
+
+def _default_storage() -> str:
+    """The team's store, for a cluster; else this machine's state folder."""
+    store = ContentStore.of_environment() if is_cluster() else None
+    return str(state_folder() / "training") if store is None else f"{store.uri.rstrip('/')}/training"
 
 
 def _healthy_end(

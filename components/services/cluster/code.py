@@ -71,10 +71,10 @@ def asker() -> Callable[[], dict[str, str]]:
         import hashlib
         import importlib.util
         import pathlib
-        import platform
+        import sys
         from importlib import metadata
 
-        told = {"python": platform.python_version()}
+        told = {"python": ".".join(map(str, sys.version_info[:2]))}
         for name in libraries:
             try:
                 told[name] = metadata.version(name).split("+")[0]  # a build for another device is the same

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from components.core.addresses import is_secret
 from components.core.files import state_folder, state_variable
@@ -107,20 +108,27 @@ def cluster_hook(place: str) -> Callable[[], None]:
     folder, host = state_folder(), socket.gethostname()
     here = {name: value for name, value in worker_environment().items() if name.startswith(PASSED_ON)}
     here = {name: value for name, value in open_part(here).items() if name not in clear}
-    state = next(iter(state_variable(folder)))
 
     def give() -> None:
         # By value: what is imported is imported on the node, from the run's own package.
         import os
+        import pathlib
         import socket
 
-        from components.services.cluster.given import take
+        from components.services.cluster.given import settle_own_folder, take
 
-        os.environ.update(here if socket.gethostname() == host and os.path.isdir(str(folder)) else {})  # noqa: PTH112
-        os.environ.setdefault(state, os.path.expanduser("~/.refocus"))  # noqa: PTH111
+        if socket.gethostname() == host and pathlib.Path(folder).is_dir():
+            os.environ.update(here)
+        settle_own_folder()
         take(clear, rest)
 
     return give
+
+
+def settle_own_folder() -> None:
+    """Give this process the state folder of the machine that it is on, where nobody chose one."""
+    for name, value in state_variable(Path("~/.refocus").expanduser()).items():
+        os.environ.setdefault(name, value)
 
 
 def take(clear: Mapping[str, str], rest: str | None) -> None:

@@ -101,8 +101,9 @@ def waiting(ray: Any, workers: Workers, asked: Share) -> str:
     free = ray.available_resources()
     has = ", ".join(f"{free.get(name, 0):g} {name}" for name in asked.words)
     return (
-        f"waits for room on {_where()}: {workers.least} workers of"
-        f" {', '.join(f'{wanted:g} {name}' for name, wanted in asked.words.items())}, free now are {has}"
+        f"has not begun yet: {workers.least} workers of"
+        f" {', '.join(f'{wanted:g} {name}' for name, wanted in asked.words.items())} start, or wait for room on"
+        f" {_where()}, where free now are {has}"
     )
 
 

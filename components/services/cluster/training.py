@@ -19,7 +19,6 @@ from components.services.storage import SCHEME, is_s3
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-STORE_ATTEMPTS = 12  # with growing pauses, some two minutes
 STARTS = 30  # of a minute each, for workers that find no room any more
 
 
@@ -182,12 +181,9 @@ def _kept_at(storage: str) -> dict[str, Any]:
     """
     if not is_s3(storage):
         return {"storage_path": storage}
-    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+    from components.services.cluster.patient_store import PatientS3
 
-    patient = S3FileSystem(
-        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=STORE_ATTEMPTS), connect_timeout=5
-    )
-    return {"storage_path": storage.removeprefix(SCHEME), "storage_filesystem": patient}
+    return {"storage_path": storage.removeprefix(SCHEME), "storage_filesystem": PatientS3()}
 
 
 def assigned_device() -> str:

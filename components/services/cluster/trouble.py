@@ -11,6 +11,7 @@ from components.core.addresses import shown
 from components.core.errors import RefocusError, ServiceError
 
 GO_ON = "run the same command again to go on from the last state"
+NO_GPU = "ProcessGroupNCCL is only supported with GPUs"
 OF_STORE = ("AWS Error", "S3", "CURL", "curlCode", "NETWORK_CONNECTION")
 
 
@@ -50,6 +51,11 @@ def _told(error: BaseException, storage: str) -> BaseException:
             return ServiceError(
                 f"the Ray cluster had no room for the training's workers for half an hour; see which nodes"
                 f" are left, or set train.workers lower; then {GO_ON}"
+            )
+        if NO_GPU in str(cause):
+            return ServiceError(
+                "Ray reserved a GPU for a worker, and torch finds none there: see that the nodes' torch is one"
+                " for CUDA and their driver works, or set train.gpu to never"
             )
         if isinstance(cause, OSError) and _is_of_store(cause, storage):
             return _store_gone(cause, storage)
