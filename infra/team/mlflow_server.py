@@ -33,6 +33,7 @@ class MLflowServer(Service):
     """The tracking server and registry, with a login."""
 
     name = "the MLflow server"
+    ends_children = False
 
     def __init__(
         self, folder: Path, port: int, credentials: Credentials, postgres: Postgres, s3: SeaweedFS

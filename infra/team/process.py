@@ -32,7 +32,8 @@ class Service:
 
     name = "service"
     ending = signal.SIGTERM
-    ending_s = 15.0
+    ending_s = 15.0  # then it is killed
+    ends_children = True  # itself; else they are told, too
 
     def __init__(self, folder: Path, *needs: Service | None) -> None:
         """needs: what must answer before this one can start."""
@@ -81,8 +82,9 @@ class Service:
         """Begin to start it; one that runs already is left alone. Raises TeamError when it cannot."""
         if self._found() is not None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        for place in (self.folder, self.log.parent):
+            place.mkdir(parents=True, exist_ok=True)
+            place.chmod(0o700)
         for port in self.ports():
             need_free(port, self.name)
         self.prepare()
@@ -117,9 +119,10 @@ class Service:
         process = self._found()
         if process is not None:
             family = [process, *_children(process)]
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(signal.SIGCONT)  # one that was stopped would not hear the rest
-                process.send_signal(self.ending)
+            for one in family if not self.ends_children else family[:1]:
+                with contextlib.suppress(psutil.Error):
+                    one.send_signal(signal.SIGCONT)  # one that was stopped would not hear the rest
+                    one.send_signal(self.ending)
             _, left = psutil.wait_procs([process], timeout=self.ending_s)
             family += [child for one in left for child in _children(one)]
             _, left = psutil.wait_procs(family, timeout=2)

@@ -21,6 +21,7 @@ class SeaweedFS(Service):
     """
 
     name = "the S3 store (SeaweedFS)"
+    ending_s = 6.0  # it writes what it has in the first two, and waits for its clients in the rest
 
     def __init__(self, folder: Path, port: int, keys: tuple[str, str], fence: Fence | None) -> None:
         super().__init__(folder, fence)

@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Stack:
     ) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o711)  # PostgreSQL's user has to pass, and nobody to look
         self.ports = ports or self._kept_ports()
         self.credentials = kept = kept_in(self.folder / "credentials.json")
         self._nodes_variables = nodes_variables or {}
@@ -132,27 +134,47 @@ class Stack:
                         f" ({service.log})"
                     )
             time.sleep(0.05)
-        if not wanted:
-            write_private(self.shell_file, self.shell_lines())
 
-    def stop(self) -> None:
-        """End all, those that need others first."""
-        for service in reversed(self.services()):
-            service.stop()
+    def stop(self, *which: Service) -> None:
+        """End those services (without any: all), each before what it needs, else at once."""
+        left = list(which or self.services())
+        with ThreadPoolExecutor() as pool:
+            while left:
+                needed = {need for service in left for need in service.needs}
+                now = [service for service in left if service not in needed]
+                list(pool.map(lambda service: service.stop(), now))
+                left = [service for service in left if service in needed]
 
-    def ended(self) -> list[Service]:
+    def that_need(self, service: Service) -> list[Service]:
+        """A service and all that cannot be without it."""
+        found = [service]
+        found += [each for each in self.services() if each not in found and set(each.needs) & set(found)]
+        return found
+
+    def named(self, names: Sequence[str]) -> list[Service]:
+        """Services by the names of their folders (postgres, s3, mlflow, …), and what they need; without a
+        name all. Raises TeamError for a name that there is not.
+        """
+        there = {service.folder.name: service for service in self.services()}
+        if unknown := [name for name in names if name not in there]:
+            raise TeamError(f'there is no service "{unknown[0]}"; there are {", ".join(sorted(there))}')
+        chosen = _with_needs({there[name]: there[name].needs for name in names or there})
+        return [service for service in self.services() if service in chosen]
+
+    def ended(self, *which: Service) -> list[Service]:
         """Those that do not run."""
-        return [service for service in self.services() if service.pid is None]
+        return [service for service in which or self.services() if service.pid is None]
 
     @property
     def shell_file(self) -> Path:
         """What a shell reads to work with the team's services."""
         return self.folder / "env.sh"
 
-    def shell_lines(self) -> str:
-        """The same as words of a shell."""
-        return "".join(
-            f"export {name}={shlex.quote(value)}\n" for name, value in sorted(self.client_variables().items())
+    def write_shell_file(self) -> None:
+        """Write it, for this user alone."""
+        given = sorted(self.client_variables().items())
+        write_private(
+            self.shell_file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in given)
         )
 
     def _kept_ports(self) -> dict[str, int]:
