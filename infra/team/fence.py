@@ -22,9 +22,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from infra.team.process import CHECKOUT, Service
+from infra.team.relay import listening, relay
 
-LOOPBACK = "127.0.0.1"
-CHUNK = 1 << 18
 READY = "the fence stands"
 
 
@@ -86,61 +85,21 @@ def blind(command: Sequence[str], hidden: Sequence[Path]) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", cover, "sh", *map(str, hidden), "--", *command]
 
 
-def _listening(port: int) -> socket.socket:
-    place = socket.socket()
-    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    place.bind((LOOPBACK, port))
-    place.listen(256)
-    place.setblocking(False)
-    return place
-
-
-async def _hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-    except OSError:
-        writer.close()
-
-
-async def _relay(place: socket.socket, port: int) -> None:
-    """Hand on what comes at a socket to a port, as seen by this process."""
-
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            other_reader, other_writer = await asyncio.open_connection(LOOPBACK, port)
-        except OSError:
-            writer.close()
-            return
-        try:
-            await asyncio.gather(_hand_on(reader, other_writer), _hand_on(other_reader, writer))
-        finally:
-            for end in (writer, other_writer):
-                end.close()
-
-    server = await asyncio.start_server(meet, sock=place)
-    async with server:
-        await server.serve_forever()
-
-
 async def _serve(places: list[tuple[socket.socket, int]], partner: socket.socket) -> None:
     """Hand on until the partner is gone."""
     reader, writer = await asyncio.open_connection(sock=partner)
-    relays = [asyncio.ensure_future(_relay(place, port)) for place, port in places]
+    running = [asyncio.ensure_future(relay(place, port)) for place, port in places]
     await reader.read(1)  # nothing ever comes but its end
-    for relay in relays:
-        relay.cancel()
+    for one in running:
+        one.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.gather(*relays)
+        await asyncio.gather(*running)
     writer.close()
 
 
 def _outside(outward: dict[int, int], inward: list[int]) -> None:
     mine, theirs = socket.socketpair()
-    places = [_listening(port) for port in outward]
+    places = [listening(port) for port in outward]
     told = ",".join(f"{place.fileno()}:{port}" for place, port in zip(places, outward.values(), strict=True))
     inside = subprocess.Popen(
         [*_unshare(), sys.executable, "-m", "infra.team.fence", "inside", str(theirs.fileno()),
@@ -167,7 +126,7 @@ def _outside(outward: dict[int, int], inward: list[int]) -> None:
 def _within(partner: int, told: list[tuple[int, int]], inward: list[int]) -> None:
     _raise_loopback()
     outside = socket.socket(fileno=partner)
-    places = [_listening(port) for port in inward]
+    places = [listening(port) for port in inward]
     socket.send_fds(outside, [str(os.getpid()).encode()], [place.fileno() for place in places])
     for place in places:
         place.close()

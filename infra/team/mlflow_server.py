@@ -21,13 +21,6 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 auth_cache_ttl_seconds = 60
 """
 
-# `mlflow db upgrade`, whose argument, an address with a password, all users of the machine could see.
-UPGRADE = """
-import os
-from mlflow.store.db import utils
-utils._upgrade_db(utils.create_sqlalchemy_engine_with_retry(os.environ["DATABASE"]))
-"""
-
 
 class MLflowServer(Service):
     """The tracking server and registry, with a login."""
@@ -106,8 +99,8 @@ class MLflowServer(Service):
             return
         address = self._postgres.address("mlflow", "postgresql+psycopg")
         done = subprocess.run(
-            [sys.executable, "-c", UPGRADE],
-            env=base_environment() | {"DATABASE": address},
+            [sys.executable, "-m", "infra.team.tables"],
+            env=base_environment() | {"MLFLOW_BACKEND_STORE_URI": address},
             capture_output=True,
             text=True,
             check=False,

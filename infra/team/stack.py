@@ -64,6 +64,8 @@ class Stack:
         )
         self.nodes: list[RayNode] = []
         places = [self.ray_folder / f"n{number}" for number in range(RAY_NODES)]
+        for place in places if hidden else ():
+            place.mkdir(parents=True, exist_ok=True)  # what is to be covered must be there
         for number, place in enumerate(places):
             others = [other for other in places if hidden and other != place]
             node = RayNode(
