@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Literal
 
 from components.core.errors import InputError, nearest
 from components.metrics.inception import inception_features, inception_missing
+from components.metrics.lpips import SMALLEST_PX as LPIPS_PX
 from components.metrics.lpips import alexnet_path, lpips_alex, lpips_missing
-from components.metrics.luma import psnr_y_crop4, ssim_y_crop4
+from components.metrics.luma import BORDER_PX, psnr_y_crop4, ssim_y_crop4
 from components.metrics.psnr import psnr_rgb
 from components.metrics.sets import FEWEST, Features, frechet_distance, kernel_distance
-from components.metrics.ssim import ssim_gauss11_rgb
+from components.metrics.ssim import WINDOW_PX, ssim_gauss11_rgb
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,6 +78,7 @@ class Metric(Shown):
 
     function: Callable[[Tensor, Tensor], Tensor]
     ceiling: float = math.inf  # the most that is ever stored: JSON has no infinity
+    smallest_px: int = 1  # sides of the smallest photo that it has a value for
 
     def stored(self, value: float) -> float:
         """The value as reports keep it: PSNR of identical photos is infinite and is kept as 100 dB.
@@ -123,6 +125,7 @@ _ALL = (
             " inside the photo, biased covariance, mean over the RGB channels, 8-bit photos"
         ),
         function=ssim_gauss11_rgb,
+        smallest_px=WINDOW_PX,
     ),
     Metric(
         name="lpips_alex",
@@ -135,6 +138,7 @@ _ALL = (
             " whole photo, mean over positions"
         ),
         function=lpips_alex,
+        smallest_px=LPIPS_PX,
         missing=lpips_missing,
         weights_file=alexnet_path,
     ),
@@ -150,6 +154,7 @@ _ALL = (
             " photos (infinite) are kept as 100 dB"
         ),
         function=psnr_y_crop4,
+        smallest_px=2 * BORDER_PX + 1,
         ceiling=100.0,
     ),
     Metric(
@@ -164,6 +169,7 @@ _ALL = (
             " window with sigma 1.5 wholly inside, data range 255"
         ),
         function=ssim_y_crop4,
+        smallest_px=2 * BORDER_PX + WINDOW_PX,
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

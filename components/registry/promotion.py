@@ -148,7 +148,7 @@ def _verdict(
     )
     if champion is None:
         return decide(config.gate, candidate, None, better)
-    names = tuple(sorted(candidate.scores[0].do_nothing)) if candidate.scores else report.metrics
+    names = tuple(sorted({name for score in candidate.scores for name in score.do_nothing})) or report.metrics
     theirs = Measured(
         scores=(measure or _measure_again(tile_px))(champion, pairset, names),
         seconds_per_megapixel=0.0,

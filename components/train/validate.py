@@ -16,6 +16,7 @@ from components.core.images import Pixels, rgb_of, to_float
 from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.records import Pair
 from components.metrics import METRICS
+from components.metrics.sizes import need_one_fit, too_small
 from components.nets.restore import Restorer
 from components.train.config import TrainConfig
 from components.train.data import Data
@@ -46,7 +47,10 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> V
     to the pair's bits first, as a user would save them.
     """
     restorer = Restorer(net, config.generator, device=str(world.device))
-    names, pairs = config.validate_metrics, data.val[: config.validate_pairs]
+    names = config.validate_metrics
+    need_one_fit([(pair.height, pair.width) for pair in data.val], names, "train.validate_metrics")
+    large = [pair for pair in data.val if too_small((pair.height, pair.width), names) is None]
+    pairs = large[: config.validate_pairs]
     values = torch.zeros(2, len(pairs), len(names), dtype=torch.float64)
     health = PictureHealth()
     rows: list[list[Picture]] = []

@@ -29,6 +29,7 @@ from components.services.versioning.git import (
 )
 from components.services.versioning.own_state import mend
 from components.services.versioning.process import Say, end_tree
+from components.services.versioning.remotes import dvc_remote, git_remote
 from components.services.versioning.sharing import share_with
 
 __all__ = [
@@ -40,8 +41,10 @@ __all__ = [
     "changes",
     "check_objects",
     "commit_exists",
+    "dvc_remote",
     "end_tree",
     "file_at",
+    "git_remote",
     "hashes",
     "ignored",
     "last_run",
