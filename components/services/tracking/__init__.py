@@ -31,6 +31,7 @@ from components.services.tracking.registry import (
     maybe_version,
     model_tags,
     newest_versions,
+    search,
     set_alias,
 )
 from components.services.tracking.store import need_answer, prepare, tracking_uri
@@ -72,6 +73,7 @@ __all__ = [
     "prepare",
     "registry",
     "save_pyfunc",
+    "search",
     "set_alias",
     "tracking_uri",
     "try_pyfunc",

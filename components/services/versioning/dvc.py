@@ -215,6 +215,17 @@ def push(recipe: str, stages: Iterable[str], *, root: Path) -> None:
     _ask("--wait-for-lock", "push", "--run-cache", *(f"{stage}@{recipe}" for stage in stages), root=root)
 
 
+def bring(recipe: str, stages: Iterable[str], *, root: Path) -> None:
+    """Put the results of stages into the checkout, as its dvc.lock names them: from DVC's cache, else
+    from the default remote. Raises LineageError when they are in neither.
+    """
+    wanted = [f"{stage}@{recipe}" for stage in stages]
+    try:
+        _ask("--wait-for-lock", "checkout", *wanted, root=root)
+    except LineageError:
+        _ask("--wait-for-lock", "pull", *wanted, root=root)
+
+
 def hashes(recipe: str, *, root: Path) -> dict[str, str]:
     """DVC's md5 of each output of a recipe, by folder name (photos, pairs, checkpoint, report),
     from dvc.lock.
