@@ -16,8 +16,8 @@ from components.core.errors import InputError, RefocusError
 from components.pipeline.project import Project
 from components.registry import approval
 from components.registry.decision import Decision
-from flows.console import prepare_prefect
 from flows.deployments import asking_prefect, need_server
+from flows.prefect_settings import prepare_prefect
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

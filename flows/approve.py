@@ -59,12 +59,12 @@ def approve(name: str, version: int) -> dict[str, Any]:
     left_s = int(approval.seconds_left(ask))
     if left_s > 0:
         words = f"{found.words}: {ask.words}\n\nCard, figures and picture: this run's artifacts."
-        given = suspend_flow_run(
+        told = suspend_flow_run(
             wait_for_input=Answer.with_initial_data(description=words), key="answer", timeout=left_s
         )
-        assert given is not None, "resumed with an answer, or not at all"
-        yes = given.decision == "approve"
-        approval.answer(name, version, approve=yes, reason=given.reason, by=f"{given.by} on Prefect's page")
+        assert told is not None, "resumed with an answer, or not at all"
+        yes = told.decision == "approve"
+        approval.answer(name, version, approve=yes, reason=told.reason, by=f"{told.by} on Prefect's page")
     else:
         approval.lapse_old(name)
     return _told(name, version, recorded_on(tracking.get_version(name, version)))

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from components.core.errors import InputError, RefocusError, ServiceError
 from components.pipeline.project import Project
-from flows.console import prepare_prefect
 from flows.prefect_address import API_VARIABLE
+from flows.prefect_settings import prepare_prefect
 from flows.schedule import PLACE, Schedule, read_schedule, recipes_to_deploy
 
 if TYPE_CHECKING:
@@ -166,14 +166,17 @@ async def _deploy(schedule: Schedule, planned: Sequence[Planned], *, whole: bool
 
 async def _make_pool(client: PrefectClient, pool: str) -> list[str]:
     from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectNotFound
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
     from prefect.workers.process import ProcessWorker
 
     try:
         await client.read_work_pool(pool)
     except ObjectNotFound:
         template = ProcessWorker.get_default_base_job_template()
-        await client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+        with suppress(ObjectAlreadyExists):  # a worker was quicker
+            await client.create_work_pool(
+                WorkPoolCreate(name=pool, type="process", base_job_template=template)
+            )
         return [f"work pool {pool} made; start a worker on it: refocus worker"]
     return []
 

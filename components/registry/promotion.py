@@ -71,13 +71,7 @@ def promote(
         if settled is not None:
             return settled
         verdict = _verdict(config, pairset, report, champion, measure, tile_px)
-        asks = verdict.passed and config.approval == "person"
-        over = f" over version {champion.number}" if champion else ""
-        words = verdict.words.replace("promoted", f"{'to be ' if asks else ''}promoted{over}", 1)
-        decision = decision_on(candidate, champion, verdict.passed, words, question, verdict.checks)
-        look = None if verdict.look is None else looks.counted(verdict.look)
-        decision = decision.model_copy(update={"outcome": verdict.outcome, "look": look})
-        return approval.asking(decision, config.approval_expires_h) if asks else decision
+        return _as_decision(verdict, config, candidate, champion, question)
 
     turns.recover(config.name, enact.finish)
     if config.approval == "person":
@@ -97,6 +91,23 @@ def promote(
         f"the champion of {config.name} changed twice while version {version.version} was compared with it,"
         " so nothing moved; run the same command again"
     )
+
+
+def _as_decision(
+    verdict: Verdict,
+    config: RegisterConfig,
+    candidate: tracking.Version,
+    champion: tracking.Version | None,
+    question: str,
+) -> Decision:
+    """What the gate says, to be carried out, or to be put to a person."""
+    asks = verdict.passed and config.approval == "person"
+    over = f" over version {champion.number}" if champion else ""
+    words = verdict.words.replace("promoted", f"{'to be ' if asks else ''}promoted{over}", 1)
+    decision = decision_on(candidate, champion, verdict.passed, words, question, verdict.checks)
+    look = None if verdict.look is None else looks.counted(verdict.look)
+    decision = decision.model_copy(update={"outcome": verdict.outcome, "look": look})
+    return approval.asking(decision, config.approval_expires_h) if asks else decision
 
 
 def _champion(name: str) -> int | None:

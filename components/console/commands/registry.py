@@ -30,15 +30,7 @@ def add_to(add: Add) -> None:
         "refocus power demo",
         _power,
     ).add_argument("recipe", metavar="RECIPE")
-    for name, about in (
-        ("approve", "let a version that waits for a person serve"),
-        ("reject", "keep a version that waits for a person from serving"),
-    ):
-        made = add(name, about, f'refocus {name} demo:3 --reason "looked at the pictures"', _answer)
-        made.add_argument(
-            "run", metavar="RUN", help="NAME:VERSION, or the name or id of a Prefect run that asks or trained"
-        )
-        made.add_argument("--reason", required=True, help="why; it goes into the record")
+    _add_answers(add)
     made = add(
         "rollback",
         "give the champion's place back to the version before it",
@@ -70,6 +62,18 @@ def add_to(add: Add) -> None:
     made.add_argument(
         "--verify", action="store_true", help="hash every object again and check that every link holds"
     )
+
+
+def _add_answers(add: Add) -> None:
+    for name, about in (
+        ("approve", "let a version that waits for a person serve"),
+        ("reject", "keep a version that waits for a person from serving"),
+    ):
+        made = add(name, about, f'refocus {name} demo:3 --reason "looked at the pictures"', _answer)
+        made.add_argument(
+            "run", metavar="RUN", help="NAME:VERSION, or the name or id of a Prefect run that asks or trained"
+        )
+        made.add_argument("--reason", required=True, help="why; it goes into the record")
 
 
 def _promote(arguments: argparse.Namespace) -> int:

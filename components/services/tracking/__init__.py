@@ -38,6 +38,7 @@ from components.services.tracking.store import need_answer, prepare, tracking_ur
 from components.services.tracking.training import (
     TRAIN_KEY,
     TrainingRun,
+    end_training,
     find_training,
     has_run,
     log_results,
@@ -57,6 +58,7 @@ __all__ = [
     "add_tags",
     "add_version",
     "at_alias",
+    "end_training",
     "fetch",
     "find_training",
     "find_version",

@@ -6,7 +6,6 @@ from components.services.versioning.dvc import (
     GRAPH,
     LOCK,
     Outcome,
-    bring,
     check_objects,
     hashes,
     leave_status,
@@ -31,7 +30,7 @@ from components.services.versioning.git import (
 )
 from components.services.versioning.own_state import mend
 from components.services.versioning.process import Say, end_tree
-from components.services.versioning.sharing import share_with
+from components.services.versioning.sharing import bring, share_with
 
 __all__ = [
     "GRAPH",
