@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from components.core.errors import InputError
 from components.registry import enact, turns
-from components.registry.decision import Decision, decision_on, recorded_on
+from components.registry.decision import Action, Decision, decision_on, recorded_on
 from components.services import tracking
 
 WAITING = "waiting"  # a version's validation_status
@@ -66,7 +66,7 @@ def answer(name: str, number: int, *, approve: bool, reason: str, by: str | None
     reason = reason.strip()
     if not reason:
         raise InputError("an answer needs a reason, which is kept with the version: --reason '…'")
-    action = "approve" if approve else "reject"
+    action: Action = "approve" if approve else "reject"
     turns.recover(name, enact.finish)
     known = recorded_on(tracking.get_version(name, number))
     if known is not None and (known.action, known.reason) == (action, reason):
