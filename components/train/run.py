@@ -12,12 +12,13 @@ import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
-from components.core.errors import DivergenceError, InputError, LineageError, WeightsError
+from components.core.errors import DivergenceError, InputError, LineageError, RefocusError, WeightsError
 from components.core.files import code_digest, need_free_space, state_folder
 from components.core.own_state import set_aside
 from components.core.parts import digest_of
@@ -95,7 +96,7 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     )
     folder = FolderStore(Path(storage) / name)
     for last in (False, True):
-        with Progress("train", longest(config, len(data.train))) as bar:
+        with _told_when_stopped(key), Progress("train", longest(config, len(data.train))) as bar:
             if not _by_ray(config):
                 alone = job(inputs=OnThisMachine(pairset.folder, weights), store=folder, bar=bar)
                 outcome, state = train_on_worker(alone), folder.load()
@@ -111,6 +112,17 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     else:
         (out / LEFT_OUT).unlink(missing_ok=True)
     return _export(config, pairset, key, code, outcome, end, out)
+
+
+@contextmanager
+def _told_when_stopped(key: str) -> Iterator[None]:
+    """A stopped training's run in MLflow ends as KILLED: Ray's workers are gone before they can say so."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(RefocusError):
+            tracking.end_training(key, "KILLED")
+        raise
 
 
 def _on_workers(

@@ -32,12 +32,14 @@ from components.services.tracking.registry import (
     maybe_version,
     model_tags,
     newest_versions,
+    search,
     set_alias,
 )
 from components.services.tracking.store import need_answer, prepare, tracking_uri
 from components.services.tracking.training import (
     TRAIN_KEY,
     TrainingRun,
+    end_training,
     find_training,
     has_run,
     log_results,
@@ -57,6 +59,7 @@ __all__ = [
     "add_tags",
     "add_version",
     "at_alias",
+    "end_training",
     "fetch",
     "files_of",
     "find_training",
@@ -73,6 +76,7 @@ __all__ = [
     "prepare",
     "registry",
     "save_pyfunc",
+    "search",
     "set_alias",
     "tracking_uri",
     "try_pyfunc",

@@ -110,6 +110,9 @@ def add_tags(name: str, number: int, tags: Mapping[str, str]) -> None:
 
 def model_tags(name: str) -> dict[str, str]:
     """The tags of the model as a whole; none when there is no such model."""
+    known = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.model_tags(name))
+    if known is not None:
+        return known
     found = _maybe(lambda client: client.get_registered_model(name))
     return {} if found is None else dict(found.tags)
 

@@ -113,6 +113,11 @@ def commit_exists(commit: str, *, root: Path) -> bool:
     )
 
 
+def head(*, root: Path) -> str:
+    """The last commit's id."""
+    return _git(root, "rev-parse", "HEAD")
+
+
 def changes(root: Path) -> list[str]:
     """What differs from the last commit, one line a file as `git status --short` writes it."""
     return _git(root, "status", "--short", "--untracked-files=normal").splitlines()
@@ -175,11 +180,11 @@ def _named_or_ignored(root: Path, here: list[str]) -> list[str]:
     return [name for name in here if name not in folders] + (ignored if folders else [])
 
 
-def add_worktree(folder: Path, *, root: Path) -> None:
-    """Check HEAD out into a folder of its own."""
+def add_worktree(folder: Path, *, root: Path, commit: str = "HEAD") -> None:
+    """Check a commit out into a folder of its own."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     _git(root, "worktree", "prune")
-    _git(root, "worktree", "add", "--detach", "--quiet", str(folder), "HEAD")
+    _git(root, "worktree", "add", "--detach", "--quiet", str(folder), commit)
 
 
 def remove_worktree(folder: Path, *, root: Path) -> None:
