@@ -25,25 +25,39 @@ def closing_lines(
     decision: Decision,
     steps: Sequence[Step],
     total_s: float,
+    *,
+    stays: bool = True,
 ) -> tuple[str, ...]:
     """The last words of a run.
 
-    root: the checkout it ran in; commit: the one that holds what was used.
+    root: the checkout it ran in; commit: the one that holds what was used; stays: the checkout is still
+    there after the run.
     """
     picture = best_sheet(report)
-    look = [f"side by side   {_short(picture)}"] if picture else []
+    look = [f"side by side   {_short(picture)}"] if picture and stays else []
+    page = _short(report.folder / "report.html") if stays else "report.html in the training's run, in MLflow"
     return (
         "",
         *terminal_table(report).splitlines(),
         "",
         f"verdict        {decision.told}",
+        *_asked(decision),
         f"registered     {version.name} version {version.version}",
         *look,
-        f"report         {_short(report.folder / 'report.html')}",
+        f"report         {page}",
         "runs           make ui (MLflow's page)",
         f"git            {_git_words(root, commit)}",
         f"time           {times_line(steps, total_s)}",
     )
+
+
+def _asked(decision: Decision) -> list[str]:
+    if not decision.waits:
+        return []
+    return [
+        f'approval       refocus approve {decision.name}:{decision.version} --reason "…"   (or reject; until'
+        f" {decision.expires_at})"
+    ]
 
 
 def best_sheet(report: EvalReport) -> Path | None:

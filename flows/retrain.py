@@ -1,5 +1,5 @@
 """The run as a Prefect flow: one task a step, logs and pictures on Prefect's page. Deployed by
-infra/prefect.yaml, run by hand with `refocus run`.
+`refocus deploy`, run by hand with `refocus run`.
 
 Steps are called directly, never submitted: a task in another thread does not see a termination and
 its child lives on. Prefect caches nothing here (NO_CACHE): what has to run again is DVC's to say.
@@ -21,8 +21,14 @@ from prefect.logging import get_run_logger
 from components.core import surroundings
 from components.core.baseline import words_for
 from components.core.errors import RefocusError
+from components.core.files import state_kept_in
 from components.pipeline.project import Project, Run, project_root
+from components.services import tracking
+from flows.approve import ask_on_page
 from flows.closing import best_sheet
+from flows.glance import glance
+from flows.patience import patiently
+from flows.schedule import read_schedule
 from flows.steps import Finished, Look, follow
 from flows.workspace import workspace
 
@@ -45,9 +51,27 @@ def retrain(
     Gives small JSON: the closing lines, and the version when one was made.
     """
     surroundings.settle()
-    project = Project.at(Path(root) if root else project_root())
+    project, say = Project.at(Path(root) if root else project_root()), get_run_logger().info
+    pauses_s = read_schedule(project.root).retry_after_s
+    return _told(patiently(lambda: _scheduled(recipe, project, photos, worktree), say, pauses_s))
+
+
+def _scheduled(recipe: str, project: Project, photos: str | None, worktree: bool) -> Finished:
+    """One try of a run; one on the last commit first takes a glance whether there is anything to do."""
+    say = get_run_logger().info
+    seen = None
+    if worktree:
+        with state_kept_in(project.state):
+            tracking.need_answer()
+            seen = glance(project, recipe, photos)
+            if (nothing := seen.settled()) is not None:
+                say(nothing.lines[0])
+                return nothing
     with workspace(recipe, project, photos=photos, worktree=worktree) as run:
-        return _told(_followed(run, get_run_logger().info, None))
+        finished = _followed(run, say, None)
+        if seen is not None:
+            seen.keep()
+    return finished
 
 
 def retrain_opened(run: Run, seen: Look | None) -> Finished:
@@ -79,6 +103,8 @@ def _followed(run: Run, say: Callable[[str], None], seen: Look | None) -> Finish
         _show(finished)
     for line in finished.lines:
         get_run_logger().info(line)
+    if finished.decision is not None and finished.decision.waits:
+        say(ask_on_page(finished.decision))
     return finished
 
 

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 from components.core.clock import seconds_since_start
 from components.core.errors import StageError
+from components.core.progress import Progress
 from components.core.records import EvalReport, ModelVersion
 from components.pipeline import registering, stages
 from components.pipeline.project import Project, Run
@@ -66,12 +67,14 @@ class Steps:
         self.taken.append(Step(name, outcome.how, time.monotonic() - began, outcome.computing_s))
         return outcome
 
-    def step(self, name: str, work: Callable[[], Result], *, computes: bool = False) -> Result:
-        """Do one step in this process. computes: its time is work, not orchestration."""
-        began = time.monotonic()
+    def step(self, name: str, work: Callable[[], Result]) -> Result:
+        """Do one step in this process. Only what stands behind a progress bar (the champion being
+        measured) counts as computing, as in a stage.
+        """
+        began, computed = time.monotonic(), Progress.worked_s
         result = self.do(name, work)
         seconds = time.monotonic() - began
-        self.taken.append(Step(name, "ran", seconds, seconds if computes else 0.0))
+        self.taken.append(Step(name, "ran", seconds, Progress.worked_s - computed))
         return result
 
 
@@ -160,12 +163,13 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     steps.step("push", partial(versioning.push, run.name, run.order, root=run.root))
     message = f"refocus run {run.name}: data, code and parameters as used"
     commit = steps.step("commit", partial(versioning.snapshot, run.name, message, root=run.root))
-    version = steps.step("register", partial(registering.register, run, commit), computes=True)
-    decision = steps.step("promote", partial(registering.decide, run, version), computes=True)
+    version = steps.step("register", partial(registering.register, run, commit))
+    decision = steps.step("promote", partial(registering.decide, run, version))
     verdicts.keep_stamp(run)
     report, total_s = run.load(EvalReport), seconds_since_start()
     keep_times(run, steps.taken, total_s)
-    lines = closing_lines(run.root, commit, version, report, decision, steps.taken, total_s)
+    stays = not run.in_worktree
+    lines = closing_lines(run.root, commit, version, report, decision, steps.taken, total_s, stays=stays)
     return Finished(run.name, lines, True, version, report, decision)
 
 

@@ -20,6 +20,7 @@ from components.core.progress import tracked
 from components.core.records import Pair, PairSet, PhotoScore, Split
 from components.evaluate.unfit import why_left_out
 from components.metrics import METRICS, measurable
+from components.metrics.sizes import fitting, need_one_fit, too_small
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,6 +66,7 @@ def measure(
             f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more"
             f" photos, or a larger share to {split}"
         )
+    need_one_fit([(pair.height, pair.width) for pair in pairs], measured, "evaluate.metrics")
     from components.nets.precision import ieee_float32  # torch takes seconds to import
 
     with ieee_float32():
@@ -120,7 +122,8 @@ def _score(
     saved, numbers = as_saved(restored, bits_of(target)), restored[np.isfinite(restored)]
     if see is not None:
         see(at_bits(saved, 8), at_bits(nothing, 8), at_bits(target, 8))
-    restored_values, nothing_values = (_values(photo, target, metrics) for photo in (saved, nothing))
+    fit, small = fitting(target.shape[:2], metrics), too_small(target.shape[:2], metrics)
+    restored_values, nothing_values = (_values(photo, target, fit) for photo in (saved, nothing))
     return PhotoScore(
         pair=pair.id,
         blur_kind=pair.blur_kind,
@@ -134,7 +137,7 @@ def _score(
         seconds=seconds,
         megapixels=target.shape[0] * target.shape[1] / 1e6,
         group=pair.group,
-        left_out=why_left_out(target, restored_values, nothing_values),
+        left_out=small or why_left_out(target, restored_values, nothing_values),
     )
 
 

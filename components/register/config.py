@@ -4,7 +4,7 @@ serves.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,17 @@ class RegisterConfig(Part):
     )
     gate: GatePolicy = Field(
         default_factory=GatePolicy, description="what a version must prove to become champion"
+    )
+
+    approval: Literal["automatic", "person"] = Field(
+        "automatic",
+        description=(
+            "who has the last word on a version that passed the gate: nobody (automatic), or a person, who"
+            " approves or rejects it"
+        ),
+    )
+    approval_expires_h: float = Field(
+        168, gt=0, le=8760, description="hours a person has to answer; then the version is not promoted"
     )
 
     @model_validator(mode="after")

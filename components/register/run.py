@@ -32,6 +32,7 @@ from components.core.records import (
 from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
+from components.register.whole import missing_files, set_aside
 from components.services import tracking
 from components.services.tracking import registry
 
@@ -59,13 +60,15 @@ def run(
     lock = state_folder() / "locks" / f"register-{config.name}.lock"
     with locked(lock, patience_s=600):
         found = tracking.find_version(config.name, registry.CHECKPOINT, checkpoint.digest)
-        if found is not None and not tracking.has_files(found):
-            told = f"register: the files of {found.words} were deleted; its checkpoint is registered again"
-            print(told, file=sys.stderr)
-            found = None
-        if found is None:
+        missing = () if found is None else missing_files(found)
+        if found is None or missing:
             checkpoint.verify()
-            found = _register(config, recipe, photoset, pairset, checkpoint, report, provenance)
+            made = _register(config, recipe, photoset, pairset, checkpoint, report, provenance)
+            if found is not None:
+                told = f"{len(missing)} of its files are gone ({missing[0]})"
+                print(f"register: {made.words} takes the place of {found.words}: {told}", file=sys.stderr)
+                set_aside(found, missing, made)
+            found = made
         if found.tags.get(tracking.STATUS) == "pending":
             tracking.set_alias(config.name, tracking.CHALLENGER, found.number)
     return ModelVersion(

@@ -26,7 +26,7 @@ from components.metrics import METRICS
 from components.register.config import RegisterConfig
 from components.register.export import WEIGHTS_PLACE
 from components.register.gate import Measured, Verdict, decide
-from components.registry import enact, looks, turns
+from components.registry import approval, enact, looks, turns
 from components.registry.decision import REASON, ROLLED_BACK, Decision, decision_on, recorded_on
 from components.services import tracking
 from components.services.tracking import registry
@@ -68,17 +68,15 @@ def promote(
         """The decision as things stand now; measures what has to be measured."""
         candidate = tracking.get_version(config.name, version.version)
         champion = tracking.at_alias(config.name, tracking.CHAMPION)
-        settled = _settled(candidate, champion, question)
+        settled = _settled(candidate, champion, question, config.approval)
         if settled is not None:
             return settled
         verdict = _verdict(config, pairset, report, champion, measure, tile_px)
-        over = f"promoted over version {champion.number}" if champion else "promoted"
-        words = verdict.words.replace("promoted", over, 1)
-        decision = decision_on(candidate, champion, verdict.passed, words, question, verdict.checks)
-        look = None if verdict.look is None else looks.counted(verdict.look)
-        return decision.model_copy(update={"outcome": verdict.outcome, "look": look})
+        return _as_decision(verdict, config, candidate, champion, question)
 
     turns.recover(config.name, enact.finish)
+    if config.approval == "person":
+        approval.lapse_old(config.name)
     decision = asked()  # measuring takes minutes, in which a rollback must not have to wait
     if decision.unchanged:
         return decision
@@ -96,13 +94,30 @@ def promote(
     )
 
 
+def _as_decision(
+    verdict: Verdict,
+    config: RegisterConfig,
+    candidate: tracking.Version,
+    champion: tracking.Version | None,
+    question: str,
+) -> Decision:
+    """What the gate says, to be carried out, or to be put to a person."""
+    asks = verdict.passed and config.approval == "person"
+    over = f" over version {champion.number}" if champion else ""
+    words = verdict.words.replace("promoted", f"{'to be ' if asks else ''}promoted{over}", 1)
+    decision = decision_on(candidate, champion, verdict.passed, words, question, verdict.checks)
+    look = None if verdict.look is None else looks.counted(verdict.look)
+    decision = decision.model_copy(update={"outcome": verdict.outcome, "look": look})
+    return approval.asking(decision, config.approval_expires_h) if asks else decision
+
+
 def _champion(name: str) -> int | None:
     now = tracking.at_alias(name, tracking.CHAMPION)
     return None if now is None else now.number
 
 
 def _settled(
-    candidate: tracking.Version, champion: tracking.Version | None, question: str
+    candidate: tracking.Version, champion: tracking.Version | None, question: str, asked: str
 ) -> Decision | None:
     """The answer that needs no measuring: serving already, rolled back, or decided before."""
     known = recorded_on(candidate)
@@ -127,6 +142,7 @@ def _settled(
         and not known.promoted
         and known.question == question
         and known.against == (champion and champion.number)
+        and not (known.waits and asked == "automatic")  # the recipe asks nobody any more
     ):
         return known.again()
     return None
@@ -148,7 +164,7 @@ def _verdict(
     )
     if champion is None:
         return decide(config.gate, candidate, None, better)
-    names = tuple(sorted(candidate.scores[0].do_nothing)) if candidate.scores else report.metrics
+    names = tuple(sorted({name for score in candidate.scores for name in score.do_nothing})) or report.metrics
     theirs = Measured(
         scores=(measure or _measure_again(tile_px))(champion, pairset, names),
         seconds_per_megapixel=0.0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ REFUSED = {
     "ExpiredToken",
     "InvalidToken",
     "AllAccessDisabled",
+}
+# What a store says to one whom it does not know, whatever is asked.
+UNKNOWN = {
+    *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidClientTokenId"),
+    *("RequestTimeTooSkewed", "AuthorizationHeaderMalformed", "InvalidSecurity", "401", "Unauthorized"),
 }
 # What a store says of one object, whatever it says of others.
 OF_ONE_OBJECT = {"NoSuchKey", "404", "InvalidObjectState", "AccessDenied", "403", "NoSuchVersion"}
@@ -77,12 +82,19 @@ def list_objects(uri: str) -> list[tuple[str, int]]:
 
     Raises ServiceError when the bucket is missing or does not answer.
     """
+    return [(name, size) for name, size, _ in list_with_etags(uri)]
+
+
+def list_with_etags(uri: str) -> list[tuple[str, int, str]]:
+    """As `list_objects`, with each object's ETag, which changes with its bytes: one request for a
+    thousand objects, none of which is read.
+    """
     bucket, key = split_uri(uri)
     prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
     with _in_words(uri):
         pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = [
-            (item["Key"].removeprefix(prefix), int(item["Size"]))
+            (item["Key"].removeprefix(prefix), int(item["Size"]), str(item.get("ETag", "")).strip('"'))
             for page in pages
             for item in page.get("Contents", ())
         ]
@@ -151,28 +163,25 @@ def sha256_told(uri: str) -> str | None:
     """The SHA-256 that an object was put with; None where there is no object, or it was put
     without.
     """
-    head = _head(uri)
-    return None if head is None else head["Metadata"].get(TOLD)
+    facts = facts_of(uri)
+    return None if facts is None else facts[1]
 
 
-def size_of(uri: str) -> int | None:
-    """An object's bytes; None where there is no object."""
-    head = _head(uri)
-    return None if head is None else int(head["ContentLength"])
-
-
-def _head(uri: str) -> dict[str, Any] | None:
+def facts_of(uri: str) -> tuple[int, str | None] | None:
+    """An object's size in bytes, and the SHA-256 that it was put with, if it was; None where there is
+    no object.
+    """
     from botocore.exceptions import ClientError
 
     bucket, key = split_uri(uri)
     with _in_words(uri):
         try:
-            found: dict[str, Any] = _client().head_object(Bucket=bucket, Key=key)
+            found = _client().head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
                 return None
             raise
-    return found
+    return int(found["ContentLength"]), found["Metadata"].get(TOLD)
 
 
 def remove(uri: str) -> None:
@@ -183,13 +192,29 @@ def remove(uri: str) -> None:
 
 
 def need_answer() -> None:
-    """Raises ServiceError when the store does not answer, or there are no credentials for it; that
-    it refuses to list its buckets is an answer.
+    """Raises ServiceError when the store does not answer, there are no credentials for it, or it does
+    not know them; that it refuses to list its buckets is an answer.
     """
     from botocore.exceptions import ClientError
 
-    with _in_words("s3://any"), suppress(ClientError):
-        _client().list_buckets()
+    with _in_words("s3://any"):
+        try:
+            _client().list_buckets()
+        except ClientError as error:
+            if _code_of(error) in UNKNOWN:
+                raise
+
+
+def need_readable(uri: str) -> int:
+    """Raises ServiceError when a place in a bucket cannot be listed; gives how many of its first two
+    objects there are.
+    """
+    bucket, key = split_uri(uri)
+    with _in_words(uri):
+        found = _client().list_objects_v2(
+            Bucket=bucket, Prefix=f"{key.rstrip('/')}/" if key else "", MaxKeys=2
+        )
+    return int(found.get("KeyCount", 0))
 
 
 def _client() -> Any:
@@ -272,7 +297,12 @@ def _refusal(error: Exception, uri: str, bucket: str, place: str) -> str:
         return f"no object {uri} at {place}; check its name"
     if code == "InvalidObjectState":
         return f"{uri} lies in an archive of {place}; bring it back there first (restore-object)"
-    if code in REFUSED:
+    if code == "RequestTimeTooSkewed":
+        return (
+            f"{place} refuses {uri}, as its clock and this machine's differ by too much; set the clock"
+            " (timedatectl set-ntp true)"
+        )
+    if code in REFUSED | UNKNOWN:
         return (
             f"{place} refuses access to {uri} ({code}); check the credentials (AWS_ACCESS_KEY_ID or"
             " AWS_PROFILE) and their rights to list and read the bucket"

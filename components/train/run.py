@@ -12,12 +12,13 @@ import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
-from components.core.errors import DivergenceError, InputError, LineageError, WeightsError
+from components.core.errors import DivergenceError, InputError, LineageError, RefocusError, WeightsError
 from components.core.files import code_digest, need_free_space, state_folder
 from components.core.own_state import set_aside
 from components.core.parts import digest_of
@@ -29,10 +30,12 @@ from components.metrics import METRICS
 from components.nets.restore import save_generator
 from components.services import tracking
 from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
-from components.services.content import ContentStore
+from components.services.content import ContentStore, verify_pairs
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
-from components.train.data import Data, croppable, refuse_other_scale, refuse_unvalidated
+from components.train.data import Data
+from components.train.fitting import croppable, refuse_other_scale, refuse_unvalidated
+from components.train.inputs import Inputs, OnThisMachine, inputs_for
 from components.train.loop import Outcome, longest
 from components.train.states import FolderStore, prune
 from components.train.training_state import is_whole, read_state
@@ -86,15 +89,20 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     name = f"{recipe.name}-{key[:20]}"
     storage = _storage(config, recipe.name, name)
     job = functools.partial(
-        TrainingJob, config=config, recipe=recipe, pairs=pairset.folder, key=key, weights=weights
+        TrainingJob,
+        config=config,
+        recipe=recipe,
+        key=key,
     )
     folder = FolderStore(Path(storage) / name)
     for last in (False, True):
-        with Progress("train", longest(config, len(data.train))) as bar:
+        with _told_when_stopped(key), Progress("train", longest(config, len(data.train))) as bar:
             if not _by_ray(config):
-                outcome, state = train_on_worker(job(store=folder, bar=bar)), folder.load()
+                alone = job(inputs=OnThisMachine(pairset.folder, weights), store=folder, bar=bar)
+                outcome, state = train_on_worker(alone), folder.load()
             else:
-                outcome, state = _on_workers(config, job, name, storage, bar)
+                inputs = functools.partial(inputs_for, config, pairset, weights)
+                outcome, state = _on_workers(config, job, inputs, name, storage, bar)
         if last or outcome.diverged is not None or _is_of_the_end(config, state) or is_s3(storage):
             break
         set_aside(Path(storage) / name, "the state of its end is missing, cut or altered")
@@ -106,14 +114,30 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     return _export(config, pairset, key, code, outcome, end, out)
 
 
+@contextmanager
+def _told_when_stopped(key: str) -> Iterator[None]:
+    """A stopped training's run in MLflow ends as KILLED: Ray's workers are gone before they can say so."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(RefocusError):
+            tracking.end_training(key, "KILLED")
+        raise
+
+
 def _on_workers(
-    config: TrainConfig, job: Callable[..., TrainingJob], name: str, storage: str, bar: Progress
+    config: TrainConfig,
+    job: Callable[..., TrainingJob],
+    inputs: Callable[[], Inputs],
+    name: str,
+    storage: str,
+    bar: Progress,
 ) -> tuple[Outcome, bytes | None]:
     """Train on Ray's workers; gives how it ended and the last state it kept, if that is whole."""
     store = RayStore(is_whole)
     return run_on_workers(
         train_on_worker,
-        lambda threads, mailed: job(store=store, bar=mailed, threads=threads),
+        lambda threads, mailed: job(inputs=inputs(), store=store, bar=mailed, threads=threads),
         store=store,
         name=name,
         storage=storage,
@@ -149,7 +173,7 @@ def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
     refuse_other_scale(pairset, config)
     data, left_out = croppable(Data.of(pairset), config)
     refuse_unvalidated(data, config)
-    pairset.verify("train", "val")  # test pairs are hashed as they are measured
+    verify_pairs(pairset, "train", "val")  # test pairs are hashed as they are measured
     return data, left_out
 
 

@@ -19,6 +19,7 @@ progress.py   a bar that workers on other machines move
 
 from components.services.cluster.address import is_cluster, is_outside
 from components.services.cluster.map import map_in_order
+from components.services.cluster.nodes import other_machines
 from components.services.cluster.progress import MailedProgress
 from components.services.cluster.resources import Workers
 from components.services.cluster.start import ray_started
@@ -33,6 +34,7 @@ __all__ = [
     "is_cluster",
     "is_outside",
     "map_in_order",
+    "other_machines",
     "ray_started",
     "run_on_workers",
 ]

@@ -33,6 +33,13 @@ def others(ray: Any) -> list[str]:
     return [name_of(node) for node in alive(ray) if node["NodeManagerHostname"] != here]
 
 
+def other_machines() -> list[str]:
+    """The nodes of the cluster that has been joined which are on other machines than this one."""
+    import ray
+
+    return others(ray)
+
+
 def refuse_others(ray: Any) -> None:
     """Ask every node what it has. Raises InputError, naming the node and both versions, when that is not
     what this process has; ServiceError when a node does not answer.

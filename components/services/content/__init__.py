@@ -3,11 +3,29 @@ and kept a while on each machine that works with it.
 
 store.py     the store at REFOCUS_STORE: folders and files under their digests
 packing.py   files in shards (plain tar) with an index that names both by hash
+reader.py    a set's files by name, from a folder or from shards
+pairsets.py  sets of pairs by content
 cache.py     a machine's own copies: bounded, shared by its processes, never what is in use taken away
 """
 
 from components.services.content.cache import NodeCache, NoRoomError
 from components.services.content.packing import Index
-from components.services.content.store import ContentStore
+from components.services.content.pairsets import MANIFEST, fetch_pairs, reader_of, send_pairs, verify_pairs
+from components.services.content.reader import FolderReader, Reader, ShardReader
+from components.services.content.store import STORE_VARIABLE, ContentStore
 
-__all__ = ["ContentStore", "Index", "NoRoomError", "NodeCache"]
+__all__ = [
+    "MANIFEST",
+    "STORE_VARIABLE",
+    "ContentStore",
+    "FolderReader",
+    "Index",
+    "NoRoomError",
+    "NodeCache",
+    "Reader",
+    "ShardReader",
+    "fetch_pairs",
+    "reader_of",
+    "send_pairs",
+    "verify_pairs",
+]

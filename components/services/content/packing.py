@@ -151,8 +151,8 @@ def packed(
 
 
 def files_below(folder: Path) -> list[str]:
-    """Every file below a folder by its name relative to it, in the order of names; none that begins
-    with a dot.
+    """Every file below a folder by its name relative to it, none that begins with a dot; in an order
+    in which files of one name lie together, as the input and the target of a pair do.
     """
     found: list[str] = []
     for at, below, files in os.walk(folder):
@@ -160,4 +160,4 @@ def files_below(folder: Path) -> list[str]:
         found += [
             (Path(at) / name).relative_to(folder).as_posix() for name in files if not name.startswith(".")
         ]
-    return sorted(found)
+    return sorted(found, key=lambda name: (name.partition("/")[0], name.rpartition("/")[2], name))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from components.core.errors import InputError, LineageError
@@ -126,6 +126,23 @@ class ContentStore:
         """A shard, as `fetch_file` gives a file."""
         return self._fetch("shards", sha256)
 
+    def shard_here(self, sha256: str) -> Path:
+        """Where a shard lies on this machine, if it does."""
+        return self.cache.path(f"shards-{sha256}")
+
+    def fetch_some(self, digest: str, names: Iterable[str], called: str) -> Path:
+        """Some of a set's files in a folder of this machine's cache, without their shards; called:
+        one name for these.
+        """
+        wanted = frozenset(names)
+
+        def plan() -> tuple[int, Make]:
+            index = self.index(digest)
+            files = [file for file in index.files if file.name in wanted]
+            return sum(file.size for file in files), lambda folder: self._write_each(index, files, folder)
+
+        return self.cache.get(f"{called}-{_plain(digest)}", plan)
+
     def read_packed(self, index: Index, file: PackedFile) -> bytes:
         """One file of a set straight from the store, and no more than its own bytes; checked. Raises
         LineageError when it is another.
@@ -135,6 +152,21 @@ class ContentStore:
         if sha256_of_bytes(data) != file.sha256:
             raise self._altered(f"{file.name} in {address}", file.sha256)
         return data
+
+    def problems(self, index: Index) -> Iterator[str]:
+        """What the store says of shards that it lacks, or that are others by what was told of them, in
+        words.
+        """
+        for shard in index.shards:
+            address = self._address("shards", shard.sha256)
+            facts = storage.facts_of(address)
+            if facts is None:
+                yield f"{address} is not in the store; run the stage that makes the set again"
+            elif facts != (shard.size, shard.sha256):
+                yield (
+                    f"{address} was altered: it has {facts[0]} bytes and the SHA-256 {facts[1]}, and the"
+                    f" index names {shard.size} bytes; delete it and run the stage that makes the set again"
+                )
 
     def _fetch(self, kind: str, sha256: str) -> Path:
         address = self._address(kind, sha256)
@@ -149,13 +181,13 @@ class ContentStore:
         return size, lambda folder: self._unpack(index, folder)
 
     def _size(self, address: str) -> int:
-        size = storage.size_of(address)
-        if size is None:
+        facts = storage.facts_of(address)
+        if facts is None:
             raise LineageError(
                 f"{address} is not in the store; run the same command again where the data is, or bring the"
                 " object back"
             )
-        return size
+        return facts[0]
 
     def _download(self, address: str, sha256: str, path: Path) -> None:
         storage.download_into(address, path)
@@ -176,15 +208,19 @@ class ContentStore:
                 with archive.open("rb") as stream:
                     for file in files:
                         stream.seek(file.offset)
-                        self._write(folder, file, stream.read)
+                        self._write(folder, file, stream.read(file.size))
         finally:
             archive.unlink(missing_ok=True)
 
-    def _write(self, folder: Path, file: PackedFile, read: Callable[[int], bytes]) -> None:
+    def _write_each(self, index: Index, files: Iterable[PackedFile], folder: Path) -> None:
+        make_folder(folder)
+        for file in files:
+            self._write(folder, file, self.read_packed(index, file))
+
+    def _write(self, folder: Path, file: PackedFile, data: bytes) -> None:
         path = folder / file.name
         if not path.resolve().is_relative_to(folder.resolve()):
             raise LineageError(f"{file.name!r} in the store's index lies outside of its folder")
-        data = read(file.size)
         if sha256_of_bytes(data) != file.sha256:
             raise self._altered(file.name, file.sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
