@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,15 +46,20 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command += ["--artifacts-destination", str(place / "artifacts")]
     with (place / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    assert wait_for(lambda: answers(port), 120), (place / "log").read_text()
+    assert wait_for(lambda: answers(port), 240), (place / "log").read_text()
     yield f"http://127.0.0.1:{port}"
     os.killpg(server.pid, signal.SIGKILL)
     server.wait()
 
 
 def answers(port: int) -> bool:
-    with socket.socket() as asked:
-        return asked.connect_ex(("127.0.0.1", port)) == 0
+    """Whether an MLflow server answers a question there, and soon."""
+    try:
+        asked = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=1"
+        with urllib.request.urlopen(asked, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 @pytest.fixture

@@ -21,7 +21,10 @@ from components.services.cluster.address import need_cluster
 
 pytestmark = pytest.mark.services
 ROOT = Path(__file__).resolve().parents[2]
-SECRETS = {"AWS_SECRET_ACCESS_KEY": "a-secret-key-to-look-for", "MLFLOW_TRACKING_PASSWORD": "another-to-look-for"}
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "a-secret-key-to-look-for",
+    "MLFLOW_TRACKING_PASSWORD": "another-to-look-for",
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,10 @@ def test_room_is_asked_of_the_cluster_and_refused_at_once(cluster: TwoNodes) -> 
     [
         ({}, "wants a token, and none is set here; set RAY_AUTH_MODE=token"),
         ({"RAY_AUTH_TOKEN": TOKEN}, r"none is set here \(RAY_AUTH_TOKEN is set, but counts only with"),
-        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-another-cluster"}, "refuses the token that is set here"),
+        (
+            {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-another-cluster"},
+            "refuses the token that is set here",
+        ),
     ],
 )
 @pytest.mark.parametrize("way", ["head", "page"])

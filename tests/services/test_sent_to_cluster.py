@@ -17,7 +17,11 @@ from components.core.errors import InputError, LineageError, ServiceError
 from components.services.cluster import code, given, token, trouble
 
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "of-the-store", "MLFLOW_TRACKING_TOKEN": "of-mlflow"}
-MACHINES_OWN = {"TORCH_HOME": "/cache/torch", "AWS_CA_BUNDLE": "/etc/ca.pem", "MLFLOW_TRACKING_URI": "sqlite:///a.db"}
+MACHINES_OWN = {
+    "TORCH_HOME": "/cache/torch",
+    "AWS_CA_BUNDLE": "/etc/ca.pem",
+    "MLFLOW_TRACKING_URI": "sqlite:///a.db",
+}
 
 
 @pytest.fixture
@@ -93,7 +97,9 @@ def test_the_token_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("protected")
-def test_addresses_travel_in_the_clear_secrets_sealed_and_paths_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_travel_in_the_clear_secrets_sealed_and_paths_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     address = "http://ann:pass-word@store.example:8333"
     for name, value in (SECRETS | MACHINES_OWN | {"AWS_ENDPOINT_URL": address, "AWS_REGION": "eu"}).items():
         monkeypatch.setenv(name, value)
