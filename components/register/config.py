@@ -32,7 +32,7 @@ class RegisterConfig(Part):
         (),
         description=(
             "files for other programs that lie beside the weights of each version, each with a parity report:"
-            " onnx, onnx_int8, onnx_without_dropout"
+            " onnx, onnx_int8, onnx_int8_aware, onnx_without_dropout"
         ),
     )
     gate: GatePolicy = Field(
