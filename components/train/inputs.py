@@ -16,7 +16,7 @@ from components.core.files import atomic_path, state_folder
 from components.core.records import PairSet
 from components.metrics import METRICS
 from components.services.cluster import is_cluster, other_machines
-from components.services.content import STORE_VARIABLE, ContentStore, fetch_pairs, send_pairs
+from components.services.content import ContentStore, fetch_pairs, send_pairs
 from components.train.config import TrainConfig
 from components.train.data import Data
 
@@ -59,9 +59,7 @@ class InStore:
         """
         store = ContentStore.of_environment()
         if store is None:
-            raise ServiceError(
-                f"{STORE_VARIABLE} did not reach this worker; set it where its node is started"
-            )
+            raise ServiceError("REFOCUS_STORE did not reach this worker; set it where its node is started")
         weights = {place: store.fetch_file(sha256) for place, sha256 in self.weights.items()}
         _put_in_hub({name: store.fetch_file(sha256) for name, sha256 in self.metrics.items()})
         return Data.of(*fetch_pairs(store, self.pairs)), weights
@@ -85,7 +83,7 @@ def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Input
     if others := other_machines():
         raise InputError(
             f"the Ray cluster has other machines ({', '.join(others[:3])}), which do not see the pairs at"
-            f" {pairset.folder}: set {STORE_VARIABLE}=s3://BUCKET/PREFIX, a store that all of them reach, and"
+            f" {pairset.folder}: set REFOCUS_STORE=s3://BUCKET/PREFIX, a store that all of them reach, and"
             " the AWS_ variables for it"
         )
     return OnThisMachine(pairset.folder, weights)

@@ -30,7 +30,7 @@ from components.metrics import METRICS
 from components.nets.restore import save_generator
 from components.services import tracking
 from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
-from components.services.content import ContentStore, verify_pairs
+from components.services.content import ContentStore, states_address, verify_pairs
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
 from components.train.data import Data
@@ -40,8 +40,6 @@ from components.train.loop import Outcome, longest
 from components.train.states import FolderStore, prune
 from components.train.training_state import is_whole, read_state
 from components.train.worker import TrainingJob, train_on_worker
-
-STORAGE_VARIABLE = "REFOCUS_TRAINING_STORAGE"
 
 
 def preflight(config: TrainConfig) -> dict[int, Path]:
@@ -179,13 +177,13 @@ def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
 
 def _storage(config: TrainConfig, recipe: str, name: str) -> str:
     """The folder or s3:// address that holds the trainings' states, with room for one more."""
-    storage = os.environ.get(STORAGE_VARIABLE) or _default_storage()
+    storage = states_address() or _default_storage()
     if not is_s3(storage):
         need_free_space(Path(storage), 300, "training")
         prune(Path(storage), recipe, name)
     elif not _by_ray(config):
         raise InputError(
-            f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder"
+            f"REFOCUS_TRAINING_STORAGE={storage} needs Ray: set train.workers to 1 or more, or name a folder"
         )
     return storage
 

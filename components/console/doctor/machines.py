@@ -12,6 +12,7 @@ from components.console.doctor.findings import Check, Finding
 from components.console.doctor.machine import NEED_SHM_MB
 from components.core.errors import RefocusError
 from components.pipeline.project import Project
+from components.services.content import ContentStore
 
 if TYPE_CHECKING:
     from components.services.cluster.look import Node
@@ -45,15 +46,17 @@ def nodes(project: Project) -> Iterator[Finding]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     if address == "local" or address.startswith("http"):
         return  # a Ray of our own is this machine; from outside, the cluster's page was asked
+    team = ContentStore.of_environment()
+    store = None if team is None else team.uri
     try:
-        found = look.look_at_nodes(os.environ.get("REFOCUS_STORE") or None)
+        found = look.look_at_nodes(store)
     except RefocusError as error:
         yield Finding("Ray nodes", "cannot be asked", str(error))
         return
     ours = look.versions_here()
     for node in found:
         yield Finding(f"node {node.name}", about(node), "; ".join(remedies(node, ours)))
-    if len(found) > 1 and not os.environ.get("REFOCUS_STORE"):
+    if len(found) > 1 and store is None:
         yield Finding(
             "Ray store",
             f"{len(found)} nodes, and no place for data that all of them reach",

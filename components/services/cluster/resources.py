@@ -102,8 +102,8 @@ def waiting(ray: Any, workers: Workers, asked: Share) -> str:
     has = ", ".join(f"{free.get(name, 0):g} {name}" for name in asked.words)
     return (
         f"has not begun yet: {workers.least} workers of"
-        f" {', '.join(f'{wanted:g} {name}' for name, wanted in asked.words.items())} start, or wait for room on"
-        f" {_where()}, where free now are {has}"
+        f" {', '.join(f'{wanted:g} {name}' for name, wanted in asked.words.items())} start, or wait for"
+        f" room on {_where()}, where free now are {has}"
     )
 
 

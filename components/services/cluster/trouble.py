@@ -54,8 +54,8 @@ def _told(error: BaseException, storage: str) -> BaseException:
             )
         if NO_GPU in str(cause):
             return ServiceError(
-                "Ray reserved a GPU for a worker, and torch finds none there: see that the nodes' torch is one"
-                " for CUDA and their driver works, or set train.gpu to never"
+                "Ray reserved a GPU for a worker, and torch finds none there: see that the nodes' torch is"
+                " one for CUDA and their driver works, or set train.gpu to never"
             )
         if isinstance(cause, OSError) and _is_of_store(cause, storage):
             return _store_gone(cause, storage)

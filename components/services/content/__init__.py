@@ -12,11 +12,10 @@ from components.services.content.cache import NodeCache, NoRoomError
 from components.services.content.packing import Index
 from components.services.content.pairsets import MANIFEST, fetch_pairs, reader_of, send_pairs, verify_pairs
 from components.services.content.reader import FolderReader, Reader, ShardReader
-from components.services.content.store import STORE_VARIABLE, ContentStore
+from components.services.content.store import ContentStore, addresses, states_address
 
 __all__ = [
     "MANIFEST",
-    "STORE_VARIABLE",
     "ContentStore",
     "FolderReader",
     "Index",
@@ -24,8 +23,10 @@ __all__ = [
     "NodeCache",
     "Reader",
     "ShardReader",
+    "addresses",
     "fetch_pairs",
     "reader_of",
     "send_pairs",
+    "states_address",
     "verify_pairs",
 ]

@@ -8,7 +8,7 @@ from components.core.errors import InputError, LineageError
 from components.core.records import Pair, PairSet, SourcePhoto, Split
 from components.services.content.packing import Index, files_below
 from components.services.content.reader import FolderReader, Reader, ShardReader
-from components.services.content.store import STORE_VARIABLE, ContentStore
+from components.services.content.store import ContentStore
 
 MANIFEST = "shards.jsonl"  # beside a set's record: its pictures lie in the store
 RECORDS = (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, MANIFEST)
@@ -62,7 +62,7 @@ def reader_of(pairset: PairSet) -> Reader:
     store = ContentStore.of_environment()
     if store is None:
         raise InputError(
-            f"the pictures of {pairset.folder} lie in shards in a store, and {STORE_VARIABLE} is not set; set"
+            f"the pictures of {pairset.folder} lie in shards in a store, and REFOCUS_STORE is not set; set"
             " it to the store's s3://BUCKET/PREFIX"
         )
     index = _manifest(manifest)
