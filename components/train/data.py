@@ -39,12 +39,12 @@ class Data:
     pairset: PairSet
     train: tuple[Pair, ...] | tuple[SourcePhoto, ...]
     val: tuple[Pair, ...]
-    given: Reader | None = None
+    chosen: Reader | None = None
 
     @cached_property
     def reader(self) -> Reader:
-        """The pictures by name: those given, else from where the set lies."""
-        return reader_of(self.pairset) if self.given is None else self.given
+        """The pictures by name: those chosen, else from where the set lies."""
+        return reader_of(self.pairset) if self.chosen is None else self.chosen
 
     def keep(self, validated: int) -> None:
         """Keep the pictures on this machine, as far as there is room: of all training pairs, and of so

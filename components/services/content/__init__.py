@@ -10,13 +10,19 @@ cache.py     a machine's own copies: bounded, shared by its processes, never wha
 
 from components.services.content.cache import NodeCache, NoRoomError
 from components.services.content.packing import Index
-from components.services.content.pairsets import MANIFEST, fetch_pairs, reader_of, send_pairs, verify_pairs
+from components.services.content.pairsets import (
+    MANIFEST,
+    fetch_pairs,
+    reader_of,
+    send_pairs,
+    shard_problems,
+    verify_pairs,
+)
 from components.services.content.reader import FolderReader, Reader, ShardReader
-from components.services.content.store import STORE_VARIABLE, ContentStore
+from components.services.content.store import ContentStore
 
 __all__ = [
     "MANIFEST",
-    "STORE_VARIABLE",
     "ContentStore",
     "FolderReader",
     "Index",
@@ -27,5 +33,6 @@ __all__ = [
     "fetch_pairs",
     "reader_of",
     "send_pairs",
+    "shard_problems",
     "verify_pairs",
 ]

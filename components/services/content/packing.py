@@ -77,6 +77,24 @@ class Index(Part):
             ) from error
         return index
 
+    def only(self, names: Iterable[str]) -> Self:
+        """The part of it that some files need. Raises LineageError when it lacks one."""
+        known = {file.name: file for file in self.files}
+        try:
+            files = [known[name] for name in names]
+        except KeyError as error:
+            raise LineageError(
+                f"the store's index lacks {error.args[0]}; delete it there and run the same command again"
+            ) from None
+        numbers = sorted({file.shard for file in files})
+        place = {number: at for at, number in enumerate(numbers)}
+        return self.model_copy(
+            update={
+                "shards": tuple(self.shards[number] for number in numbers),
+                "files": tuple(file.model_copy(update={"shard": place[file.shard]}) for file in files),
+            }
+        )
+
     def joined(self, other: Index) -> Self:
         """Both sets as one; the other's shards come after these."""
         moved = (file.model_copy(update={"shard": file.shard + len(self.shards)}) for file in other.files)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.core.errors import InputError, LineageError
+from components.core.errors import LineageError
 from components.core.records import Pair, PairSet, SourcePhoto, Split
 from components.services.content.packing import Index, files_below
 from components.services.content.reader import FolderReader, Reader, ShardReader
-from components.services.content.store import STORE_VARIABLE, ContentStore
+from components.services.content.store import ContentStore
 
 MANIFEST = "shards.jsonl"  # beside a set's record: its pictures lie in the store
+_readers: dict[tuple[object, ...], ShardReader] = {}
 RECORDS = (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, MANIFEST)
 
 
@@ -52,22 +53,34 @@ def fetch_pairs(store: ContentStore, digest: str) -> tuple[PairSet, Reader]:
     return pairset, ShardReader(store, index)
 
 
+def shard_problems(pairset: PairSet) -> list[str]:
+    """Read every shard of a set whose pictures lie in the store; gives what is wrong, in words. Nothing
+    for a set of files.
+    """
+    manifest = pairset.folder / MANIFEST
+    if not manifest.is_file():
+        return []
+    store = ContentStore.needed("the set's pictures lie in shards in a store")
+    index = _manifest(manifest)
+    _need_named(pairset, index)
+    return list(store.problems(index, read=True))
+
+
 def reader_of(pairset: PairSet) -> Reader:
-    """A set's pictures by name, from its folder, or from the store where only its manifest lies
-    here. Raises InputError when it needs the store and there is none.
+    """A set's pictures by name, from its folder, or from the store where only their list lies here.
+    Raises InputError when it needs the store and none is named.
     """
     manifest = pairset.folder / MANIFEST
     if not manifest.is_file():
         return FolderReader(pairset.folder)
-    store = ContentStore.of_environment()
-    if store is None:
-        raise InputError(
-            f"the pictures of {pairset.folder} lie in shards in a store, and {STORE_VARIABLE} is not set; set"
-            " it to the store's s3://BUCKET/PREFIX"
-        )
-    index = _manifest(manifest)
-    _need_named(pairset, index)
-    return ShardReader(store, index)
+    store = ContentStore.needed(f"the pictures of {pairset.folder} lie in shards in a store")
+    key = (manifest, manifest.stat().st_mtime_ns, pairset.digest, store.uri, store.cache.folder)
+    if key not in _readers:
+        index = _manifest(manifest)
+        _need_named(pairset, index)
+        _readers.clear()  # of one set at a time
+        _readers[key] = ShardReader(store, index)
+    return _readers[key]
 
 
 def _need_named(pairset: PairSet, index: Index) -> None:

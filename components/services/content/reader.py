@@ -33,6 +33,10 @@ class Reader(Protocol):
         """A file's bytes."""
         ...
 
+    def place(self, name: str) -> str:
+        """Where a file lies, for people."""
+        ...
+
     def expect(self, names: Iterable[str]) -> None:
         """These are read next: bring them near, if that is worth anything."""
         ...
@@ -57,6 +61,10 @@ class FolderReader:
             raise PhotoError(
                 f"{path} cannot be read: {error.strerror}; run the stage that makes it again"
             ) from error
+
+    def place(self, name: str) -> str:
+        """Its path."""
+        return str(self.folder / name)
 
     def expect(self, names: Iterable[str]) -> None:
         """They lie here."""
@@ -125,6 +133,10 @@ class ShardReader:
         with self._guard:
             coming = self._coming.pop(name, None)
         return coming.result() if coming is not None else self._read(self._file(name))
+
+    def place(self, name: str) -> str:
+        """Its name in the store."""
+        return f"{name} in a shard at {self._store.uri}"
 
     def expect(self, names: Iterable[str]) -> None:
         """Bring the files that are not kept here, some at once."""
