@@ -119,7 +119,9 @@ WORK: dict[str, Callable[[Task, Path], Outcome]] = {
 def _taken(given: Given) -> Record:
     """A record of the store, with its folder on this machine."""
     kind: type[Record] = getattr(records, given.kind)
-    record = kind.load(store().fetch_folder(given.folder))
+    # Photos and pairs stay where they are, and are read by name: a set may be larger than this disk.
+    listed = given.kind in ("PhotoSet", "PairSet")
+    record = kind.load((store().fetch_listed if listed else store().fetch_folder)(given.folder))
     if record.digest != given.digest:
         raise InputError(
             f"the store has {record.digest[:12]}… under {given.folder[:12]}…, another {given.kind}"
