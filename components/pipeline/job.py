@@ -122,7 +122,9 @@ WORK: dict[str, Callable[[Task, Path], Outcome]] = {
 def _taken(parcel: Parcel) -> Record:
     """A record of the store, with its folder on this machine."""
     kind: type[Record] = getattr(records, parcel.kind)
-    record = kind.load(store().fetch_folder(parcel.folder))
+    # Photos and pairs stay where they are, and are read by name: a set may be larger than this disk.
+    listed = parcel.kind in ("PhotoSet", "PairSet")
+    record = kind.load((store().fetch_listed if listed else store().fetch_folder)(parcel.folder))
     if record.digest != parcel.digest:
         raise InputError(
             f"the store has {record.digest[:12]}… under {parcel.folder[:12]}…, another {parcel.kind}"

@@ -7,6 +7,7 @@ does not answer is given up after seconds, not minutes.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ SCHEME = "s3://"
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
 TOLD = "sha256"  # an object's own metadata, set together with its bytes
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 2
+PIECE_BYTES = 1 << 20
 READS = 3  # of an object whose connection breaks on the way; botocore tries again only before the first byte
 REFUSED = {
     "AccessDenied",
@@ -114,6 +116,16 @@ def read_range(uri: str, first: int, count: int) -> bytes:
     `read_object` does.
     """
     return _read(uri, Range=f"bytes={first}-{first + count - 1}")
+
+
+def sha256_of_object(uri: str) -> str:
+    """SHA-256 (64 hex digits) of an object's bytes, none of which is kept. Raises as `read_object` does."""
+    bucket, key = split_uri(uri)
+    found = hashlib.sha256()
+    with _in_words(uri):
+        for piece in _client().get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(PIECE_BYTES):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def _read(uri: str, **more: str) -> bytes:

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import torch
 
-from components.core.errors import InputError, ServiceError
 from components.core.files import atomic_path, state_folder
 from components.core.records import PairSet
 from components.metrics import METRICS
@@ -57,12 +56,10 @@ class InStore:
         """The pairs, whose pictures come from this machine's cache or the store; weights from the
         cache. Raises LineageError when the store has others, NoRoomError when the cache is full.
         """
-        store = ContentStore.of_environment()
-        if store is None:
-            raise ServiceError("REFOCUS_STORE did not reach this worker; set it where its node is started")
+        store = ContentStore.needed("no store is known on this worker's node")
         weights = {place: store.fetch_file(sha256) for place, sha256 in self.weights.items()}
         _put_in_hub({name: store.fetch_file(sha256) for name, sha256 in self.metrics.items()})
-        return Data.of(*fetch_pairs(store, self.pairs)), weights
+        return Data.of(fetch_pairs(store, self.pairs)), weights
 
 
 def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Inputs:
@@ -81,10 +78,9 @@ def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Input
             {path.name: store.send_file(path) for path in _files_of_metrics(config)},
         )
     if others := other_machines():
-        raise InputError(
+        ContentStore.needed(
             f"the Ray cluster has other machines ({', '.join(others[:3])}), which do not see the pairs at"
-            f" {pairset.folder}: set REFOCUS_STORE=s3://BUCKET/PREFIX, a store that all of them reach, and"
-            " the AWS_ variables for it"
+            f" {pairset.folder}"
         )
     return OnThisMachine(pairset.folder, weights)
 

@@ -158,7 +158,7 @@ def test_a_set_whose_shards_are_gone_is_told_before_training(
     address = f"{bucket}/team/shards/{index.shards[1].sha256}"
     whole = storage.read_object(address)
     storage.put(whole[:-1], address, sha256=index.shards[1].sha256)
-    with pytest.raises(LineageError, match="was altered: it has"):
+    with pytest.raises(LineageError, match="was altered: it is not the shard"):
         verify_pairs(pairset, "train", "val")
     storage.remove(address)
     with pytest.raises(LineageError, match="is not in the store; run the stage"):

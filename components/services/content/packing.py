@@ -20,6 +20,8 @@ from components.core.errors import LineageError
 from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.parts import Part, canonical_json
 
+MANIFEST = "shards.jsonl"  # in a set's folder: the list of files that lie in shards, and nowhere else
+LISTED = "in_store.jsonl"  # in a part of a folder, fetched: the list of all its files in the store
 SHARD_BYTES = 256_000_000
 BLOCK = tarfile.BLOCKSIZE
 
@@ -76,6 +78,24 @@ class Index(Part):
                 " that makes it again"
             ) from error
         return index
+
+    def only(self, names: Iterable[str]) -> Self:
+        """The part of it that some files need. Raises LineageError when it lacks one."""
+        known = {file.name: file for file in self.files}
+        try:
+            files = [known[name] for name in names]
+        except KeyError as error:
+            raise LineageError(
+                f"the store's index lacks {error.args[0]}; delete it there and run the same command again"
+            ) from None
+        numbers = sorted({file.shard for file in files})
+        place = {number: at for at, number in enumerate(numbers)}
+        return self.model_copy(
+            update={
+                "shards": tuple(self.shards[number] for number in numbers),
+                "files": tuple(file.model_copy(update={"shard": place[file.shard]}) for file in files),
+            }
+        )
 
     def joined(self, other: Index) -> Self:
         """Both sets as one; the other's shards come after these."""

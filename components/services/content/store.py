@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from components.core.errors import InputError, LineageError
@@ -20,7 +21,15 @@ from components.core.files import make_folder, sha256_of_bytes, sha256_of_file
 from components.core.temporaries import new_temporary, sweep
 from components.services import storage
 from components.services.content.cache import Make, NodeCache
-from components.services.content.packing import SHARD_BYTES, Index, PackedFile, files_below, packed
+from components.services.content.packing import (
+    LISTED,
+    SHARD_BYTES,
+    Index,
+    PackedFile,
+    ShardWriter,
+    files_below,
+    packed,
+)
 
 STORE_VARIABLE = "REFOCUS_STORE"
 STATES_VARIABLE = "REFOCUS_TRAINING_STORAGE"
@@ -54,6 +63,17 @@ class ContentStore:
         uri = os.environ.get(STORE_VARIABLE)
         return cls(uri) if uri else None
 
+    @classmethod
+    def needed(cls, why: str) -> ContentStore:
+        """The same. Raises InputError when it is not set; why: what it is needed for, in words."""
+        store = cls.of_environment()
+        if store is None:
+            raise InputError(
+                f"{why}: set {STORE_VARIABLE}=s3://BUCKET/PREFIX, a store that all machines reach, and the"
+                " AWS_ variables for it"
+            )
+        return store
+
     def has_folder(self, digest: str) -> bool:
         """Whether a whole set lies under that digest."""
         return storage.sha256_told(self._address("sets", digest)) is not None
@@ -79,17 +99,41 @@ class ContentStore:
         their index.
         """
         index = Index(shards=(), files=())
+        with self._outgoing() as path:
+            for shard in packed(folder, names, path, shard_bytes=shard_bytes):
+                self._put_once("shards", shard.shards[0].sha256, path)
+                index = index.joined(shard)
+        return index
+
+    def send_shard(self, files: Iterable[tuple[str, bytes]]) -> Index:
+        """Put files, names with bytes, into one shard in the store; gives its index, which has no shard
+        where there is no file.
+        """
+        with self._outgoing() as path:
+            writer = ShardWriter(path)
+            try:
+                for name, data in files:
+                    writer.add(name, data)
+            except BaseException:
+                writer.abandon()
+                raise
+            index = writer.close()
+            if not index.files:
+                return Index(shards=(), files=())
+            self._put_once("shards", index.shards[0].sha256, path)
+        return index
+
+    @contextmanager
+    def _outgoing(self) -> Iterator[Path]:
+        """A file for what is being packed; gone with the block, or swept after a kill."""
         outgoing = self.cache.folder / "outgoing"
         make_folder(outgoing)
         sweep(outgoing, outgoing)
         path = new_temporary(outgoing / "shard.tar")
         try:
-            for shard in packed(folder, names, path, shard_bytes=shard_bytes):
-                self._put_once("shards", shard.shards[0].sha256, path)
-                index = index.joined(shard)
+            yield path
         finally:
             path.unlink(missing_ok=True)
-        return index
 
     def send_index(self, index: Index, digest: str) -> None:
         """Make a set of shards that lie in the store already."""
@@ -141,18 +185,25 @@ class ContentStore:
         """Where a shard lies on this machine, if it does."""
         return self.cache.path(f"shards-{sha256}")
 
-    def fetch_some(self, digest: str, names: Iterable[str], called: str) -> Path:
-        """Some of a set's files in a folder of this machine's cache, without their shards; called:
-        one name for these.
+    def fetch_listed(self, digest: str) -> Path:
+        """A set's folder without its folders: the files at its top, and the list of where all others lie,
+        by which `reader_in` reads them. Raises as `fetch_folder` does.
         """
-        wanted = frozenset(names)
 
         def plan() -> tuple[int, Make]:
             index = self.index(digest)
-            files = [file for file in index.files if file.name in wanted]
-            return sum(file.size for file in files), lambda folder: self._write_each(index, files, folder)
+            listed = index.to_bytes()
+            files = [file for file in index.files if "/" not in file.name]
 
-        return self.cache.get(f"{called}-{_plain(digest)}", plan)
+            def make(folder: Path) -> None:
+                make_folder(folder)
+                (folder / LISTED).write_bytes(listed)
+                for file in files:
+                    self._write(folder, file, self.read_packed(index, file))
+
+            return len(listed) + sum(file.size for file in files), make
+
+        return self.cache.get(f"listed-{_plain(digest)}", plan)
 
     def read_packed(self, index: Index, file: PackedFile) -> bytes:
         """One file of a set straight from the store, and no more than its own bytes; checked. Raises
@@ -164,19 +215,22 @@ class ContentStore:
             raise self._altered(f"{file.name} in {address}", file.sha256)
         return data
 
-    def problems(self, index: Index) -> Iterator[str]:
-        """What the store says of shards that it lacks, or that are others by what was told of them, in
-        words.
+    def problems(self, index: Index, *, read: bool = False) -> Iterator[str]:
+        """Which shards the store lacks, or has others of by what was told of them, in words.
+
+        read: read every shard, and go by its bytes.
         """
         for shard in index.shards:
             address = self._address("shards", shard.sha256)
             facts = storage.facts_of(address)
             if facts is None:
                 yield f"{address} is not in the store; run the stage that makes the set again"
-            elif facts != (shard.size, shard.sha256):
+            elif facts != (shard.size, shard.sha256) or (
+                read and storage.sha256_of_object(address) != shard.sha256
+            ):
                 yield (
-                    f"{address} was altered: it has {facts[0]} bytes and the SHA-256 {facts[1]}, and the"
-                    f" index names {shard.size} bytes; delete it and run the stage that makes the set again"
+                    f"{address} was altered: it is not the shard of {shard.size} bytes that the index names;"
+                    " delete it and run the stage that makes the set again"
                 )
 
     def _fetch(self, kind: str, sha256: str) -> Path:
@@ -222,11 +276,6 @@ class ContentStore:
                         self._write(folder, file, stream.read(file.size))
         finally:
             archive.unlink(missing_ok=True)
-
-    def _write_each(self, index: Index, files: Iterable[PackedFile], folder: Path) -> None:
-        make_folder(folder)
-        for file in files:
-            self._write(folder, file, self.read_packed(index, file))
 
     def _write(self, folder: Path, file: PackedFile, data: bytes) -> None:
         path = folder / file.name
