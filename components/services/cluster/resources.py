@@ -100,10 +100,10 @@ def waiting(ray: Any, workers: Workers, asked: Share) -> str:
     """What a training that has not begun yet waits for, in words."""
     free = ray.available_resources()
     has = ", ".join(f"{free.get(name, 0):g} {name}" for name in asked.words)
+    each = ", ".join(f"{wanted:g} {name}" for name, wanted in asked.words.items())
     return (
-        f"has not begun yet: {workers.least} workers of"
-        f" {', '.join(f'{wanted:g} {name}' for name, wanted in asked.words.items())} start, or wait for"
-        f" room on {_where()}, where free now are {has}"
+        f"has not begun yet: {workers.least} workers of {each} start, or wait for room on {_where()}, where"
+        f" free now are {has}"
     )
 
 
