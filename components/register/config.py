@@ -15,6 +15,23 @@ from components.nets.formats import Format
 from components.register.gate import GatePolicy
 
 
+class DriftLimits(Part):
+    """How far photos and the champion's figures may move from what it was promoted on without a word."""
+
+    photos: float = Field(
+        1.0,
+        gt=0,
+        description=(
+            "of a statistic of the photos (size, noise, sharpness, brightness, colour): shift of its median,"
+            " in spreads from quartile to quartile"
+        ),
+    )
+    figures: float = Field(
+        0.05, gt=0, description="of the champion's metrics on fresh pairs: share by which they got worse"
+    )
+    sample: int = Field(32, ge=4, le=1000, description="photos that are read for it, of the whole set")
+
+
 class RegisterConfig(Part):
     """Where a trained model is registered and how it is judged."""
 
@@ -48,6 +65,10 @@ class RegisterConfig(Part):
     )
     approval_expires_h: float = Field(
         168, gt=0, le=8760, description="hours a person has to answer; then the version is not promoted"
+    )
+
+    drift: DriftLimits = Field(
+        default_factory=DriftLimits, description="when a run warns that the world has moved"
     )
 
     @model_validator(mode="after")
