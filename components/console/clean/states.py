@@ -4,7 +4,6 @@ that REFOCUS_TRAINING_STORAGE names.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,8 +22,8 @@ from components.console.clean.items import (
 from components.core.locks import is_held
 from components.pipeline.project import Project
 from components.services import storage
+from components.services.content.places import states_in_store, states_named
 
-STORAGE_VARIABLE, STORE_VARIABLE = "REFOCUS_TRAINING_STORAGE", "REFOCUS_STORE"
 _NAME = re.compile(r"(?P<recipe>.+)-[0-9a-f]{20}")
 AT_WORK_S = 2 * DAY_S  # one that was written to since may be under way on another machine
 
@@ -61,9 +60,7 @@ def local(project: Project, retention: Retention) -> Iterator[Item]:
 
 def in_bucket(project: Project, retention: Retention) -> Iterator[Item]:
     """Those in a bucket. Raises ServiceError when it does not answer."""
-    place = os.environ.get(STORAGE_VARIABLE) or ""
-    if not place and os.environ.get(STORE_VARIABLE):
-        place = storage.join(os.environ[STORE_VARIABLE], "training")
+    place = states_named() or states_in_store() or ""
     if not storage.is_s3(place):
         return
     objects: dict[str, list[tuple[str, int, float]]] = {}
