@@ -31,7 +31,7 @@ class Retention:
 
     @classmethod
     def of(cls, **named: float | None) -> Retention:
-        """From what a command was named, else the variables, else the defaults. Raises InputError for
+        """From what a command was told, else the variables, else the defaults. Raises InputError for
         what is no number from 0 up; the newest run and training of a recipe always stay.
         """
         found: dict[str, float] = {}
