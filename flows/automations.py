@@ -11,17 +11,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from components.core.errors import InputError
+from flows.events import PHOTOS_DRIFTED, photos_resource
 from flows.schedule import Alarms, Schedule
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
 TAG = "refocus"
-SILENT, CANCELLED, FAILED, WAITS = NAMES = (
+SILENT, CANCELLED, FAILED, WAITS, DRIFTS = NAMES = (
     "silent runs are Crashed",
     "cancelled runs end",
     "tell of failures",
     "tell of long waiting",
+    "tell of drift",
 )
 _RUN = "prefect.flow-run."
 _OVER = {f"{_RUN}{word}" for word in ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut")}
@@ -122,7 +124,26 @@ def _automations(pool: str, alarms: Alarms, block: Any) -> list[Any]:
         posture=Posture.Proactive,
         within=timedelta(seconds=alarms.waiting_s),
     )
-    return [silent, cancelled, failed, waits]
+    return [silent, cancelled, failed, waits, _tell_of_drift(pool, block)]
+
+
+def _tell_of_drift(pool: str, block: Any) -> Any:
+    from prefect.events import EventTrigger, ResourceSpecification
+    from prefect.events.actions import SendNotification
+    from prefect.events.schemas.automations import AutomationCore, Posture
+
+    body = "{{ event.payload.recipe }}: {{ event.payload.beyond | join('; ') }}"
+    return AutomationCore(
+        name=f"{_begins(pool)}{DRIFTS}",
+        tags=[TAG],
+        trigger=EventTrigger(
+            match=ResourceSpecification({"prefect.resource.id": photos_resource("*")}),
+            expect={PHOTOS_DRIFTED},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[SendNotification(block_document_id=block, subject="refocus: drift", body=body)],
+    )
 
 
 def _automation(name: str, about: str, action: Any, *, pool: str, **trigger: Any) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from components.core.records import EvalReport, ModelVersion
 from components.evaluate.tables import terminal_table
 from components.registry.decision import Decision
+from components.registry.drift import Drift
 from components.services import versioning
 from flows.timing import Step, times_line
 
@@ -58,6 +59,16 @@ def _asked(decision: Decision) -> list[str]:
         f'approval       refocus approve {decision.name}:{decision.version} --reason "…"   (or reject; until'
         f" {decision.expires_at})"
     ]
+
+
+def drift_lines(drift: Sequence[Drift]) -> tuple[str, ...]:
+    """What a person is told of drift: a line for each row beyond its limit."""
+    beyond = [row for row in drift if row.beyond]
+    if not drift:
+        return ()
+    if not beyond:
+        return (f"drift          none of {len(drift)} statistics and figures beyond its limit",)
+    return tuple(f"drift          warning: {row.words}" for row in beyond)
 
 
 def best_sheet(report: EvalReport) -> Path | None:

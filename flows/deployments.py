@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.core.errors import InputError, RefocusError, ServiceError
 from components.pipeline.project import Project
+from flows.events import PHOTOS_UPDATED, photos_resource
 from flows.prefect_address import API_VARIABLE
 from flows.prefect_settings import prepare_prefect
 from flows.schedule import PLACE, Schedule, read_schedule, recipes_to_deploy
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
 TAG = "refocus"
-PHOTOS_UPDATED = "photos.updated"
 # The worker says where the code lies: another machine has it elsewhere.
 PULL = [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ $REFOCUS_CHECKOUT }}"}}]
 GRACE_S = 600
@@ -243,11 +243,6 @@ def _when_photos_change(deployment: Any, planned: Planned) -> Any:
     )
     trigger.set_deployment_id(deployment)
     return trigger.as_automation()
-
-
-def photos_resource(recipe: str) -> str:
-    """What events call the photos of a recipe."""
-    return f"refocus.photos.{recipe}"
 
 
 async def _take_away_others(client: PrefectClient, kept: set[tuple[str, str]], pool: str) -> list[str]:

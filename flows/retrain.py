@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from prefect import flow, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 from prefect.logging import get_run_logger
 
 from components.core import surroundings
@@ -26,6 +27,7 @@ from components.pipeline.project import Project, Run, project_root
 from components.services import tracking
 from flows.approve import ask_on_page
 from flows.closing import best_sheet
+from flows.events import PHOTOS_DRIFTED, photos_resource
 from flows.glance import glance
 from flows.patience import patiently
 from flows.schedule import read_schedule
@@ -157,6 +159,8 @@ def _show(finished: Finished) -> None:
         key=f"{key}-metrics",
         description="means over the test photos; FID and KID over all of them together",
     )
+    if finished.drift:
+        _show_drift(finished, f"{key}-drift")
     picture = best_sheet(report)
     if picture is not None and picture.stat().st_size <= PICTURE_BYTES:
         kind = "png" if picture.suffix == ".png" else "jpeg"
@@ -166,3 +170,25 @@ def _show(finished: Finished) -> None:
             key=f"{key}-best",
             description=f"{words.input} | {words.restored} | {words.target} | error",
         )
+
+
+def _show_drift(finished: Finished, key: str) -> None:
+    """Put the table on Prefect's page, and an event for whoever listens where something is beyond its
+    limit.
+    """
+    rows = [
+        {
+            "what": row.name,
+            "then": round(row.then, 4),
+            "now": round(row.now, 4),
+            "moved": round(row.moved, 3),
+            "limit": row.limit,
+            "beyond": "yes" if row.beyond else "no",
+        }
+        for row in finished.drift
+    ]
+    create_table_artifact(rows, key=key, description="photos and champion against what it was promoted on")
+    beyond = [row.words for row in finished.drift if row.beyond]
+    if beyond:
+        resource = {"prefect.resource.id": photos_resource(finished.recipe)}
+        emit_event(PHOTOS_DRIFTED, resource=resource, payload={"recipe": finished.recipe, "beyond": beyond})

@@ -21,10 +21,11 @@ from components.core.records import EvalReport, ModelVersion
 from components.pipeline import registering, stages
 from components.pipeline.project import Project, Run
 from components.registry.decision import Decision
+from components.registry.drift import Drift
 from components.services import tracking, versioning
 from components.services.cluster import is_outside
 from flows import verdicts
-from flows.closing import closing_lines
+from flows.closing import closing_lines, drift_lines
 from flows.timing import Step, keep_times
 from flows.workspace import note_child, workspace
 
@@ -88,6 +89,7 @@ class Finished:
     version: ModelVersion | None = None
     report: EvalReport | None = None
     decision: Decision | None = None
+    drift: tuple[Drift, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,12 +167,13 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     commit = steps.step("commit", partial(versioning.snapshot, run.name, message, root=run.root))
     version = steps.step("register", partial(registering.register, run, commit))
     decision = steps.step("promote", partial(registering.decide, run, version))
+    drift = steps.step("drift", partial(registering.drift, run, decision))
     verdicts.keep_stamp(run)
     report, total_s = run.load(EvalReport), seconds_since_start()
     keep_times(run, steps.taken, total_s)
     stays = not run.in_worktree
     lines = closing_lines(run.root, commit, version, report, decision, steps.taken, total_s, stays=stays)
-    return Finished(run.name, lines, True, version, report, decision)
+    return Finished(run.name, (*lines, *drift_lines(drift)), True, version, report, decision, drift)
 
 
 def _stale(run: Run) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from components.core.errors import RefocusError
 from components.ingest.listing import Listing
 from components.pipeline.project import Project, Run
 from components.registry import approval
-from flows.deployments import PHOTOS_UPDATED, photos_resource
+from flows.events import PHOTOS_UPDATED, photos_resource
 from flows.glance import last_look, photos_listing
 from flows.schedule import Schedule, read_schedule
 

@@ -22,7 +22,10 @@ FLOORS: dict[str, int] = {
     "components.metrics": 2,
     "components.services": 2,
     **{f"components.{name}": 3 for name in STAGES},
-    **{f"components.{name}": 4 for name in ("recipes", "pipeline", "registry", "describe", "atlas")},
+    **{
+        f"components.{name}": 4
+        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "exports")
+    },
     "components.console": 5,
     "flows": 5,
 }
@@ -38,6 +41,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "simplejpeg": ("components.core.decoding",),
     "imagecodecs": ("components.core.decoding",),
     "pi_heif": ("components.core.decoding",),
+    "onnx": ("components.nets.formats.onnx_writer",),
+    "onnxruntime": ("components.nets.formats.onnx_runner",),
+    "torchao": ("components.nets.formats.int8",),
     "matplotlib": ("components.evaluate.plots",),
     "albumentations": ("components.train.augment",),
 }

@@ -18,7 +18,7 @@ from components.core.errors import InputError, RefocusError
 from components.core.files import state_folder
 from components.core.progress import Progress
 from components.core.record import Record
-from components.pipeline.sending import OUTCOME, TASK, Asked, Given, Measured, Outcome, Task, store
+from components.pipeline.sending import OUTCOME, TASK, Asked, Measured, Outcome, Parcel, Task, store
 from components.services import storage, tracking
 from components.services.cluster import code, jobs
 
@@ -76,21 +76,24 @@ def _made(task: Task, place: Path) -> Outcome:
 
 def _registered(task: Task, place: Path) -> Outcome:
     """A version in the registry. dvc.lock lies above the checkpoint, as it does in a checkout."""
-    from components.pipeline.stages import REGISTER
+    from components.pipeline.stages import REGISTER, formats_of
     from components.recipes import Recipe
 
-    taken = {given.kind: _taken(given) for given in task.takes}
+    taken = {parcel.kind: _taken(parcel) for parcel in task.takes}
     work = place / "checkpoint"
     shutil.copytree(taken["Checkpoint"].folder, work)
     if isinstance(lock := task.more["lock"], str):
         (place / "dvc.lock").write_text(lock)
-    taken["Checkpoint"] = records.Checkpoint.load(work)
+    checkpoint, recipe = records.Checkpoint.load(work), Recipe.of_record(task.recipe)
+    pairset = taken["PairSet"]
+    assert isinstance(pairset, records.PairSet)
     version = REGISTER.run(
-        Recipe.of_record(task.recipe).section("register"),
+        recipe.section("register"),
         task.recipe,
-        *taken.values(),
+        *(taken | {"Checkpoint": checkpoint}).values(),
         records.Provenance.model_validate(task.more["provenance"]),
         out=place / "version",
+        beside=formats_of(recipe, checkpoint, pairset),
     )
     return Outcome(result=version.model_dump(mode="json"))
 
@@ -116,13 +119,15 @@ WORK: dict[str, Callable[[Task, Path], Outcome]] = {
 }
 
 
-def _taken(given: Given) -> Record:
+def _taken(parcel: Parcel) -> Record:
     """A record of the store, with its folder on this machine."""
-    kind: type[Record] = getattr(records, given.kind)
-    record = kind.load(store().fetch_folder(given.folder))
-    if record.digest != given.digest:
+    kind: type[Record] = getattr(records, parcel.kind)
+    # Photos and pairs stay where they are, and are read by name: a set may be larger than this disk.
+    listed = parcel.kind in ("PhotoSet", "PairSet")
+    record = kind.load((store().fetch_listed if listed else store().fetch_folder)(parcel.folder))
+    if record.digest != parcel.digest:
         raise InputError(
-            f"the store has {record.digest[:12]}… under {given.folder[:12]}…, another {given.kind}"
+            f"the store has {record.digest[:12]}… under {parcel.folder[:12]}…, another {parcel.kind}"
         )
     return record
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from components.core.records import EvalReport, ModelVersion, PairSet, Provenance
+from components.core.records import EvalReport, ModelVersion, PairSet, PhotoSet, Provenance
 from components.pipeline import sending, stages
 from components.pipeline.project import Run
 from components.registry import promotion
 from components.registry.decision import Decision
+from components.registry.drift import Drift, drift_since
 from components.services import tracking, versioning
 from components.services.cluster import is_outside
 
@@ -23,6 +24,11 @@ def register(run: Run, commit: str) -> ModelVersion:
     if run_id is not None:
         tracking.log_results(run_id, metrics={}, step=0, files=(run.root / "dvc.lock",))
     return version
+
+
+def drift(run: Run, decision: Decision) -> tuple[Drift, ...]:
+    """How far the run's photos, and the champion on its pairs, are from what the champion was promoted on."""
+    return drift_since(run.recipe.register_.drift, run.load(PhotoSet), run.load(EvalReport), decision)
 
 
 def decide(run: Run, version: ModelVersion) -> Decision:

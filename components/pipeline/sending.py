@@ -33,7 +33,7 @@ ENTRY = "python -m components.pipeline.job"
 Kind = TypeVar("Kind", bound=Record)
 
 
-class Given(Part):
+class Parcel(Part):
     """A record that a task takes: which kind, and under which digest its folder lies in the store."""
 
     kind: str
@@ -48,7 +48,7 @@ class Task(Part):
 
     stage: str
     recipe: RecipeRecord
-    takes: tuple[Given, ...]
+    takes: tuple[Parcel, ...]
     more: dict[str, JsonValue] = Field(default_factory=dict)
     gpu: bool
     has: dict[str, str]
@@ -224,15 +224,15 @@ def outcome_at(folder: str) -> Outcome | None:
         return None
 
 
-def _sent(place: ContentStore, stage: str, record: Record) -> Given:
+def _sent(place: ContentStore, stage: str, record: Record) -> Parcel:
     """A record's folder, in the store; of photos, registering takes the tables alone."""
     kind, digest = type(record).__name__, record.digest
     if stage == "register" and isinstance(record, PhotoSet):
         names = sorted(path.name for path in record.folder.iterdir() if path.is_file())
         place.send_folder(record.folder, f"{digest}-tables", names=names)
-        return Given(kind=kind, digest=digest, folder=f"{digest}-tables")
+        return Parcel(kind=kind, digest=digest, folder=f"{digest}-tables")
     place.send_folder(record.folder, digest)
-    return Given(kind=kind, digest=digest, folder=digest)
+    return Parcel(kind=kind, digest=digest, folder=digest)
 
 
 def _outcome(folder: str, name: str, ended: str) -> Outcome:

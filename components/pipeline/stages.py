@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError, StageError, nearest
@@ -34,6 +35,7 @@ from components.core.records import (
 from components.core.temporaries import sweep
 from components.pipeline import sending
 from components.pipeline.project import Run, folder_of
+from components.recipes import Recipe
 from components.services import cluster, versioning
 
 OLDEST_TORCH = (2, 11)
@@ -165,14 +167,38 @@ def _refuse_edited(name: str, before: Mapping[str, str], now: Mapping[str, str])
 
 
 def register(run: Run, provenance: Provenance) -> ModelVersion:
-    """Put a run's checkpoint into the registry; one that is there already is given back."""
+    """Put a run's checkpoint into the registry, with the files of its recipe's formats; one that is
+    there already is given back.
+    """
     out, parents = run.project.state / "registered" / run.name, _parents(REGISTER, run)
     if cluster.is_outside():
         takes = [record for record in parents if isinstance(record, REGISTER.takes)]
         return sending.register(_whole(run), takes, provenance, run.root / "dvc.lock", out)
-    version = REGISTER.run(*parents, provenance, out=out)
+    checkpoint, pairset = run.load(Checkpoint), run.load(PairSet)
+    version = REGISTER.run(*parents, provenance, out=out, beside=formats_of(run.recipe, checkpoint, pairset))
     assert isinstance(version, ModelVersion)
     return version
+
+
+def formats_of(recipe: Recipe, checkpoint: Checkpoint, pairset: PairSet) -> Callable[[Path], object] | None:
+    """Writes the exported files that a recipe names into a model's folder; None where it names none."""
+    if not recipe.register_.formats:
+        return None
+
+    def write(folder: Path) -> None:
+        from components.exports.made import Weights, make  # torch
+
+        make(
+            recipe.register_.formats,
+            Weights(checkpoint.folder, checkpoint.digest),
+            pairset,
+            folder,
+            gate=recipe.register_.gate,
+            metrics=recipe.evaluate.metrics,
+            tile_px=recipe.evaluate.tile_px,
+        )
+
+    return write
 
 
 def _parents(stage: Stage, run: Run) -> list[Any]:

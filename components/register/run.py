@@ -32,6 +32,7 @@ from components.core.records import (
 from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
+from components.register.export import Beside
 from components.register.whole import missing_files, set_aside
 from components.services import tracking
 from components.services.content import MANIFEST, reader_of
@@ -50,9 +51,11 @@ def run(
     provenance: Provenance,
     *,
     out: Path,
+    beside: Beside | None = None,
 ) -> ModelVersion:
     """Put the checkpoint into the registry as challenger; gives the version, written below `out`.
 
+    beside: writes files that lie in the model's folder too, below formats/.
     Raises LineageError when the chain of records does not close, ServiceError when the registry
     does not answer, StageError when the model does not load in a clean process.
     """
@@ -64,7 +67,7 @@ def run(
         missing = () if found is None else missing_files(found)
         if found is None or missing:
             checkpoint.verify()
-            made = _register(config, recipe, photoset, pairset, checkpoint, report, provenance)
+            made = _register(config, recipe, photoset, pairset, checkpoint, report, provenance, beside)
             if found is not None:
                 told = f"{len(missing)} of its files are gone ({missing[0]})"
                 print(f"register: {made.words} takes the place of {found.words}: {told}", file=sys.stderr)
@@ -131,6 +134,7 @@ def _register(
     checkpoint: Checkpoint,
     report: EvalReport,
     provenance: Provenance,
+    beside: Beside | None,
 ) -> tracking.Version:
     """Build the model folder, try it out, upload it."""
     card = write_card(config.name, recipe, photoset, pairset, checkpoint, report, provenance)
@@ -143,7 +147,12 @@ def _register(
             path.name: path for path in loose.iterdir()
         }
         files_sha256 = export.build(
-            folder, checkpoint=checkpoint, example=_example(pairset), records=records, card=card
+            folder,
+            checkpoint=checkpoint,
+            example=_example(pairset),
+            records=records,
+            card=card,
+            beside=beside,
         )
         if config.load_test:
             export.try_out(folder)

@@ -45,6 +45,9 @@ class Decision(Record):
     checks: tuple[Check, ...] = ()
     outcome: str = Field("", description="the gate's: promoted, provisional, refused, not proved; else empty")
     look: CountedLook | None = Field(None, description="the look at the test set that this decision was")
+    champion_figures: dict[str, float] = Field(
+        default_factory=dict, description="means of the champion's metrics on the same pairs"
+    )
     question: str = Field(description="digest of what was asked: gate, report, pairs")
 
     @property

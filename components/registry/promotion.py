@@ -12,8 +12,10 @@ ledger before the alias moves: what a crash leaves behind, the next caller finis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import ValidationError
 
@@ -62,7 +64,7 @@ def promote(
                 f"the report's {what} have the digest {named[:12]}…, those of {version.name} version"
                 f" {version.version} {found[:12]}…; run evaluate again"
             )
-    question = digest_of([config.gate.model_dump(mode="json"), report.digest, pairset.digest])
+    question = _question(config, pairset, report)
 
     def asked() -> Decision:
         """The decision as things stand now; measures what has to be measured."""
@@ -71,8 +73,9 @@ def promote(
         settled = _settled(candidate, champion, question, config.approval)
         if settled is not None:
             return settled
-        verdict = _verdict(config, pairset, report, champion, measure, tile_px)
-        return _as_decision(verdict, config, candidate, champion, question)
+        verdict, figures = _verdict(config, pairset, report, champion, measure, tile_px)
+        decision = _as_decision(verdict, config, candidate, champion, question)
+        return decision.model_copy(update={"champion_figures": figures})
 
     turns.recover(config.name, enact.finish)
     if config.approval == "person":
@@ -109,6 +112,12 @@ def _as_decision(
     look = None if verdict.look is None else looks.counted(verdict.look)
     decision = decision.model_copy(update={"outcome": verdict.outcome, "look": look})
     return approval.asking(decision, config.approval_expires_h) if asks else decision
+
+
+def _question(config: RegisterConfig, pairset: PairSet, report: EvalReport) -> str:
+    """Digest of what is asked: what the gate demands, of which figures, on which pairs."""
+    demands = config.gate.model_dump(mode="json", exclude={"parity"})  # of exported files, not of versions
+    return digest_of([demands, report.digest, pairset.digest])
 
 
 def _champion(name: str) -> int | None:
@@ -155,7 +164,8 @@ def _verdict(
     champion: tracking.Version | None,
     measure: Measure | None,
     tile_px: int,
-) -> Verdict:
+) -> tuple[Verdict, dict[str, float]]:
+    """The gate's verdict, and the champion's mean figures on the same pairs."""
     better = {name: metric.better for name, metric in METRICS.items()}
     candidate = Measured(
         scores=report.scores(),
@@ -163,7 +173,7 @@ def _verdict(
         measured_on=report.measured_on,
     )
     if champion is None:
-        return decide(config.gate, candidate, None, better)
+        return decide(config.gate, candidate, None, better), {}
     names = tuple(sorted({name for score in candidate.scores for name in score.do_nothing})) or report.metrics
     theirs = Measured(
         scores=(measure or _measure_again(tile_px))(champion, pairset, names),
@@ -172,7 +182,16 @@ def _verdict(
     )
     groups = tuple({score.counts_as for score in candidate.scores if score.left_out is None})
     known = looks.history(config.name, champion.number, groups)
-    return decide(config.gate, candidate, theirs, better, looks=known.looks, worn=known.worn)
+    verdict = decide(config.gate, candidate, theirs, better, looks=known.looks, worn=known.worn)
+    return verdict, _means(theirs.scores)
+
+
+def _means(scores: Sequence[PhotoScore]) -> dict[str, float]:
+    """Means over the photos that have the metric, as a report has them."""
+    counted = [score.restored for score in scores if score.left_out is None]
+    names = sorted({name for each in counted for name in each})
+    found = {name: fmean(each[name] for each in counted if name in each) for name in names}
+    return {name: mean for name, mean in found.items() if isfinite(mean)}
 
 
 def measured_here(

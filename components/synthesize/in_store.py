@@ -19,7 +19,7 @@ from components.core.parts import Part, canonical_json, digest_of
 from components.core.quarantine import LeftOut
 from components.core.records import Photo, PhotoSet
 from components.services.cluster import is_cluster, map_in_order
-from components.services.content import ContentStore, FolderReader, Index, Reader, ShardReader
+from components.services.content import ContentStore, FolderReader, Index, Reader, ShardReader, reader_in
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.made_pairs import File, Made
 from components.synthesize.photo import pairs_or_reason
@@ -130,6 +130,9 @@ def packed_pairs(task: Task) -> Iterator[Packed]:
 
 def _source(store: ContentStore, config: SynthesizeConfig, photoset: PhotoSet) -> Path | Index:
     """Where the tasks read photos: on a cluster in the store, where they are put once."""
+    files = reader_in(photoset.folder, "photos")
+    if isinstance(files, ShardReader):
+        return files.index
     if not (is_cluster() and config.workers):
         return photoset.folder
     store.send_folder(photoset.folder, photoset.digest)

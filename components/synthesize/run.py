@@ -32,7 +32,7 @@ from components.core.records import (
     SourcePhoto,
 )
 from components.services.cluster import map_in_order
-from components.services.content import MANIFEST, ContentStore, FolderReader, Reader, ShardReader
+from components.services.content import MANIFEST, ContentStore, FolderReader, Reader, ShardReader, reader_in
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import refuse_settings
 from components.synthesize.in_store import NEEDED, all_packed
@@ -118,7 +118,7 @@ def _all_made(
     made: list[Made] = []
     broken: list[LeftOut] = []
     left: list[Photo] = []
-    files = FolderReader(photoset.folder)
+    files = reader_in(photoset.folder, "photos")
     for photo in photos:
         found = bench.finished(photo)
         if found is None:

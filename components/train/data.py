@@ -39,12 +39,11 @@ class Data:
     pairset: PairSet
     train: tuple[Pair, ...] | tuple[SourcePhoto, ...]
     val: tuple[Pair, ...]
-    chosen: Reader | None = None
 
     @cached_property
     def reader(self) -> Reader:
-        """The pictures by name: those chosen, else from where the set lies."""
-        return reader_of(self.pairset) if self.chosen is None else self.chosen
+        """The pictures by name, from where the set lies."""
+        return reader_of(self.pairset)
 
     def keep(self, validated: int) -> None:
         """Keep the pictures on this machine, as far as there is room: of all training pairs, and of so
@@ -54,13 +53,12 @@ class Data:
         self.reader.keep(name for row in rows for name in row.files)
 
     @classmethod
-    def of(cls, pairset: PairSet, reader: Reader | None = None) -> Data:
-        """A pair set's own splits; reader: of its pictures, from where they lie when left out."""
+    def of(cls, pairset: PairSet) -> Data:
+        """A pair set's own splits."""
         return cls(
             pairset,
             pairset.pairs("train") if pairset.on_the_fly is None else pairset.source_photos(),
             groups_first(pairset.pairs("val")),
-            reader,
         )
 
 

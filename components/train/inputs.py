@@ -59,7 +59,7 @@ class InStore:
         store = ContentStore.needed("no store is known on this worker's node")
         weights = {place: store.fetch_file(sha256) for place, sha256 in self.weights.items()}
         _put_in_hub({name: store.fetch_file(sha256) for name, sha256 in self.metrics.items()})
-        return Data.of(*fetch_pairs(store, self.pairs)), weights
+        return Data.of(fetch_pairs(store, self.pairs)), weights
 
 
 def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Inputs:

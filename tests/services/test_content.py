@@ -13,7 +13,7 @@ import pytest
 from components.core.errors import InputError, LineageError
 from components.core.files import sha256_of_file
 from components.services import storage
-from components.services.content import ContentStore, NodeCache, NoRoomError
+from components.services.content import ContentStore, NodeCache, NoRoomError, ShardReader
 from components.services.content.packing import files_below, packed
 
 DIGEST = "5" * 64
@@ -122,6 +122,24 @@ def test_an_altered_index_and_a_missing_set_are_told(bucket: str, tmp_path: Path
     storage.put(b"{}", f"{bucket}/team/sets/{DIGEST}", sha256="b" * 64)
     with pytest.raises(LineageError, match="was altered"):
         store.index(DIGEST)
+
+
+def test_a_shard_that_was_altered_on_this_machine_is_refused(bucket: str, tmp_path: Path) -> None:
+    store = node(bucket, tmp_path)
+    store.send_folder(a_folder(tmp_path / "source"), DIGEST)
+    index = store.index(DIGEST)
+    reader = ShardReader(store, index)
+    names = [file.name for file in index.files]
+    reader.keep(names)
+    assert reader.read(names[0]) == (tmp_path / "source" / names[0]).read_bytes()
+    shard, last = store.shard_here(index.shards[0].sha256), index.files[-1]
+    with shard.open("r+b") as stream:
+        stream.seek(last.offset)
+        stream.write(b"x")
+    with pytest.raises(LineageError, match="was altered; delete that file"):
+        reader.read(last.name)
+    with pytest.raises(LineageError, match=r"other\.bin is in none of the set's shards"):
+        reader.read("other.bin")
 
 
 def files_of(tmp_path: Path, store: ContentStore, count: int, size: int) -> list[str]:

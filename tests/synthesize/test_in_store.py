@@ -76,6 +76,20 @@ def test_a_task_on_a_machine_that_has_no_photo_makes_the_same_shard(
     assert here.index.files
 
 
+@pytest.mark.parametrize("config", [FILES, SHARDS])
+def test_photos_that_lie_in_the_store_alone_give_the_same_pairs(
+    store: ContentStore, photoset: PhotoSet, tmp_path: Path, config: SynthesizeConfig
+) -> None:
+    wanted = run(config, photoset, out=tmp_path / "near")
+    store.send_folder(photoset.folder, photoset.digest)
+    with state_kept_in(tmp_path / "elsewhere"):
+        here = PhotoSet.load(ContentStore.needed("this test").fetch_listed(photoset.digest))
+        assert not list(here.folder.rglob("*.png"))
+        found = run(config, here, out=tmp_path / "far")
+        assert found.digest == wanted.digest
+        assert pictures(found) == pictures(wanted)
+
+
 def test_shards_that_were_finished_are_not_made_again_while_the_store_has_them(
     store: ContentStore,
     photoset: PhotoSet,

@@ -4,8 +4,8 @@ imported by the command that needs it, so that --help answers at once.
 pipeline.py   run, its four stages, pairs to and from a bucket
 registry.py   promote, approve, reject, power, rollback, history, lineage
 scheduling.py deploy, worker, backfill
-restoring.py  restore
-about.py      recipes, describe, blur-atlas, doctor, ui
+restoring.py  restore, export
+about.py      recipes, describe, blur-atlas, doctor, clean, ui
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command that restores photos."""
+"""The commands that put a model to use: restore photos, export files for other programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from components.console.commands.parser import Add, add_overwrite
 
 
 def add_to(add: Add) -> None:
-    """Add the command of this file."""
+    """Add the commands of this file."""
     made = add(
         "restore",
         "restore photos with a registered model or a checkpoint's folder",
@@ -33,6 +33,28 @@ def add_to(add: Add) -> None:
         "--out", required=True, metavar="DIR", type=Path, help="folder for the restored PNG files"
     )
     add_overwrite(made)
+    made = add(
+        "export",
+        "write a model as a file for other programs, with a report of how near it is",
+        "refocus export demo@champion --format onnx --out exported",
+        _export,
+    )
+    made.add_argument("model", metavar="MODEL", help="NAME@champion, NAME:3, or a folder with a checkpoint")
+    made.add_argument(
+        "--format",
+        required=True,
+        action="append",
+        dest="formats",
+        choices=["onnx", "onnx_int8", "onnx_int8_aware", "onnx_without_dropout"],
+        help="may be said several times; what each is stands in docs/delivery.md",
+    )
+    made.add_argument(
+        "--out", required=True, metavar="DIR", type=Path, help="folder for the files and KIND.json"
+    )
+    made.add_argument(
+        "--recipe", metavar="RECIPE", help="on whose pairs here it is measured (default: the model's own)"
+    )
+    add_overwrite(made)
 
 
 def _restore(arguments: argparse.Namespace) -> int:
@@ -45,3 +67,21 @@ def _restore(arguments: argparse.Namespace) -> int:
     for path in written:
         print(path)
     return 0 if len(written) == len(set(arguments.images)) else 1
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from components.console.export import export
+    from components.pipeline.project import Project
+
+    made = export(
+        arguments.model,
+        arguments.formats,
+        arguments.out,
+        Project.here(),
+        recipe=arguments.recipe,
+        overwrite=arguments.overwrite,
+    )
+    for found in made:
+        place = arguments.out / (found.file or found.name)
+        print(f"{place}: {found.words}")
+    return 0 if all(found.passed for found in made) else 1

@@ -9,16 +9,15 @@ cache.py     a machine's own copies: bounded, shared by its processes, never wha
 """
 
 from components.services.content.cache import NodeCache, NoRoomError
-from components.services.content.packing import Index
+from components.services.content.packing import MANIFEST, Index
 from components.services.content.pairsets import (
-    MANIFEST,
     fetch_pairs,
     reader_of,
     send_pairs,
     shard_problems,
     verify_pairs,
 )
-from components.services.content.reader import FolderReader, Reader, ShardReader
+from components.services.content.reader import FolderReader, Reader, ShardReader, reader_in
 from components.services.content.store import ContentStore
 
 __all__ = [
@@ -31,6 +30,7 @@ __all__ = [
     "Reader",
     "ShardReader",
     "fetch_pairs",
+    "reader_in",
     "reader_of",
     "send_pairs",
     "shard_problems",

@@ -20,6 +20,8 @@ from components.core.errors import LineageError
 from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.parts import Part, canonical_json
 
+MANIFEST = "shards.jsonl"  # in a set's folder: the list of files that lie in shards, and nowhere else
+LISTED = "in_store.jsonl"  # in a part of a folder, fetched: the list of all its files in the store
 SHARD_BYTES = 256_000_000
 BLOCK = tarfile.BLOCKSIZE
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from components.core.errors import LineageError
 from components.core.records import Pair, PairSet, SourcePhoto, Split
-from components.services.content.packing import Index, files_below
-from components.services.content.reader import FolderReader, Reader, ShardReader
+from components.services.content.packing import MANIFEST, Index, files_below
+from components.services.content.reader import Reader, ShardReader, reader_in
 from components.services.content.store import ContentStore
-
-MANIFEST = "shards.jsonl"  # beside a set's record: its pictures lie in the store
-_readers: dict[tuple[object, ...], ShardReader] = {}
-RECORDS = (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, MANIFEST)
 
 
 def send_pairs(store: ContentStore, pairset: PairSet) -> str:
@@ -23,6 +17,33 @@ def send_pairs(store: ContentStore, pairset: PairSet) -> str:
             _need_named(pairset, index)
         store.send_index(index, pairset.digest)
     return pairset.digest
+
+
+def fetch_pairs(store: ContentStore, digest: str) -> PairSet:
+    """A set of pairs from the store: its record and tables on this machine, its pictures where they
+    are, to be read by `reader_of`. Raises LineageError when it is not there, or is another, or its
+    pictures are.
+    """
+    pairset = PairSet.load(store.fetch_listed(digest))
+    if pairset.digest != digest:
+        raise LineageError(
+            f"under the digest {digest[:12]}… the store has the PairSet {pairset.digest[:12]}…; delete"
+            f" sets/{digest} there and run again"
+        )
+    reader_of(pairset)
+    return pairset
+
+
+def reader_of(pairset: PairSet) -> Reader:
+    """A set's pictures by name, from its folder, or from the store where only their list lies here.
+    Raises InputError when it needs the store and none is named, LineageError where the store has
+    other pictures than the set's rows name.
+    """
+    reader = reader_in(pairset.folder, "pictures")
+    if isinstance(reader, ShardReader) and reader.matches != pairset.digest:
+        _need_named(pairset, reader.index)
+        reader.matches = pairset.digest
+    return reader
 
 
 def verify_pairs(pairset: PairSet, *splits: Split) -> None:
@@ -36,51 +57,12 @@ def verify_pairs(pairset: PairSet, *splits: Split) -> None:
         pairset.verify(*splits)
 
 
-def fetch_pairs(store: ContentStore, digest: str) -> tuple[PairSet, Reader]:
-    """A set of pairs from the store: its record and tables on this machine, and its pictures by
-    name. Raises LineageError when it is not there, or is another.
-    """
-    folder = store.fetch_some(digest, RECORDS, "records")
-    pairset = PairSet.load(folder)
-    if pairset.digest != digest:
-        raise LineageError(
-            f"under the digest {digest[:12]}… the store has the PairSet {pairset.digest[:12]}…; delete"
-            f" sets/{digest} there and run again"
-        )
-    manifest = folder / MANIFEST
-    index = _manifest(manifest) if manifest.is_file() else store.index(digest)
-    _need_named(pairset, index)
-    return pairset, ShardReader(store, index)
-
-
 def shard_problems(pairset: PairSet) -> list[str]:
     """Read every shard of a set whose pictures lie in the store; gives what is wrong, in words. Nothing
     for a set of files.
     """
-    manifest = pairset.folder / MANIFEST
-    if not manifest.is_file():
-        return []
-    store = ContentStore.needed("the set's pictures lie in shards in a store")
-    index = _manifest(manifest)
-    _need_named(pairset, index)
-    return list(store.problems(index, read=True))
-
-
-def reader_of(pairset: PairSet) -> Reader:
-    """A set's pictures by name, from its folder, or from the store where only their list lies here.
-    Raises InputError when it needs the store and none is named.
-    """
-    manifest = pairset.folder / MANIFEST
-    if not manifest.is_file():
-        return FolderReader(pairset.folder)
-    store = ContentStore.needed(f"the pictures of {pairset.folder} lie in shards in a store")
-    key = (manifest, manifest.stat().st_mtime_ns, pairset.digest, store.uri, store.cache.folder)
-    if key not in _readers:
-        index = _manifest(manifest)
-        _need_named(pairset, index)
-        _readers.clear()  # of one set at a time
-        _readers[key] = ShardReader(store, index)
-    return _readers[key]
+    reader = reader_of(pairset)
+    return reader.problems() if isinstance(reader, ShardReader) else []
 
 
 def _need_named(pairset: PairSet, index: Index) -> None:
@@ -94,7 +76,3 @@ def _need_named(pairset: PairSet, index: Index) -> None:
                 f" {'hold another' if name in packed else 'lack'} {name}, which its rows name with SHA-256"
                 f" {sha256[:12]}…; run synthesize again"
             )
-
-
-def _manifest(path: Path) -> Index:
-    return Index.of_bytes(path.read_bytes(), str(path))

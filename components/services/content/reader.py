@@ -19,9 +19,10 @@ from typing import Any, Protocol
 from components.core.errors import LineageError, PhotoError
 from components.core.files import sha256_of_bytes
 from components.services.content.cache import NoRoomError
-from components.services.content.packing import Index, PackedFile
+from components.services.content.packing import LISTED, MANIFEST, Index, PackedFile
 from components.services.content.store import ContentStore
 
+_readers: dict[tuple[object, ...], ShardReader] = {}
 AT_ONCE = 8  # files on their way
 KEPT = 0.9  # of the cache at most is a set's that does not fit: weights and other sets need some
 
@@ -73,22 +74,40 @@ class FolderReader:
         """They lie here."""
 
 
+def reader_in(folder: Path, what: str) -> Reader:
+    """The files that belong to a folder by name: of the folder, or of the store where only their list
+    lies in it. what: they are, for people. Raises InputError when there is no store and one is needed.
+    """
+    manifest = next((folder / name for name in (MANIFEST, LISTED) if (folder / name).is_file()), None)
+    if manifest is None:
+        return FolderReader(folder)
+    store = ContentStore.needed(f"the {what} of {folder} lie in shards in the team's store")
+    key = (manifest, manifest.stat().st_mtime_ns, store.uri, store.cache.folder)
+    if key not in _readers:
+        index = Index.of_bytes(manifest.read_bytes(), str(manifest))
+        _readers.clear()  # of one set at a time
+        _readers[key] = ShardReader(store, index)
+    return _readers[key]
+
+
 class ShardReader:
     """Files in shards. It travels to other processes of this machine, which share what is kept."""
 
     def __init__(self, store: ContentStore, index: Index) -> None:
         self._store, self.index = store, index
         self._files = {file.name: file for file in index.files}
+        self.matches: str | None = None  # digest of the record whose rows name these very files
         self._begin()
 
     def _begin(self) -> None:
         self._kept: dict[int, int] = {}  # shard to the open file
+        self._intact: set[str] = set()
         self._coming: dict[str, Future[bytes]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._guard = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_store": self._store, "index": self.index, "_files": self._files}
+        return {name: self.__dict__[name] for name in ("_store", "index", "_files", "matches")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -154,6 +173,10 @@ class ShardReader:
         for problem in self._store.problems(self.index):
             raise LineageError(problem)
 
+    def problems(self) -> list[str]:
+        """Read every shard in the store; gives what is wrong, in words."""
+        return list(self._store.problems(self.index, read=True))
+
     def _file(self, name: str) -> PackedFile:
         file = self._files.get(name)
         if file is None:
@@ -167,9 +190,12 @@ class ShardReader:
         if handle is None:
             return self._store.read_packed(self.index, file)
         data = os.pread(handle, file.size, file.offset)
+        if file.name in self._intact:
+            return data
         if sha256_of_bytes(data) != file.sha256:
             place = self._store.shard_here(self.index.shards[file.shard].sha256)
             raise LineageError(f"{file.name} in {place} was altered; delete that file and run again")
+        self._intact.add(file.name)  # the shard as it lies here; hashing takes as long as reading
         return data
 
     def _local(self, number: int) -> int | None:

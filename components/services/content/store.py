@@ -22,6 +22,7 @@ from components.core.temporaries import new_temporary, sweep
 from components.services import storage
 from components.services.content.cache import Make, NodeCache
 from components.services.content.packing import (
+    LISTED,
     SHARD_BYTES,
     Index,
     PackedFile,
@@ -173,18 +174,25 @@ class ContentStore:
         """Where a shard lies on this machine, if it does."""
         return self.cache.path(f"shards-{sha256}")
 
-    def fetch_some(self, digest: str, names: Iterable[str], called: str) -> Path:
-        """Some of a set's files in a folder of this machine's cache, without their shards; called:
-        one name for these.
+    def fetch_listed(self, digest: str) -> Path:
+        """A set's folder without its folders: the files at its top, and the list of where all others lie,
+        by which `reader_in` reads them. Raises as `fetch_folder` does.
         """
-        wanted = frozenset(names)
 
         def plan() -> tuple[int, Make]:
             index = self.index(digest)
-            files = [file for file in index.files if file.name in wanted]
-            return sum(file.size for file in files), lambda folder: self._write_each(index, files, folder)
+            listed = index.to_bytes()
+            files = [file for file in index.files if "/" not in file.name]
 
-        return self.cache.get(f"{called}-{_plain(digest)}", plan)
+            def make(folder: Path) -> None:
+                make_folder(folder)
+                (folder / LISTED).write_bytes(listed)
+                for file in files:
+                    self._write(folder, file, self.read_packed(index, file))
+
+            return len(listed) + sum(file.size for file in files), make
+
+        return self.cache.get(f"listed-{_plain(digest)}", plan)
 
     def read_packed(self, index: Index, file: PackedFile) -> bytes:
         """One file of a set straight from the store, and no more than its own bytes; checked. Raises
@@ -257,11 +265,6 @@ class ContentStore:
                         self._write(folder, file, stream.read(file.size))
         finally:
             archive.unlink(missing_ok=True)
-
-    def _write_each(self, index: Index, files: Iterable[PackedFile], folder: Path) -> None:
-        make_folder(folder)
-        for file in files:
-            self._write(folder, file, self.read_packed(index, file))
 
     def _write(self, folder: Path, file: PackedFile, data: bytes) -> None:
         path = folder / file.name
