@@ -18,7 +18,7 @@ from components.train.protocols import Observer, Store
 from components.train.readings import Readings
 from components.train.step import GanStep
 from components.train.step.terms import Batch
-from components.train.training_checks import TrainingChecks
+from components.train.training_checks import TrainingChecks, Trouble
 from components.train.training_progress import TrainingProgress
 from components.train.training_state import TrainingState
 from components.train.validate import Validation, validate
@@ -69,12 +69,12 @@ class Loop:
         self.state.mark_healthy()
         while (phase := self.progress.current) is not None:
             trouble = self._run_phase(phase)
-            if trouble and not self.state.roll_back(trouble):
-                return Outcome(self.progress.images_seen, trouble)
+            if trouble and not self.state.roll_back(trouble.words, to_best=trouble.lost):
+                return Outcome(self.progress.images_seen, trouble.words)
         return Outcome(self.progress.images_seen, None)
 
-    def _run_phase(self, phase: Phase) -> str | None:
-        """Train one phase from where it stands; gives the trouble in words when it diverged."""
+    def _run_phase(self, phase: Phase) -> Trouble | None:
+        """Train one phase from where it stands; gives the trouble when it diverged."""
         self.step.generator.train()
         progress, start = self.progress, self.progress.phase_start
         stop = start + phase.length_images(len(self.data.train))
@@ -99,7 +99,7 @@ class Loop:
             if validates or self.step.steps_done % self.config.log_every == 0:
                 trouble = self.checks.check_steps(self._values(phase, lr_multiplier))
                 if trouble:
-                    return trouble
+                    return Trouble(trouble)
             if self.world.leads:
                 self.observer.advance(phase.batch, "")
             if validates:
@@ -141,12 +141,14 @@ class Loop:
         local = phase.batch // self.world.size
         return list(zip(torch.split(input, local), torch.split(target, local), strict=True))
 
-    def _validate_and_keep(self, over: bool) -> tuple[bool, str | None]:
-        """Validate, then keep the state. Gives whether the phase is over, and trouble in words."""
+    def _validate_and_keep(self, over: bool) -> tuple[bool, Trouble | None]:
+        """Validate, then keep the state. Gives whether the phase is over, and trouble."""
         if self.data.val:
             found, trouble = self._validate()
+            if lost := self.progress.lost(found.scores):
+                return over, Trouble(lost, lost=True)
             if trouble:
-                return over, trouble
+                return over, Trouble(trouble)
             over = self.progress.take_validation(
                 found.scores, self.step.average, over=over, by_group=found.by_group
             )

@@ -13,9 +13,10 @@ from components.core.quarantine import MAX_LEFT_OUT
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
-from components.train.config.adam import Adam
+from components.train.config.adam import Adam, Optimizer
 from components.train.config.augment import Augment
 from components.train.config.discriminator_inputs import History, InstanceNoise
+from components.train.config.gradients import Gradients
 from components.train.config.health import Health, Rollback
 from components.train.config.phase import Phase
 from components.train.config.workers import WorkerCount, WorkerRange
@@ -67,8 +68,11 @@ class TrainFields(Part):
         None, description="earlier restored photos for the discriminators; null shows the present ones alone"
     )
     content: tuple[Content, ...] = Field(min_length=1)
-    generator_optimizer: Adam = Field(default_factory=Adam)
-    discriminator_optimizer: Adam = Field(default_factory=Adam)
+    generator_optimizer: Optimizer = Field(default_factory=Adam)
+    discriminator_optimizer: Optimizer = Field(default_factory=Adam)
+    gradients: Gradients = Field(
+        default_factory=Gradients, description="limits of a gradient's norm before an optimiser steps"
+    )
     phases: tuple[Phase, ...] = Field(min_length=1)
     augment: Augment = Field(default_factory=Augment)
     with_replacement: bool = Field(
@@ -153,10 +157,9 @@ class TrainFields(Part):
     )
     health: Health = Field(default_factory=Health, description="limits that warn")
     rollback: Rollback | None = Field(
-        None,
+        default_factory=Rollback,
         description=(
-            "on divergence, go back to the last healthy state with lower learning rates; null stops with an"
-            " error"
+            "on divergence, go back to a healthy state with lower learning rates; null stops with an error"
         ),
     )
     log_every: int = Field(20, ge=1, description="steps between readings of the losses")

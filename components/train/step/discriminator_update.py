@@ -13,6 +13,7 @@ from components.train.config import TrainConfig
 from components.train.precision import autocast
 from components.train.step.discriminator_group import DiscriminatorGroup
 from components.train.step.draws import StepDraws
+from components.train.step.gradient_guard import GradientGuard
 from components.train.step.image_pool import ImagePool
 from components.train.step.instance_noise import NoisyPhotos
 from components.train.step.terms import Batch, Terms
@@ -31,6 +32,7 @@ class DiscriminatorUpdate:
         self._part, self._loss = adversarial, adversarial.build()
         self._discriminators = discriminators
         self.optimizer = config.discriminator_optimizer.build(discriminators.nets)
+        self.guard = GradientGuard(config.gradients, discriminators.nets, world.device)
         self.pool = ImagePool(config.history, config.seed) if config.history else None
 
     def __call__(
@@ -86,8 +88,9 @@ class DiscriminatorUpdate:
             totals.append(weight * loss)
         total = torch.stack(totals).sum()
         total.backward()  # type: ignore[no-untyped-call]
-        for index, _, net in self._discriminators.members():
-            terms[f"discriminator_{index}/gradient_norm"] = self._world.average_gradients(net)
+        norms = [self._world.average_gradients(net) for net in self._discriminators.nets]
+        for index, found in enumerate(self.guard(norms, self.optimizer)):
+            terms |= {f"discriminator_{index}/{name}": value for name, value in found.items()}
         terms["discriminator/total"] = total.detach()
         # Simultaneous: the generator's step comes first, on the discriminators as they are.
         if not self._config.simultaneous:
@@ -109,8 +112,11 @@ class DiscriminatorUpdate:
         logged = {name: value.detach() for name, value in losses.items()}
         parts = [value for name, value in losses.items() if name in sides or len(sides) == len(SIDES)]
         if SIDES[-1] in sides:
+            # A pooled photo came of another input: a photo on the way between stands beside what lies on
+            # the way between the two.
+            beside = torch.lerp(restored[0], real[0], mix.view(-1, 1, 1, 1).to(real[0]))
             penalty = self._loss.penalty(
-                lambda photo: self._discriminators.raw(index, photo, real[0]), real[1], restored[1], mix
+                lambda photo: self._discriminators.raw(index, photo, beside), real[1], restored[1], mix
             )
             if penalty is not None:
                 logged["penalty"] = penalty.detach()
@@ -124,11 +130,13 @@ class DiscriminatorUpdate:
         """Everything needed to go on, beside the nets."""
         return {
             "discriminator_optimizer": self.optimizer.state_dict(),
+            "discriminator_guard": self.guard.state(),
             "pool": self.pool.state() if self.pool else None,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
         self.optimizer.load_state_dict(state["discriminator_optimizer"])
+        self.guard.load_state(state["discriminator_guard"])
         if self.pool is not None:
             self.pool.load_state(state["pool"], self._world.device)

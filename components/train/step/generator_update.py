@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from components.train.config import Phase, TrainConfig
 from components.train.precision import autocast
 from components.train.step.discriminator_group import DiscriminatorGroup
+from components.train.step.gradient_guard import GradientGuard
 from components.train.step.instance_noise import NoisyPhotos
 from components.train.step.terms import Batch, Terms
 from components.train.worker_group import World
@@ -42,6 +43,7 @@ class GeneratorUpdate:
         ]
         self._adversarial = config.adversarial.build() if config.adversarial is not None else None
         self.optimizer = config.generator_optimizer.build([generator])
+        self.guard = GradientGuard(config.gradients, [generator], world.device)
 
     def __call__(self, batch: Batch, restored: Tensor, phase: Phase, noisy: NoisyPhotos | None) -> Terms:
         """Change the weights once; gives the terms. The discriminators only look on.
@@ -63,7 +65,8 @@ class GeneratorUpdate:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         self._discriminators.requires_grad_(True)
-        terms["generator/gradient_norm"] = self._world.average_gradients(self._generator)
+        (found,) = self.guard([self._world.average_gradients(self._generator)], self.optimizer)
+        terms |= {f"generator/{name}": value for name, value in found.items()}
         self.optimizer.step()
         for name, weight, value in parts:
             terms[f"generator/{name}"] = value.detach()
