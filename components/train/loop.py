@@ -22,6 +22,7 @@ from components.train.training_checks import TrainingChecks, Trouble
 from components.train.training_progress import TrainingProgress
 from components.train.training_state import TrainingState
 from components.train.validate import Validation, validate
+from components.train.warm_start import Parent, start_from
 from components.train.worker_group import World
 
 
@@ -49,11 +50,12 @@ class Loop:
         store: Store,
         observer: Observer,
         weights: Mapping[int, Path],
+        parent: Parent | None = None,
     ) -> None:
         refuse_small(data.train, config, "training")
         refuse_unvalidated(data, config)
         self.config, self.data, self.world, self.observer = config, data, world, observer
-        self.step = GanStep(config, world, weights)
+        self.step, self.parent = GanStep(config, world, weights), parent
         self.progress = TrainingProgress(config)
         self.state = TrainingState(config, self.step, self.progress, world, store, observer)
         self.checks = TrainingChecks(config, self.progress, world, observer)
@@ -62,6 +64,8 @@ class Loop:
     def run(self) -> Outcome:
         """Train to the end of the last phase, or to the point where it diverged."""
         resumed = self.state.resume()
+        if not resumed and self.parent is not None:
+            start_from(self.step, self.parent)
         if self.world.leads:
             self.observer.begin(self.progress.images_seen)
         if not resumed and self.data.val:
@@ -87,7 +91,7 @@ class Loop:
             waited = time.perf_counter() - began
             before = progress.images_seen
             fraction = (before - start) / (stop - start)
-            lr_multiplier = phase.schedule.lr_multiplier(fraction) * progress.lr_multiplier
+            lr_multiplier = phase.lr_multiplier(before - start, stop - start) * progress.lr_multiplier
             terms = self.step(
                 self._batches(loaded, phase), phase, before, lr_multiplier, phase_fraction=fraction
             )
@@ -97,9 +101,9 @@ class Loop:
             every = self.config.validate_every
             validates = over or progress.images_seen // every > before // every
             if validates or self.step.steps_done % self.config.log_every == 0:
-                trouble = self.checks.check_steps(self._values(phase, lr_multiplier))
-                if trouble:
-                    return Trouble(trouble)
+                words = self.checks.check_steps(self._values(phase, lr_multiplier))
+                if words:
+                    return Trouble(words)
             if self.world.leads:
                 self.observer.advance(phase.batch, "")
             if validates:

@@ -50,7 +50,7 @@ class TrainingProgress:
         self._best_of_phase, self._groups_of_phase, self._waited = None, [], 0
 
     def lost(self, scores: Mapping[str, float]) -> str | None:
-        """Take in a validation's PSNR: in words how much was lost, when it is more than a rollback allows."""
+        """Take in a validation's PSNR: in words how much was lost, when it is more than rollback allows."""
         name = next((one for one in self._config.validate_metrics if one.startswith("psnr")), None)
         settings, phase = self._config.rollback, self.current
         if name is None or settings is None or settings.lost_db is None or phase is None:
@@ -61,8 +61,8 @@ class TrainingProgress:
             self._peak = value
         elif value < self._peak - settings.lost_db and (not phase.adversarial or gain < 0):
             return (
-                f"{name} of the validation fell to {METRICS[name].text(value)}, {self._peak - value:.1f} below"
-                " the phase's best"
+                f"{name} of the validation fell to {METRICS[name].text(value)}, {self._peak - value:.1f}"
+                " below the phase's best"
             )
         return None
 

@@ -33,7 +33,8 @@ def narrowed(name: str) -> TrainConfig:
     plain["generator"] |= NARROW[plain["generator"]["kind"]]
     side = CROP_PX.get(name, 32)
     plain["discriminators"] = [
-        one | {"width": 8} | ({"crop_px": side} if "crop_px" in one else {}) for one in plain["discriminators"]
+        one | {"width": 8} | ({"crop_px": side} if "crop_px" in one else {})
+        for one in plain["discriminators"]
     ]
     plain["content"] = [
         part | ({"layer": "relu1_2"} if part["kind"] == "perceptual" else {}) for part in plain["content"]
@@ -46,7 +47,9 @@ def narrowed(name: str) -> TrainConfig:
 def step_of(config: TrainConfig, vgg: dict[str, Path]) -> GanStep:
     wanted = {index: part.weights() for index, part in enumerate(config.content)}
     return GanStep(
-        config, CPU, {index: vgg[one.backbone] for index, one in wanted.items() if one is not None}  # type: ignore[union-attr]
+        config,
+        CPU,
+        {index: vgg[one.backbone] for index, one in wanted.items() if one is not None},  # type: ignore[union-attr]
     )
 
 
@@ -69,7 +72,8 @@ def moments_of(step: GanStep) -> list[float]:
     if step.update_discriminators is not None:
         optimizers.append(step.update_discriminators.optimizer)
     return [
-        sum(float(state["exp_avg_sq"].sum()) for state in optimizer.state.values()) for optimizer in optimizers
+        sum(float(state["exp_avg_sq"].sum()) for state in optimizer.state.values())
+        for optimizer in optimizers
     ]
 
 

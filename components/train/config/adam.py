@@ -26,9 +26,8 @@ class Adam(Part):
         0.1,
         gt=0,
         description=(
-            "in a net without normalisation: most that one step may add to a layer's spectral norm, which"
-            " bounds the learning rate of wide layers (a layer's own norm is about 2); null: the same rate for"
-            " all"
+            "in a net without normalisation: most that one step may add to a layer's spectral norm (its own"
+            " is about 2), which bounds the learning rate of wide layers; null: one rate for all"
         ),
     )
 

@@ -73,7 +73,28 @@ class TrainFields(Part):
     gradients: Gradients = Field(
         default_factory=Gradients, description="limits of a gradient's norm before an optimiser steps"
     )
+    start: str = Field(
+        "scratch",
+        min_length=1,
+        description=(
+            "scratch; champion: of the recipe's own model, scratch while there is none; NAME:VERSION or"
+            " NAME@ALIAS in the registry; or a checkpoint's folder. Of the same net"
+        ),
+    )
     phases: tuple[Phase, ...] = Field(min_length=1)
+    finetune: tuple[Phase, ...] = Field(
+        default=(),
+        description="phases of a training that starts from a known model; none: those of any other",
+    )
+    replay: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description=(
+            "such a training's share of crops from photos that the known model has learned from; the rest is"
+            " new"
+        ),
+    )
     augment: Augment = Field(default_factory=Augment)
     with_replacement: bool = Field(
         False, description="draw pairs anew each time, instead of every pair once an epoch"

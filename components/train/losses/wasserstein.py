@@ -71,7 +71,8 @@ class WGANGPLoss(AdversarialLoss):
     def penalty(
         self, discriminator: DiscriminatorFunction, real: Tensor, restored: Tensor, mix: Tensor
     ) -> Tensor | None:
-        """λ (‖∇D(x̂)‖₂ - 1)², beyond a slope of 10 its logarithm; x̂ between real and restored, the norm over the whole of each sample.
+        """λ (‖∇D(x̂)‖₂ - 1)², beyond a slope of 10 its logarithm; x̂ between real and
+        restored, the norm over the whole of each sample.
 
         In float32 whatever the precision of the rest: the square of a small bfloat16 gradient is
         mostly rounding.

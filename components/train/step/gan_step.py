@@ -81,9 +81,7 @@ class GanStep:
                     restored = self.restored(batch[0])
                 terms = update(batch, restored, number, draws, noisy)
         self.update_generator.guard.begin(phase.name)
-        set_learning_rate(
-            self.update_generator.optimizer, self.config.generator_optimizer.lr * lr_multiplier
-        )
+        set_learning_rate(self.update_generator.optimizer, self.config.generator_optimizer.lr * lr_multiplier)
         # The generator does not change while the discriminators learn, so that one pass serves
         # their last update and its own step.
         restored = self.restored(batches[-1][0])

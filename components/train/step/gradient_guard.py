@@ -50,9 +50,7 @@ class GradientGuard:
             beyond = ~torch.isfinite(norm) | (norm > wild)
             skip |= beyond
             self._norms[place, self._known % self._config.window] = norm.where(norm.isfinite(), UNKNOWN)
-            found.append(
-                {"gradient_norm": norm, "clipped": (factor < 1).float(), "skipped": beyond.float()}
-            )
+            found.append({"gradient_norm": norm, "clipped": (factor < 1).float(), "skipped": beyond.float()})
         self._known += 1
         # What torch's fused optimisers look at before they change anything (its GradScaler sets it).
         optimizer.found_inf = skip.float()  # type: ignore[attr-defined]

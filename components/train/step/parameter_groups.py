@@ -29,7 +29,9 @@ def parameter_groups(
         normed = any(isinstance(layer, _NormBase | nn.LayerNorm | nn.GroupNorm) for layer in net.modules())
         for weight in net.parameters():
             wide = weight.dim() > 1
-            ceiling = None if spectral_step is None or normed or not wide else spectral_step / weight.numel() ** 0.5
+            ceiling = (
+                None if spectral_step is None or normed or not wide else spectral_step / weight.numel() ** 0.5
+            )
             groups.setdefault((ceiling, weight_decay if wide else 0.0), []).append(weight)
     return [
         {"params": weights, CEILING: ceiling, "weight_decay": decay}
