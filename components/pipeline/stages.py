@@ -142,7 +142,9 @@ def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
         takes = [record for record in parents if isinstance(record, stage.takes)]
         yield functools.partial(sending.make, name, _whole(run), takes, stage.gives, out)
     else:
-        yield functools.partial(stage.run, *parents, out=out, **start_of(stage, run.recipe, run.project.state))
+        yield functools.partial(
+            stage.run, *parents, out=out, **start_of(stage, run.recipe, run.project.state)
+        )
     _refuse_edited(name, code, _code(run))
 
 

@@ -47,7 +47,6 @@ class Parent:
             }
         )
 
-
     @property
     def weights(self) -> Path:
         """Its generator's file on this machine."""

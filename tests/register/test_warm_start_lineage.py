@@ -11,13 +11,13 @@ from chain import Chain
 from components import recipes
 from components.core.errors import InputError, LineageError
 from components.core.records import Checkpoint
-from components.pipeline.project import Project, Run
 from components.pipeline.starting import parent_of
 from components.register.card import write_card
 from components.register.config import RegisterConfig
 from components.register.run import run
 from components.registry import lineage
 from components.services import tracking
+from components.train.warm_start import Parent
 
 pytestmark = pytest.mark.services
 
@@ -27,7 +27,7 @@ def registered(name: str, chain: Chain, out: Path) -> int:
     return run(RegisterConfig(name=name, load_test=False), *records, out=out).version
 
 
-def starting(start: str, store: Path, *, name: str = "parent") -> Run:
+def starting(start: str, store: Path, *, name: str = "parent") -> Parent | None:
     recipe = recipes.load("demo")
     changed = recipe.model_copy(
         update={
@@ -35,7 +35,7 @@ def starting(start: str, store: Path, *, name: str = "parent") -> Run:
             "register_": recipe.register_.model_copy(update={"name": name}),
         }
     )
-    return Run(Project(store, store), changed)
+    return parent_of(changed, store)
 
 
 def test_a_parent_is_found_by_version_by_champion_and_by_folder(
@@ -44,7 +44,7 @@ def test_a_parent_is_found_by_version_by_champion_and_by_folder(
     number = registered("parent", chain, tmp_path)
     tracking.set_alias("parent", tracking.CHAMPION, number)
     found = [
-        parent_of(starting(start, store))
+        starting(start, store)
         for start in (f"parent:{number}", "parent@champion", "champion", str(chain.checkpoint.folder))
     ]
     for parent in found:
@@ -60,8 +60,8 @@ def test_a_parent_is_found_by_version_by_champion_and_by_folder(
 def test_from_scratch_and_before_a_first_champion_there_is_no_parent(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert parent_of(starting("scratch", store)) is None
-    assert parent_of(starting("champion", store, name="unborn")) is None
+    assert (starting("scratch", store)) is None
+    assert (starting("champion", store, name="unborn")) is None
     assert "unborn has no champion yet, so this training starts from scratch" in capsys.readouterr().err
 
 
@@ -77,7 +77,7 @@ def test_a_start_that_is_not_there_is_refused(
     start: str, words: str, error: type[Exception], store: Path
 ) -> None:
     with pytest.raises(error, match=words):
-        parent_of(starting(start, store))
+        (starting(start, store))
 
 
 def test_card_and_lineage_tell_what_a_training_started_from(
