@@ -15,7 +15,7 @@ from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
 from components.train.config.adam import Adam, Optimizer
 from components.train.config.augment import Augment
-from components.train.config.discriminator_inputs import History, InstanceNoise
+from components.train.config.discriminator_inputs import R1, DiffAugment, History, InstanceNoise
 from components.train.config.gradients import Gradients
 from components.train.config.health import Health, Rollback
 from components.train.config.phase import Phase
@@ -66,6 +66,18 @@ class TrainFields(Part):
     )
     history: History | None = Field(
         None, description="earlier restored photos for the discriminators; null shows the present ones alone"
+    )
+    diff_augment: DiffAugment | None = Field(
+        None, description="changes of all that the discriminators see, for few photos; null for none"
+    )
+    r1: R1 | None = Field(None, description="penalty on the slope at real photos; null for none")
+    feature_matching: float = Field(
+        0.0,
+        ge=0,
+        description=(
+            "weight of a loss of the generator: mean absolute difference of what the discriminators' layers"
+            " make of restored and of real photos (Wang et al. 2018, pix2pixHD, eq. 4; 10 there); 0: none"
+        ),
     )
     content: tuple[Content, ...] = Field(min_length=1)
     generator_optimizer: Optimizer = Field(default_factory=Adam)

@@ -47,11 +47,13 @@ class DiscriminatorUpdate:
         shown_input, shown = input, restored
         if self.pool is not None:
             shown_input, shown = self._with_earlier(self.pool, input, restored, update, draws)
-        real = input, noisy(target, "real", update)
-        made = shown_input, noisy(shown, "restored", update)
+        real = noisy.shown(input, target, "real", update)
+        made = noisy.shown(shown_input, shown, "restored", update)
+        r1 = self._config.r1
+        due = r1 is not None and update == 0 and draws.images_seen // draws.batch % r1.every == 0
         terms: Terms = {}
         for sides in [(side,) for side in SIDES] if self._config.split_updates else [SIDES]:
-            found = self._step(real, made, sides, lambda index: draws.mix(update, index))
+            found = self._step(real, made, sides, lambda index: draws.mix(update, index), r1_due=due)
             found["discriminator/total"] = found["discriminator/total"] + terms.get(
                 "discriminator/total", 0.0
             )
@@ -74,16 +76,26 @@ class DiscriminatorUpdate:
         return shown_input, shown
 
     def _step(
-        self, real: Batch, restored: Batch, sides: Sequence[str], mix: Callable[[int], Tensor]
+        self,
+        real: Batch,
+        restored: Batch,
+        sides: Sequence[str],
+        mix: Callable[[int], Tensor],
+        *,
+        r1_due: bool,
     ) -> Terms:
-        """One optimiser step on the terms of these sides; a penalty goes with the last. mix: numbers of
-        a discriminator, by its place.
+        """One optimiser step on the terms of these sides; a penalty goes with the last, R1 with the
+        first. mix: numbers of a discriminator, by its place.
         """
         self.optimizer.zero_grad(set_to_none=True)
         terms: Terms = {}
         totals = []
         for index, weight, _ in self._discriminators.members():
             own, loss = self._terms(index, real, restored, mix(index), sides)
+            if r1_due and SIDES[0] in sides:
+                own["r1"] = self._r1(index, real)
+                loss = loss + own["r1"]
+                own["r1"] = own["r1"].detach()
             terms |= {f"discriminator_{index}/{name}": value for name, value in own.items()}
             totals.append(weight * loss)
         total = torch.stack(totals).sum()
@@ -125,6 +137,18 @@ class DiscriminatorUpdate:
             on_real.detach(), on_restored.detach()
         )
         return logged, torch.stack(parts).sum()
+
+    def _r1(self, index: int, real: Batch) -> Tensor:
+        """gamma / 2 · |∇D|² at real photos, as many times as steps go without; D is a photo's mean logit. In
+        float32 whatever the precision of the rest.
+        """
+        r1, (input, photo) = self._config.r1, real
+        assert r1 is not None
+        with torch.autocast(photo.device.type, enabled=False):
+            at = photo.detach().float().requires_grad_()
+            score = self._discriminators.raw(index, at, input).flatten(1).mean(1).sum()
+            (slope,) = torch.autograd.grad(score, at, create_graph=True)
+            return 0.5 * r1.gamma * r1.every * slope.flatten(1).square().sum(1).mean()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, beside the nets."""

@@ -70,7 +70,7 @@ class GanStep:
         """
         draws = StepDraws(self.config.seed, images_seen, phase.batch, self.world)
         draws.seed_dropout()
-        noisy = NoisyPhotos(self.config.instance_noise, draws, phase_fraction)
+        noisy = NoisyPhotos(self.config.instance_noise, draws, phase_fraction, self.config.diff_augment)
         update = self.update_discriminators if phase.adversarial else None
         terms: Terms = {}
         if update is not None:
