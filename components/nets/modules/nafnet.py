@@ -32,7 +32,8 @@ class ChannelScale(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Same shape out as in."""
-        return x_NCHW * self.weigh(x_NCHW.mean((2, 3), keepdim=True))
+        scaled: Tensor = x_NCHW * self.weigh(x_NCHW.mean((2, 3), keepdim=True))
+        return scaled
 
 
 class NAFBlock(nn.Module):
