@@ -96,6 +96,8 @@ def trace(reference: str) -> Chain:
     first.append(Link("version", str(version.number), status))
     names = {"recipe": tags.get(registry.RECIPE_NAME, "")}
     middle = [Link(what, tags.get(tag, "unknown"), names.get(what, "")) for what, tag, _ in _LINKS]
+    if parent := tags.get(registry.PARENT):
+        middle.insert(1, Link("started from", parent, tags.get(registry.PARENT_NAME, "")))
     middle.insert(1, Link("weights", tags.get(registry.WEIGHTS_SHA256, "unknown")))
     last = [Link("git commit", tags.get(registry.GIT_COMMIT, "unknown"))]
     last += [Link(f"DVC {output}", md5) for output, md5 in _dvc(version)]

@@ -19,7 +19,20 @@ class TrainConfig(TrainFields):
         for rule in RULES:
             for sentence in rule.broken(self):
                 raise ValueError(sentence)
+        if self.finetune:
+            self.from_known()
         return self
+
+    def from_known(self) -> Self:
+        """The same training when it starts from a known model. Raises ValueError where the phases of
+        finetune do not fit the rest.
+        """
+        if not self.finetune:
+            return self
+        return type(self).model_validate(
+            self.model_dump(mode="json", exclude={"phases", "finetune"})
+            | {"phases": [phase.model_dump(mode="json") for phase in self.finetune]}
+        )
 
     def key_digest(self) -> str:
         """Digest of the settings but for where and how safely it runs: the same training on more
@@ -37,6 +50,7 @@ class TrainConfig(TrainFields):
                     "gpu",
                     "synthesize_on",
                     "max_left_out",
+                    "start",  # what it comes to is in the training's key
                 },
             )
         )
