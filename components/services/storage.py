@@ -104,6 +104,19 @@ def list_with_etags(uri: str) -> list[tuple[str, int, str]]:
     return sorted(item for item in found if item[0] and not item[0].endswith("/"))
 
 
+def list_dated(uri: str) -> list[tuple[str, int, float]]:
+    """The same with the moment of each object's last change (seconds since 1970)."""
+    bucket, key = split_uri(uri)
+    prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
+    with _in_words(uri):
+        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [
+            (item["Key"].removeprefix(prefix), int(item["Size"]), item["LastModified"].timestamp())
+            for page in pages
+            for item in page.get("Contents", ())
+        ]
+
+
 def read_object(uri: str) -> bytes:
     """One object's bytes; a connection that breaks is tried again. Raises ObjectError when the
     object cannot be had, ServiceError when the store does not answer.

@@ -5,7 +5,7 @@ pipeline.py   run, its four stages, pairs to and from a bucket
 registry.py   promote, approve, reject, power, rollback, history, lineage
 scheduling.py deploy, worker, backfill
 restoring.py  restore, export
-about.py      recipes, describe, blur-atlas, doctor, ui
+about.py      recipes, describe, blur-atlas, doctor, clean, ui
 """
 
 from __future__ import annotations
