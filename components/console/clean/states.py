@@ -4,7 +4,6 @@ that REFOCUS_TRAINING_STORAGE names.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,8 +22,8 @@ from components.console.clean.items import (
 from components.core.locks import is_held
 from components.pipeline.project import Project
 from components.services import storage
+from components.services.content import ContentStore, states_address
 
-STORAGE_VARIABLE, STORE_VARIABLE = "REFOCUS_TRAINING_STORAGE", "REFOCUS_STORE"
 _NAME = re.compile(r"(?P<recipe>.+)-[0-9a-f]{20}")
 AT_WORK_S = 2 * DAY_S  # one that was written to since may be under way on another machine
 
@@ -56,14 +55,13 @@ def local(project: Project, retention: Retention) -> Iterator[Item]:
     busy = {
         name for name in {each.recipe for each in found} if is_held(project.state / "locks" / f"{name}.lock")
     }
-    yield from _judged("states of trainings", found, retention, busy, 0.0)
+    yield from _kept_by_rule("states of trainings", found, retention, busy, 0.0)
 
 
 def in_bucket(project: Project, retention: Retention) -> Iterator[Item]:
     """Those in a bucket. Raises ServiceError when it does not answer."""
-    place = os.environ.get(STORAGE_VARIABLE) or ""
-    if not place and os.environ.get(STORE_VARIABLE):
-        place = storage.join(os.environ[STORE_VARIABLE], "training")
+    team = ContentStore.of_environment()
+    place = states_address() or ("" if team is None else storage.join(team.uri, "training"))
     if not storage.is_s3(place):
         return
     objects: dict[str, list[tuple[str, int, float]]] = {}
@@ -79,10 +77,10 @@ def in_bucket(project: Project, retention: Retention) -> Iterator[Item]:
         for name, rows in objects.items()
         if _NAME.fullmatch(name)
     ]
-    yield from _judged(f"states in {place}", found, retention, set(), AT_WORK_S)
+    yield from _kept_by_rule(f"states in {place}", found, retention, set(), AT_WORK_S)
 
 
-def _judged(
+def _kept_by_rule(
     kind: str, found: Iterable[Training], retention: Retention, busy: set[str], at_work_s: float
 ) -> Iterator[Item]:
     count: dict[str, int] = {}
