@@ -20,6 +20,7 @@ import pytest
 from components.console.doctor import machines, remotes, services
 from components.console.doctor.findings import Check, looked_at
 from components.pipeline.project import Project
+from components.services import content
 from components.services.cluster import look
 
 Answer = tuple[int, Mapping[str, str], str]
@@ -181,7 +182,7 @@ def test_a_store_that_does_not_know_us_is_named(
     assert words == "" if said is None else re.search(said, words), words
 
 
-@pytest.mark.parametrize("name", remotes.STORES)
+@pytest.mark.parametrize("name", list(content.addresses()))
 def test_a_missing_bucket_is_named_and_one_that_is_there_is_not(
     name: str, project: Project, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
