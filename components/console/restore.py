@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.console.restored_file import fits, restored_png
+from components.core.encoding import encoded, fits
 from components.core.decoding import decode, header, photo_bytes
 from components.core.delivery import Delivery
 from components.core.errors import InputError, PhotoError, RefocusError
@@ -80,7 +80,7 @@ def _restored(path: Path, restorer: Restorer, bar: Progress) -> bytes:
         space = icc[16:20].decode("latin-1").strip()
         bar.warn(f"{path}: its colour profile is for {space}, the restored photo is RGB: it is not kept")
     restored = restorer.restore_pixels(picture.pixels)
-    return restored_png(restored, data, picture.metadata, restorer.scale)
+    return encoded("png", restored, original=data, metadata=picture.metadata, scale=restorer.scale)
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -120,7 +120,7 @@ def test_a_profile_for_ink_is_not_put_on_rgb_and_that_is_said(
     "block", [b"", b"II*\0", b"MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0II*\0\xff\xff\xff\xff"]
 )
 def test_a_broken_exif_block_is_left_out(block: bytes) -> None:
-    from components.console.restored_file import exif_of_restored
+    from components.core.encoding.exif import exif_of_restored
 
     assert exif_of_restored(block, width=1, height=1) is None
 
