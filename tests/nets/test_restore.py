@@ -19,7 +19,8 @@ from components.core.errors import InputError, LineageError
 from components.core.levels import bits_of, to_float, to_pixels
 from components.nets.generators import ConvUNet, Generator, ResNet, SRResNet, UNet
 from components.nets.modules.norms import SharedBatchNorm2d
-from components.nets.restore import OVERLAP_PX, Restorer, _spans, for_use, load_restorer, save_generator
+from components.nets.restore import Restorer, for_use, load_restorer, save_generator
+from components.nets.tiling import OVERLAP_PX, _spans
 
 KINDS: dict[str, Generator] = {
     "resnet": ResNet(width=4, blocks=1, test_time_dropout=True),

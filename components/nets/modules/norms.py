@@ -15,7 +15,8 @@ class PhotoNorm2d(nn.InstanceNorm2d):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Same shape out as in."""
-        if x_NCHW.shape[2:].numel() > 1:
+        # Not shape.numel(): torch.export would fix height and width by it.
+        if x_NCHW.shape[2] * x_NCHW.shape[3] > 1:
             return super().forward(x_NCHW)
         nothing = x_NCHW - x_NCHW
         return nothing if self.bias is None else nothing + self.bias.view(1, -1, 1, 1)

@@ -1,0 +1,112 @@
+"""The kinds of ONNX file: as the net is, with its dropout off, in whole numbers of 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from components.core.errors import InputError
+from components.nets.formats.part import FormatPart, Photo
+
+if TYPE_CHECKING:
+    from components.nets.restore import Restorer
+    from components.nets.tiling import TiledRestorer
+
+
+class Onnx(FormatPart):
+    """ONNX in 32 bits, any height and width, for ONNX Runtime, OpenVINO, TensorRT and others.
+
+    The file takes and gives (N, 3, height, width) in [0, 1], clipped. Sides must be multiples of
+    the stride that its metadata names; padding and tiles are onnx_runner.py's.
+    """
+
+    kind: Literal["onnx"] = "onnx"
+    FILE: ClassVar[str] = "generator.onnx"
+    NEEDS: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime")
+    EXTRA: ClassVar[str] = "onnx"
+
+    def refuse(self, restorer: Restorer) -> None:
+        """Raises InputError for a net whose dropout stays on when it restores: the exporters' Dropout
+        does nothing, so the file would restore otherwise (pix2pix by a third of full scale).
+        """
+        if restorer.part.test_time_dropout:
+            raise InputError(
+                "this generator keeps dropout on when it restores (test_time_dropout), which no ONNX runtime"
+                " does: the file would be another model. Export it with dropout off under its own name:"
+                " format onnx_without_dropout; its parity report says how far it is from this one"
+            )
+
+    def write(
+        self, restorer: Restorer, path: Path, *, about: dict[str, str], calibration: Sequence[Photo] = ()
+    ) -> None:
+        """Write the file by torch's exporter, then its metadata."""
+        from components.nets.formats.onnx_writer import write_onnx
+
+        self.refuse(restorer)
+        write_onnx(restorer, path, about=about)
+
+    def open(self, path: Path, *, tile_px: int = 1024, threads: int | None = None) -> TiledRestorer:
+        """The file in ONNX Runtime on the processor."""
+        from components.nets.formats.onnx_runner import OnnxRestorer
+
+        return OnnxRestorer(path, tile_px=tile_px, threads=threads)
+
+
+class OnnxWithoutDropout(Onnx):
+    """The same of a net whose dropout stays on when it restores, with it off: another restorer, of
+    another name.
+    """
+
+    kind: Literal["onnx_without_dropout"] = "onnx_without_dropout"  # type: ignore[assignment]
+    FILE: ClassVar[str] = "generator_without_dropout.onnx"
+
+    def refuse(self, restorer: Restorer) -> None:
+        """Raises InputError for a net without such dropout: its name would say what is not so."""
+        if not restorer.part.test_time_dropout:
+            raise InputError(
+                "this generator has no dropout when it restores, so there is none to leave out: format onnx"
+            )
+
+    def write(
+        self, restorer: Restorer, path: Path, *, about: dict[str, str], calibration: Sequence[Photo] = ()
+    ) -> None:
+        """Write the file of the same weights with dropout off."""
+        from components.nets.formats.onnx_writer import write_onnx
+
+        self.refuse(restorer)
+        write_onnx(restorer.without_dropout(), path, about=about)
+
+
+class OnnxInt8(Onnx):
+    """ONNX whose convolutions work in whole numbers of 8 bits, calibrated on training inputs
+    (post-training quantisation; Jacob et al. 2018, arXiv 1712.05877, the scheme).
+
+    Inputs and weights of convolutions are rounded, nothing else: the photo's addition at the end, and
+    the outputs that instance normalisation reads, stay in floats.
+    """
+
+    kind: Literal["onnx_int8"] = "onnx_int8"  # type: ignore[assignment]
+    FILE: ClassVar[str] = "generator_int8.onnx"
+    NEEDS: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime", "torchao")
+    photos: int = Field(24, ge=1, le=512, description="training inputs that the ranges are taken from")
+    crop_px: int = Field(256, ge=64, le=1024, description="side of the middle of each that is looked at")
+
+    @property
+    def calibration_photos(self) -> int:
+        """How many training inputs the ranges are taken from."""
+        return self.photos
+
+    def write(
+        self, restorer: Restorer, path: Path, *, about: dict[str, str], calibration: Sequence[Photo] = ()
+    ) -> None:
+        """Calibrate, and write the file."""
+        from components.nets.formats.int8 import calibrated
+        from components.nets.formats.onnx_writer import write_onnx
+
+        self.refuse(restorer)
+        net = calibrated(restorer, calibration, self.crop_px)
+        facts = {"calibration_photos": str(len(calibration)), "calibration_crop_px": str(self.crop_px)}
+        write_onnx(restorer, path, about=about | facts, net=net)

@@ -1,0 +1,144 @@
+"""A photo of any size through a net of any runtime: padding to what the net takes, overlapping tiles
+in bounded memory. Numpy alone, so that an exported file is run with the same code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from components.core.errors import InputError
+from components.core.levels import Pixels, bits_of, to_float, to_pixels
+from components.nets.tiles import Strip, joined
+
+OVERLAP_PX = 64
+Photo = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class TiledRestorer(ABC):
+    """A net ready for photos of any size, whatever runs it.
+
+    A photo whose restoration is up to tile_px on its longer side goes through whole; a larger one
+    in overlapping tiles, joined by a linear ramp, so that memory stays that of one tile. Tiling
+    changes the result slightly where a net normalises or attends over the photo.
+    """
+
+    def __init__(self, *, stride: int, scale: int, smallest_px: int, tile_px: int) -> None:
+        """stride: sides of the input are multiples of it; scale: side of the output over side of the
+        input; smallest_px: least side of the input; tile_px: in px of the restored photo; an enlarging
+        net is given tiles as many times smaller, but never less than its overlap needs.
+        """
+        if tile_px < 4 * OVERLAP_PX:
+            raise InputError(
+                f"tile_px must be at least {4 * OVERLAP_PX} (tiles overlap by {OVERLAP_PX} px on each side),"
+                f" got {tile_px}"
+            )
+        self.stride, self.scale, self.smallest_px, self.tile_px = stride, scale, smallest_px, tile_px
+        # In px of the input. What SRResNet sees beyond 16 px changes a tile by a tenth of a
+        # level; 64 would double the work of its small tiles.
+        self._overlap = OVERLAP_PX if scale == 1 else OVERLAP_PX // 2
+        self._tile = max(tile_px // scale, 4 * self._overlap, stride + 2 * self._overlap)
+
+    def restore(self, photo: Photo) -> Photo:
+        """(H, W, 3) float32 in [0, 1] to (scale · H, scale · W, 3), not clipped: values outside
+        tell of a net that runs away.
+
+        Raises InputError for another shape.
+        """
+        _refuse_other_shapes(photo)
+        result = np.empty((self.scale * photo.shape[0], self.scale * photo.shape[1], 3), np.float32)
+        for rows, columns, piece in self._pieces(photo):
+            result[rows, columns] = piece
+        return result
+
+    def restore_pixels(self, pixels: Pixels) -> Pixels:
+        """(H, W, 3) uint8 or uint16 to the same of (scale · H, scale · W, 3): what lies outside is
+        clipped. Beside the two pictures this takes the memory of a few tiles.
+
+        Raises InputError for another shape.
+        """
+        _refuse_other_shapes(pixels)
+        bits = bits_of(pixels)
+        result = np.empty((self.scale * pixels.shape[0], self.scale * pixels.shape[1], 3), pixels.dtype)
+        for rows, columns, piece in self._pieces(pixels):
+            result[rows, columns] = to_pixels(piece, bits)
+        return result
+
+    def _pieces(self, photo: Pixels) -> Iterator[tuple[slice, slice, Photo]]:
+        """The restored photo's pieces, and the rows and columns that they fill."""
+        height, width = photo.shape[:2]
+        rows, columns = (_spans(side, self._tile, self.stride, self._overlap) for side in (height, width))
+        with self._one_photo():
+            if max(height, width) <= self._tile:
+                yield slice(None), slice(None), self._whole(to_float(photo))
+                return
+            yield from joined(
+                [self._strip(span, height) for span in rows],
+                [self._strip(span, width) for span in columns],
+                lambda row, column: self._whole(to_float(photo[rows[row], columns[column]])),
+            )
+
+    def _strip(self, span: slice, length: int) -> Strip:
+        place = slice(self.scale * span.start, self.scale * span.stop)
+        return Strip(place, _ramp(place, self.scale * length, self.scale * self._overlap))
+
+    def _padding(self, height: int, width: int) -> tuple[int, int, bool]:
+        """Rows and columns to be added below and to the right of a photo (height, width) for the net to
+        take it, and whether they can be reflected: that needs more px than it adds, and a smaller photo is
+        extended by its edge instead.
+        """
+        down, right = (max(-side % self.stride, self.smallest_px - side) for side in (height, width))
+        return down, right, down < height and right < width
+
+    @contextlib.contextmanager
+    def _one_photo(self) -> Iterator[None]:
+        """Holds for the length of one photo."""
+        yield
+
+    @abstractmethod
+    def _whole(self, photo: Photo) -> Photo:
+        """(H, W, 3) in [0, 1] through the net at once: (scale · H, scale · W, 3)."""
+
+
+def _refuse_other_shapes(photo: Pixels) -> None:
+    if photo.ndim != 3 or photo.shape[2] != 3 or min(photo.shape[:2]) < 1:
+        raise InputError(
+            f"a photo must be (height, width, 3), got shape {photo.shape}; repeat a grey photo three"
+            " times and drop alpha"
+        )
+
+
+def _spans(length: int, tile: int, stride: int, overlap: int) -> list[slice]:
+    """The tiles along one axis, evenly spread. They begin on the net's own grid, so that a tile
+    sees what the whole photo would show.
+    """
+    if length <= tile:
+        return [slice(0, length)]
+    # Rounding up to the grid parts two tiles by up to stride - 1 px more; each pair must still
+    # share its ramp.
+    furthest = min(tile - 2 * overlap, tile - overlap - stride + 1)
+    count = -(-(length - tile) // furthest) + 1
+    starts = sorted(
+        {-(-index * (length - tile) // ((count - 1) * stride)) * stride for index in range(count)}
+    )
+    return [slice(start, length if start == starts[-1] else start + tile) for start in starts]
+
+
+def _ramp(span: slice, length: int, overlap: int) -> Photo:
+    """Weight of a tile along one axis: 1 inside, falling over the overlap, but not at the photo's
+    own border.
+
+    The outer half of the overlap counts next to nothing: there the net saw the tile's border, not
+    what lies beyond it.
+    """
+    weight = np.ones(span.stop - span.start, np.float32)
+    rising = np.maximum(np.linspace(-1.0, 1.0, overlap, dtype=np.float32), 1e-6)
+    if span.start > 0:
+        weight[:overlap] = rising
+    if span.stop < length:
+        weight[-overlap:] = rising[::-1]
+    return weight
