@@ -22,7 +22,10 @@ FLOORS: dict[str, int] = {
     "components.metrics": 2,
     "components.services": 2,
     **{f"components.{name}": 3 for name in STAGES},
-    **{f"components.{name}": 4 for name in ("recipes", "pipeline", "registry", "describe", "atlas")},
+    **{
+        f"components.{name}": 4
+        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "serving")
+    },
     "components.console": 5,
     "flows": 5,
 }
@@ -34,6 +37,11 @@ DOORS: dict[str, tuple[str, ...]] = {
     "boto3": ("components.services.storage",),
     "botocore": ("components.services.storage",),
     "ray": ("components.services.cluster",),
+    "fastapi": ("components.serving",),
+    "starlette": ("components.serving",),
+    "uvicorn": ("components.serving",),
+    "prometheus_client": ("components.serving",),
+    "onnxruntime": ("components.nets.formats",),
     "torch_fidelity": ("components.metrics.inception",),
     "simplejpeg": ("components.core.decoding",),
     "imagecodecs": ("components.core.decoding",),

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.core.encoding import encoded, fits
 from components.core.decoding import decode, header, photo_bytes
 from components.core.delivery import Delivery
+from components.core.encoding import encoded, fits
 from components.core.errors import InputError, PhotoError, RefocusError
 from components.core.photo_names import composed
 from components.core.progress import Progress

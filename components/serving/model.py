@@ -44,6 +44,8 @@ def of_version(version: tracking.Version, *, device: str | None, tile_px: int) -
     """A registered version, ready. Raises LineageError when its files were altered, or it does not
     restore its stored example as it did when it was registered.
     """
+    import torch
+
     from components.nets.restore import load_restorer
 
     with tracking.fetch(version, WEIGHTS_PLACE) as folder:
@@ -54,7 +56,8 @@ def of_version(version: tracking.Version, *, device: str | None, tile_px: int) -
                 np.load(example / f"{name}.npy", allow_pickle=False)[0] for name in ("blurred", "restored")
             )
         _reproduces(restorer, asked, expected, version.words, TOLERANCE)
-        if device is not None and device != "cpu":
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if device != "cpu":
             restorer = load_restorer(folder, device=device, tile_px=tile_px)
             _reproduces(restorer, asked, expected, f"{version.words} on {device}", ELSEWHERE_TOLERANCE)
     with tracking.fetch(version, CARD) as card:
@@ -76,6 +79,17 @@ def of_folder(folder: Path, *, device: str | None, tile_px: int) -> ServedModel:
     restorer = load_restorer(folder, device=device, tile_px=tile_px)
     digest = sha256_of_file(folder / WEIGHTS)
     return ServedModel(folder.resolve().name, None, digest, digest, "", restorer)
+
+
+def of_file(file: Path, *, tile_px: int) -> ServedModel:
+    """A file that `refocus export` made, run by ONNX Runtime on the processor. Raises InputError when
+    it is none.
+    """
+    from components.nets.formats.onnx_runner import OnnxRestorer
+
+    restorer = OnnxRestorer(file, tile_px=tile_px)
+    digest = sha256_of_file(file)
+    return ServedModel(file.name, None, restorer.about.get("checkpoint", digest), digest, "", restorer)
 
 
 def _verified(folder: Path, version: tracking.Version) -> str:

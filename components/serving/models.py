@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from components.core.errors import LineageError, RefocusError
 from components.registry import lineage
-from components.serving.model import ServedModel
 from components.services import tracking
+from components.serving.model import ServedModel
 
 ALIASES = (tracking.CHAMPION, tracking.CHALLENGER, tracking.PREVIOUS)
 UNUSED_S = 600.0  # an alias that nobody asked for as long is given up, but the one that is served
@@ -87,7 +87,9 @@ class Models:
             self.failures += 1
             self.trouble = str(error)
             return
-        self.numbers = {alias: found[alias] and found[alias].number for alias in sorted(found)}  # type: ignore[union-attr]
+        self.numbers = {
+            alias: None if version is None else version.number for alias, version in sorted(found.items())
+        }
         for alias, held in list(self._held.items()):
             version = found.get(alias)
             try:
@@ -129,9 +131,9 @@ class Models:
 class OneModel:
     """A model that no alias moves: a version by its number, a folder, a file."""
 
-    alias = None
+    alias: str | None = None
+    trouble: str | None = None
     swaps = failures = 0
-    trouble = None
 
     def __init__(self, load: Callable[[], ServedModel]) -> None:
         self._load = load
@@ -141,7 +143,7 @@ class OneModel:
 
     def start(self) -> None:
         """Load it. Raises what loading raises."""
-        self.current = self._load()
+        self.current = self.current or self._load()
         self.name = self.current.name
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class QueueFull(Exception):
+class QueueFullError(Exception):
     """No place is free; `retry_after_s` says when one likely is."""
 
     def __init__(self, waiting: int, retry_after_s: int) -> None:
@@ -35,9 +35,9 @@ class Turns:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """A place in the queue. Raises QueueFull."""
+        """A place in the queue. Raises QueueFullError."""
         if self.taken >= self.places:
-            raise QueueFull(self.taken, min(60, max(1, math.ceil(self._usual_s))))
+            raise QueueFullError(self.taken, min(60, max(1, math.ceil(self._usual_s))))
         self.taken += 1
         try:
             yield

@@ -11,7 +11,7 @@ from components.core.errors import PhotoError
 from components.serving.settings import ServingSettings
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer that is no photo: its status and its words."""
 
     def __init__(self, status: int, words: str, headers: dict[str, str] | None = None) -> None:
@@ -20,10 +20,10 @@ class Refused(Exception):
 
 
 def refuse_length(request: Request, settings: ServingSettings) -> None:
-    """Raises Refused by what the request says of its body, before a byte of it is read."""
+    """Raises RefusedError by what the request says of its body, before a byte of it is read."""
     form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if form.startswith("multipart/") or form == "application/x-www-form-urlencoded":
-        raise Refused(
+        raise RefusedError(
             415,
             f"the body is a form ({form}); send the photo's bytes as they are: curl --data-binary @photo.jpg"
             " -H 'Content-Type: image/jpeg'",
@@ -34,7 +34,7 @@ def refuse_length(request: Request, settings: ServingSettings) -> None:
 
 
 async def photo_of(request: Request, settings: ServingSettings) -> bytes:
-    """The body. Raises Refused when it is too large, too slow, no photo, or of too many pixels."""
+    """The body. Raises RefusedError when it is too large, too slow, no photo, or of too many pixels."""
     data = bytearray()
     try:
         async with asyncio.timeout(settings.upload_s):
@@ -43,7 +43,7 @@ async def photo_of(request: Request, settings: ServingSettings) -> bytes:
                 if len(data) > settings.max_bytes:
                     raise _too_many_bytes(len(data), settings)
     except TimeoutError:
-        raise Refused(
+        raise RefusedError(
             408, f"the photo did not come within {settings.upload_s:g} s ({len(data)} bytes did)"
         ) from None
     whole = bytes(data)
@@ -52,7 +52,7 @@ async def photo_of(request: Request, settings: ServingSettings) -> bytes:
     except PhotoError as error:
         raise of_photo(error) from error
     if found.megapixels > settings.max_megapixels:
-        raise Refused(
+        raise RefusedError(
             413,
             f"too large: {found.width} × {found.height} px is {found.megapixels:.1f} megapixels, at most"
             f" {settings.max_megapixels:g} are restored here (--max-megapixels)",
@@ -60,14 +60,14 @@ async def photo_of(request: Request, settings: ServingSettings) -> bytes:
     return whole
 
 
-def of_photo(error: PhotoError) -> Refused:
+def of_photo(error: PhotoError) -> RefusedError:
     """415 for what is no photo of a kind that is read, 413 for too large a one, 422 for a damaged one."""
     kind = str(error).partition(":")[0]
-    return Refused({"not a photo": 415, "unusual": 415, "too large": 413}.get(kind, 422), str(error))
+    return RefusedError({"not a photo": 415, "unusual": 415, "too large": 413}.get(kind, 422), str(error))
 
 
-def _too_many_bytes(length: int, settings: ServingSettings) -> Refused:
-    return Refused(
+def _too_many_bytes(length: int, settings: ServingSettings) -> RefusedError:
+    return RefusedError(
         413,
         f"too large: {length / 1e6:.1f} MB, at most {settings.max_mb:g} MB are taken here (--max-mb)",
         {"Connection": "close"},
