@@ -24,7 +24,7 @@ FLOORS: dict[str, int] = {
     **{f"components.{name}": 3 for name in STAGES},
     **{
         f"components.{name}": 4
-        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "serving")
+        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "exports", "serving")
     },
     "components.console": 5,
     "flows": 5,
@@ -41,11 +41,13 @@ DOORS: dict[str, tuple[str, ...]] = {
     "starlette": ("components.serving",),
     "uvicorn": ("components.serving",),
     "prometheus_client": ("components.serving",),
-    "onnxruntime": ("components.nets.formats",),
     "torch_fidelity": ("components.metrics.inception",),
     "simplejpeg": ("components.core.decoding",),
     "imagecodecs": ("components.core.decoding",),
     "pi_heif": ("components.core.decoding",),
+    "onnx": ("components.nets.formats.onnx_writer",),
+    "onnxruntime": ("components.nets.formats.onnx_runner",),
+    "torchao": ("components.nets.formats.int8",),
     "matplotlib": ("components.evaluate.plots",),
     "albumentations": ("components.train.augment",),
 }

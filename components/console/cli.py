@@ -65,7 +65,18 @@ def _ended(error: BaseException, words: list[str], debug: bool) -> int:
     return told.exit_code
 
 
-WORK = ("run", "ingest", "synthesize", "train", "evaluate", "restore", "promote", "send-pairs", "fetch-pairs")
+WORK = (
+    "run",
+    "ingest",
+    "synthesize",
+    "train",
+    "evaluate",
+    "restore",
+    "export",
+    "promote",
+    "send-pairs",
+    "fetch-pairs",
+)
 
 
 def _show_trace() -> None:

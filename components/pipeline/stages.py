@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError, StageError, nearest
@@ -158,12 +159,37 @@ def _refuse_edited(name: str, before: Mapping[str, str], now: Mapping[str, str])
 
 
 def register(run: Run, provenance: Provenance) -> ModelVersion:
-    """Put a run's checkpoint into the registry; one that is there already is given back."""
-    version = REGISTER.run(
-        *_parents(REGISTER, run), provenance, out=run.project.state / "registered" / run.name
-    )
+    """Put a run's checkpoint into the registry, with the files of its recipe's formats; one that is
+    there already is given back.
+    """
+    out = run.project.state / "registered" / run.name
+    version = REGISTER.run(*_parents(REGISTER, run), provenance, out=out, beside=_formats(run))
     assert isinstance(version, ModelVersion)
     return version
+
+
+def _formats(run: Run) -> Callable[[Path], object] | None:
+    """Writes the exported files of the recipe into a model's folder; None where it names none."""
+    config = run.recipe.register_
+    if not config.formats:
+        return None
+
+    def write(folder: Path) -> None:
+        from components.exports.made import Weights, make  # torch
+
+        checkpoint = run.load(Checkpoint)
+
+        make(
+            config.formats,
+            Weights(checkpoint.folder, checkpoint.digest),
+            run.load(PairSet),
+            folder,
+            gate=config.gate,
+            metrics=run.recipe.evaluate.metrics,
+            tile_px=run.recipe.evaluate.tile_px,
+        )
+
+    return write
 
 
 def _parents(stage: Stage, run: Run) -> list[Any]:

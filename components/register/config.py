@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from components.core.errors import InputError
 from components.core.parts import Part
 from components.metrics import metric_named
+from components.nets.formats import Format
 from components.register.gate import GatePolicy
 
 
@@ -25,6 +26,13 @@ class RegisterConfig(Part):
         True,
         description=(
             "load the model in a clean process, in another folder, before it is registered (about 10 s)"
+        ),
+    )
+    formats: tuple[Format, ...] = Field(
+        (),
+        description=(
+            "files for other programs that lie beside the weights of each version, each with a parity report:"
+            " onnx, onnx_int8, onnx_without_dropout"
         ),
     )
     gate: GatePolicy = Field(
@@ -43,4 +51,9 @@ class RegisterConfig(Part):
                     metric_named(name)
                 except InputError as error:
                     raise ValueError(f"gate.{field}: {error}") from error
+        kinds = [part.kind for part in self.formats]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(
+                f"formats names a kind twice ({', '.join(kinds)}); a version has one file of each"
+            )
         return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,28 @@ from components.core.records import Checkpoint
 from components.services import tracking
 
 CARD, FILES, RECORDS, RESTORER = "MODEL_CARD.md", "files.json", "records", "restorer"
+FORMATS = "formats"  # exported files, each with its parity record
 WEIGHTS_PLACE = f"artifacts/{RESTORER}"
 REQUIRED = ("mlflow", "numpy", "pydantic", "safetensors", "torch")
 TOLERANCE = 1e-4
 Photo = np.ndarray[Any, np.dtype[np.float32]]
+Beside = Callable[[Path], object]
 
 
 def build(
-    folder: Path, *, checkpoint: Checkpoint, example: Photo, records: Mapping[str, Path], card: str
+    folder: Path,
+    *,
+    checkpoint: Checkpoint,
+    example: Photo,
+    records: Mapping[str, Path],
+    card: str,
+    beside: Beside | None = None,
 ) -> str:
     """Write the model folder and the digests of all its files; gives the digest of that list.
 
     example: a blurred photo (H, W, 3) float32 in [0, 1], a few dozen px, stored with its
     restoration;
-    records: files that go into records/, by their name there.
+    records: files that go into records/, by their name there; beside: writes files into formats/.
     """
     with tempfile.TemporaryDirectory(prefix="refocus-export-") as temporary:
         staging = Path(temporary)
@@ -58,6 +66,8 @@ def build(
     for name, path in records.items():
         shutil.copyfile(path, folder / RECORDS / name)
     write_text(folder / CARD, card)
+    if beside is not None:
+        beside(folder / FORMATS)
     digests = {
         path.relative_to(folder).as_posix(): sha256_of_file(path)
         for path in sorted(folder.rglob("*"))

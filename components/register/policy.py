@@ -8,6 +8,28 @@ from components.core.parts import Part
 from components.register.proof import Rule
 
 
+class ParityPolicy(Part):
+    """How far an exported file may be from the checkpoint that it was made of; one beyond it is not
+    delivered.
+    """
+
+    largest_error: float = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        description=(
+            "of a value in [0, 1], over all test photos, for formats that round nothing (a level of 8 bits is"
+            " 3.9e-3)"
+        ),
+    )
+    largest_loss: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share of the gain over doing nothing that may be lost, on every metric that gained",
+    )
+
+
 class GatePolicy(Part):
     """What a version must prove. Margins are in the metric's own units; a metric without one may
     not be worse at all.
@@ -94,6 +116,10 @@ class GatePolicy(Part):
     )
     min_test_photos: int = Field(
         1, ge=1, description="independent test groups needed for any verdict, also the first"
+    )
+
+    parity: ParityPolicy = Field(
+        default_factory=ParityPolicy, description="how far an exported file may be from the checkpoint"
     )
 
     @property

@@ -32,6 +32,7 @@ from components.core.records import (
 from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
+from components.register.export import Beside
 from components.services import tracking
 from components.services.tracking import registry
 
@@ -48,9 +49,11 @@ def run(
     provenance: Provenance,
     *,
     out: Path,
+    beside: Beside | None = None,
 ) -> ModelVersion:
     """Put the checkpoint into the registry as challenger; gives the version, written below `out`.
 
+    beside: writes files that lie in the model's folder too, below formats/.
     Raises LineageError when the chain of records does not close, ServiceError when the registry
     does not answer, StageError when the model does not load in a clean process.
     """
@@ -65,7 +68,7 @@ def run(
             found = None
         if found is None:
             checkpoint.verify()
-            found = _register(config, recipe, photoset, pairset, checkpoint, report, provenance)
+            found = _register(config, recipe, photoset, pairset, checkpoint, report, provenance, beside)
         if found.tags.get(tracking.STATUS) == "pending":
             tracking.set_alias(config.name, tracking.CHALLENGER, found.number)
     return ModelVersion(
@@ -127,6 +130,7 @@ def _register(
     checkpoint: Checkpoint,
     report: EvalReport,
     provenance: Provenance,
+    beside: Beside | None,
 ) -> tracking.Version:
     """Build the model folder, try it out, upload it."""
     card = write_card(config.name, recipe, photoset, pairset, checkpoint, report, provenance)
@@ -139,7 +143,12 @@ def _register(
             path.name: path for path in loose.iterdir()
         }
         files_sha256 = export.build(
-            folder, checkpoint=checkpoint, example=_example(pairset), records=records, card=card
+            folder,
+            checkpoint=checkpoint,
+            example=_example(pairset),
+            records=records,
+            card=card,
+            beside=beside,
         )
         if config.load_test:
             export.try_out(folder)

@@ -61,7 +61,7 @@ def promote(
                 f"the report's {what} have the digest {named[:12]}…, those of {version.name} version"
                 f" {version.version} {found[:12]}…; run evaluate again"
             )
-    question = digest_of([config.gate.model_dump(mode="json"), report.digest, pairset.digest])
+    question = _question(config, pairset, report)
 
     def asked() -> Decision:
         """The decision as things stand now; measures what has to be measured."""
@@ -93,6 +93,12 @@ def promote(
         f"the champion of {config.name} changed twice while version {version.version} was compared with it,"
         " so nothing moved; run the same command again"
     )
+
+
+def _question(config: RegisterConfig, pairset: PairSet, report: EvalReport) -> str:
+    """Digest of what is asked: what the gate demands, of which figures, on which pairs."""
+    demands = config.gate.model_dump(mode="json", exclude={"parity"})  # of exported files, not of versions
+    return digest_of([demands, report.digest, pairset.digest])
 
 
 def _champion(name: str) -> int | None:

@@ -3,7 +3,8 @@ imported by the command that needs it, so that --help answers at once.
 
 pipeline.py   run, its four stages, pairs to and from a bucket
 registry.py   promote, power, rollback, history, lineage
-restoring.py  restore
+restoring.py  restore, export
+serving.py    serve
 about.py      recipes, describe, blur-atlas, doctor, ui
 """
 
@@ -13,7 +14,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from components.console.commands import about, pipeline, registry, restoring
+from components.console.commands import about, pipeline, registry, restoring, serving
 from components.console.commands.parser import Command, Parser
 from components.core.errors import InputError, nearest
 
@@ -64,7 +65,7 @@ def all_commands() -> tuple[argparse.ArgumentParser, list[str]]:
         made.set_defaults(do=do, command=name)
         return made
 
-    for group in (pipeline, registry, restoring, about):
+    for group in (pipeline, registry, restoring, serving, about):
         group.add_to(add)
     return parser, list(commands.choices)
 

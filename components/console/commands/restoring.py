@@ -1,4 +1,4 @@
-"""The commands that use a model: restore photos, serve them over HTTP."""
+"""The commands that put a model to use: restore photos, export files for other programs."""
 
 from __future__ import annotations
 
@@ -34,68 +34,27 @@ def add_to(add: Add) -> None:
     )
     add_overwrite(made)
     made = add(
-        "serve",
-        "serve a registered model over HTTP: a page for people, bytes in and out for programs",
-        "refocus serve demo@champion --port 8000",
-        _serve,
+        "export",
+        "write a model as a file for other programs, with a report of how near it is",
+        "refocus export demo@champion --format onnx --out exported",
+        _export,
+    )
+    made.add_argument("model", metavar="MODEL", help="NAME@champion, NAME:3, or a folder with a checkpoint")
+    made.add_argument(
+        "--format",
+        required=True,
+        action="append",
+        dest="formats",
+        choices=["onnx", "onnx_int8", "onnx_without_dropout"],
+        help="may be said several times; what each is stands in docs/delivery.md",
     )
     made.add_argument(
-        "model",
-        metavar="MODEL",
-        help="NAME@champion (followed through promotions), NAME:3, a checkpoint's folder, an .onnx file",
+        "--out", required=True, metavar="DIR", type=Path, help="folder for the files and KIND.json"
     )
     made.add_argument(
-        "--host", default="127.0.0.1", help="another than loopback needs REFOCUS_SERVE_TOKEN to be set"
+        "--recipe", metavar="RECIPE", help="on whose pairs here it is measured (default: the model's own)"
     )
-    made.add_argument("--port", type=int, default=8000)
-    made.add_argument(
-        "--queue", type=int, default=8, metavar="N", help="photos that may wait for the one at work; 8"
-    )
-    made.add_argument("--max-mb", type=float, default=64.0, metavar="MB", help="largest file taken; 64")
-    made.add_argument(
-        "--max-megapixels", type=float, default=50.0, metavar="MP", help="largest restored photo; 50"
-    )
-    made.add_argument(
-        "--replicas",
-        type=int,
-        default=0,
-        metavar="N",
-        help="that many processes of Ray Serve (refocus[serve])",
-    )
-    add_where(made)
-
-
-def add_where(made: argparse.ArgumentParser) -> None:
-    """On what, and in what pieces, photos are restored."""
-    made.add_argument("--device", metavar="DEVICE", help="cpu or cuda; cuda where there is one")
-    made.add_argument(
-        "--tile",
-        type=int,
-        default=1024,
-        metavar="PX",
-        help="side of the pieces that are restored at once; 1024",
-    )
-
-
-def _serve(arguments: argparse.Namespace) -> int:
-    from components.console.serve import serve
-    from components.pipeline.project import Project
-    from components.serving.settings import ServingSettings, token_of_environment
-
-    if not Path(arguments.model).exists():
-        Project.here()
-    settings = ServingSettings(
-        model=arguments.model,
-        host=arguments.host,
-        port=arguments.port,
-        queue=arguments.queue,
-        max_mb=arguments.max_mb,
-        max_megapixels=arguments.max_megapixels,
-        tile_px=arguments.tile,
-        device=arguments.device,
-        token=token_of_environment(),
-    )
-    return serve(settings, arguments.replicas)
+    add_overwrite(made)
 
 
 def _restore(arguments: argparse.Namespace) -> int:
@@ -108,3 +67,21 @@ def _restore(arguments: argparse.Namespace) -> int:
     for path in written:
         print(path)
     return 0 if len(written) == len(set(arguments.images)) else 1
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from components.console.export import export
+    from components.pipeline.project import Project
+
+    made = export(
+        arguments.model,
+        arguments.formats,
+        arguments.out,
+        Project.here(),
+        recipe=arguments.recipe,
+        overwrite=arguments.overwrite,
+    )
+    for found in made:
+        place = arguments.out / (found.file or found.name)
+        print(f"{place}: {found.words}")
+    return 0 if all(found.passed for found in made) else 1

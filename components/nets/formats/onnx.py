@@ -62,6 +62,7 @@ class OnnxWithoutDropout(Onnx):
 
     kind: Literal["onnx_without_dropout"] = "onnx_without_dropout"  # type: ignore[assignment]
     FILE: ClassVar[str] = "generator_without_dropout.onnx"
+    exact: ClassVar[bool] = False
 
     def refuse(self, restorer: Restorer) -> None:
         """Raises InputError for a net without such dropout: its name would say what is not so."""
@@ -91,6 +92,7 @@ class OnnxInt8(Onnx):
     kind: Literal["onnx_int8"] = "onnx_int8"  # type: ignore[assignment]
     FILE: ClassVar[str] = "generator_int8.onnx"
     NEEDS: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime", "torchao")
+    exact: ClassVar[bool] = False
     photos: int = Field(24, ge=1, le=512, description="training inputs that the ranges are taken from")
     crop_px: int = Field(256, ge=64, le=1024, description="side of the middle of each that is looked at")
 

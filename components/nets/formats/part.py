@@ -27,6 +27,7 @@ class FormatPart(Part):
     FILE: ClassVar[str]
     NEEDS: ClassVar[tuple[str, ...]]  # packages that write or run it
     EXTRA: ClassVar[str]  # the list of optional packages that has them
+    exact: ClassVar[bool] = True  # rounds nothing and leaves nothing out: the same picture is expected
 
     @property
     def calibration_photos(self) -> int:

@@ -1,0 +1,181 @@
+"""One contract over every exported format and every generator: the file restores any size as torch
+does, says what it is, and refuses what it cannot be.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch import nn
+
+from components.core.errors import InputError
+from components.nets.attention import Attention
+from components.nets.formats import FORMATS, Format, Onnx, OnnxInt8, OnnxWithoutDropout
+from components.nets.generators import ConvUNet, Generator, ResNet, SRResNet, UNet
+from components.nets.restore import Restorer
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("onnxruntime") is None,
+    reason="the optional packages of refocus[onnx] are absent",
+)
+
+KINDS: dict[str, Generator] = {
+    "resnet": ResNet(width=8, blocks=1),
+    "resnet_seed": ResNet(width=8, blocks=1, norm="batch", dropout=0, padding="keras", head="seed_blend"),
+    "resnet_attention": ResNet(
+        width=8, blocks=1, dropout=0, attention=Attention(level=2, heads=2, key_channels=4)
+    ),
+    "srresnet": SRResNet(width=8, blocks=1),
+    "srresnet_seed": SRResNet(width=8, blocks=1, upsampling="nearest", activation="relu", norm="none"),
+    "unet": UNet(width=8, depth=2),
+    "unet_instance": UNet(width=8, depth=1, fold=2, norm="instance"),
+    "conv_unet": ConvUNet(width=8, depth=4, widest=16, test_time_statistics="photo"),
+}
+SIZES = ((64, 64), (37, 90), (129, 70), (720, 64), (5, 3))
+
+
+def restorer_of(part: Generator) -> Restorer:
+    """With random weights where a net begins with zeros, so that it does something."""
+    net = part.build(seed=0)
+    random = torch.Generator().manual_seed(0)
+    for parameter in net.parameters():
+        if float(parameter.detach().abs().max()) == 0:
+            nn.init.normal_(parameter, std=0.05, generator=random)
+    return Restorer(net, part, device="cpu")
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    """Smooth, so that 8 bits have ranges to find."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 7 + k) * np.cos(y / (5 + k)) for k in range(3)]
+    return (0.5 + 0.4 * np.stack(waves, axis=-1)).astype(np.float32)
+
+
+def test_the_contract_runs_over_every_generator_and_format() -> None:
+    kinds = {type(part) for part in KINDS.values()}
+    assert kinds >= set(get_args(get_args(Generator)[0]))
+    assert set(FORMATS) == {"onnx", "onnx_without_dropout", "onnx_int8"}
+
+
+@pytest.mark.parametrize("part", KINDS.values(), ids=KINDS)
+def test_the_file_restores_any_size_as_torch_does(part: Generator, tmp_path: Path) -> None:
+    restorer = restorer_of(part)
+    Onnx().write(restorer, tmp_path / "g.onnx", about={"checkpoint": "c" * 64})
+    opened = Onnx().open(tmp_path / "g.onnx", tile_px=256)
+    for size in SIZES:
+        ours = restorer.restore(photo(*size)).clip(0, 1)
+        np.testing.assert_allclose(opened.restore(photo(*size)), ours, atol=2e-4)
+
+
+def test_large_photos_go_through_the_file_in_the_same_tiles(tmp_path: Path) -> None:
+    restorer = restorer_of(UNet(width=8, depth=1))
+    Onnx().write(restorer, tmp_path / "g.onnx", about={})
+    tiled = Restorer(restorer.net, restorer.part, device="cpu", tile_px=256).restore(photo(300, 420))
+    found = Onnx().open(tmp_path / "g.onnx", tile_px=256).restore(photo(300, 420))
+    np.testing.assert_allclose(found, tiled.clip(0, 1), atol=2e-5)
+
+
+def test_the_file_says_what_it_is_and_names_its_axes(tmp_path: Path) -> None:
+    import onnx
+
+    restorer = restorer_of(SRResNet(width=8, blocks=1))
+    Onnx().write(restorer, tmp_path / "g.onnx", about={"checkpoint": "c" * 64})
+    model = onnx.load(tmp_path / "g.onnx")
+    said = {each.key: each.value for each in model.metadata_props}
+    assert said["checkpoint"] == "c" * 64
+    assert (said["scale"], said["stride"], said["colour_order"]) == ("4", "1", "RGB")
+    assert {"generator", "smallest_px", "value_range", "opset", "torch", "onnx"} <= said.keys()
+    axes = [
+        [each.dim_param or each.dim_value for each in value.type.tensor_type.shape.dim]
+        for value in (model.graph.input[0], model.graph.output[0])
+    ]
+    assert axes == [["photos", 3, "height", "width"], ["photos", 3, "4*height", "4*width"]]
+
+
+def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.onnx", "b.onnx"):
+        Onnx().write(restorer_of(UNet(width=8, depth=1)), tmp_path / name, about={})
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_a_net_whose_dropout_stays_on_is_exported_under_another_name_alone(tmp_path: Path) -> None:
+    dropping = restorer_of(ConvUNet(width=8, depth=4, widest=16, test_time_dropout=True))
+    for part in (Onnx(), OnnxInt8()):
+        with pytest.raises(InputError, match="format onnx_without_dropout"):
+            part.write(dropping, tmp_path / "g.onnx", about={}, calibration=[photo(64, 64)])
+    OnnxWithoutDropout().write(dropping, tmp_path / "g.onnx", about={})
+    found = OnnxWithoutDropout().open(tmp_path / "g.onnx").restore(photo(48, 64))
+    np.testing.assert_allclose(found, dropping.without_dropout().restore(photo(48, 64)).clip(0, 1), atol=2e-5)
+    assert np.abs(found - dropping.restore(photo(48, 64))).max() > 0.001
+    with pytest.raises(InputError, match="no dropout"):
+        OnnxWithoutDropout().write(restorer_of(KINDS["unet"]), tmp_path / "other.onnx", about={})
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torchao") is None, reason="torchao is absent")
+@pytest.mark.parametrize("name", ["resnet", "srresnet", "unet", "conv_unet"])
+def test_8_bits_stay_near_the_net_and_round_convolutions_alone(name: str, tmp_path: Path) -> None:
+    import onnx
+
+    restorer = restorer_of(KINDS[name])
+    photos = [photo(72, 96), photo(96, 130)]
+    OnnxInt8().write(restorer, tmp_path / "g.onnx", about={}, calibration=photos)
+    opened = OnnxInt8().open(tmp_path / "g.onnx")
+    for size in SIZES[:3]:
+        found = opened.restore(photo(*size)) - restorer.restore(photo(*size)).clip(0, 1)
+        assert np.sqrt(np.mean(found**2)) < 0.02
+    nodes = onnx.load(tmp_path / "g.onnx").graph.node
+    makers = {output: node for node in nodes for output in node.output}
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    rounded = [node for node in convolutions if makers[node.input[0]].op_type == "DequantizeLinear"]
+    assert rounded
+    assert len(rounded) == len(convolutions)
+    fed = {name for node in nodes if node.op_type == "QuantizeLinear" for name in node.input[:1]}
+    assert model_output(tmp_path / "g.onnx") not in fed
+
+
+def model_output(path: Path) -> str:
+    import onnx
+
+    return str(onnx.load(path).graph.output[0].name)
+
+
+def test_8_bits_without_photos_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="photos to take ranges from"):
+        OnnxInt8().write(restorer_of(KINDS["unet"]), tmp_path / "g.onnx", about={})
+
+
+def test_a_bare_word_means_a_format_with_its_defaults() -> None:
+    adapter: TypeAdapter[Format] = TypeAdapter(Format)
+    assert adapter.validate_python("onnx_int8") == OnnxInt8()
+    assert adapter.validate_python({"kind": "onnx_int8", "photos": 8}).calibration_photos == 8
+
+
+def test_a_file_of_others_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "g.onnx").write_bytes(b"no model")
+    with pytest.raises(InputError, match="is no generator that refocus has exported"):
+        Onnx().open(tmp_path / "g.onnx")
+
+
+def test_a_missing_package_is_named_with_what_installs_it() -> None:
+    class Elsewhere(Onnx):
+        NEEDS = ("onnx", "no_such_package_at_all")
+
+    with pytest.raises(InputError, match=r"no_such_package_at_all.*pip install 'refocus\[onnx\]'"):
+        Elsewhere().need_packages()
+
+
+def test_the_runner_imports_numpy_and_onnxruntime_alone() -> None:
+    code = (
+        "import sys, components.nets.formats.onnx_runner\n"
+        "heavy = {'torch', 'pydantic', 'onnx', 'mlflow', 'cv2', 'scipy', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
