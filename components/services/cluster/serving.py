@@ -4,11 +4,13 @@ restored at once.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from components.core import debugging
 from components.core.errors import InputError
 from components.services.cluster.start import ray_started
 
@@ -31,6 +33,8 @@ def replicas_serving(
             f"Ray Serve is not whole on this machine ({error.name} is missing); install refocus[serve], or"
             " leave --replicas out"
         ) from error
+    if not debugging.is_on():
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
     with ray_started(cpus=max(2, round(replicas + 1))):
         serve.start(
             http_options={"host": host, "port": port, "location": "HeadOnly"}, logging_config=_quiet(serve)
@@ -44,10 +48,10 @@ def replicas_serving(
                 max_queued_requests=places + BESIDE,
                 ray_actor_options={"num_cpus": 1},
             ).bind()
-            serve.run(application, name="refocus", route_prefix="/", _blocking=True)
+            serve.run(application, name="refocus", route_prefix="/")
             yield
         finally:
-            serve.shutdown()
+            serve.delete("refocus")  # not Serve itself: on a cluster it may run what others serve
 
 
 def _quiet(serve: Any) -> Any:
