@@ -39,7 +39,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "ray": ("components.services.cluster",),
     "fastapi": ("components.serving",),
     "starlette": ("components.serving",),
-    "uvicorn": ("components.serving",),
+    "uvicorn": ("components.serving", "flows.private_server"),
     "prometheus_client": ("components.serving",),
     "torch_fidelity": ("components.metrics.inception",),
     "simplejpeg": ("components.core.decoding",),
