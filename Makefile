@@ -8,7 +8,10 @@ CANDIDATES := python3.13 python3.12 python3.11 python3
 WORKERS := 2
 TESTS = $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: help demo test check lint ui venv clean
+TEAM = .refocus/team
+PORTS = usual
+
+.PHONY: help demo test check lint ui team team-stop team-env venv clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := demo
 
@@ -29,6 +32,15 @@ lint: $(STAMP)   ## format, lint, strict types
 ui: $(STAMP)     ## MLflow's page of all runs and versions
 	@$(BIN)/refocus ui
 
+team: $(STAMP)   ## the whole stack of a team on this machine, until Ctrl-C (PORTS=free, TEAM=folder)
+	@exec $(BIN)/python -m infra.team start --folder "$(TEAM)" --ports $(PORTS)
+
+team-stop: $(STAMP)  ## end it; data and credentials are kept
+	@$(BIN)/python -m infra.team stop --folder "$(TEAM)"
+
+team-env: $(STAMP)  ## what a shell needs to use it: eval "$$(make -s team-env)"
+	@$(BIN)/python -m infra.team env --folder "$(TEAM)"
+
 venv: $(STAMP)   ## only the environment (.venv), brought up to date when the tested set changes
 
 clean:           ## remove caches; no data, no models, no environment
@@ -36,7 +48,7 @@ clean:           ## remove caches; no data, no models, no environment
 	find components flows tests benchmarks infra -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:            ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 # The stamp is written last: an install that was interrupted is done again.
 $(STAMP): pyproject.toml constraints.txt

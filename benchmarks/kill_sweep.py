@@ -1,10 +1,12 @@
-"""Stop a stage before each change that it makes to the file system, run it again, and compare with a run
-that was never stopped: `python benchmarks/kill_sweep.py [--stages ingest …] [--every N]`.
+"""Stop a step before each change that it makes to the disk, take it again, and compare with a run that was
+never stopped: `python benchmarks/kill_sweep.py [--stages ingest …] [--every N | --points N]`.
 
 Each point is a process of its own, ended without any clean-up (as `kill -9` ends it) before its k-th change:
-a file opened for writing, moved, linked, removed, a folder made. Then the same stage runs once more, and
-what it leaves must be the undisturbed run's: the same files, no more, with the same bytes, but for times and
-the names of MLflow's runs. Prints points and failures a stage; exits with 1 when there was one.
+a file opened for writing, moved, linked, removed, a folder made, something committed to the tracking
+database. Then the same step is taken once more, and what it leaves must be the undisturbed run's: the same
+files, no more, with the same bytes, and the same versions, aliases, tags and decisions in the registry, but
+for times and the names of MLflow's runs. At no moment may a version be in the registry without its files.
+Prints points and failures a step; exits with 1 when there was one.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +25,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process that is about to fork
 
 import numpy as np
 import yaml
+from registry_left import registry_left
+from sqlalchemy import Engine, event
 
 from components import recipes
 from components.core.images import write_png
-from components.core.records import Provenance
+from components.core.records import EvalReport, ModelVersion, PairSet, Provenance
 from components.pipeline.project import Project, Run
 from components.pipeline.stages import STAGES, prepared, register
+from components.registry import promotion
 from components.services import tracking
 
 NAME = "tiny"
-STAGE_NAMES = (*(stage.name for stage in STAGES), "register")
+STAGE_NAMES = (*(stage.name for stage in STAGES), "register", "promote")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate")
+PROVENANCE = Provenance(git_commit="0" * 40, dvc={})
 TIMES = ("about", "seconds", "seconds_per_megapixel", "table_sha256", "report")
 
 
@@ -42,44 +48,58 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stages", nargs="+", default=STAGE_NAMES, choices=STAGE_NAMES)
     parser.add_argument("--every", type=int, default=1, help="try every N-th point alone")
+    parser.add_argument("--points", type=int, help="try so many points of each step, spread over it")
     arguments = parser.parse_args()
+
+    def chosen(changes: int) -> list[int]:
+        points = arguments.points
+        if points:
+            return sorted({1 + changes * (2 * each + 1) // (2 * points) for each in range(points)})
+        return list(range(1, changes + 1, arguments.every))
+
     failures = 0
     with tempfile.TemporaryDirectory(prefix="refocus-sweep-") as folder:
         home = Path(folder).resolve()
         world(home / "project")
         for name in STAGE_NAMES:
             if name in arguments.stages:
-                points, wrong = sweep(name, home, arguments.every)
+                points, wrong = sweep(name, home, chosen)
                 failures += len(wrong)
                 print(f"{name:<12} {points:>5} points, {len(wrong)} not as undisturbed", flush=True)
                 for words in wrong[:5]:
-                    print(f"  {words}")
-            done = stopped(home, lambda name=name: take(name, home / "project"), None)
-            assert done == 0, (home / "log").read_text()
+                    print(f"  {words}", flush=True)
+            else:
+                done = stopped(home, lambda name=name: take(name, home / "project"), None)
+                assert done == 0, (home / "log").read_text()
     return 1 if failures else 0
 
 
-def sweep(name: str, home: Path, every: int) -> tuple[int, list[str]]:
-    """Number of points that were tried, and what was wrong, in words."""
-    before, project = home / "before", home / "project"
+def sweep(name: str, home: Path, chosen: Callable[[int], Iterable[int]]) -> tuple[int, list[str]]:
+    """Number of points that were tried, and what was wrong, in words.
+
+    chosen: of so many changes as the undisturbed step makes, those to stop before.
+    """
+    before, after, project = home / "before", home / "after", home / "project"
     shutil.copytree(project, before, symlinks=True)
-    assert stopped(home, lambda: take(name, project), None) == 0, (home / "log").read_text()
-    wanted = left_by(project)
-    wrong, tried, point = [], 0, 1
-    while True:
+    assert stopped(home, lambda: take(name, project), 0) == 0, (home / "log").read_text()
+    wanted, changes = left_by(project), int((home / "changes").read_text())
+    shutil.copytree(project, after, symlinks=True)
+    wrong, tried = [], 0
+    for point in chosen(changes):
         _put_back(before, project)
-        code = stopped(home, lambda: take(name, project), point)
-        if code == 0:
-            break
+        if stopped(home, lambda: take(name, project), point) == 0:
+            continue  # it made fewer changes this time
         tried += 1
+        halfway = registry_left(project)["without files"]
         again = stopped(home, lambda: take(name, project), None)
         found = left_by(project)
-        if again != 0 or found != wanted:
+        if again != 0 or found != wanted or halfway:
             names = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
+            names += [f"meanwhile without files: {halfway}"] if halfway else []
             wrong.append(f"before change {point}: exit {again}, other: {', '.join(names[:4])}")
-        point += every
-    _put_back(before, project)
+    _put_back(after, project)
     shutil.rmtree(before)
+    shutil.rmtree(after)
     return tried, wrong
 
 
@@ -89,14 +109,31 @@ def take(name: str, root: Path) -> None:
     os.environ["REFOCUS_HOME"] = str(root / ".refocus")
     run = Run.of(Project.at(root), NAME)
     if name == "register":
-        register(run, Provenance(git_commit="0" * 40, dvc={}))
+        register(run, PROVENANCE)
+    elif name == "promote":
+        version = ModelVersion.load(root / ".refocus" / "registered" / NAME)
+        pairset, report = run.load(PairSet), flattering(run, root.parent / "report")
+        assert promotion.promote(run.recipe.register_, pairset, report, version).promoted
     else:
         with prepared(name, run) as work:
             work()
 
 
+def flattering(run: Run, folder: Path) -> EvalReport:
+    """The run's report, every photo 3 dB better than doing nothing: eight pictures train no champion."""
+    report = run.load(EvalReport)
+    scores = tuple(
+        score.model_copy(update={"restored": {name: value + 3 for name, value in score.do_nothing.items()}})
+        for score in report.scores()
+    )
+    table = EvalReport.write_table(folder, scores)
+    return report.model_copy(update={"table_sha256": table}).save(folder)
+
+
 def stopped(home: Path, work: Callable[[], None], point: int | None) -> int:
-    """Do the work in a forked process that ends before its `point`-th change; gives its exit code."""
+    """Do the work in a forked process that ends before its `point`-th change; gives its exit code. With 0 it
+    only counts them, into HOME/changes.
+    """
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -104,9 +141,14 @@ def stopped(home: Path, work: Callable[[], None], point: int | None) -> int:
         os.dup2(log, 1)
         os.dup2(log, 2)
         try:
+            ends = None
             if point is not None:
-                sys.addaudithook(_Ends(point, str(home / "project")))
+                ends = _Ends(point, str(home / "project"))
+                sys.addaudithook(ends)
+                event.listen(Engine, "commit", lambda _: ends.one_more())
             work()
+            if ends is not None and point == 0:
+                (home / "changes").write_text(str(ends.seen))
         except BaseException:
             import traceback
 
@@ -121,7 +163,7 @@ class _Ends:
     """Ends this process before its `point`-th change below a folder."""
 
     def __init__(self, point: int, folder: str) -> None:
-        self._left, self._folder = point, folder
+        self.seen, self._point, self._folder = 0, point, folder
 
     def __call__(self, event: str, values: tuple[Any, ...]) -> None:
         changes = event in CHANGES or (event == "open" and isinstance(values[2], int) and values[2] & WRITES)
@@ -130,8 +172,12 @@ class _Ends:
         paths = [os.fsdecode(value) for value in values[:2] if isinstance(value, str | bytes | os.PathLike)]
         if not any(os.path.abspath(path).startswith(self._folder) for path in paths):  # noqa: PTH100
             return
-        self._left -= 1
-        if self._left == 0:
+        self.one_more()
+
+    def one_more(self) -> None:
+        """Count a change that is about to be made."""
+        self.seen += 1
+        if self.seen == self._point:
             os._exit(9)
 
 
@@ -145,7 +191,7 @@ def left_by(root: Path) -> dict[str, str]:
             elif path.name == "report.html":
                 found[str(path.relative_to(root))] = "a page"
     temporaries = [path for path in root.rglob(".refocus-*") if path.is_file()]
-    return found | {str(path): "left over" for path in temporaries}
+    return found | {str(path): "left over" for path in temporaries} | registry_left(root)
 
 
 def _content(path: Path) -> str:

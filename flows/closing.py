@@ -11,6 +11,7 @@ from pathlib import Path
 from components.core.records import EvalReport, ModelVersion
 from components.evaluate.tables import terminal_table
 from components.registry.decision import Decision
+from components.registry.drift import Drift
 from components.services import versioning
 from flows.timing import Step, times_line
 
@@ -25,25 +26,49 @@ def closing_lines(
     decision: Decision,
     steps: Sequence[Step],
     total_s: float,
+    *,
+    stays: bool = True,
 ) -> tuple[str, ...]:
     """The last words of a run.
 
-    root: the checkout it ran in; commit: the one that holds what was used.
+    root: the checkout it ran in; commit: the one that holds what was used; stays: the checkout is still
+    there after the run.
     """
     picture = best_sheet(report)
-    look = [f"side by side   {_short(picture)}"] if picture else []
+    look = [f"side by side   {_short(picture)}"] if picture and stays else []
+    page = _short(report.folder / "report.html") if stays else "report.html in the training's run, in MLflow"
     return (
         "",
         *terminal_table(report).splitlines(),
         "",
         f"verdict        {decision.told}",
+        *_asked(decision),
         f"registered     {version.name} version {version.version}",
         *look,
-        f"report         {_short(report.folder / 'report.html')}",
+        f"report         {page}",
         "runs           make ui (MLflow's page)",
         f"git            {_git_words(root, commit)}",
         f"time           {times_line(steps, total_s)}",
     )
+
+
+def _asked(decision: Decision) -> list[str]:
+    if not decision.waits:
+        return []
+    return [
+        f'approval       refocus approve {decision.name}:{decision.version} --reason "…"   (or reject; until'
+        f" {decision.expires_at})"
+    ]
+
+
+def drift_lines(drift: Sequence[Drift]) -> tuple[str, ...]:
+    """What a person is told of drift: a line for each row beyond its limit."""
+    beyond = [row for row in drift if row.beyond]
+    if not drift:
+        return ()
+    if not beyond:
+        return (f"drift          none of {len(drift)} statistics and figures beyond its limit",)
+    return tuple(f"drift          warning: {row.words}" for row in beyond)
 
 
 def best_sheet(report: EvalReport) -> Path | None:

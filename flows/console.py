@@ -9,16 +9,13 @@ import os
 from functools import partial
 from pathlib import Path
 
-from components.core.addresses import sqlite_address
-from components.core.surroundings import keep_loopback_direct
 from components.pipeline.project import Project, Run
-from flows.prefect_address import API_VARIABLE, api_address, need_answer
+from flows.prefect_address import API_VARIABLE
+from flows.prefect_settings import prepare_prefect
 from flows.private_server import PrivateServer
 from flows.steps import Finished, Look, look, straight
 from flows.verdicts import may_be_settled
 from flows.workspace import workspace
-
-DATABASE = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 
 
 def retrain_at_console(
@@ -55,31 +52,6 @@ def _under_prefect(run: Run, seen: Look | None, api: str | None) -> Finished:
     if server is not None:
         server.wait()
     return retrain_opened(run, seen)
-
-
-def prepare_prefect(project: Project) -> str | None:
-    """Set what Prefect reads at import: where its files go, small JSON results, nothing sent home.
-    Gives the address of the server that is asked for, None where it is to be our own. Call before
-    importing prefect.
-
-    Raises ServiceError within 5 s when the server that is asked for does not answer.
-    """
-    home = Path(os.environ.get("PREFECT_HOME") or project.state / "prefect").expanduser()
-    wanted = {
-        "PREFECT_HOME": str(home),
-        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-    }
-    if not any(name in os.environ for name in DATABASE):
-        wanted[DATABASE[0]] = sqlite_address(home / "prefect.db", "aiosqlite")
-    for name, value in wanted.items():
-        os.environ.setdefault(name, value)
-    keep_loopback_direct()
-    api = api_address(home)
-    if api is not None:
-        need_answer(api)
-    return api
 
 
 def _quiet(debug: bool) -> None:

@@ -13,6 +13,7 @@ from components.console import registry_commands
 from components.core import surroundings
 from components.pipeline.project import Project
 from components.registry.rollback import rollback as roll_back
+from flows.approve import ask_on_page
 
 
 @flow(name="promote", flow_run_name="promote-{name}", persist_result=False)
@@ -21,6 +22,8 @@ def promote(name: str, version: int | None = None) -> dict[str, Any]:
     surroundings.settle()
     done = registry_commands.promote(name, version, Project.here())
     get_run_logger().info(done.words)
+    if done.waits:
+        get_run_logger().info(ask_on_page(done))
     return {"name": name, "promoted": done.promoted, "words": done.words}
 
 

@@ -1,5 +1,5 @@
 """The run as a Prefect flow: one task a step, logs and pictures on Prefect's page. Deployed by
-infra/prefect.yaml, run by hand with `refocus run`.
+`refocus deploy`, run by hand with `refocus run`.
 
 Steps are called directly, never submitted: a task in another thread does not see a termination and
 its child lives on. Prefect caches nothing here (NO_CACHE): what has to run again is DVC's to say.
@@ -16,13 +16,21 @@ from typing import Any, TypeVar
 from prefect import flow, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 from prefect.logging import get_run_logger
 
 from components.core import surroundings
 from components.core.baseline import words_for
 from components.core.errors import RefocusError
+from components.core.files import state_kept_in
 from components.pipeline.project import Project, Run, project_root
+from components.services import tracking
+from flows.approve import ask_on_page
 from flows.closing import best_sheet
+from flows.events import PHOTOS_DRIFTED, photos_resource
+from flows.glance import glance
+from flows.patience import patiently
+from flows.schedule import read_schedule
 from flows.steps import Finished, Look, follow
 from flows.workspace import workspace
 
@@ -45,9 +53,27 @@ def retrain(
     Gives small JSON: the closing lines, and the version when one was made.
     """
     surroundings.settle()
-    project = Project.at(Path(root) if root else project_root())
+    project, say = Project.at(Path(root) if root else project_root()), get_run_logger().info
+    pauses_s = read_schedule(project.root).retry_after_s
+    return _told(patiently(lambda: _scheduled(recipe, project, photos, worktree), say, pauses_s))
+
+
+def _scheduled(recipe: str, project: Project, photos: str | None, worktree: bool) -> Finished:
+    """One try of a run; one on the last commit first takes a glance whether there is anything to do."""
+    say = get_run_logger().info
+    seen = None
+    if worktree:
+        with state_kept_in(project.state):
+            tracking.need_answer()
+            seen = glance(project, recipe, photos)
+            if (nothing := seen.settled()) is not None:
+                say(nothing.lines[0])
+                return nothing
     with workspace(recipe, project, photos=photos, worktree=worktree) as run:
-        return _told(_followed(run, get_run_logger().info, None))
+        finished = _followed(run, say, None)
+        if seen is not None:
+            seen.keep()
+    return finished
 
 
 def retrain_opened(run: Run, seen: Look | None) -> Finished:
@@ -79,6 +105,8 @@ def _followed(run: Run, say: Callable[[str], None], seen: Look | None) -> Finish
         _show(finished)
     for line in finished.lines:
         get_run_logger().info(line)
+    if finished.decision is not None and finished.decision.waits:
+        say(ask_on_page(finished.decision))
     return finished
 
 
@@ -131,6 +159,8 @@ def _show(finished: Finished) -> None:
         key=f"{key}-metrics",
         description="means over the test photos; FID and KID over all of them together",
     )
+    if finished.drift:
+        _show_drift(finished, f"{key}-drift")
     picture = best_sheet(report)
     if picture is not None and picture.stat().st_size <= PICTURE_BYTES:
         kind = "png" if picture.suffix == ".png" else "jpeg"
@@ -140,3 +170,25 @@ def _show(finished: Finished) -> None:
             key=f"{key}-best",
             description=f"{words.input} | {words.restored} | {words.target} | error",
         )
+
+
+def _show_drift(finished: Finished, key: str) -> None:
+    """Put the table on Prefect's page, and an event for whoever listens where something is beyond its
+    limit.
+    """
+    rows = [
+        {
+            "what": row.name,
+            "then": round(row.then, 4),
+            "now": round(row.now, 4),
+            "moved": round(row.moved, 3),
+            "limit": row.limit,
+            "beyond": "yes" if row.beyond else "no",
+        }
+        for row in finished.drift
+    ]
+    create_table_artifact(rows, key=key, description="photos and champion against what it was promoted on")
+    beyond = [row.words for row in finished.drift if row.beyond]
+    if beyond:
+        resource = {"prefect.resource.id": photos_resource(finished.recipe)}
+        emit_event(PHOTOS_DRIFTED, resource=resource, payload={"recipe": finished.recipe, "beyond": beyond})

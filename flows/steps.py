@@ -16,13 +16,16 @@ from typing import Protocol, TypeVar
 
 from components.core.clock import seconds_since_start
 from components.core.errors import StageError
+from components.core.progress import Progress
 from components.core.records import EvalReport, ModelVersion
 from components.pipeline import registering, stages
 from components.pipeline.project import Project, Run
 from components.registry.decision import Decision
+from components.registry.drift import Drift
 from components.services import tracking, versioning
+from components.services.cluster import is_outside
 from flows import verdicts
-from flows.closing import closing_lines
+from flows.closing import closing_lines, drift_lines
 from flows.timing import Step, keep_times
 from flows.workspace import note_child, workspace
 
@@ -65,12 +68,14 @@ class Steps:
         self.taken.append(Step(name, outcome.how, time.monotonic() - began, outcome.computing_s))
         return outcome
 
-    def step(self, name: str, work: Callable[[], Result], *, computes: bool = False) -> Result:
-        """Do one step in this process. computes: its time is work, not orchestration."""
-        began = time.monotonic()
+    def step(self, name: str, work: Callable[[], Result]) -> Result:
+        """Do one step in this process. Only what stands behind a progress bar (the champion being
+        measured) counts as computing, as in a stage.
+        """
+        began, computed = time.monotonic(), Progress.worked_s
         result = self.do(name, work)
         seconds = time.monotonic() - began
-        self.taken.append(Step(name, "ran", seconds, seconds if computes else 0.0))
+        self.taken.append(Step(name, "ran", seconds, Progress.worked_s - computed))
         return result
 
 
@@ -84,6 +89,7 @@ class Finished:
     version: ModelVersion | None = None
     report: EvalReport | None = None
     decision: Decision | None = None
+    drift: tuple[Drift, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,7 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     if seen.settled:
         return seen.settled
     tracking.prepare()
-    if any(name.startswith(("synthesize@", "train@")) for name in seen.stale):
+    if not is_outside() and any(name.startswith(("synthesize@", "train@")) for name in seen.stale):
         from components.train.run import preflight  # torch; who has nothing to do need not wait for it
 
         preflight(run.recipe.train)  # weights that cannot be had are said before hours of other work
@@ -159,13 +165,15 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     steps.step("push", partial(versioning.push, run.name, run.order, root=run.root))
     message = f"refocus run {run.name}: data, code and parameters as used"
     commit = steps.step("commit", partial(versioning.snapshot, run.name, message, root=run.root))
-    version = steps.step("register", partial(registering.register, run, commit), computes=True)
-    decision = steps.step("promote", partial(registering.decide, run, version), computes=True)
+    version = steps.step("register", partial(registering.register, run, commit))
+    decision = steps.step("promote", partial(registering.decide, run, version))
+    drift = steps.step("drift", partial(registering.drift, run, decision))
     verdicts.keep_stamp(run)
     report, total_s = run.load(EvalReport), seconds_since_start()
     keep_times(run, steps.taken, total_s)
-    lines = closing_lines(run.root, commit, version, report, decision, steps.taken, total_s)
-    return Finished(run.name, lines, True, version, report, decision)
+    stays = not run.in_worktree
+    lines = closing_lines(run.root, commit, version, report, decision, steps.taken, total_s, stays=stays)
+    return Finished(run.name, (*lines, *drift_lines(drift)), True, version, report, decision, drift)
 
 
 def _stale(run: Run) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -69,6 +70,8 @@ def note_child(holder: Path | None, pid: int) -> None:
 def _worktree(recipe: str, project: Project) -> Iterator[tuple[Project, dict[str, str]]]:
     """HEAD checked out beside the state, and the variables that make stages use its code."""
     root, state = project.root, project.state
+    for left in _left_of_killed_runs(recipe, state):
+        versioning.remove_worktree(left, root=root)
     folder = state / "worktrees" / f"{recipe}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
     versioning.add_worktree(folder, root=root)
     try:
@@ -81,6 +84,12 @@ def _worktree(recipe: str, project: Project) -> Iterator[tuple[Project, dict[str
         yield Project(folder, state), {"PYTHONPATH": paths, **checkout_variable(root)}
     finally:
         versioning.remove_worktree(folder, root=root)
+
+
+def _left_of_killed_runs(recipe: str, state: Path) -> list[Path]:
+    """The recipe's worktrees: with its lock held, none of them is in use."""
+    own = re.compile(rf"{re.escape(recipe)}-\d{{8}}T\d{{6}}Z-\d+")
+    return [folder for folder in (state / "worktrees").glob(f"{recipe}-*") if own.fullmatch(folder.name)]
 
 
 @contextmanager

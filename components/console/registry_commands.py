@@ -7,20 +7,21 @@ from pathlib import Path
 
 from components import recipes
 from components.core.errors import InputError, LineageError, nearest
-from components.core.records import EvalReport, ModelVersion
+from components.core.records import EvalReport
 from components.pipeline.project import Project, Run
 from components.pipeline.registering import decide
+from components.pipeline.version_run import record_of, run_of_version
 from components.registry.decision import Decision
 from components.services import tracking
 from components.services.tracking import registry
 
 
 def promote(name: str, number: int | None, project: Project) -> Decision:
-    """Let the gate decide on a version of a model (the challenger when none is named), with the
-    pairs and report of its recipe here.
+    """Let the gate decide on a version of a model (the challenger when none is named), with its own
+    pairs and report: of the checkout, or as git and DVC keep them.
 
     name: the model's name in the registry. Raises LineageError when there is no such version, or
-    the report here is for another.
+    what it was measured on cannot be had.
     """
     sharing = recipes_of(name, project.root)  # before the registry is asked
     if number is None:
@@ -32,14 +33,8 @@ def promote(name: str, number: int | None, project: Project) -> Decision:
             f"{name} has no challenger; run `refocus run {sharing[0].name}` to make one, or name a version"
         )
     recipe = the_one(sharing, found.tags.get(registry.RECIPE_NAME))
-    version = ModelVersion(
-        name=name,
-        version=found.number,
-        checkpoint=found.tags.get(registry.CHECKPOINT, ""),
-        report=found.tags.get(registry.REPORT, ""),
-        recipe=found.tags.get(registry.RECIPE, ""),
-    )
-    return decide(Run(project, recipe), version)
+    with run_of_version(project, recipe, found) as run:
+        return decide(run, record_of(found))
 
 
 def power(name: str, project: Project) -> tuple[str, ...]:

@@ -61,6 +61,15 @@ def without_secrets(text: str) -> str:
     return _ADDRESS.sub(lambda found: shown(found[0]), text)
 
 
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable holds what must not be seen: by its name, or by a user in its address.
+
+    >>> is_secret("AWS_SECRET_ACCESS_KEY", "x"), is_secret("AWS_DEFAULT_REGION", "x")
+    (True, False)
+    """
+    return bool(_SECRET_NAME.search(name.upper())) or ("://" in value and shown(value) != value)
+
+
 def sqlite_address(path: Path, driver: str = "") -> str:
     """The address of a SQLite file, whatever its path holds (%, #, ?): SQLAlchemy writes it as it
     will read it.

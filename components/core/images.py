@@ -38,6 +38,7 @@ __all__ = [
     "linear_to_srgb",
     "png_bytes",
     "read_rgb",
+    "rgb_of",
     "srgb_to_linear",
     "to_float",
     "to_uint8",
@@ -106,9 +107,15 @@ def read_rgb(path: Path) -> Pixels:
         raise PhotoError(
             f"{path} cannot be read: {error.strerror}; run the stage that makes it again"
         ) from error
-    found = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH) if data.size else None
+    return rgb_of(data, str(path))
+
+
+def rgb_of(data: bytes | Bytes8, called: str) -> Pixels:
+    """As `read_rgb`, of a picture's bytes; called: what it is, for the words of a refusal."""
+    values = np.frombuffer(data, np.uint8)
+    found = cv2.imdecode(values, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH) if values.size else None
     if found is None:
-        raise PhotoError(f"{path} is no picture or is damaged; run the stage that makes it again")
+        raise PhotoError(f"{called} is no picture or is damaged; run the stage that makes it again")
     return np.asarray(found)
 
 

@@ -23,6 +23,11 @@ def relayed_variable() -> dict[str, str]:
     return {RELAYED: "1"} if sys.stderr.isatty() else {}
 
 
+def is_of_a_terminal(name: str) -> bool:
+    """Whether a variable speaks of the terminal of this process's parent, and means nothing elsewhere."""
+    return name == RELAYED
+
+
 class Progress:
     """`with Progress("synthesize", 480, unit="photos") as bar: bar.advance(1)`. `done` may start
     above 0 (a resumed run).

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.core.baseline import do_nothing
-from components.core.errors import InputError, LineageError, WeightsError
+from components.core.errors import InputError, LineageError, PhotoError, WeightsError
 from components.core.files import sha256_of_bytes
 from components.core.images import Bits, Bytes8, Pixels, decode, to_float
 from components.core.levels import at_bits, bits_of, to_pixels
@@ -20,6 +20,8 @@ from components.core.progress import tracked
 from components.core.records import Pair, PairSet, PhotoScore, Split
 from components.evaluate.unfit import why_left_out
 from components.metrics import METRICS, measurable
+from components.metrics.sizes import fitting, need_one_fit, too_small
+from components.services.content import reader_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,6 +67,8 @@ def measure(
             f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more"
             f" photos, or a larger share to {split}"
         )
+    need_one_fit([(pair.height, pair.width) for pair in pairs], measured, "evaluate.metrics")
+    reader_of(pairset).keep(name for pair in pairs for name in pair.files)
     from components.nets.precision import ieee_float32  # torch takes seconds to import
 
     with ieee_float32():
@@ -79,14 +83,16 @@ def read_pair(pairset: PairSet, pair: Pair) -> tuple[Pixels, Pixels]:
     """The input and the target, (H, W, 3) uint8 or uint16. Raises LineageError when a file
     is missing or not the one that was measured.
     """
-    found = []
+    found, reader = [], reader_of(pairset)
     for name, wanted in ((pair.input, pair.input_sha256), (pair.target, pair.target_sha256)):
-        path = pairset.folder / name
-        data = path.read_bytes() if path.is_file() else b""
+        try:
+            data = reader.read(name)
+        except PhotoError:
+            data = b""
         if sha256_of_bytes(data) != wanted:
             raise LineageError(
-                f"{path} is missing or was altered: its SHA-256 is not the {wanted[:12]}… that the PairSet"
-                " names; run synthesize again, or dvc checkout"
+                f"{reader.place(name)} is missing or was altered: its SHA-256 is not the {wanted[:12]}…"
+                " that the PairSet names; run synthesize again, or dvc checkout"
             )
         found.append(decode(data).pixels)
     return found[0], found[1]
@@ -120,7 +126,8 @@ def _score(
     saved, numbers = as_saved(restored, bits_of(target)), restored[np.isfinite(restored)]
     if see is not None:
         see(at_bits(saved, 8), at_bits(nothing, 8), at_bits(target, 8))
-    restored_values, nothing_values = (_values(photo, target, metrics) for photo in (saved, nothing))
+    fit, small = fitting(target.shape[:2], metrics), too_small(target.shape[:2], metrics)
+    restored_values, nothing_values = (_values(photo, target, fit) for photo in (saved, nothing))
     return PhotoScore(
         pair=pair.id,
         blur_kind=pair.blur_kind,
@@ -134,7 +141,7 @@ def _score(
         seconds=seconds,
         megapixels=target.shape[0] * target.shape[1] / 1e6,
         group=pair.group,
-        left_out=why_left_out(target, restored_values, nothing_values),
+        left_out=small or why_left_out(target, restored_values, nothing_values),
     )
 
 

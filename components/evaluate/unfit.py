@@ -1,4 +1,5 @@
-"""Pairs that nothing may be judged by: there is nothing to see, or a metric has reached its end.
+"""Pairs that nothing may be judged by: there is nothing to see, a metric has reached its end, or the
+photo is smaller than a metric's window.
 
 A picture of one colour, or a black frame, has no detail that could be lost or restored; its PSNR is
 that of its noise, and one such photo would decide about a promotion. The same holds where the given
@@ -15,6 +16,7 @@ import cv2
 from components.core.images import Pixels, to_float
 from components.core.records import PhotoScore
 from components.metrics import METRICS
+from components.metrics.sizes import TOO_SMALL
 
 BLOCK_PX = 8  # averaged, so that a sensor's noise is no content
 LEAST_LEVELS = 1.0  # of 255: standard deviation of the averages over the photo
@@ -23,7 +25,8 @@ LEAST_LEVELS = 1.0  # of 255: standard deviation of the averages over the photo
 def why_left_out(target: Pixels, *values: Mapping[str, float]) -> str | None:
     """Why a pair is not judged, "kind: reason"; None where it is.
 
-    target: (H, W, 3); values: by metric, of the restored picture and of the baseline.
+    target: (H, W, 3); values: by metric, of the restored picture and of the baseline; those of
+    metrics that the photo is too small for are not among them.
     """
     seen = contrast(target)
     if seen < LEAST_LEVELS:
@@ -45,8 +48,11 @@ def contrast(photo: Pixels) -> float:
 
 
 def counted(scores: Sequence[PhotoScore]) -> tuple[PhotoScore, ...]:
-    """The rows that count; all of them where none would be left, so that a report can be written."""
-    return tuple(score for score in scores if score.left_out is None) or tuple(scores)
+    """The rows that count; where none would be left all that have every value, so that a report can be
+    written.
+    """
+    fit = tuple(score for score in scores if score.left_out is None)
+    return fit or tuple(score for score in scores if not str(score.left_out).startswith(TOO_SMALL))
 
 
 def left_out_words(scores: Sequence[PhotoScore]) -> str | None:

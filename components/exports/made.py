@@ -74,7 +74,7 @@ def _made(
             restorer,
             path,
             about={"checkpoint": checkpoint.digest, "weights_sha256": sha256_of_file(checkpoint.file)},
-            calibration=calibration(pairset, part.calibration_photos),
+            pairs=training_pairs(pairset, part.training_pairs),
         )
         found = compared(
             part,
@@ -101,8 +101,8 @@ def _made(
     return found
 
 
-def calibration(pairset: PairSet, count: int) -> list[Floats]:
-    """Inputs of training pairs, in the order of their ids, spread evenly; never of test pairs.
+def training_pairs(pairset: PairSet, count: int) -> list[tuple[Floats, Floats]]:
+    """Inputs and targets of training pairs, in the order of their ids, spread evenly; never of test pairs.
 
     Raises InputError when there are none.
     """
@@ -115,5 +115,8 @@ def calibration(pairset: PairSet, count: int) -> list[Floats]:
         raise InputError(
             f"the PairSet at {pairset.folder} has no training pairs to take the ranges of 8 bits from"
         )
-    chosen = np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int)
-    return [to_float(read_pair(pairset, pairs[place])[0]) for place in dict.fromkeys(chosen.tolist())]
+    chosen = dict.fromkeys(
+        np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int).tolist()
+    )
+    pictures = (read_pair(pairset, pairs[place]) for place in chosen)
+    return [(to_float(input), to_float(target)) for input, target in pictures]

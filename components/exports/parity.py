@@ -132,7 +132,7 @@ def compared(
         passed=True,
         words="",
     )
-    return _judged(found, part, policy)
+    return _limited(found, part, policy)
 
 
 def refused(part: FormatPart, checkpoint: str, reason: str) -> Parity:
@@ -142,7 +142,7 @@ def refused(part: FormatPart, checkpoint: str, reason: str) -> Parity:
     )
 
 
-def _judged(found: Parity, part: FormatPart, policy: ParityPolicy) -> Parity:
+def _limited(found: Parity, part: FormatPart, policy: ParityPolicy) -> Parity:
     """With the answer of the limits, in words."""
     reasons = []
     if part.exact and found.largest_error is not None and not found.largest_error <= policy.largest_error:

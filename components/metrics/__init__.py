@@ -14,15 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.core.errors import InputError, nearest
 from components.metrics.inception import inception_features, inception_missing
-from components.metrics.lpips import lpips_alex, lpips_missing
-from components.metrics.luma import psnr_y_crop4, ssim_y_crop4
+from components.metrics.lpips import SMALLEST_PX as LPIPS_PX
+from components.metrics.lpips import alexnet_path, lpips_alex, lpips_missing
+from components.metrics.luma import BORDER_PX, psnr_y_crop4, ssim_y_crop4
 from components.metrics.psnr import psnr_rgb
 from components.metrics.sets import FEWEST, Features, frechet_distance, kernel_distance
-from components.metrics.ssim import ssim_gauss11_rgb
+from components.metrics.ssim import WINDOW_PX, ssim_gauss11_rgb
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +51,7 @@ class Shown:
     missing: Callable[[], str | None] = (
         _always_there  # why it cannot be measured here and the remedy; None when it can
     )
+    weights_file: Callable[[], Path] | None = None  # where it looks for its weights; None when it has none
 
     def gain(self, restored: float, do_nothing: float) -> float:
         """How much better the restored photo is than the baseline; positive is better whichever way
@@ -75,6 +78,7 @@ class Metric(Shown):
 
     function: Callable[[Tensor, Tensor], Tensor]
     ceiling: float = math.inf  # the most that is ever stored: JSON has no infinity
+    smallest_px: int = 1  # sides of the smallest photo that it has a value for
 
     def stored(self, value: float) -> float:
         """The value as reports keep it: PSNR of identical photos is infinite and is kept as 100 dB.
@@ -121,6 +125,7 @@ _ALL = (
             " inside the photo, biased covariance, mean over the RGB channels, 8-bit photos"
         ),
         function=ssim_gauss11_rgb,
+        smallest_px=WINDOW_PX,
     ),
     Metric(
         name="lpips_alex",
@@ -133,7 +138,9 @@ _ALL = (
             " whole photo, mean over positions"
         ),
         function=lpips_alex,
+        smallest_px=LPIPS_PX,
         missing=lpips_missing,
+        weights_file=alexnet_path,
     ),
     Metric(
         name="psnr_y_crop4",
@@ -147,6 +154,7 @@ _ALL = (
             " photos (infinite) are kept as 100 dB"
         ),
         function=psnr_y_crop4,
+        smallest_px=2 * BORDER_PX + 1,
         ceiling=100.0,
     ),
     Metric(
@@ -161,6 +169,7 @@ _ALL = (
             " window with sigma 1.5 wholly inside, data range 255"
         ),
         function=ssim_y_crop4,
+        smallest_px=2 * BORDER_PX + WINDOW_PX,
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

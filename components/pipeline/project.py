@@ -91,6 +91,11 @@ class Run:
         """The checkout."""
         return self.project.root
 
+    @property
+    def in_worktree(self) -> bool:
+        """Whether it works in a folder of its own, which is gone after it."""
+        return bool(self.variables)
+
     @cached_property
     def record(self) -> RecipeRecord:
         """The recipe as data, to travel with what the run makes."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from components.core.records import EvalReport, ModelVersion, PairSet, Provenance
-from components.pipeline import stages
+from components.core.records import EvalReport, ModelVersion, PairSet, PhotoSet, Provenance
+from components.pipeline import sending, stages
 from components.pipeline.project import Run
 from components.registry import promotion
 from components.registry.decision import Decision
+from components.registry.drift import Drift, drift_since
 from components.services import tracking, versioning
+from components.services.cluster import is_outside
 
 
 def register(run: Run, commit: str) -> ModelVersion:
@@ -24,6 +26,11 @@ def register(run: Run, commit: str) -> ModelVersion:
     return version
 
 
+def drift(run: Run, decision: Decision) -> tuple[Drift, ...]:
+    """How far the run's photos, and the champion on its pairs, are from what the champion was promoted on."""
+    return drift_since(run.recipe.register_.drift, run.load(PhotoSet), run.load(EvalReport), decision)
+
+
 def decide(run: Run, version: ModelVersion) -> Decision:
     """Let the gate decide on a version, with the pairs and report that the run has at hand."""
     return promotion.promote(
@@ -32,4 +39,5 @@ def decide(run: Run, version: ModelVersion) -> Decision:
         run.load(EvalReport),
         version,
         tile_px=run.recipe.evaluate.tile_px,
+        measure=sending.ByCluster(run.record, run.recipe.evaluate.tile_px) if is_outside() else None,
     )

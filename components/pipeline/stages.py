@@ -33,8 +33,10 @@ from components.core.records import (
     RecipeRecord,
 )
 from components.core.temporaries import sweep
+from components.pipeline import sending
 from components.pipeline.project import Run, folder_of
-from components.services import versioning
+from components.recipes import Recipe
+from components.services import cluster, versioning
 
 OLDEST_TORCH = (2, 11)
 
@@ -105,10 +107,12 @@ def stage_named(name: str) -> Stage:
 
 def need_torch(version: str | None = None) -> None:
     """Refuse a torch that is too old before anything is started; `refocus doctor` looks at every
-    package.
+    package. A machine that sends its stages to a cluster needs none.
 
     >>> need_torch("2.14.1+cpu")
     """
+    if version is None and cluster.is_outside():
+        return
     found = version or importlib.metadata.version("torch")
     if tuple(int(number) for number in found.split(".")[:2]) < OLDEST_TORCH:
         wanted = ".".join(str(number) for number in OLDEST_TORCH)
@@ -134,7 +138,11 @@ def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
         small = run.recipe.refuse_small(photoset.photos())
         if small.left_out:
             print(f"{name}: training will leave out {small.words()}", file=sys.stderr)
-    yield functools.partial(stage.run, *parents, out=out)
+    if sending.is_sent(name):
+        takes = [record for record in parents if isinstance(record, stage.takes)]
+        yield functools.partial(sending.make, name, _whole(run), takes, stage.gives, out)
+    else:
+        yield functools.partial(stage.run, *parents, out=out)
     _refuse_edited(name, code, _code(run))
 
 
@@ -162,31 +170,32 @@ def register(run: Run, provenance: Provenance) -> ModelVersion:
     """Put a run's checkpoint into the registry, with the files of its recipe's formats; one that is
     there already is given back.
     """
-    out = run.project.state / "registered" / run.name
-    version = REGISTER.run(*_parents(REGISTER, run), provenance, out=out, beside=_formats(run))
+    out, parents = run.project.state / "registered" / run.name, _parents(REGISTER, run)
+    if cluster.is_outside():
+        takes = [record for record in parents if isinstance(record, REGISTER.takes)]
+        return sending.register(_whole(run), takes, provenance, run.root / "dvc.lock", out)
+    checkpoint, pairset = run.load(Checkpoint), run.load(PairSet)
+    version = REGISTER.run(*parents, provenance, out=out, beside=formats_of(run.recipe, checkpoint, pairset))
     assert isinstance(version, ModelVersion)
     return version
 
 
-def _formats(run: Run) -> Callable[[Path], object] | None:
-    """Writes the exported files of the recipe into a model's folder; None where it names none."""
-    config = run.recipe.register_
-    if not config.formats:
+def formats_of(recipe: Recipe, checkpoint: Checkpoint, pairset: PairSet) -> Callable[[Path], object] | None:
+    """Writes the exported files that a recipe names into a model's folder; None where it names none."""
+    if not recipe.register_.formats:
         return None
 
     def write(folder: Path) -> None:
         from components.exports.made import Weights, make  # torch
 
-        checkpoint = run.load(Checkpoint)
-
         make(
-            config.formats,
+            recipe.register_.formats,
             Weights(checkpoint.folder, checkpoint.digest),
-            run.load(PairSet),
+            pairset,
             folder,
-            gate=config.gate,
-            metrics=run.recipe.evaluate.metrics,
-            tile_px=run.recipe.evaluate.tile_px,
+            gate=recipe.register_.gate,
+            metrics=recipe.evaluate.metrics,
+            tile_px=recipe.evaluate.tile_px,
         )
 
     return write

@@ -102,6 +102,13 @@ class Recipe(Part):
             )
         return self
 
+    @classmethod
+    def of_record(cls, record: RecipeRecord) -> Self:
+        """The recipe that a record holds as data."""
+        return cls.model_validate(
+            {"name": record.name, "about": record.about.get("about", "?"), **record.sections}
+        )
+
     def refuse_small(self, photos: Sequence[Photo]) -> Quarantine:
         """The photos that training will leave out, since it could not crop them. Raises PhotoError
         when that is more than the recipe allows, which it would find out only after synthesize.

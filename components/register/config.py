@@ -4,7 +4,7 @@ serves.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,23 @@ from components.core.parts import Part
 from components.metrics import metric_named
 from components.nets.formats import Format
 from components.register.gate import GatePolicy
+
+
+class DriftLimits(Part):
+    """How far photos and the champion's figures may move from what it was promoted on without a word."""
+
+    photos: float = Field(
+        1.0,
+        gt=0,
+        description=(
+            "of a statistic of the photos (size, noise, sharpness, brightness, colour): shift of its median,"
+            " in spreads from quartile to quartile"
+        ),
+    )
+    figures: float = Field(
+        0.05, gt=0, description="of the champion's metrics on fresh pairs: share by which they got worse"
+    )
+    sample: int = Field(32, ge=4, le=1000, description="photos that are read for it, of the whole set")
 
 
 class RegisterConfig(Part):
@@ -32,11 +49,26 @@ class RegisterConfig(Part):
         (),
         description=(
             "files for other programs that lie beside the weights of each version, each with a parity report:"
-            " onnx, onnx_int8, onnx_without_dropout"
+            " onnx, onnx_int8, onnx_int8_aware, onnx_without_dropout"
         ),
     )
     gate: GatePolicy = Field(
         default_factory=GatePolicy, description="what a version must prove to become champion"
+    )
+
+    approval: Literal["automatic", "person"] = Field(
+        "automatic",
+        description=(
+            "who has the last word on a version that passed the gate: nobody (automatic), or a person, who"
+            " approves or rejects it"
+        ),
+    )
+    approval_expires_h: float = Field(
+        168, gt=0, le=8760, description="hours a person has to answer; then the version is not promoted"
+    )
+
+    drift: DriftLimits = Field(
+        default_factory=DriftLimits, description="when a run warns that the world has moved"
     )
 
     @model_validator(mode="after")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from components.core.errors import LineageError
+from components.core.errors import LineageError, PhotoError
 from components.core.files import state_folder
-from components.core.images import read_rgb, to_float
+from components.core.images import rgb_of, to_float
 from components.core.locks import locked
 from components.core.parts import digest_of
 from components.core.record import Record
@@ -33,7 +33,9 @@ from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
 from components.register.export import Beside
+from components.register.whole import missing_files, set_aside
 from components.services import tracking
+from components.services.content import MANIFEST, reader_of
 from components.services.tracking import registry
 
 EXAMPLE_PX = (45, 61)  # no multiple of any stride, so that the example proves that any size goes through
@@ -62,13 +64,15 @@ def run(
     lock = state_folder() / "locks" / f"register-{config.name}.lock"
     with locked(lock, patience_s=600):
         found = tracking.find_version(config.name, registry.CHECKPOINT, checkpoint.digest)
-        if found is not None and not tracking.has_files(found):
-            told = f"register: the files of {found.words} were deleted; its checkpoint is registered again"
-            print(told, file=sys.stderr)
-            found = None
-        if found is None:
+        missing = () if found is None else missing_files(found)
+        if found is None or missing:
             checkpoint.verify()
-            found = _register(config, recipe, photoset, pairset, checkpoint, report, provenance, beside)
+            made = _register(config, recipe, photoset, pairset, checkpoint, report, provenance, beside)
+            if found is not None:
+                told = f"{len(missing)} of its files are gone ({missing[0]})"
+                print(f"register: {made.words} takes the place of {found.words}: {told}", file=sys.stderr)
+                set_aside(found, missing, made)
+            found = made
         if found.tags.get(tracking.STATUS) == "pending":
             tracking.set_alias(config.name, tracking.CHALLENGER, found.number)
     return ModelVersion(
@@ -184,6 +188,7 @@ def _records(
     found |= {
         table: record.folder / table for record in (photoset, pairset, report) for table in record.tables
     }
+    found |= {path.name: path for path in (pairset.folder / MANIFEST,) if path.is_file()}
     found |= {path.name: path for path in photoset.folder.glob("quarantine*") if path.is_file()}
     page = report.folder / "report.html"
     lock = next(
@@ -241,12 +246,14 @@ def _example(pairset: PairSet) -> export.Photo:
         raise LineageError(
             f"the pairs at {pairset.folder} are none, so the model has no example; run synthesize again"
         )
-    path = pairset.folder / pairs[0].input
-    if not path.is_file():
+    name, reader = pairs[0].input, reader_of(pairset)
+    try:
+        photo = to_float(rgb_of(reader.read(name), reader.place(name)))
+    except PhotoError as error:
         raise LineageError(
-            f"{path} is missing, though {pairset.FILE} names it; run synthesize again, or dvc checkout"
-        )
-    photo = to_float(read_rgb(path))
+            f"{reader.place(name)} is missing, though {pairset.FILE} names it; run synthesize again, or dvc"
+            " checkout"
+        ) from error
     height, width = (min(wanted, have) for wanted, have in zip(EXAMPLE_PX, photo.shape[:2], strict=True))
     top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
     return np.ascontiguousarray(photo[top : top + height, left : left + width], np.float32)

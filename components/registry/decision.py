@@ -23,6 +23,11 @@ DECISION, ROLLED_BACK, REASON, PROMOTED_FROM, PROMOTED_AT, PROVISIONAL = (
 )
 
 
+# `ask`: the gate says yes and a person is asked; `approve`, `reject`: the answer; `lapse`: none came in time,
+# or another champion did.
+Action = Literal["promote", "rollback", "ask", "approve", "reject", "lapse"]
+
+
 class Decision(Record):
     """What was decided about one version, against which champion, and why. `about` says when, by
     whom, and whether it is news.
@@ -32,13 +37,17 @@ class Decision(Record):
     name: str
     version: int
     promoted: bool
-    action: Literal["promote", "rollback"] = "promote"
-    reason: str | None = Field(None, description="why a person took the champion out")
+    action: Action = "promote"
+    reason: str | None = Field(None, description="why a person took the champion out, approved or rejected")
+    expires_at: str | None = Field(None, description="of an ask: until when a person may answer, UTC")
     against: int | None = Field(description="the champion it was compared with; None when none served")
     words: str
     checks: tuple[Check, ...] = ()
     outcome: str = Field("", description="the gate's: promoted, provisional, refused, not proved; else empty")
     look: CountedLook | None = Field(None, description="the look at the test set that this decision was")
+    champion_figures: dict[str, float] = Field(
+        default_factory=dict, description="means of the champion's metrics on the same pairs"
+    )
     question: str = Field(description="digest of what was asked: gate, report, pairs")
 
     @property
@@ -47,11 +56,16 @@ class Decision(Record):
         return self.about.get("unchanged") is True
 
     @property
+    def waits(self) -> bool:
+        """True when a person is asked, whether or not there is still time."""
+        return self.action == "ask"
+
+    @property
     def told(self) -> str:
         """The words; with their date where they were measured before: "no champion serves yet" was
         true then.
         """
-        earlier = self.unchanged and (self.checks or self.action == "rollback")
+        earlier = self.unchanged and (self.checks or self.action != "promote")
         return (
             f"decided at {self.about.get('at', 'an unknown time')}, and nothing has changed since:"
             f" {self.words}"
@@ -71,11 +85,14 @@ def decision_on(
     words: str,
     question: str,
     checks: tuple[Check, ...] = (),
+    *,
+    action: Action = "promote",
     reason: str | None = None,
+    by: str | None = None,
 ) -> Decision:
-    """A decision made now, by this process. reason: a person's, for a rollback."""
+    """A decision made now, by this process, or by the person `by`. reason: a person's."""
     against = champion.number if champion else None
-    about = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "by": owner()}
+    about = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "by": by or owner()}
     return Decision(
         name=candidate.name,
         version=candidate.number,
@@ -84,7 +101,7 @@ def decision_on(
         words=words,
         checks=checks,
         question=question,
-        action="promote" if reason is None else "rollback",
+        action=action,
         reason=reason,
         about={**about},
     )

@@ -92,7 +92,8 @@ def _finish(decision: Decision) -> None:
         if back.tags.get(ROLLED_BACK) == "true":
             tracking.add_tags(decision.name, decision.version, {ROLLED_BACK: "false"})
         return
-    tags = {tracking.STATUS: "passed" if decision.promoted else "failed", "gate.words": decision.words}
+    status = "waiting" if decision.waits else "passed" if decision.promoted else "failed"
+    tags = {tracking.STATUS: status, "gate.words": decision.words}
     if decision.promoted:
         before = "none" if decision.against is None else str(decision.against)
         tags |= {

@@ -22,6 +22,7 @@ from components.core.record import Record
 from components.core.records import Checkpoint, EvalReport, PairSet, Photo, PhotoSet, Provenance, RecipeRecord
 from components.register.export import FILES, RECORDS
 from components.services import tracking, versioning
+from components.services.content import shard_problems
 from components.services.tracking import registry
 
 _LINKS: tuple[tuple[str, str, type[Record]], ...] = (
@@ -131,6 +132,7 @@ def verify(reference: str, *, root: Path) -> list[str]:
     with tracking.fetch(version, "") as folder:
         problems += _files(version, folder)
         problems += _records(version, folder / RECORDS)
+        problems += _shards(folder / RECORDS)
     commit = version.tags.get(registry.GIT_COMMIT, "")
     if not commit or not versioning.commit_exists(commit, root=root):
         problems.append(
@@ -145,6 +147,14 @@ def verify(reference: str, *, root: Path) -> list[str]:
         except RefocusError as error:
             problems.append(f"{output}: {error}")
     return problems
+
+
+def _shards(folder: Path) -> list[str]:
+    """The shards in the store, where the pairs' pictures lie in such."""
+    try:
+        return [f"pairs: {words}" for words in shard_problems(PairSet.load(folder))]
+    except RefocusError as error:
+        return [f"pairs: {error}"]
 
 
 def _dvc(version: tracking.Version) -> list[tuple[str, str]]:

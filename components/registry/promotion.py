@@ -12,8 +12,10 @@ ledger before the alias moves: what a crash leaves behind, the next caller finis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import ValidationError
 
@@ -26,7 +28,7 @@ from components.metrics import METRICS
 from components.register.config import RegisterConfig
 from components.register.export import WEIGHTS_PLACE
 from components.register.gate import Measured, Verdict, decide
-from components.registry import enact, looks, turns
+from components.registry import approval, enact, looks, turns
 from components.registry.decision import REASON, ROLLED_BACK, Decision, decision_on, recorded_on
 from components.services import tracking
 from components.services.tracking import registry
@@ -47,7 +49,8 @@ def promote(
 
     pairset: the test pairs; report: the version's scores on them; tile_px: as in the recipe's
     evaluate section;
-    measure: gives the champion's scores on the same pairs.
+    measure: gives the champion's scores on the same pairs; its attribute `place`, if it has one, is
+    the device and precision that it measured with.
     The same question asked again is answered from the record, without measuring.
     Raises LineageError when the records do not belong together, BusyError when another promotion is
     at work or the champion keeps changing.
@@ -67,17 +70,16 @@ def promote(
         """The decision as things stand now; measures what has to be measured."""
         candidate = tracking.get_version(config.name, version.version)
         champion = tracking.at_alias(config.name, tracking.CHAMPION)
-        settled = _settled(candidate, champion, question)
+        settled = _settled(candidate, champion, question, config.approval)
         if settled is not None:
             return settled
-        verdict = _verdict(config, pairset, report, champion, measure, tile_px)
-        over = f"promoted over version {champion.number}" if champion else "promoted"
-        words = verdict.words.replace("promoted", over, 1)
-        decision = decision_on(candidate, champion, verdict.passed, words, question, verdict.checks)
-        look = None if verdict.look is None else looks.counted(verdict.look)
-        return decision.model_copy(update={"outcome": verdict.outcome, "look": look})
+        verdict, figures = _verdict(config, pairset, report, champion, measure, tile_px)
+        decision = _as_decision(verdict, config, candidate, champion, question)
+        return decision.model_copy(update={"champion_figures": figures})
 
     turns.recover(config.name, enact.finish)
+    if config.approval == "person":
+        approval.lapse_old(config.name)
     decision = asked()  # measuring takes minutes, in which a rollback must not have to wait
     if decision.unchanged:
         return decision
@@ -95,6 +97,23 @@ def promote(
     )
 
 
+def _as_decision(
+    verdict: Verdict,
+    config: RegisterConfig,
+    candidate: tracking.Version,
+    champion: tracking.Version | None,
+    question: str,
+) -> Decision:
+    """What the gate says, to be carried out, or to be put to a person."""
+    asks = verdict.passed and config.approval == "person"
+    over = f" over version {champion.number}" if champion else ""
+    words = verdict.words.replace("promoted", f"{'to be ' if asks else ''}promoted{over}", 1)
+    decision = decision_on(candidate, champion, verdict.passed, words, question, verdict.checks)
+    look = None if verdict.look is None else looks.counted(verdict.look)
+    decision = decision.model_copy(update={"outcome": verdict.outcome, "look": look})
+    return approval.asking(decision, config.approval_expires_h) if asks else decision
+
+
 def _question(config: RegisterConfig, pairset: PairSet, report: EvalReport) -> str:
     """Digest of what is asked: what the gate demands, of which figures, on which pairs."""
     demands = config.gate.model_dump(mode="json", exclude={"parity"})  # of exported files, not of versions
@@ -107,7 +126,7 @@ def _champion(name: str) -> int | None:
 
 
 def _settled(
-    candidate: tracking.Version, champion: tracking.Version | None, question: str
+    candidate: tracking.Version, champion: tracking.Version | None, question: str, asked: str
 ) -> Decision | None:
     """The answer that needs no measuring: serving already, rolled back, or decided before."""
     known = recorded_on(candidate)
@@ -132,6 +151,7 @@ def _settled(
         and not known.promoted
         and known.question == question
         and known.against == (champion and champion.number)
+        and not (known.waits and asked == "automatic")  # the recipe asks nobody any more
     ):
         return known.again()
     return None
@@ -144,7 +164,8 @@ def _verdict(
     champion: tracking.Version | None,
     measure: Measure | None,
     tile_px: int,
-) -> Verdict:
+) -> tuple[Verdict, dict[str, float]]:
+    """The gate's verdict, and the champion's mean figures on the same pairs."""
     better = {name: metric.better for name, metric in METRICS.items()}
     candidate = Measured(
         scores=report.scores(),
@@ -152,16 +173,32 @@ def _verdict(
         measured_on=report.measured_on,
     )
     if champion is None:
-        return decide(config.gate, candidate, None, better)
-    names = tuple(sorted(candidate.scores[0].do_nothing)) if candidate.scores else report.metrics
+        return decide(config.gate, candidate, None, better), {}
+    names = tuple(sorted({name for score in candidate.scores for name in score.do_nothing})) or report.metrics
     theirs = Measured(
         scores=(measure or _measure_again(tile_px))(champion, pairset, names),
         seconds_per_megapixel=0.0,
-        measured_on=_place() if measure is None else None,
+        measured_on=_place() if measure is None else getattr(measure, "place", None),
     )
     groups = tuple({score.counts_as for score in candidate.scores if score.left_out is None})
     known = looks.history(config.name, champion.number, groups)
-    return decide(config.gate, candidate, theirs, better, looks=known.looks, worn=known.worn)
+    verdict = decide(config.gate, candidate, theirs, better, looks=known.looks, worn=known.worn)
+    return verdict, _means(theirs.scores)
+
+
+def _means(scores: Sequence[PhotoScore]) -> dict[str, float]:
+    """Means over the photos that have the metric, as a report has them."""
+    counted = [score.restored for score in scores if score.left_out is None]
+    names = sorted({name for each in counted for name in each})
+    found = {name: fmean(each[name] for each in counted if name in each) for name in names}
+    return {name: mean for name, mean in found.items() if isfinite(mean)}
+
+
+def measured_here(
+    champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...], tile_px: int
+) -> tuple[tuple[PhotoScore, ...], str]:
+    """A champion's scores as this machine measures them, and with what device and precision."""
+    return _measure_again(tile_px)(champion, pairset, metrics), _place()
 
 
 def _place() -> str:

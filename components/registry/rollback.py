@@ -36,7 +36,7 @@ def rollback(name: str, reason: str, to: int | None = None) -> Decision:
             return last.again()
         target = _target(name, champion, to)
         words = f"rolled back from version {champion.number} to version {target.number}: {reason}"
-        decision = decision_on(target, champion, True, words, "rollback", reason=reason)
+        decision = decision_on(target, champion, True, words, "rollback", action="rollback", reason=reason)
         enact.carry_out(turn, decision)
     return decision
 

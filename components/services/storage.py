@@ -7,9 +7,10 @@ does not answer is given up after seconds, not minutes.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ SCHEME = "s3://"
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
 TOLD = "sha256"  # an object's own metadata, set together with its bytes
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 2
+PIECE_BYTES = 1 << 20
 READS = 3  # of an object whose connection breaks on the way; botocore tries again only before the first byte
 REFUSED = {
     "AccessDenied",
@@ -33,6 +35,11 @@ REFUSED = {
     "ExpiredToken",
     "InvalidToken",
     "AllAccessDisabled",
+}
+# What a store says to one whom it does not know, whatever is asked.
+UNKNOWN = {
+    *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidClientTokenId"),
+    *("RequestTimeTooSkewed", "AuthorizationHeaderMalformed", "InvalidSecurity", "401", "Unauthorized"),
 }
 # What a store says of one object, whatever it says of others.
 OF_ONE_OBJECT = {"NoSuchKey", "404", "InvalidObjectState", "AccessDenied", "403", "NoSuchVersion"}
@@ -77,12 +84,19 @@ def list_objects(uri: str) -> list[tuple[str, int]]:
 
     Raises ServiceError when the bucket is missing or does not answer.
     """
+    return [(name, size) for name, size, _ in list_with_etags(uri)]
+
+
+def list_with_etags(uri: str) -> list[tuple[str, int, str]]:
+    """As `list_objects`, with each object's ETag, which changes with its bytes: one request for a
+    thousand objects, none of which is read.
+    """
     bucket, key = split_uri(uri)
     prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
     with _in_words(uri):
         pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = [
-            (item["Key"].removeprefix(prefix), int(item["Size"]))
+            (item["Key"].removeprefix(prefix), int(item["Size"]), str(item.get("ETag", "")).strip('"'))
             for page in pages
             for item in page.get("Contents", ())
         ]
@@ -94,13 +108,34 @@ def read_object(uri: str) -> bytes:
     """One object's bytes; a connection that breaks is tried again. Raises ObjectError when the
     object cannot be had, ServiceError when the store does not answer.
     """
+    return _read(uri)
+
+
+def read_range(uri: str, first: int, count: int) -> bytes:
+    """`count` bytes of an object from the byte `first` on; fewer where it ends before. Raises as
+    `read_object` does.
+    """
+    return _read(uri, Range=f"bytes={first}-{first + count - 1}")
+
+
+def sha256_of_object(uri: str) -> str:
+    """SHA-256 (64 hex digits) of an object's bytes, none of which is kept. Raises as `read_object` does."""
+    bucket, key = split_uri(uri)
+    found = hashlib.sha256()
+    with _in_words(uri):
+        for piece in _client().get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(PIECE_BYTES):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def _read(uri: str, **more: str) -> bytes:
     from botocore.exceptions import IncompleteReadError, ResponseStreamingError
 
     bucket, key = split_uri(uri)
     with _in_words(uri):
         for left in reversed(range(READS)):
             try:
-                return bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read())
+                return bytes(_client().get_object(Bucket=bucket, Key=key, **more)["Body"].read())
             except (IncompleteReadError, ResponseStreamingError):
                 if not left:
                     raise
@@ -140,17 +175,25 @@ def sha256_told(uri: str) -> str | None:
     """The SHA-256 that an object was put with; None where there is no object, or it was put
     without.
     """
+    facts = facts_of(uri)
+    return None if facts is None else facts[1]
+
+
+def facts_of(uri: str) -> tuple[int, str | None] | None:
+    """An object's size in bytes, and the SHA-256 that it was put with, if it was; None where there is
+    no object.
+    """
     from botocore.exceptions import ClientError
 
     bucket, key = split_uri(uri)
     with _in_words(uri):
         try:
-            told: str | None = _client().head_object(Bucket=bucket, Key=key)["Metadata"].get(TOLD)
+            found = _client().head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
                 return None
             raise
-    return told
+    return int(found["ContentLength"]), found["Metadata"].get(TOLD)
 
 
 def remove(uri: str) -> None:
@@ -161,13 +204,29 @@ def remove(uri: str) -> None:
 
 
 def need_answer() -> None:
-    """Raises ServiceError when the store does not answer, or there are no credentials for it; that
-    it refuses to list its buckets is an answer.
+    """Raises ServiceError when the store does not answer, there are no credentials for it, or it does
+    not know them; that it refuses to list its buckets is an answer.
     """
     from botocore.exceptions import ClientError
 
-    with _in_words("s3://any"), suppress(ClientError):
-        _client().list_buckets()
+    with _in_words("s3://any"):
+        try:
+            _client().list_buckets()
+        except ClientError as error:
+            if _code_of(error) in UNKNOWN:
+                raise
+
+
+def need_readable(uri: str) -> int:
+    """Raises ServiceError when a place in a bucket cannot be listed; gives how many of its first two
+    objects there are.
+    """
+    bucket, key = split_uri(uri)
+    with _in_words(uri):
+        found = _client().list_objects_v2(
+            Bucket=bucket, Prefix=f"{key.rstrip('/')}/" if key else "", MaxKeys=2
+        )
+    return int(found.get("KeyCount", 0))
 
 
 def _client() -> Any:
@@ -250,7 +309,12 @@ def _refusal(error: Exception, uri: str, bucket: str, place: str) -> str:
         return f"no object {uri} at {place}; check its name"
     if code == "InvalidObjectState":
         return f"{uri} lies in an archive of {place}; bring it back there first (restore-object)"
-    if code in REFUSED:
+    if code == "RequestTimeTooSkewed":
+        return (
+            f"{place} refuses {uri}, as its clock and this machine's differ by too much; set the clock"
+            " (timedatectl set-ntp true)"
+        )
+    if code in REFUSED | UNKNOWN:
         return (
             f"{place} refuses access to {uri} ({code}); check the credentials (AWS_ACCESS_KEY_ID or"
             " AWS_PROFILE) and their rights to list and read the bucket"

@@ -74,6 +74,14 @@ class SynthesizeConfig(Part):
             " time. Those to measure with are files"
         ),
     )
+    pictures: Literal["files", "shards"] = Field(
+        "files",
+        exclude_if=lambda place: place == "files",
+        description=(
+            "files: in the set's folder; shards: in the team's store (REFOCUS_STORE), for sets larger than a"
+            " disk: made and read there, and the folder has their list. The pairs are the same"
+        ),
+    )
     pairs_per_photo: int = Field(
         1, ge=1, le=99, description="pairs from each training photo, each with a blur of its own"
     )

@@ -22,6 +22,7 @@ from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.progress import tracked
 from components.core.records import Pair, PairSet, SourcePhoto
 from components.services import storage
+from components.services.content import FolderReader, reader_of
 
 AT_ONCE = 8  # files on their way
 NAMED = 5
@@ -44,10 +45,14 @@ def send(pairset: PairSet, uri: str, *, overwrite: bool = False) -> str:
     if storage.sha256_told(record) != pairset.digest:
         storage.remove(record)
 
+    reader = reader_of(pairset)
+
     def one(name: str) -> None:
         address = storage.join(uri, name)
         if storage.sha256_told(address) != files[name]:
-            storage.put(_intact(pairset.folder / name, files[name]), address, sha256=files[name])
+            here = isinstance(reader, FolderReader)
+            picture = _intact(pairset.folder / name, files[name]) if here else reader.read(name)
+            storage.put(picture, address, sha256=files[name])
 
     _each(one, files, "send")
     for name, sha256 in pairset.tables.items():

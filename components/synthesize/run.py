@@ -5,9 +5,10 @@ bytes and the settings alone, so that the folder comes out byte for byte the sam
 number of workers. On another kind of processor floating point may round the other way here and
 there: single values then differ by one level.
 
-Files are read and written here alone: workers get bytes and give bytes, so they may be on machines
-that share no folder with this one. Killed and run again, it makes no finished photo twice
-(`workbench.py`).
+With pictures as files, files are read and written here alone: workers get bytes and give bytes, so
+they may be on machines that share no folder with this one. With pictures in shards no picture comes
+here: workers read and write the team's store (`in_store.py`). Killed and run again, it makes no
+finished photo twice (`unfinished_pairs.py`).
 """
 
 from __future__ import annotations
@@ -17,26 +18,27 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from components.core.errors import LineageError, PhotoError
-from components.core.files import sha256_of_bytes
+from components.core.errors import PhotoError
+from components.core.files import write_bytes
 from components.core.quarantine import LATER_FILE as LEFT_OUT
 from components.core.quarantine import LeftOut
 from components.core.records import (
     SPLITS,
     OnTheFly,
     Pair,
-    PairedInput,
     PairSet,
     Photo,
-    PhotoMap,
     PhotoSet,
     SourcePhoto,
 )
 from components.services.cluster import map_in_order
+from components.services.content import MANIFEST, ContentStore, FolderReader, Reader, ShardReader, reader_in
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import refuse_settings
-from components.synthesize.made_pairs import KINDS, File, Made, Work
+from components.synthesize.in_store import NEEDED, all_packed
+from components.synthesize.made_pairs import KINDS, File, Made
 from components.synthesize.photo import pairs_of, pairs_or_reason
+from components.synthesize.photo_files import work_of
 from components.synthesize.sheet import write_sheet
 from components.synthesize.unfinished_pairs import Workbench
 from components.synthesize.unfit import usable, without, writable
@@ -59,26 +61,25 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     refuse_settings(config, photos)
     ingested, photos = photos, usable(config, photos)
     bench = Workbench(config)
-    bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
+    if config.pictures == "files":
+        bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
     photos = writable(config, ingested, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
-    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, SHEET, LEFT_OUT):
+    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, MANIFEST, SHEET, LEFT_OUT):
         for old in (out / name, *out.glob(f".{name}.*")):
             old.unlink(missing_ok=True)
-    made, broken = _all_made(config, photoset, photos, bench)
+    make = _all_made if config.pictures == "files" else _all_packed
+    made, broken, pictures = make(config, photoset, photos, bench, out)
     left_out = without(config, ingested, broken)
     every = sorted((row for each in made for row in each.rows), key=lambda row: row.id)
     rows, sources = (
         tuple(row for row in every if isinstance(row, Pair)),
         tuple(row for row in every if isinstance(row, SourcePhoto)),
     )
-    pictures = {name for each in made for name in each.files}
-    bench.deliver(sorted(pictures), out)
-    _remove_strangers(out, pictures)
     if left_out.left_out:
         left_out.save(out, LEFT_OUT)
     if rows:
-        write_sheet(out / SHEET, config, rows, out)
+        write_sheet(out / SHEET, config, rows, pictures)
     counts = Counter(row.split for row in rows)
     record = PairSet(
         photoset=photoset.digest,
@@ -109,27 +110,28 @@ def _on_the_fly(config: SynthesizeConfig, sources: tuple[SourcePhoto, ...], out:
 
 
 def _all_made(
-    config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench
-) -> tuple[list[Made], list[LeftOut]]:
+    config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench, out: Path
+) -> tuple[list[Made], list[LeftOut], Reader]:
     """What becomes of every photo, and which cannot be read after all; what an earlier run finished
-    is taken from the bench.
+    is taken from the bench. The pictures get their place below `out`.
     """
     made: list[Made] = []
     broken: list[LeftOut] = []
     left: list[Photo] = []
+    files = reader_in(photoset.folder, "photos")
     for photo in photos:
         found = bench.finished(photo)
         if found is None:
             left.append(photo)
         else:
-            _work(config, photoset, photo)  # its bytes are looked at again
+            work_of(config, photo, files)  # its bytes are looked at again
             made.append(found)
     if made:
         print(
             f"synthesize: {len(made)} of {len(photos)} photos were finished by an earlier run",
             file=sys.stderr,
         )
-    work = (_work(config, photoset, photo) for photo in left)
+    work = (work_of(config, photo, files) for photo in left)
     megabytes = [_megabytes_read(config, photo) + _megabytes(config, photo) for photo in left]
     for result in map_in_order(
         pairs_or_reason, work, megabytes=megabytes, workers=config.workers, title="synthesize", unit="photos"
@@ -141,7 +143,21 @@ def _all_made(
         else:
             bench.note(result)
             made.append(result)
-    return made, broken
+    pictures = {name for each in made for name in each.files}
+    bench.deliver(sorted(pictures), out)
+    _remove_strangers(out, pictures)
+    return made, broken, FolderReader(out)
+
+
+def _all_packed(
+    config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench, out: Path
+) -> tuple[list[Made], list[LeftOut], Reader]:
+    """The same with the pictures in the store, whose list gets its place below `out`."""
+    megabytes = [_megabytes(config, photo) for photo in photos]
+    packed = all_packed(config, photoset, photos, megabytes, bench.folder)
+    _remove_strangers(out, set())
+    write_bytes(out / MANIFEST, packed.index.to_bytes())
+    return list(packed.made), list(packed.broken), ShardReader(ContentStore.needed(NEEDED), packed.index)
 
 
 def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
@@ -160,30 +176,6 @@ def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
         (2 * sum(colours[channel] for colours in sums) + pixels) // (2 * pixels) for channel in range(3)
     )
     return red, green, blue
-
-
-def _work(config: SynthesizeConfig, photoset: PhotoSet, photo: Photo) -> Work:
-    """A photo with its bytes, those of the blurred pictures that came with it, and those of the
-    maps that are used.
-    """
-    maps = {each.kind: _read(photoset, each) for each in config.maps_of(photo)}
-    return Work(
-        config, photo, _read(photoset, photo), tuple(_read(photoset, input) for input in photo.inputs), maps
-    )
-
-
-def _read(photoset: PhotoSet, picture: Photo | PairedInput | PhotoMap) -> bytes:
-    """A picture's bytes, which are its identity. Raises LineageError when they are missing or
-    others.
-    """
-    source = photoset.folder / picture.file
-    data = source.read_bytes() if source.is_file() else b""
-    if sha256_of_bytes(data) != picture.id:
-        raise LineageError(
-            f"{source} is missing or was altered: it is not the picture {picture.name} that was ingested; run"
-            " ingest again"
-        )
-    return data
 
 
 def _megabytes_read(config: SynthesizeConfig, photo: Photo) -> float:

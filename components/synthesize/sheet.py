@@ -10,11 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from components.core.images import Bytes8, read_rgb, write_png
+from components.core.images import Bytes8, rgb_of, write_png
 from components.core.levels import at_bits
 from components.core.records import Pair
 from components.optics.blurs.drawn_blur import Floats
 from components.optics.degradation import plans
+from components.services.content import Reader
 from components.synthesize.config import SynthesizeConfig
 
 CELL_PX = 160
@@ -22,7 +23,7 @@ GAP_PX = 4
 COLUMNS = 8
 
 
-def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], folder: Path) -> None:
+def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], pictures: Reader) -> None:
     """Draw up to eight pairs, evenly spread over the rows, as columns: crop of the target, PSF
     where there is a blur, the same crop of what is given.
 
@@ -40,9 +41,9 @@ def write_sheet(path: Path, config: SynthesizeConfig, rows: Sequence[Pair], fold
     ]
     columns = []
     for row, psf in zip(shown, psfs, strict=True):  # one photo in memory at a time
-        target = _crop(at_bits(read_rgb(folder / row.target), 8))
-        input = _crop(_enlarged(at_bits(read_rgb(folder / row.input), 8), config.scale))
-        columns.append(_stacked([target, *psf, input], axis=0))
+        target, input = (at_bits(rgb_of(pictures.read(name), name), 8) for name in (row.target, row.input))
+        shown_input = _crop(_enlarged(input, config.scale))
+        columns.append(_stacked([_crop(target), *psf, shown_input], axis=0))
     write_png(path, _stacked(columns, axis=1))
 
 

@@ -5,9 +5,9 @@ is the same on any worker after any restart.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from components.core.errors import InputError, LineageError
-from components.core.images import read_rgb
-from components.core.quarantine import Quarantine, Unfit, leave_out
+from components.core.images import rgb_of
 from components.core.records import Pair, PairSet, SourcePhoto
 from components.core.seeds import stream
+from components.services.content import FolderReader, Reader, reader_of
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
-from components.train.config.health import OF_PICTURES
 
 CACHE_BYTES = 1_500_000_000
 # (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further
@@ -41,6 +39,18 @@ class Data:
     pairset: PairSet
     train: tuple[Pair, ...] | tuple[SourcePhoto, ...]
     val: tuple[Pair, ...]
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The pictures by name, from where the set lies."""
+        return reader_of(self.pairset)
+
+    def keep(self, validated: int) -> None:
+        """Keep the pictures on this machine, as far as there is room: of all training pairs, and of so
+        many to validate with.
+        """
+        rows: tuple[Pair | SourcePhoto, ...] = (*self.train, *self.val[:validated])
+        self.reader.keep(name for row in rows for name in row.files)
 
     @classmethod
     def of(cls, pairset: PairSet) -> Data:
@@ -84,20 +94,24 @@ class Pictures:
     crop.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, files: Path | Reader) -> None:
+        self._reader = FolderReader(files) if isinstance(files, Path) else files
         self._cache: OrderedDict[str, np.ndarray[Any, np.dtype[Any]]] = OrderedDict()
         self._cached_bytes = 0
 
     def __getitem__(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
         found = self._cache.get(name)
         if found is None:
-            found = read_rgb(self._folder / name)
+            found = rgb_of(self._reader.read(name), name)
             self._cache[name] = found
             self._cached_bytes += found.nbytes
             while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
                 self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
         return found
+
+    def expect(self, names: Iterable[str]) -> None:
+        """These are asked for next."""
+        self._reader.expect([name for name in names if name not in self._cache])
 
 
 class TrainingSet(Dataset[Sample]):
@@ -111,7 +125,11 @@ class TrainingSet(Dataset[Sample]):
         """The pairs at some places as a batch that is on its way: made by a loader's process, for
         `finished`.
         """
+        self.expect(places)
         return default_collate([self[place] for place in places])
+
+    def expect(self, places: Sequence[Place]) -> None:
+        """These places are asked for next: their pictures may be on their way meanwhile."""
 
     def finished(self, loaded: Any) -> list[Tensor]:
         """A batch that has arrived: [input, target]."""
@@ -121,22 +139,29 @@ class TrainingSet(Dataset[Sample]):
 class PairDataset(TrainingSet):
     """Pairs from files."""
 
-    def __init__(self, folder: Path, pairs: Sequence[Pair], config: TrainConfig, crop_px: int) -> None:
+    def __init__(
+        self, files: Path | Reader, pairs: Sequence[Pair], config: TrainConfig, crop_px: int
+    ) -> None:
         self._pairs, self._config, self._crop_px = pairs, config, crop_px
-        self._pictures = Pictures(folder)
+        self._pictures = Pictures(files)
         self._change: PairedAugment | None = None
 
     def __getitem__(self, place: Place) -> Sample:
-        config = self._config
-        pair = self._pairs[
-            pair_at(config.seed, place, len(self._pairs), with_replacement=config.with_replacement)
-        ]
+        config, pair = self._config, self._pair_at(place)
         if self._change is None:
             self._change = PairedAugment(config.augment, self._crop_px, config.generator.scale)
         input, target = self._change(
             self._pictures[pair.input], self._pictures[pair.target], config.seed, "augment", *place
         )
         return to_tensor(input), to_tensor(target)
+
+    def expect(self, places: Sequence[Place]) -> None:
+        """Bring the pairs' pictures near."""
+        self._pictures.expect(name for place in places for name in self._pair_at(place).files)
+
+    def _pair_at(self, place: Place) -> Pair:
+        config, count = self._config, len(self._pairs)
+        return self._pairs[pair_at(config.seed, place, count, with_replacement=config.with_replacement)]
 
 
 def to_tensor(picture: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
@@ -175,7 +200,11 @@ def load_steps(
     """
     # One by one: a list of all would take gigabytes for the millions of images of a published
     # recipe.
-    batches = (places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch))
+    batches: Iterator[list[Place]] = (
+        places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch)
+    )
+    if not processes:  # else its processes are ahead of the training by themselves
+        batches = _announced(dataset, batches)
     loader: DataLoader[Any] = DataLoader(
         dataset,
         batch_sampler=batches,
@@ -187,111 +216,19 @@ def load_steps(
     return (dataset.finished(loaded) for loaded in iter(loader))
 
 
+def _announced(dataset: TrainingSet, batches: Iterable[list[Place]]) -> Iterator[list[Place]]:
+    """The batches, each with a word to the data set of the next one."""
+    following = iter(batches)
+    batch = next(following, None)
+    while batch is not None:
+        upcoming = next(following, None)
+        dataset.expect([*batch, *(upcoming or ())])
+        yield batch
+        batch = upcoming
+
+
 def _as_it_is(loaded: Any) -> Any:
     return loaded
-
-
-def refuse_small(pairs: Sequence[Pair | SourcePhoto], config: TrainConfig, split_words: str) -> None:
-    """Refuse before training what cannot be cropped.
-
-    Raises LineageError when there is no pair, InputError when a pair is smaller than a phase's
-    crop.
-    """
-    if not pairs:
-        raise LineageError(
-            f"the pair set has no {split_words} pairs, nor photos to make them of; add photos and run"
-            " synthesize again"
-        )
-    smallest = min(pairs, key=lambda pair: min(pair.width, pair.height))
-    side = int(min(smallest.width, smallest.height) * config.augment.enlarge)
-    for phase in config.phases:
-        if side < phase.crop_px:
-            multiple = config.generator.stride * config.generator.scale
-            fits = (
-                f"set its crop_px to {side // multiple * multiple} or less"
-                if side >= multiple
-                else "raise synthesize.max_side_px if photos were shrunk"
-            )
-            enlarged = f", enlarged {config.augment.enlarge:g} times" if config.augment.enlarge > 1 else ""
-            needed = config.augment.smallest_px(phase.crop_px)
-            # min_px looks at whole photos, so it cannot tell a narrow half.
-            leave = (
-                f"take photos with halves below {needed} px out"
-                if isinstance(smallest, Pair) and smallest.blur_kind == "side_by_side"
-                else f"set ingest.min_px to {needed} to leave such photos out"
-            )
-            raise InputError(
-                f"phase {phase.name} crops {phase.crop_px} px, but pair {smallest.id} is"
-                f" {smallest.width}×{smallest.height}{enlarged}: {fits}, or {leave}"
-            )
-
-
-def croppable(data: Data, config: TrainConfig) -> tuple[Data, Quarantine]:
-    """The data without the training pairs that are smaller than a phase's crop, and the list of
-    those.
-
-    Raises LineageError when there are no pairs, PhotoError when more are too small than the recipe
-    allows.
-    """
-    try:
-        refuse_small(data.train, config, "training")
-    except InputError as error:
-        largest = max(phase.crop_px for phase in config.phases)
-        small = {
-            pair.id: (pair.id, f"too small: {pair.width} × {pair.height} px, crops have {largest} px")
-            for pair in data.train
-            if int(min(pair.width, pair.height) * config.augment.enlarge) < largest
-        }
-        left_out = leave_out(
-            "train",
-            [Unfit(small, str(error))],
-            dict.fromkeys((pair.id for pair in data.train), "training"),
-            most=config.max_left_out,
-            what="pairs",
-        )
-        train = tuple(pair for pair in data.train if pair.id not in small)
-        return replace(data, train=train), left_out  # type: ignore[arg-type]
-    return data, Quarantine.of((), {})
-
-
-def refuse_unvalidated(data: Data, config: TrainConfig) -> None:
-    """Raises LineageError when a setting waits for validations, and there are no pairs to validate
-    with; or when what is validated on is tested on as well.
-    """
-    if data.val:
-        shared = {pair.counts_as for pair in data.val} & {
-            pair.counts_as for pair in data.pairset.pairs("test")
-        }
-        if shared:
-            raise LineageError(
-                f"{len(shared)} groups of photos stand in val and in test, such as {min(shared)[:16]}: what"
-                " chooses during training would have seen the test photos; run ingest and synthesize again"
-            )
-        return
-    waits = ["keep_best"] if config.keep_best is not None else []
-    waits += [
-        f"early_stopping of phase {phase.name}" for phase in config.phases if phase.early_stopping is not None
-    ]
-    waits += [
-        f"rollback.on {name}"
-        for name in (config.rollback.on if config.rollback is not None else ())
-        if name in OF_PICTURES
-    ]
-    if waits:
-        raise LineageError(
-            f"train.{waits[0]} needs validation pairs, and the pair set has none: add photos or raise"
-            " ingest.split.val and run again, or take it out"
-        )
-
-
-def refuse_other_scale(pairset: PairSet, config: TrainConfig) -> None:
-    """Raises InputError when the pairs are enlarged by another factor than the generator enlarges."""
-    if pairset.scale != config.generator.scale:
-        raise InputError(
-            f"the pairs are for scale {pairset.scale} (target over input size), the generator"
-            f" {config.generator.kind} enlarges {config.generator.scale} times: make synthesize.downscale and"
-            " train.generator agree, and run synthesize again"
-        )
 
 
 def to_net(picture: Tensor, device: torch.device) -> Tensor:

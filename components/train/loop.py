@@ -11,7 +11,8 @@ import torch
 
 from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
-from components.train.data import Data, load_steps, refuse_small, refuse_unvalidated, to_net
+from components.train.data import Data, load_steps, to_net
+from components.train.fitting import refuse_small, refuse_unvalidated
 from components.train.on_the_fly import training_set
 from components.train.protocols import Observer, Store
 from components.train.readings import Readings

@@ -15,7 +15,6 @@ device they hand over windows of the photo, and the training process makes whole
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +28,7 @@ from components.core.seeds import seed_of
 from components.optics.degradation import Degradation, Plan, plans
 from components.optics.device.render_inputs import Layout, Order, order_of, stacked, taken
 from components.optics.region import Box, part_of
+from components.services.content import Reader
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
 from components.train.data import Data, PairDataset, Pictures, Place, Sample, TrainingSet, pair_at, to_tensor
@@ -40,12 +40,11 @@ ORDER = "order/"  # what goes before the names of what is to be rendered
 
 def training_set(data: Data, config: TrainConfig, crop_px: int, device: torch.device) -> TrainingSet:
     """The pairs of a phase: from files, or made on the fly."""
-    folder, way = data.pairset.folder, data.pairset.on_the_fly
+    way = data.pairset.on_the_fly
     if way is None:
-        return PairDataset(folder, [row for row in data.train if isinstance(row, Pair)], config, crop_px)
-    return FreshPairs(
-        folder, [row for row in data.train if isinstance(row, SourcePhoto)], way, config, crop_px, device
-    )
+        return PairDataset(data.reader, [row for row in data.train if isinstance(row, Pair)], config, crop_px)
+    sources = [row for row in data.train if isinstance(row, SourcePhoto)]
+    return FreshPairs(data.reader, sources, way, config, crop_px, device)
 
 
 class FreshPairs(TrainingSet):
@@ -53,15 +52,14 @@ class FreshPairs(TrainingSet):
 
     def __init__(
         self,
-        folder: Path,
+        reader: Reader,
         sources: Sequence[SourcePhoto],
         way: OnTheFly,
         config: TrainConfig,
         crop_px: int,
         device: torch.device,
     ) -> None:
-        self._folder, self._sources, self._seed, self._config, self._crop_px, self._device = (
-            folder,
+        self._sources, self._seed, self._config, self._crop_px, self._device = (
             sources,
             way.seed,
             config,
@@ -71,7 +69,7 @@ class FreshPairs(TrainingSet):
         self._degradation = degradation_of(way)
         self._layout = Layout(self._degradation, crop_px // config.generator.scale)
         self._renders = synthesized_on(config, device) == "device"
-        self._pictures = Pictures(folder)
+        self._pictures = Pictures(reader)
         self._change: PairedAugment | None = None
 
     def __getitem__(self, place: Place) -> Sample:
@@ -82,6 +80,7 @@ class FreshPairs(TrainingSet):
 
     def __getitems__(self, places: Sequence[Place]) -> Loaded:
         """The pairs at some places, as one batch, or what the device needs to make them."""
+        self.expect(places)
         drawn = zip(places, self._drawn(places), strict=True)
         if not self._renders:
             samples = [self._made(source, plan, place) for place, (source, plan) in drawn]
@@ -102,13 +101,17 @@ class FreshPairs(TrainingSet):
             here["input"].index_copy_(0, here["to_render"], rendered_crops(self._layout, here))
         return [here["input"], here["target"]]
 
+    def expect(self, places: Sequence[Place]) -> None:
+        """Bring the photos near."""
+        self._pictures.expect(name for place in places for name in self._source_at(place).files)
+
+    def _source_at(self, place: Place) -> SourcePhoto:
+        config, count = self._config, len(self._sources)
+        return self._sources[pair_at(config.seed, place, count, with_replacement=config.with_replacement)]
+
     def _drawn(self, places: Sequence[Place]) -> list[tuple[SourcePhoto, Plan]]:
         """Photos and plans, many plans at a time."""
-        config, count = self._config, len(self._sources)
-        sources = [
-            self._sources[pair_at(config.seed, place, count, with_replacement=config.with_replacement)]
-            for place in places
-        ]
+        sources = [self._source_at(place) for place in places]
         pair_seeds = [
             seed_of(self._seed, source.photo, *place) for source, place in zip(sources, places, strict=True)
         ]

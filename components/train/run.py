@@ -12,12 +12,13 @@ import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
-from components.core.errors import DivergenceError, InputError, LineageError, WeightsError
+from components.core.errors import DivergenceError, InputError, LineageError, RefocusError, WeightsError
 from components.core.files import code_digest, need_free_space, state_folder
 from components.core.own_state import set_aside
 from components.core.parts import digest_of
@@ -28,16 +29,17 @@ from components.core.records import Checkpoint, PairSet, RecipeRecord
 from components.metrics import METRICS
 from components.nets.restore import save_generator
 from components.services import tracking
-from components.services.cluster import RayStore, run_on_workers
+from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
+from components.services.content import ContentStore, states_address, verify_pairs
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
-from components.train.data import Data, croppable, refuse_other_scale, refuse_unvalidated
+from components.train.data import Data
+from components.train.fitting import croppable, refuse_other_scale, refuse_unvalidated
+from components.train.inputs import Inputs, OnThisMachine, inputs_for
 from components.train.loop import Outcome, longest
 from components.train.states import FolderStore, prune
 from components.train.training_state import is_whole, read_state
 from components.train.worker import TrainingJob, train_on_worker
-
-STORAGE_VARIABLE = "REFOCUS_TRAINING_STORAGE"
 
 
 def preflight(config: TrainConfig) -> dict[int, Path]:
@@ -53,6 +55,11 @@ def preflight(config: TrainConfig) -> dict[int, Path]:
         raise InputError(
             f"train.compile needs a C++ compiler, and neither {' nor '.join(compilers)} was found: install"
             " g++, or set train.compile to false"
+        )
+    if config.gpu == "require" and not _by_ray(config) and not torch.cuda.is_available():
+        raise InputError(
+            "train.gpu is require, and torch finds no GPU on this machine; set train.gpu to auto or never to"
+            " train on processors, or RAY_ADDRESS to a cluster that has one"
         )
     for name in config.validate_metrics:
         if (reason := METRICS[name].missing()) is not None:
@@ -80,15 +87,20 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     name = f"{recipe.name}-{key[:20]}"
     storage = _storage(config, recipe.name, name)
     job = functools.partial(
-        TrainingJob, config=config, recipe=recipe, pairs=pairset.folder, key=key, weights=weights
+        TrainingJob,
+        config=config,
+        recipe=recipe,
+        key=key,
     )
     folder = FolderStore(Path(storage) / name)
     for last in (False, True):
-        with Progress("train", longest(config, len(data.train))) as bar:
-            if config.workers == 0:
-                outcome, state = train_on_worker(job(store=folder, bar=bar)), folder.load()
+        with _told_when_stopped(key), Progress("train", longest(config, len(data.train))) as bar:
+            if not _by_ray(config):
+                alone = job(inputs=OnThisMachine(pairset.folder, weights), store=folder, bar=bar)
+                outcome, state = train_on_worker(alone), folder.load()
             else:
-                outcome, state = _on_workers(config, job, name, storage, bar)
+                inputs = functools.partial(inputs_for, config, pairset, weights)
+                outcome, state = _on_workers(config, job, inputs, name, storage, bar)
         if last or outcome.diverged is not None or _is_of_the_end(config, state) or is_s3(storage):
             break
         set_aside(Path(storage) / name, "the state of its end is missing, cut or altered")
@@ -100,21 +112,53 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     return _export(config, pairset, key, code, outcome, end, out)
 
 
+@contextmanager
+def _told_when_stopped(key: str) -> Iterator[None]:
+    """A stopped training's run in MLflow ends as KILLED: Ray's workers are gone before they can say so."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(RefocusError):
+            tracking.end_training(key, "KILLED")
+        raise
+
+
 def _on_workers(
-    config: TrainConfig, job: Callable[..., TrainingJob], name: str, storage: str, bar: Progress
+    config: TrainConfig,
+    job: Callable[..., TrainingJob],
+    inputs: Callable[[], Inputs],
+    name: str,
+    storage: str,
+    bar: Progress,
 ) -> tuple[Outcome, bytes | None]:
     """Train on Ray's workers; gives how it ended and the last state it kept, if that is whole."""
     store = RayStore(is_whole)
     return run_on_workers(
         train_on_worker,
-        lambda threads, mailed: job(store=store, bar=mailed, threads=threads),
+        lambda threads, mailed: job(inputs=inputs(), store=store, bar=mailed, threads=threads),
         store=store,
         name=name,
         storage=storage,
-        workers=config.workers,
-        gpu=config.gpu == "auto" and torch.cuda.is_available(),
+        workers=_workers(config),
         retries=config.retries,
         bar=bar,
+    )
+
+
+def _by_ray(config: TrainConfig) -> bool:
+    """Whether Ray's workers train: also one instead of none on a cluster, whose GPUs others use too."""
+    return config.most_workers() > 0 or is_cluster()
+
+
+def _workers(config: TrainConfig) -> Workers:
+    """What the recipe asks of the machines."""
+    return Workers(
+        least=max(1, config.least_workers()),
+        most=max(1, config.most_workers()),
+        gpu=config.gpu,
+        cpus=config.worker_cpus or 1 + config.loader_processes,
+        placement=config.placement,
+        counts=config.worker_counts(),
     )
 
 
@@ -127,21 +171,27 @@ def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
     refuse_other_scale(pairset, config)
     data, left_out = croppable(Data.of(pairset), config)
     refuse_unvalidated(data, config)
-    pairset.verify("train", "val")  # test pairs are hashed as they are measured
+    verify_pairs(pairset, "train", "val")  # test pairs are hashed as they are measured
     return data, left_out
 
 
 def _storage(config: TrainConfig, recipe: str, name: str) -> str:
     """The folder or s3:// address that holds the trainings' states, with room for one more."""
-    storage = os.environ.get(STORAGE_VARIABLE) or str(state_folder() / "training")
+    storage = states_address() or _default_storage()
     if not is_s3(storage):
         need_free_space(Path(storage), 300, "training")
         prune(Path(storage), recipe, name)
-    elif config.workers == 0:
+    elif not _by_ray(config):
         raise InputError(
-            f"{STORAGE_VARIABLE}={storage} needs Ray: set train.workers to 1 or more, or name a folder"
+            f"REFOCUS_TRAINING_STORAGE={storage} needs Ray: set train.workers to 1 or more, or name a folder"
         )
     return storage
+
+
+def _default_storage() -> str:
+    """The team's store, for a cluster; else this machine's state folder."""
+    store = ContentStore.of_environment() if is_cluster() else None
+    return str(state_folder() / "training") if store is None else f"{store.uri.rstrip('/')}/training"
 
 
 def _healthy_end(

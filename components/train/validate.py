@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from components.core.baseline import do_nothing
-from components.core.images import Pixels, read_rgb, to_float
+from components.core.images import Pixels, rgb_of, to_float
 from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.records import Pair
 from components.metrics import METRICS
+from components.metrics.sizes import need_one_fit, too_small
 from components.nets.restore import Restorer
 from components.train.config import TrainConfig
 from components.train.data import Data
@@ -46,12 +47,17 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> V
     to the pair's bits first, as a user would save them.
     """
     restorer = Restorer(net, config.generator, device=str(world.device))
-    names, pairs, folder = config.validate_metrics, data.val[: config.validate_pairs], data.pairset.folder
+    names = config.validate_metrics
+    need_one_fit([(pair.height, pair.width) for pair in data.val], names, "train.validate_metrics")
+    large = [pair for pair in data.val if too_small((pair.height, pair.width), names) is None]
+    pairs = large[: config.validate_pairs]
     values = torch.zeros(2, len(pairs), len(names), dtype=torch.float64)
     health = PictureHealth()
     rows: list[list[Picture]] = []
     for place in range(world.rank, len(pairs), world.size):
-        input, target = (read_rgb(folder / name) for name in (pairs[place].input, pairs[place].target))
+        input, target = (
+            rgb_of(data.reader.read(name), name) for name in (pairs[place].input, pairs[place].target)
+        )
         restored = to_pixels(np.nan_to_num(restorer.restore(to_float(input))), bits_of(target))
         untouched = do_nothing(data.pairset, input)
         for side, seen in enumerate((restored, untouched)):

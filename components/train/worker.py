@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from components.core.progress import Progress
-from components.core.records import PairSet, RecipeRecord
+from components.core.records import RecipeRecord
 from components.services import tracking
-from components.services.cluster import MailedProgress
+from components.services.cluster import MailedProgress, assigned_device
 from components.train.config import TrainConfig
-from components.train.data import Data, croppable
+from components.train.fitting import croppable
+from components.train.inputs import Inputs
 from components.train.loop import Loop, Outcome
 from components.train.protocols import Store
 from components.train.validate import Picture
@@ -25,15 +25,14 @@ from components.train.worker_group import World
 class TrainingJob:
     """All that crosses to a worker.
 
-    pairs: the PairSet's folder; key: content key of the training; weights: files of pretrained
-    weights by place among the content losses; threads: of a worker, None leaves them as they are.
+    inputs: pairs and pretrained weights; key: content key of the training; threads: of a Ray worker,
+    None in a process of our own, which leaves them as they are.
     """
 
     config: TrainConfig
     recipe: RecipeRecord
-    pairs: Path
+    inputs: Inputs
     key: str
-    weights: Mapping[int, Path]
     store: Store
     bar: Progress | MailedProgress
     threads: int | None = None
@@ -41,13 +40,15 @@ class TrainingJob:
 
 def train_on_worker(job: TrainingJob) -> Outcome:
     """Train to the end, or to where it diverged; every worker calls it with the same job."""
-    config, recipe, pairset = job.config, job.recipe, PairSet.load(job.pairs)
+    config, recipe = job.config, job.recipe
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    world = World.of_process_group(_device(config))
-    data, _ = croppable(Data.of(pairset), config)
+    world = World.of_process_group(_device(config, by_ray=job.threads is not None))
+    data, weights = job.inputs.open()
+    pairset, (data, _) = data.pairset, croppable(data, config)
+    data.keep(config.validate_pairs)
     if not world.leads:
-        return Loop(config, data, world, job.store, _Silent(), job.weights).run()
+        return Loop(config, data, world, job.store, _Silent(), weights).run()
     # The run's parameters are the recipe; where it ran is a tag.
     tags = {
         "refocus.stage": "train",
@@ -60,13 +61,16 @@ def train_on_worker(job: TrainingJob) -> Outcome:
     with tracking.open_training(
         job.key, recipe=recipe.name, params=recipe.sections, tags=tags, dataset=dataset
     ) as logged:
-        outcome = Loop(config, data, world, job.store, _Logged(logged, job.bar), job.weights).run()
+        outcome = Loop(config, data, world, job.store, _Logged(logged, job.bar), weights).run()
         if outcome.diverged is not None:
             logged.close("FAILED")
     return outcome
 
 
-def _device(config: TrainConfig) -> torch.device:
+def _device(config: TrainConfig, *, by_ray: bool) -> torch.device:
+    """The device that Ray reserved for this worker; in a process of our own the machine's."""
+    if by_ray:
+        return torch.device(assigned_device())
     if config.gpu == "never" or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from components.core.errors import InputError, PhotoError
 from components.core.files import sha256_of_bytes
 from components.core.images import png_bytes
 from components.core.records import Checkpoint, Pair, PairSet
@@ -17,6 +18,8 @@ from components.evaluate.measure import measure, read_pair
 from components.evaluate.run import run
 from components.evaluate.tables import terminal_table
 from components.evaluate.unfit import contrast, counted, left_out_words, why_left_out
+from components.metrics import METRICS as ALL_METRICS
+from components.metrics.sizes import need_one_fit, too_small
 from components.nets.precision import ieee_float32, place_of
 
 METRICS = ("psnr_rgb",)
@@ -62,6 +65,8 @@ def with_blank(pairset: PairSet, folder: Path, input: np.ndarray, target: np.nda
     digests = [sha256_of_bytes(data) for data in files.values()]
     row = pairset.pairs()[0].model_copy(
         update={
+            "height": target.shape[0],
+            "width": target.shape[1],
             "id": "blank-00",
             "photo": "blank",
             "input": "blank-input.png",
@@ -95,6 +100,49 @@ def test_a_blank_photo_changes_no_mean_and_is_counted_with_its_reason(
     assert words in (tmp_path / "after" / "report.html").read_text()
     assert words not in (tmp_path / "before" / "report.html").read_text()
     assert len(counted(after.scores())) == 9
+
+
+WINDOWS = {"psnr_rgb": 1, "ssim_gauss11_rgb": 11, "lpips_alex": 31, "psnr_y_crop4": 9, "ssim_y_crop4": 19}
+
+
+@pytest.mark.parametrize("name", ALL_METRICS)
+def test_a_metric_has_a_value_from_its_smallest_size_on_and_none_below(name: str) -> None:
+    metric, side = ALL_METRICS[name], WINDOWS[name]
+    assert metric.smallest_px == side
+    assert too_small((40, side), (name,)) is None
+    assert (
+        too_small((side - 1, 40), (name,)) == f"too small: 40 × {side - 1} px, {name} needs {side} px a side"
+    )
+    if metric.missing() is not None:
+        return  # its weights are not here; what it needs is the architecture's
+    photo = torch.rand(1, 3, side, side + 3, generator=torch.Generator().manual_seed(1))
+    metric.function(photo, photo.flip(3))
+    if side > 1:
+        with pytest.raises(InputError, match=f"at least {side} px"):
+            metric.function(photo[:, :, 1:], photo[:, :, 1:])
+
+
+@pytest.mark.parametrize("side", [1, 9, 18])
+def test_a_photo_below_a_metrics_window_is_left_out_with_its_reason(
+    side: int, make_pairs: Callable[..., PairSet], untrained: Checkpoint, tmp_path: Path
+) -> None:
+    config = EvaluateConfig(metrics=("psnr_rgb", "ssim_gauss11_rgb", "psnr_y_crop4", "ssim_y_crop4"))
+    before = run(config, make_pairs("plain"), untrained, out=tmp_path / "before")
+    tiny = RNG.integers(0, 256, (side, 60, 3), np.uint8)
+    pairs = with_blank(make_pairs("more"), tmp_path / "more", tiny, tiny)
+    after = run(config, pairs, untrained, out=tmp_path / "after")
+    row = next(score for score in after.scores() if score.pair == "blank-00")
+    assert row.left_out == f"too small: 60 × {side} px, ssim_y_crop4 needs 19 px a side"
+    assert set(row.restored) == {name for name in config.metrics if WINDOWS[name] <= side}
+    assert (after.restored, after.do_nothing) == (before.restored, before.do_nothing)
+    assert "1 of 10 pairs are left out of the means and of judging: 1 too small" in terminal_table(after)
+
+
+def test_where_every_pair_is_too_small_the_metric_and_the_remedy_are_named() -> None:
+    sizes = [(10, 60), (60, 8)]
+    need_one_fit([*sizes, (11, 11)], ("ssim_gauss11_rgb",), "evaluate.metrics")
+    with pytest.raises(PhotoError, match=r"none of the 2 pairs .*60 × 10 px, ssim.* 11 px.*evaluate.metrics"):
+        need_one_fit(sizes, ("ssim_gauss11_rgb",), "evaluate.metrics")
 
 
 def test_a_pair_that_is_its_own_target_is_left_out(

@@ -96,11 +96,12 @@ def test_a_file_beyond_a_limit_is_refused_in_words_and_not_kept(
 
 
 def test_calibration_never_sees_a_test_pair(chain: Chain) -> None:
-    inputs = {pair.id: to_float(read_pair(chain.pairset, pair)[0]) for pair in chain.pairset.pairs("train")}
-    found = made.calibration(chain.pairset, 24)
-    assert len(found) == len(inputs) == 2
-    for photo, wanted in zip(found, (inputs[name] for name in sorted(inputs)), strict=True):
-        np.testing.assert_array_equal(photo, wanted)
+    wanted = [read_pair(chain.pairset, pair) for pair in chain.pairset.pairs("train")]
+    found = made.training_pairs(chain.pairset, 24)
+    assert len(found) == len(wanted) == 2
+    for pair, (input, target) in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(pair[0], to_float(input))
+        np.testing.assert_array_equal(pair[1], to_float(target))
 
 
 def test_formats_lie_in_the_registered_model_and_a_failing_one_stops_nothing(

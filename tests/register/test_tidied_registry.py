@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from chain import Chain, make_chain
 from house import BareHouse
 
-from components.core.errors import LineageError
+from components.core.errors import LineageError, ServiceError
 from components.register.config import RegisterConfig
 from components.register.run import run
+from components.register.whole import missing_files
 from components.registry.rollback import rollback
 from components.services import tracking
 from components.services.tracking import ledger
 from components.services.tracking import store as door
 
 pytestmark = pytest.mark.services
+CHANGES = (
+    "create_registered_model",
+    "create_logged_model",
+    "create_model_version",
+    "set_registered_model_alias",
+)
+
+
+class Killed(BaseException):
+    """Caught by nobody."""
 
 
 def register(chain: Chain, name: str, out: Path) -> int:
@@ -44,6 +56,65 @@ def test_a_version_whose_files_were_collected_is_registered_again(store: Path, t
     assert register(chain, "collected", tmp_path / "out") == 2
     with tracking.fetch(tracking.get_version("collected", 2), "") as folder:
         assert any(folder.iterdir())
+
+
+@pytest.mark.parametrize("lost", ["records/pairset.json", "files.json", "MODEL_CARD.md", "all"])
+def test_a_version_that_lost_files_is_replaced_and_can_not_be_promoted(
+    lost: str, store: Path, tmp_path: Path
+) -> None:
+    name = f"lost-{Path(lost).stem}"
+    chain = make_chain(tmp_path / "chain", seed=73)
+    assert register(chain, name, tmp_path / "out") == 1
+    place = Path(door.client().get_model_version_download_uri(name, "1").removeprefix("file://"))
+    shutil.rmtree(place) if lost == "all" else (place / lost).unlink()
+    assert register(chain, name, tmp_path / "out") == 2
+    assert register(chain, name, tmp_path / "out") == 2
+    old, new = (tracking.get_version(name, number) for number in (1, 2))
+    assert not missing_files(new)
+    assert (old.tags[tracking.STATUS], new.tags[tracking.STATUS]) == ("failed", "pending")
+    assert f"{name} version 2 takes its place" in old.tags["refocus.incomplete"]
+
+
+@pytest.mark.parametrize("step", [*CHANGES, "log_model_artifacts", "finalize_logged_model", "log_outputs"])
+def test_a_registering_killed_before_any_step_leaves_no_version_without_its_files(
+    step: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that nothing catches stands for the kill; benchmarks/kill_sweep.py kills outright."""
+    chain, name = make_chain(tmp_path / "chain", seed=74), f"cut-{step.replace('_', '-')}"
+
+    def killed(*given: object, **named: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door.mlflow().MlflowClient, step, killed)
+        with suppress(Killed):  # a step that this way has not, as a chain without a run has no outputs
+            register(chain, name, tmp_path / "out")
+    assert [found for found in tracking.newest_versions(name) if missing_files(found)] == []
+    number = register(chain, name, tmp_path / "out")
+    assert number == 1
+    assert tracking.at_alias(name, tracking.CHALLENGER) == tracking.get_version(name, 1)
+    assert not missing_files(tracking.get_version(name, 1))
+
+
+@pytest.mark.parametrize("harm", ["cut", "left out"])
+def test_what_a_store_did_not_take_whole_becomes_no_version(
+    harm: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, name = make_chain(tmp_path / "chain", seed=75), f"short-{harm.replace(' ', '-')}"
+    send = door.mlflow().MlflowClient.log_model_artifacts
+
+    def lossy(client: object, model_id: str, folder: str) -> None:
+        send(client, model_id, folder)
+        place = door.client().get_logged_model(model_id).artifact_location.removeprefix("file://")
+        record = Path(place) / "records" / "pairset.json"
+        record.write_bytes(b"{") if harm == "cut" else record.unlink()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door.mlflow().MlflowClient, "log_model_artifacts", lossy)
+        with pytest.raises(ServiceError, match=r"took \d+ of \d+ files .*pairset.json is not whole"):
+            register(chain, name, tmp_path / "out")
+    assert tracking.newest_versions(name) == ()
+    assert register(chain, name, tmp_path / "out") == 1
 
 
 def test_a_deleted_version_is_registered_again(store: Path, tmp_path: Path) -> None:

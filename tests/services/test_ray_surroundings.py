@@ -19,6 +19,7 @@ import pytest
 from components.core import short_folders
 from components.core.errors import InputError, ServiceError
 from components.services.cluster import map_in_order, start
+from components.services.cluster.address import need_cluster
 
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "a-key-that-nobody-may-see",
@@ -31,12 +32,10 @@ WORDS = [b"a-key-that-nobody-may-see", b"another-one-of-those", b"a-third-of-tha
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("http://127.0.0.1:8265", r"the page of a cluster.*HOST:6379.*ray://HOST:10001"),
-        ("https://ann:secret@ray.example", r"the page of a cluster"),
         ("head.example", "must be HOST:PORT"),
         ("ray://", "must be HOST:PORT"),
         ("6379", "must be HOST:PORT"),
-        ("redis://head:6379", "must be HOST:PORT"),
+        ("redis://ann:secret@head:6379", "must be HOST:PORT"),
         ("head:sixty", "must be HOST:PORT"),
     ],
 )
@@ -44,8 +43,26 @@ def test_an_address_that_work_cannot_be_sent_to_is_refused_with_one_that_it_can(
     address: str, said: str
 ) -> None:
     with pytest.raises(InputError, match=said) as caught:
-        start.need_cluster(address)
+        need_cluster(address)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8265", "https://ann:secret@ray.example"])
+def test_what_joins_a_cluster_is_not_addressed_by_its_page(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with (
+        pytest.raises(InputError, match=r"whole stages are sent.*HOST:6379.*ray://HOST:10001") as caught,
+        start.ray_started(1),
+    ):
+        pass
+    assert "secret" not in str(caught.value)
+
+
+def test_a_page_that_does_not_answer_is_told(closed_port: int) -> None:
+    with pytest.raises(ServiceError, match=r"no Ray cluster answers .* unset it"):
+        need_cluster(f"http://127.0.0.1:{closed_port}")
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])
@@ -63,7 +80,7 @@ def test_a_listener_that_is_no_ray_is_told() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         with pytest.raises(ServiceError, match="does not speak as the head of a Ray cluster"):
-            start.need_cluster(f"127.0.0.1:{silent.getsockname()[1]}")
+            need_cluster(f"127.0.0.1:{silent.getsockname()[1]}")
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,14 @@ def test_asking_changes_nothing_in_the_file(client: Any, folder: Path) -> None:
     before = (folder / "mlflow.db").read_bytes()
     tracking.at_alias("small", "champion")
     assert (folder / "mlflow.db").read_bytes() == before
+
+
+def test_a_models_tags_read_from_the_file_are_those_that_mlflow_gives(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking.add_model_tags("small", {"refocus.looked.a": '{"it": "ü"}'})
+    tracking.add_model_tags("other's", {"refocus.looked.a": "another"})
+    read = [tracking.model_tags(name) for name in ("small", "other's", "none")]
+    without_file(monkeypatch)
+    assert read == [tracking.model_tags(name) for name in ("small", "other's", "none")]
+    assert read[0]["refocus.looked.a"] == '{"it": "ü"}'

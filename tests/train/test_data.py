@@ -20,14 +20,11 @@ from components.train.augment import PairedAugment
 from components.train.data import (
     Data,
     PairDataset,
-    croppable,
     load_steps,
     pair_at,
     places_of_step,
-    refuse_other_scale,
-    refuse_small,
-    refuse_unvalidated,
 )
+from components.train.fitting import croppable, refuse_other_scale, refuse_small, refuse_unvalidated
 
 
 def test_every_epoch_shows_every_pair_once_in_another_order() -> None:

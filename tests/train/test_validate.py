@@ -14,9 +14,10 @@ from pairs import make_pairs
 from small_training import CPU, NET, config
 
 from components.core.baseline import enlarged
-from components.core.errors import LineageError
+from components.core.errors import LineageError, PhotoError
 from components.core.images import read_rgb
-from components.train.data import Data, groups_first, refuse_unvalidated
+from components.train.data import Data, groups_first
+from components.train.fitting import refuse_unvalidated
 from components.train.validate import validate
 
 ENLARGING = {"kind": "srresnet", "width": 4, "blocks": 1}
@@ -82,3 +83,21 @@ def test_photos_that_are_validated_and_tested_on_are_refused(tmp_path: Path) -> 
     shared = tuple(pair.model_copy(update={"group": "test0"}) for pair in data.val)
     with pytest.raises(LineageError, match="1 groups of photos stand in val and in test, such as test0"):
         refuse_unvalidated(replace(data, val=shared), config())
+
+
+@pytest.mark.parametrize("metric", ["psnr_y_crop4", "ssim_y_crop4"])
+def test_a_photo_below_a_metrics_window_is_not_validated_on(metric: str, tmp_path: Path) -> None:
+    data, made = (
+        Data.of(make_pairs(tmp_path, task="enlarge")),
+        config(generator=ENLARGING, validate_metrics=("psnr_rgb", metric)),
+    )
+    row = make_pairs(tmp_path / "small", size_px=8, task="enlarge").pairs("val")[0]
+    places = {name: f"small/{getattr(row, name)}" for name in ("input", "target")}
+    small = row.model_copy(update={"id": "small", **places})
+    net = made.generator.build(0)
+    assert (
+        validate(made, net, replace(data, val=(small, *data.val)), CPU)[0]
+        == validate(made, net, data, CPU)[0]
+    )
+    with pytest.raises(PhotoError, match=rf"none of the 1 pairs .*{metric} needs .*train.validate_metrics"):
+        validate(made, net, replace(data, val=(small,)), CPU)

@@ -22,7 +22,7 @@ from components.core.progress import Progress
 from components.core.records import Checkpoint, PairSet
 from components.nets.generators import ResNet
 from components.nets.norms import Batch
-from components.services.cluster import RayStore, run_on_workers
+from components.services.cluster import RayStore, Workers, run_on_workers
 from components.train.adversarial import WGANGP
 from components.train.training_state import is_whole
 from components.train.worker_group import World
@@ -196,8 +196,7 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
             store=RayStore(is_whole),
             name="penalty",
             storage=str(tmp_path),
-            workers=2,
-            gpu=False,
+            workers=Workers(2, 2, gpu="never"),
             retries=0,
             bar=bar,
         )

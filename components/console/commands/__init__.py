@@ -2,7 +2,8 @@
 imported by the command that needs it, so that --help answers at once.
 
 pipeline.py   run, its four stages, pairs to and from a bucket
-registry.py   promote, power, rollback, history, lineage
+registry.py   promote, approve, reject, power, rollback, history, lineage
+scheduling.py deploy, worker, backfill
 restoring.py  restore, export
 serving.py    serve
 about.py      recipes, describe, blur-atlas, doctor, ui
@@ -14,7 +15,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from components.console.commands import about, pipeline, registry, restoring, serving
+from components.console.commands import about, pipeline, registry, restoring, scheduling, serving
 from components.console.commands.parser import Command, Parser
 from components.core.errors import InputError, nearest
 
@@ -65,7 +66,7 @@ def all_commands() -> tuple[argparse.ArgumentParser, list[str]]:
         made.set_defaults(do=do, command=name)
         return made
 
-    for group in (pipeline, registry, restoring, serving, about):
+    for group in (pipeline, registry, scheduling, restoring, serving, about):
         group.add_to(add)
     return parser, list(commands.choices)
 

@@ -30,6 +30,7 @@ def add_to(add: Add) -> None:
         "refocus power demo",
         _power,
     ).add_argument("recipe", metavar="RECIPE")
+    _add_answers(add)
     made = add(
         "rollback",
         "give the champion's place back to the version before it",
@@ -63,6 +64,18 @@ def add_to(add: Add) -> None:
     )
 
 
+def _add_answers(add: Add) -> None:
+    for name, about in (
+        ("approve", "let a version that waits for a person serve"),
+        ("reject", "keep a version that waits for a person from serving"),
+    ):
+        made = add(name, about, f'refocus {name} demo:3 --reason "looked at the pictures"', _answer)
+        made.add_argument(
+            "run", metavar="RUN", help="NAME:VERSION, or the name or id of a Prefect run that asks or trained"
+        )
+        made.add_argument("--reason", required=True, help="why; it goes into the record")
+
+
 def _promote(arguments: argparse.Namespace) -> int:
     from components.console.registry_commands import promote
     from components.pipeline.project import Project
@@ -70,6 +83,16 @@ def _promote(arguments: argparse.Namespace) -> int:
     decision = promote(arguments.name, arguments.version, Project.here())
     print(decision.told)
     return 0 if decision.promoted else 1
+
+
+def _answer(arguments: argparse.Namespace) -> int:
+    from components.pipeline.project import Project
+    from flows.answers import answer
+
+    approve = arguments.command == "approve"
+    decision = answer(Project.here(), arguments.run, approve=approve, reason=arguments.reason)
+    print(decision.told)
+    return 0 if decision.action == arguments.command else LineageError.exit_code
 
 
 def _power(arguments: argparse.Namespace) -> int:

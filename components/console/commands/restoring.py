@@ -45,7 +45,7 @@ def add_to(add: Add) -> None:
         required=True,
         action="append",
         dest="formats",
-        choices=["onnx", "onnx_int8", "onnx_without_dropout"],
+        choices=["onnx", "onnx_int8", "onnx_int8_aware", "onnx_without_dropout"],
         help="may be said several times; what each is stands in docs/delivery.md",
     )
     made.add_argument(

@@ -71,7 +71,8 @@ def s3(project: Project) -> Iterator[Finding]:
 
 def ray(project: Project) -> Iterator[Finding]:
     """The cluster, or what a Ray of our own needs."""
-    from components.services.cluster.start import ADDRESS_VARIABLE, need_cluster, short_place
+    from components.services.cluster.address import ADDRESS_VARIABLE, need_cluster
+    from components.services.cluster.start import short_place
 
     address = os.environ.get(ADDRESS_VARIABLE)
     if address and address != "local":

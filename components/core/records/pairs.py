@@ -121,8 +121,9 @@ class PairSet(TableRecord):
     FILE = "pairset.json"
     TABLE = "pairs.jsonl"
     SOURCES: ClassVar[str] = "sources.jsonl"
-    # Settings of synthesize that change no pair: where the work is done, and what may be missing.
-    UNHEEDED: ClassVar[frozenset[str]] = frozenset({"workers", "max_left_out"})
+    # Settings of synthesize that change no pair: where the work is done, what may be missing, where they
+    # lie.
+    UNHEEDED: ClassVar[frozenset[str]] = frozenset({"workers", "max_left_out", "pictures"})
     photoset: str = Field(description="digest of the PhotoSet")
     config_digest: str = Field(description="digest of the settings that made it")
     task: Task = "deblurring"

@@ -4,7 +4,7 @@ registry: a new kind is a class in a file here and a word in it.
 part.py          what all formats share
 onnx.py          the kinds of ONNX file
 onnx_writer.py   writes one (torch, onnx)
-int8.py          calibrates one (torchao)
+int8.py          rounds one to 8 bits (torchao)
 onnx_runner.py   runs one (numpy and onnxruntime alone)
 """
 
@@ -14,13 +14,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from components.nets.formats.onnx import Onnx, OnnxInt8, OnnxWithoutDropout
+from components.nets.formats.onnx import Onnx, OnnxInt8, OnnxInt8Aware, OnnxWithoutDropout
 from components.nets.formats.part import FormatPart
 
-__all__ = ["FORMATS", "Format", "FormatPart", "Onnx", "OnnxInt8", "OnnxWithoutDropout"]
+__all__ = ["FORMATS", "Format", "FormatPart", "Onnx", "OnnxInt8", "OnnxInt8Aware", "OnnxWithoutDropout"]
 
 FORMATS: dict[str, type[FormatPart]] = {
-    kind.model_fields["kind"].default: kind for kind in (Onnx, OnnxWithoutDropout, OnnxInt8)
+    kind.model_fields["kind"].default: kind for kind in (Onnx, OnnxWithoutDropout, OnnxInt8, OnnxInt8Aware)
 }
 
 
@@ -30,6 +30,6 @@ def _spelled_out(value: object) -> object:
 
 
 Format = Annotated[
-    Annotated[Onnx | OnnxWithoutDropout | OnnxInt8, Field(discriminator="kind")],
+    Annotated[Onnx | OnnxWithoutDropout | OnnxInt8 | OnnxInt8Aware, Field(discriminator="kind")],
     BeforeValidator(_spelled_out),
 ]

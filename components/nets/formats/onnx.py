@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from components.core.errors import InputError
-from components.nets.formats.part import FormatPart, Photo
+from components.nets.formats.part import FormatPart, PhotoPair
 
 if TYPE_CHECKING:
     from components.nets.restore import Restorer
@@ -40,7 +40,7 @@ class Onnx(FormatPart):
             )
 
     def write(
-        self, restorer: Restorer, path: Path, *, about: dict[str, str], calibration: Sequence[Photo] = ()
+        self, restorer: Restorer, path: Path, *, about: dict[str, str], pairs: Sequence[PhotoPair] = ()
     ) -> None:
         """Write the file by torch's exporter, then its metadata."""
         from components.nets.formats.onnx_writer import write_onnx
@@ -72,7 +72,7 @@ class OnnxWithoutDropout(Onnx):
             )
 
     def write(
-        self, restorer: Restorer, path: Path, *, about: dict[str, str], calibration: Sequence[Photo] = ()
+        self, restorer: Restorer, path: Path, *, about: dict[str, str], pairs: Sequence[PhotoPair] = ()
     ) -> None:
         """Write the file of the same weights with dropout off."""
         from components.nets.formats.onnx_writer import write_onnx
@@ -97,18 +97,51 @@ class OnnxInt8(Onnx):
     crop_px: int = Field(256, ge=64, le=1024, description="side of the middle of each that is looked at")
 
     @property
-    def calibration_photos(self) -> int:
-        """How many training inputs the ranges are taken from."""
+    def training_pairs(self) -> int:
+        """How many training pairs the ranges are taken from."""
         return self.photos
 
     def write(
-        self, restorer: Restorer, path: Path, *, about: dict[str, str], calibration: Sequence[Photo] = ()
+        self, restorer: Restorer, path: Path, *, about: dict[str, str], pairs: Sequence[PhotoPair] = ()
     ) -> None:
         """Calibrate, and write the file."""
         from components.nets.formats.int8 import calibrated
         from components.nets.formats.onnx_writer import write_onnx
 
         self.refuse(restorer)
-        net = calibrated(restorer, calibration, self.crop_px)
-        facts = {"calibration_photos": str(len(calibration)), "calibration_crop_px": str(self.crop_px)}
-        write_onnx(restorer, path, about=about | facts, net=net)
+        net = calibrated(restorer, [input for input, _ in pairs], self.crop_px)
+        write_onnx(restorer, path, about=about | self.facts(pairs), net=net)
+
+    def facts(self, pairs: Sequence[PhotoPair]) -> dict[str, str]:
+        """What the file says of how its 8 bits came about."""
+        fields = self.model_dump(mode="json", exclude={"kind", "photos"})
+        return {"int8": self.kind, "int8_pairs": str(len(pairs))} | {
+            f"int8_{name}": str(value) for name, value in fields.items()
+        }
+
+
+class OnnxInt8Aware(OnnxInt8):
+    """The same after a short training that knows of the rounding (quantisation-aware training; Jacob
+    et al. 2018, sec. 3): mean absolute difference to the target, the generator alone.
+
+    Its weights are others than the checkpoint's, which is its parent and stands in its metadata.
+    """
+
+    kind: Literal["onnx_int8_aware"] = "onnx_int8_aware"  # type: ignore[assignment]
+    FILE: ClassVar[str] = "generator_int8_aware.onnx"
+    photos: int = Field(64, ge=1, le=512, description="training pairs that crops are drawn from")
+    crop_px: int = Field(128, ge=64, le=1024, description="side of the crops, in px of the input")
+    images: int = Field(400, ge=1, le=100_000, description="crops trained on")
+    batch: int = Field(4, ge=1, le=64, description="crops a step")
+    lr: float = Field(2e-5, gt=0, le=1e-2, description="Adam's learning rate")
+
+    def write(
+        self, restorer: Restorer, path: Path, *, about: dict[str, str], pairs: Sequence[PhotoPair] = ()
+    ) -> None:
+        """Train with the rounding in place, and write the file."""
+        from components.nets.formats.int8 import trained
+        from components.nets.formats.onnx_writer import write_onnx
+
+        self.refuse(restorer)
+        net = trained(restorer, pairs, self.crop_px, images=self.images, batch=self.batch, lr=self.lr)
+        write_onnx(restorer, path, about=about | self.facts(pairs), net=net)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from components.nets.tiling import TiledRestorer
 
 Photo = np.ndarray[Any, np.dtype[np.float32]]  # (H, W, 3) in [0, 1]
+PhotoPair = tuple[Photo, Photo]  # input, and target (scale · H, scale · W, 3)
 
 
 class FormatPart(Part):
@@ -30,8 +31,8 @@ class FormatPart(Part):
     exact: ClassVar[bool] = True  # rounds nothing and leaves nothing out: the same picture is expected
 
     @property
-    def calibration_photos(self) -> int:
-        """How many training inputs `write` is to be given; 0 when it needs none."""
+    def training_pairs(self) -> int:
+        """How many training pairs `write` is to be given; 0 when it needs none."""
         return 0
 
     def need_packages(self) -> None:
@@ -48,11 +49,11 @@ class FormatPart(Part):
 
     @abstractmethod
     def write(
-        self, restorer: Restorer, path: Path, *, about: dict[str, str], calibration: Sequence[Photo] = ()
+        self, restorer: Restorer, path: Path, *, about: dict[str, str], pairs: Sequence[PhotoPair] = ()
     ) -> None:
         """Write the file.
 
-        about: facts that go into its metadata beside the generator's own; calibration: inputs.
+        about: facts that go into its metadata beside the generator's own; pairs: of the training.
         Raises InputError when the generator cannot become such a file.
         """
 

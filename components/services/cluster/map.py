@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from components.core.errors import RefocusError
 from components.core.progress import Progress
+from components.services.cluster import nodes
 from components.services.cluster.start import ray_started
 
 Item = TypeVar("Item")
@@ -44,8 +45,10 @@ def map_in_order(
             return
         with ray_started(min(workers, len(megabytes))) as ray:
             bar.begin()
+            wished = nodes.wished()
 
             def streamed(item: Item) -> Iterator[Result]:  # Ray asks for a function that yields
+                nodes.need_same(wished)
                 yield from function(item)
 
             remote = ray.remote(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from components.core.progress import Progress
+from components.services.cluster import nodes
+
+WAITING_S = 30.0  # without a beginning, until it is said what is waited for
 
 
 class ProgressMail:
@@ -59,22 +63,33 @@ class MailedProgress:
 
 
 @contextmanager
-def mailed_bar(ray: Any, bar: Progress) -> Iterator[Any]:
+def mailed_bar(ray: Any, bar: Progress, waiting: Callable[[], str]) -> Iterator[Any]:
     """A mail actor whose content a thread shows on the bar every half second, for the length of a
     block.
+
+    waiting: what is waited for, said now and then until the work begins. A node that goes is told.
     """
     mail = ray.remote(num_cpus=0)(ProgressMail).remote()
     over = threading.Event()
 
     def show() -> None:
-        last = False
+        last, working, said = False, False, time.monotonic()
+        here = {nodes.name_of(node) for node in nodes.alive(ray)}
         while not last:
             last = over.wait(0.5)  # once more after the end: the last warnings may be on their way
             try:
                 begun, count, note, warnings = ray.get(mail.take.remote(), timeout=30)
+                now = {nodes.name_of(node) for node in nodes.alive(ray)}
+                if not last and not working and begun is None and time.monotonic() - said > WAITING_S:
+                    said = time.monotonic()
+                    bar.warn(waiting())
             except ray.exceptions.RayError:  # Ray is ending; the trainer's own error tells more
                 return
+            for name in sorted(here - now):
+                bar.warn(f"node {name} has gone; its workers go on elsewhere, from the last state")
+            here = now
             if begun is not None:
+                working = True
                 bar.begin(begun)
             if count:
                 bar.advance(count, note)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import posixpath
 import sys
 import tempfile
@@ -11,13 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from components.core.errors import RefocusError, ServiceError
 from components.core.progress import Progress
+from components.services.cluster import given, nodes, resources, trouble
 from components.services.cluster.progress import MailedProgress, mailed_bar
-from components.services.cluster.start import ADDRESS_VARIABLE, open_environment, ray_started
+from components.services.cluster.resources import Workers
+from components.services.cluster.start import ray_started
+from components.services.storage import SCHEME, is_s3
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+STARTS = 30  # of a minute each, for workers that find no room any more
 
 
 class StateStore(Protocol):
@@ -95,8 +97,7 @@ def run_on_workers(
     store: RayStore,
     name: str,
     storage: str,
-    workers: int,
-    gpu: bool,
+    workers: Workers,
     retries: int,
     bar: Progress,
 ) -> tuple[Result, bytes | None]:
@@ -110,47 +111,84 @@ def run_on_workers(
     with anything that matters.
     storage: folder or s3:// URI that every worker reaches.
     retries: restarts after a worker died.
+    Raises InputError before work when the workers find no room, ServiceError when the cluster or the
+    store does not hold.
     """
-    from ray.exceptions import RayError
-
-    threads = 1 if os.environ.get(ADDRESS_VARIABLE) else max(1, (os.cpu_count() or workers) // workers)
-    with ray_started(cpus=workers * threads + 1) as ray, mailed_bar(ray, bar) as mail:
-        from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
-        from ray.train.torch import TorchTrainer
-
-        trainer = TorchTrainer(
-            functools.partial(function, job(threads, MailedProgress(mail))),
-            scaling_config=ScalingConfig(
-                num_workers=workers,
-                use_gpu=gpu,
-                resources_per_worker={"CPU": threads} | ({"GPU": 1} if gpu else {}),
-            ),
-            run_config=RunConfig(
+    with ray_started(cpus=resources.local_cpus(workers)) as ray:
+        share = resources.share(ray, workers)
+        watched = functools.partial(resources.waiting, ray, workers, share)
+        with mailed_bar(ray, bar, watched) as mail:
+            trainer = _trainer(
+                _checked(function, job(share.cpus, MailedProgress(mail))),
+                workers=workers,
+                share=share,
                 name=name,
-                storage_path=storage,
-                failure_config=FailureConfig(max_failures=retries),
-                checkpoint_config=CheckpointConfig(num_to_keep=2),
-                worker_runtime_env={"env_vars": open_environment()},
-            ),
-        )
-        try:
-            result = trainer.fit()
-        except TrainingFailedError as error:
-            raise _own_error(error) from error
-        except RayError as error:
-            raise ServiceError(
-                f"Ray could not run the training: {error}; see the words above, and run the same command"
-                " again to go on from the last checkpoint"
-            ) from error
-        return result.return_value, store.newest_whole(result.checkpoint)
+                storage=storage,
+                retries=retries,
+            )
+            with trouble.in_words(storage):
+                result = trainer.fit()
+                return result.return_value, store.newest_whole(result.checkpoint)
 
 
-def _own_error(error: BaseException) -> BaseException:
-    """The RefocusError a worker raised, however deep Ray wrapped it; else the error as it came."""
-    for failure in getattr(error, "worker_failures", {}).values():
-        cause: BaseException | None = failure
-        while cause is not None:
-            if isinstance(cause, RefocusError):
-                return cause
-            cause = getattr(cause, "_base_exc", None) or getattr(cause, "cause", None) or cause.__cause__
-    return error
+def _checked(function: Callable[[Job], Result], job: Job) -> Callable[[], Result]:
+    """The function with its job, on a node that has the run's code."""
+    wished = nodes.wished()
+
+    def checked() -> Result:
+        nodes.need_same(wished)
+        return function(job)
+
+    return checked
+
+
+def _trainer(
+    function: Callable[[], object],
+    *,
+    workers: Workers,
+    share: resources.Share,
+    name: str,
+    storage: str,
+    retries: int,
+) -> Any:
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+
+    from components.services.cluster.elastic import EvenTrainer
+
+    trainer = EvenTrainer(
+        function,
+        scaling_config=ScalingConfig(
+            num_workers=(workers.least, workers.most) if workers.elastic else workers.most,
+            use_gpu=share.gpu,
+            resources_per_worker=dict(share.words),
+            placement_strategy=resources.PLACEMENTS[workers.placement],
+        ),
+        run_config=RunConfig(
+            name=name,
+            failure_config=FailureConfig(max_failures=retries, controller_failure_limit=STARTS),
+            checkpoint_config=CheckpointConfig(num_to_keep=2),
+            worker_runtime_env={"env_vars": given.open_environment()},
+            **_kept_at(storage),
+        ),
+    )
+    trainer.counts = workers.counts or tuple(range(workers.least, workers.most + 1))
+    return trainer
+
+
+def _kept_at(storage: str) -> dict[str, Any]:
+    """Ray's words for a place of states. A store of objects is asked again for two minutes: it may be
+    restarted in the middle of a training.
+    """
+    if not is_s3(storage):
+        return {"storage_path": storage}
+    from components.services.cluster.patient_store import PatientS3
+
+    return {"storage_path": storage.removeprefix(SCHEME), "storage_filesystem": PatientS3()}
+
+
+def assigned_device() -> str:
+    """The device that Ray reserved for the worker that asks: `cpu`, or `cuda:N`."""
+    import ray
+    import ray.train.torch
+
+    return str(ray.train.torch.get_device()) if ray.get_gpu_ids() else "cpu"

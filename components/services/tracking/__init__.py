@@ -7,12 +7,14 @@ costs nothing.
 store.py      where the tracking store is, its first use; answers.py asks whether it is there
 training.py   one training's run: parameters, losses, pictures, the machine's load
 models.py     a model folder that loads anywhere; trial.py is what tries it
+model_files.py  which files a version has
 sqlite_registry.py  what a local file can be asked without MLflow
 registry.py   versions, their aliases, tags and files
 ledger.py     a table beside a model to which rows are only ever added
 """
 
 from components.services.tracking import ledger, registry
+from components.services.tracking.model_files import files_of
 from components.services.tracking.models import Trial, save_pyfunc, try_pyfunc
 from components.services.tracking.registry import (
     CHALLENGER,
@@ -27,16 +29,17 @@ from components.services.tracking.registry import (
     fetch,
     find_version,
     get_version,
-    has_files,
     maybe_version,
     model_tags,
     newest_versions,
+    search,
     set_alias,
 )
 from components.services.tracking.store import need_answer, prepare, tracking_uri
 from components.services.tracking.training import (
     TRAIN_KEY,
     TrainingRun,
+    end_training,
     find_training,
     has_run,
     log_results,
@@ -56,11 +59,12 @@ __all__ = [
     "add_tags",
     "add_version",
     "at_alias",
+    "end_training",
     "fetch",
+    "files_of",
     "find_training",
     "find_version",
     "get_version",
-    "has_files",
     "has_run",
     "ledger",
     "log_results",
@@ -72,6 +76,7 @@ __all__ = [
     "prepare",
     "registry",
     "save_pyfunc",
+    "search",
     "set_alias",
     "tracking_uri",
     "try_pyfunc",

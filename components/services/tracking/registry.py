@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import LineageError
-from components.services.tracking import sqlite_registry, store
+from components.services.tracking import model_files, sqlite_registry, store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 STATUS = "validation_status"
@@ -73,19 +73,6 @@ def maybe_version(name: str, number: int) -> Version | None:
     return None if found is None else _version(found)
 
 
-def has_files(version: Version) -> bool:
-    """Whether a version's files are still there: who deletes a run on MLflow's page and collects the
-    garbage takes the files of its models along.
-    """
-    client = store.client()
-    with store.asking(f"list the files of {version.words}"):
-        place = client.get_model_version_download_uri(version.name, str(version.number))
-        try:
-            return bool(store.mlflow().artifacts.list_artifacts(artifact_uri=place))
-        except (OSError, store.mlflow().MlflowException):
-            return False
-
-
 def at_alias(name: str, alias: str) -> Version | None:
     """The version an alias points to, or None."""
     number = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.at_alias(name, alias))
@@ -123,6 +110,9 @@ def add_tags(name: str, number: int, tags: Mapping[str, str]) -> None:
 
 def model_tags(name: str) -> dict[str, str]:
     """The tags of the model as a whole; none when there is no such model."""
+    known = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.model_tags(name))
+    if known is not None:
+        return known
     found = _maybe(lambda client: client.get_registered_model(name))
     return {} if found is None else dict(found.tags)
 
@@ -162,6 +152,7 @@ def add_version(
             tags=dict(tags),
         )
         client.log_model_artifacts(model.model_id, str(folder))
+        model_files.need_whole(model.model_id, folder)
         client.finalize_logged_model(model.model_id, "READY")
         if run_id is not None:
             client.log_outputs(run_id, [package.entities.LoggedModelOutput(model.model_id, step=0)])

@@ -72,6 +72,16 @@ def version(name: str, number: int) -> Callable[[sqlite3.Connection], Row | tupl
     return question
 
 
+def model_tags(name: str) -> Callable[[sqlite3.Connection], dict[str, str]]:
+    """Asks for the tags of a model as a whole; none when there is no such model."""
+
+    def question(database: sqlite3.Connection) -> dict[str, str]:
+        rows = "SELECT key, value FROM registered_model_tags WHERE workspace = ? AND name = ?"
+        return dict(database.execute(rows, (WORKSPACE, name)).fetchall())
+
+    return question
+
+
 def at_alias(name: str, alias: str) -> Callable[[sqlite3.Connection], int]:
     """Asks for the number of the version that an alias points to; 0 when there is none."""
 

@@ -94,6 +94,14 @@ def find_training(key: str) -> str | None:
     return str(found[0].info.run_id) if found else None
 
 
+def end_training(key: str, status: Status) -> None:
+    """End the run of the training with this key, from outside of it; nothing where it has none."""
+    if (run_id := find_training(key)) is not None:
+        client = store.client()
+        with store.asking("take the end of the run"):
+            client.set_terminated(run_id, status)
+
+
 def has_run(run_id: str) -> bool:
     """Whether the store knows this run."""
     client = store.client()

@@ -21,6 +21,7 @@ from components.services.versioning.git import (
     changes,
     commit_exists,
     file_at,
+    head,
     ignored,
     last_run,
     need_clone,
@@ -29,7 +30,8 @@ from components.services.versioning.git import (
 )
 from components.services.versioning.own_state import mend
 from components.services.versioning.process import Say, end_tree
-from components.services.versioning.sharing import share_with
+from components.services.versioning.remotes import dvc_remote, git_remote
+from components.services.versioning.sharing import bring, share_with
 
 __all__ = [
     "GRAPH",
@@ -37,12 +39,16 @@ __all__ = [
     "Outcome",
     "Say",
     "add_worktree",
+    "bring",
     "changes",
     "check_objects",
     "commit_exists",
+    "dvc_remote",
     "end_tree",
     "file_at",
+    "git_remote",
     "hashes",
+    "head",
     "ignored",
     "last_run",
     "leave_status",

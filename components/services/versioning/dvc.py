@@ -205,14 +205,14 @@ def status(recipe: str, stages: Iterable[str], *, root: Path) -> dict[str, Any]:
     """What DVC holds to be out of date, by `stage@recipe`; empty when everything is as dvc.lock
     says.
     """
-    text = _ask("--wait-for-lock", "status", "--json", *(f"{stage}@{recipe}" for stage in stages), root=root)
+    text = ask("--wait-for-lock", "status", "--json", *(f"{stage}@{recipe}" for stage in stages), root=root)
     found: dict[str, Any] = json.loads(text or "{}")
     return found
 
 
 def push(recipe: str, stages: Iterable[str], *, root: Path) -> None:
     """Send a recipe's objects and the record of its runs to the default remote."""
-    _ask("--wait-for-lock", "push", "--run-cache", *(f"{stage}@{recipe}" for stage in stages), root=root)
+    ask("--wait-for-lock", "push", "--run-cache", *(f"{stage}@{recipe}" for stage in stages), root=root)
 
 
 def hashes(recipe: str, *, root: Path) -> dict[str, str]:
@@ -269,7 +269,8 @@ def _dvc(*words: str) -> list[str]:
     return [sys.executable, "-m", "dvc", *words]
 
 
-def _ask(*words: str, root: Path) -> str:
+def ask(*words: str, root: Path) -> str:
+    """What a DVC command answers. Raises the sentence of its refusal."""
     done = subprocess.run(
         _dvc(*words),
         cwd=root,

@@ -33,9 +33,15 @@ FORCED = ("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
 SOURCE = (".py", ".yaml", ".j2", ".json", ".txt")
 
 
-def _run(root: Path, *words: str, extra: Mapping[str, str] | None = None, stdin: str | None = None) -> Answer:
+def asked(
+    root: Path,
+    *words: str,
+    extra: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    limit_s: float | None = None,
+) -> Answer:
     """Ask git in ROOT, whatever a hook or an alias around us has set, in the language that
-    refusals.py reads.
+    refusals.py reads. limit_s: for what asks another machine, which may never answer.
     """
     if shutil.which("git") is None:
         raise InputError(
@@ -44,16 +50,20 @@ def _run(root: Path, *words: str, extra: Mapping[str, str] | None = None, stdin:
         )
     kept = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER_REPOSITORY}
     plain = {"LC_ALL": "C", "LANGUAGE": "", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-    done = subprocess.run(
-        ["git", *PLAIN, *words],
-        cwd=root,
-        env={**kept, **plain, **(extra or {})},
-        check=False,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        input=stdin or "",
-    )
+    try:
+        done = subprocess.run(
+            ["git", *PLAIN, *words],
+            cwd=root,
+            env={**kept, **plain, **(extra or {})},
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            input=stdin or "",
+            timeout=limit_s,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(False, "", f"no answer in {limit_s:.0f} s")
     return Answer(done.returncode == 0, done.stdout.rstrip("\n"), done.stderr)
 
 
@@ -74,7 +84,7 @@ def _git(
     stdin: str | None = None,
 ) -> str:
     """git's answer; without `check` nothing when it says no. Raises the sentence of its refusal."""
-    answer = _run(root, *words, extra=extra, stdin=stdin)
+    answer = asked(root, *words, extra=extra, stdin=stdin)
     if check and not answer.well:
         raise of_git(answer.refusal, root, words)
     return answer.words if answer.well else ""
@@ -87,7 +97,7 @@ def need_clone(root: Path) -> None:
     top = _git(root, "rev-parse", "--show-toplevel")
     if Path(top).resolve() != root.resolve():
         raise of_git("not a git repository (or any of its own)", root, ())
-    head = _run(root, "rev-parse", "--verify", "HEAD^{commit}")
+    head = asked(root, "rev-parse", "--verify", "HEAD^{commit}")
     if not head.well and "Needed a single revision" in head.refusal:
         raise InputError(
             f'{root} is a git checkout without a commit; run `git add -A && git commit -m "first"` in it'
@@ -103,6 +113,11 @@ def commit_exists(commit: str, *, root: Path) -> bool:
     )
 
 
+def head(*, root: Path) -> str:
+    """The last commit's id."""
+    return _git(root, "rev-parse", "HEAD")
+
+
 def changes(root: Path) -> list[str]:
     """What differs from the last commit, one line a file as `git status --short` writes it."""
     return _git(root, "status", "--short", "--untracked-files=normal").splitlines()
@@ -110,7 +125,7 @@ def changes(root: Path) -> list[str]:
 
 def ignored(root: Path, *names: str) -> list[str]:
     """Those of the names that git ignores, by whoever's rule."""
-    return [name for name in names if _run(root, "check-ignore", "--quiet", "--no-index", name).well]
+    return [name for name in names if asked(root, "check-ignore", "--quiet", "--no-index", name).well]
 
 
 def last_run(recipe: str, *, root: Path) -> str | None:
@@ -165,11 +180,11 @@ def _named_or_ignored(root: Path, here: list[str]) -> list[str]:
     return [name for name in here if name not in folders] + (ignored if folders else [])
 
 
-def add_worktree(folder: Path, *, root: Path) -> None:
-    """Check HEAD out into a folder of its own."""
+def add_worktree(folder: Path, *, root: Path, commit: str = "HEAD") -> None:
+    """Check a commit out into a folder of its own."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     _git(root, "worktree", "prune")
-    _git(root, "worktree", "add", "--detach", "--quiet", str(folder), "HEAD")
+    _git(root, "worktree", "add", "--detach", "--quiet", str(folder), commit)
 
 
 def remove_worktree(folder: Path, *, root: Path) -> None:

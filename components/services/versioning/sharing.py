@@ -1,14 +1,16 @@
-"""A worktree's private DVC settings: those of the checkout that it belongs to, written so that any
-path survives.
+"""What a worktree has of the checkout that it belongs to: its private DVC settings, written so that any
+path survives, and the results that its lock file names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from components.core.errors import InputError
+from components.core.errors import InputError, LineageError
 from components.core.files import write_text
+from components.services.versioning.dvc import ask
 
 
 def share_with(main: Path, worktree: Path) -> None:
@@ -33,6 +35,17 @@ def share_with(main: Path, worktree: Path) -> None:
         raise InputError(
             f"DVC's configuration in {main / '.dvc'} cannot be used: {error}; correct it"
         ) from error
+
+
+def bring(recipe: str, stages: Iterable[str], *, root: Path) -> None:
+    """Put the results of stages into the checkout, as its dvc.lock names them: from DVC's cache, else
+    from the default remote. Raises LineageError when they are in neither.
+    """
+    wanted = [f"{stage}@{recipe}" for stage in stages]
+    try:
+        ask("--wait-for-lock", "checkout", *wanted, root=root)
+    except LineageError:
+        ask("--wait-for-lock", "pull", *wanted, root=root)
 
 
 def _as_ini(settings: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from components.train.config.augment import Augment
 from components.train.config.discriminator_inputs import History, InstanceNoise
 from components.train.config.health import Health, Rollback
 from components.train.config.phase import Phase
+from components.train.config.workers import WorkerCount, WorkerRange
 from components.train.content import Content
 
 
@@ -90,15 +91,30 @@ class TrainFields(Part):
     )
     compile: bool = Field(False, description="torch.compile of the generator")
     max_left_out: float = MAX_LEFT_OUT
-    workers: int = Field(
+    workers: WorkerCount | WorkerRange = Field(
         1,
-        ge=0,
-        le=1024,
         description=(
-            "Ray workers; 0 trains in the stage's own process without Ray. Changes no result beyond rounding"
+            "Ray workers, or least and most of them, of which those work that find room on the cluster; 0"
+            " trains in the stage's own process without Ray, and on a cluster in one worker. Changes no"
+            " result beyond rounding"
         ),
     )
-    gpu: Literal["auto", "never"] = Field("auto", description="auto: one GPU a worker when there is one")
+    worker_cpus: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="processors that a worker asks of a cluster; null: one, and one a loader process",
+    )
+    placement: Literal["pack", "spread"] = Field(
+        "pack", description="of workers on a cluster: on as few nodes as hold them, or on as many"
+    )
+    gpu: Literal["auto", "require", "never"] = Field(
+        "auto",
+        description=(
+            "one GPU a worker; auto: where the cluster, or this machine, has GPUs; require: refused where it"
+            " has none"
+        ),
+    )
     retries: int = Field(2, ge=0, description="restarts by Ray after a worker died")
     loader_processes: int = Field(0, ge=0, le=64, description="processes a worker that load and augment")
     synthesize_on: Literal["auto", "device", "processor"] = Field(
@@ -149,6 +165,19 @@ class TrainFields(Part):
         gt=0,
         description="a generator or discriminator loss beyond this, or NaN, stops the training as diverged",
     )
+
+    def least_workers(self) -> int:
+        """The fewest workers that train."""
+        return self.workers.least if isinstance(self.workers, WorkerRange) else self.workers
+
+    def most_workers(self) -> int:
+        """The most workers that train."""
+        return self.workers.most if isinstance(self.workers, WorkerRange) else self.workers
+
+    def worker_counts(self) -> tuple[int, ...]:
+        """How many workers may train: those of the range that part the batch of every phase evenly."""
+        counts = range(max(1, self.least_workers()), max(1, self.most_workers()) + 1)
+        return tuple(count for count in counts if not any(phase.batch % count for phase in self.phases))
 
     def content_names(self) -> tuple[str, ...]:
         """One name a content loss: its kind, numbered when a kind comes twice."""

@@ -28,6 +28,15 @@ class TrainConfig(TrainFields):
         return digest_of(
             self.model_dump(
                 mode="json",
-                exclude={"workers", "retries", "loader_processes", "gpu", "synthesize_on", "max_left_out"},
+                exclude={
+                    "workers",
+                    "worker_cpus",
+                    "placement",
+                    "retries",
+                    "loader_processes",
+                    "gpu",
+                    "synthesize_on",
+                    "max_left_out",
+                },
             )
         )

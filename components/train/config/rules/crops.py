@@ -17,8 +17,9 @@ def _crop_off_the_grid(config: TrainFields) -> Breaches:
 
 def _batch_uneven(config: TrainFields) -> Breaches:
     for phase in config.phases:
-        if config.workers > 1 and phase.batch % config.workers:
-            yield {"batch": phase.batch, "phase": phase.name, "workers": config.workers}
+        for workers in sorted({config.least_workers(), config.most_workers()} - {0}):
+            if phase.batch % workers:
+                yield {"batch": phase.batch, "phase": phase.name, "workers": workers}
 
 
 def _crop_below_a_content_loss(config: TrainFields) -> Breaches:

@@ -1,0 +1,105 @@
+"""What a worker trains on, and how it gets there: from this machine's disk, or from the team's store
+by content, where the worker may be on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from components.core.files import atomic_path, state_folder
+from components.core.records import PairSet
+from components.metrics import METRICS
+from components.services.cluster import is_cluster, other_machines
+from components.services.content import ContentStore, fetch_pairs, send_pairs
+from components.train.config import TrainConfig
+from components.train.data import Data
+
+Weights = Mapping[int, Path]  # files of pretrained weights by place among the content losses
+
+
+class Inputs(Protocol):
+    """Pairs and pretrained weights, as they cross to a worker."""
+
+    def open(self) -> tuple[Data, Weights]:
+        """Both, on the machine that this is called on."""
+        ...
+
+
+@dataclass(frozen=True)
+class OnThisMachine:
+    """Paths, for workers on the disk that they belong to."""
+
+    pairs: Path
+    weights: Weights
+
+    def open(self) -> tuple[Data, Weights]:
+        """The pairs from their folder."""
+        return Data.of(PairSet.load(self.pairs)), self.weights
+
+
+@dataclass(frozen=True)
+class InStore:
+    """Digests: of the pair set, of weights by place among the content losses, and of the files that
+    metrics need, by the name under which torchvision looks for them.
+    """
+
+    pairs: str
+    weights: Mapping[int, str]
+    metrics: Mapping[str, str]
+
+    def open(self) -> tuple[Data, Weights]:
+        """The pairs, whose pictures come from this machine's cache or the store; weights from the
+        cache. Raises LineageError when the store has others, NoRoomError when the cache is full.
+        """
+        store = ContentStore.needed("no store is known on this worker's node")
+        weights = {place: store.fetch_file(sha256) for place, sha256 in self.weights.items()}
+        _put_in_hub({name: store.fetch_file(sha256) for name, sha256 in self.metrics.items()})
+        return Data.of(fetch_pairs(store, self.pairs)), weights
+
+
+def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Inputs:
+    """How the workers of a Ray that has been joined get pairs and weights; sent to the store, once,
+    when it is a cluster.
+
+    Raises InputError when other machines belong to the cluster and no store is named.
+    """
+    if not is_cluster():
+        return OnThisMachine(pairset.folder, weights)
+    store = ContentStore.of_environment()
+    if store is not None:
+        return InStore(
+            send_pairs(store, pairset),
+            {place: store.send_file(path) for place, path in weights.items()},
+            {path.name: store.send_file(path) for path in _files_of_metrics(config)},
+        )
+    if others := other_machines():
+        ContentStore.needed(
+            f"the Ray cluster has other machines ({', '.join(others[:3])}), which do not see the pairs at"
+            f" {pairset.folder}"
+        )
+    return OnThisMachine(pairset.folder, weights)
+
+
+def _files_of_metrics(config: TrainConfig) -> list[Path]:
+    files = [METRICS[name].weights_file for name in config.validate_metrics]
+    return [file() for file in files if file is not None]
+
+
+def _put_in_hub(files: Mapping[str, Path]) -> None:
+    """Let torchvision find files, where this machine's hub folder lacks them: in one of our own, for
+    this process.
+    """
+    hub = Path(torch.hub.get_dir()) / "checkpoints"
+    if all((hub / name).is_file() for name in files):
+        return
+    own = state_folder() / "hub"
+    torch.hub.set_dir(str(own))
+    for name, file in files.items():
+        with atomic_path(own / "checkpoints" / name) as temporary:
+            temporary.unlink()
+            temporary.symlink_to(file)

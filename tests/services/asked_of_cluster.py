@@ -1,0 +1,91 @@
+"""What the tests of a joined cluster run, each in a process of its own: Ray reads its token when it is
+imported. Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from components.core.errors import RefocusError
+from components.core.progress import Progress
+from components.services import cluster
+from components.services.cluster import Workers, resources
+
+WATCHED = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_URI", "TORCH_HOME")
+ROOMS = {
+    "a GPU each for two": Workers(2, 2, gpu="require"),
+    "auto for two": Workers(2, 2),
+    "auto for one": Workers(1, 1),
+    "one to three": Workers(1, 3, gpu="require"),
+    "never": Workers(2, 2, gpu="never"),
+    "five processors": Workers(1, 1, gpu="never", cpus=5),
+    "two processors for two": Workers(2, 2, gpu="never", cpus=2),
+    "two processors for three": Workers(3, 3, gpu="never", cpus=2),
+}
+
+
+def who() -> list[dict[str, str]]:
+    """What workers see."""
+
+    def seen(item: int) -> Iterator[dict[str, str]]:
+        import components
+
+        yield {"code": str(components.__file__), **{name: os.environ.get(name, "") for name in WATCHED}}
+
+    return list(cluster.map_in_order(seen, range(3), megabytes=[1.0] * 3, workers=2, title="who"))
+
+
+def rooms() -> dict[str, str]:
+    """What each wish gets, or why not."""
+    told = {}
+    with cluster.ray_started(1) as ray:
+        for name, wish in ROOMS.items():
+            try:
+                share = resources.share(ray, wish)
+                told[name] = f"{share.cpus} CPU{' and a GPU' if share.gpu else ''}"
+            except RefocusError as error:
+                told[name] = str(error)
+    return told
+
+
+def counted(storage: str) -> list[int]:
+    """One or two workers count to thirty, each number a state; gives how many they were at the end, and
+    from which number they went on.
+    """
+    from components.services.cluster import RayStore, run_on_workers
+
+    store = RayStore(bytes.isdigit)
+
+    def count(job: dict[str, Any]) -> list[int]:
+        import ray.train
+
+        first = number = int(store.load() or b"0")
+        context = ray.train.get_context()
+        while number < 30:
+            number += 1
+            time.sleep(0.3)
+            store.save(str(number).encode() if context.get_world_rank() == 0 else None, number)
+        return [context.get_world_size(), first]
+
+    with Progress("count", 30) as bar:
+        found, last = run_on_workers(
+            count,
+            lambda threads, mailed: {},
+            store=store,
+            name="count",
+            storage=storage,
+            workers=Workers(1, 2, gpu="never", cpus=2, placement="spread", counts=(1, 2)),
+            retries=2,
+            bar=bar,
+        )
+    assert last == b"30"
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,131 @@
+"""A protected cluster of two nodes that is joined: its nodes run the run's code, have room or not, and
+may be lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import wait_for
+from two_nodes import TOKEN, TwoNodes, two_nodes
+
+from components.core.errors import ServiceError
+from components.services.cluster.address import need_cluster
+
+pytestmark = pytest.mark.services
+ROOT = Path(__file__).resolve().parents[2]
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "a-secret-key-to-look-for",
+    "MLFLOW_TRACKING_PASSWORD": "another-to-look-for",
+}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[TwoNodes]:
+    with two_nodes() as running:
+        yield running
+
+
+def start(cluster: TwoNodes, *words: str) -> subprocess.Popen[str]:
+    """A driver, in a process of its own."""
+    variables = {**os.environ, **SECRETS, **cluster.variables, "PYTHONPATH": str(ROOT)}
+    variables |= {"TORCH_HOME": "/nowhere/else", "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("asked_of_cluster.py")), *words],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def answer(cluster: TwoNodes, *words: str) -> Any:
+    said, complaints = start(cluster, *words).communicate()
+    assert said, complaints
+    return json.loads(said.splitlines()[-1])
+
+
+def test_workers_run_the_runs_own_code_and_get_its_secrets_sealed(cluster: TwoNodes) -> None:
+    for seen in answer(cluster, "who"):
+        assert not Path(seen["code"]).is_relative_to(ROOT), "the code came as a package"
+        assert Path(seen["code"]).is_relative_to(cluster.place)
+        assert {name: seen[name] for name in SECRETS} == SECRETS
+        assert seen["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:9"
+    assert cluster.files_with(SECRETS) == []
+    pages = ["/api/jobs/", "/api/v0/jobs?detail=true", "/api/v0/workers?detail=true"]
+    shown = "".join(cluster.get(page) for page in [*pages, "/api/v0/runtime_envs?detail=true"])
+    assert not any(secret in shown for secret in SECRETS.values())
+    assert str(ROOT) not in shown
+
+
+def test_room_is_asked_of_the_cluster_and_refused_at_once(cluster: TwoNodes) -> None:
+    told = answer(cluster, "rooms")
+    wanted = "gpu is {} and train.workers 2, which wants 2 GPUs, one a worker; the Ray cluster has 1. Set"
+    assert wanted.format("require") in told["a GPU each for two"]
+    assert wanted.format("auto") in told["auto for two"]
+    assert "train.workers to 1" in told["auto for two"]
+    assert told["auto for one"] == told["one to three"] == "1 CPU and a GPU"
+    assert told["never"] == "1 CPU"
+    assert told["two processors for two"] == "2 CPU"
+    for name in ("five processors", "two processors for three"):
+        assert "find no room on the Ray cluster (127.0.0.2" in told[name]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "wants a token, and none is set here; set RAY_AUTH_MODE=token"),
+        ({"RAY_AUTH_TOKEN": TOKEN}, r"none is set here \(RAY_AUTH_TOKEN is set, but counts only with"),
+        (
+            {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-another-cluster"},
+            "refuses the token that is set here",
+        ),
+    ],
+)
+@pytest.mark.parametrize("way", ["head", "page"])
+def test_a_token_that_is_missing_or_wrong_is_told(
+    cluster: TwoNodes, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str, way: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ServiceError, match=said) as caught:
+        need_cluster(cluster.page if way == "page" else f"127.0.0.1:{cluster.head_port}")
+    assert "of-another-cluster" not in str(caught.value)
+
+
+def test_a_node_with_another_library_is_refused_by_name(cluster: TwoNodes, tmp_path: Path) -> None:
+    # A node on whose path another numpy's description, and another refocus, come first.
+    (tmp_path / "numpy-9.9.9.dist-info").mkdir()
+    (tmp_path / "numpy-9.9.9.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 9.9.9\n")
+    (tmp_path / "components").mkdir()
+    (tmp_path / "components" / "__init__.py").write_text("raise RuntimeError('another refocus')\n")
+    cluster.start("c", "--node-ip-address=127.0.0.3", PYTHONPATH=str(tmp_path))
+    try:
+        assert wait_for(lambda: cluster.alive() == 3, 90)
+        said, complaints = start(cluster, "who").communicate()
+    finally:
+        cluster.end("c")
+    assert not said
+    assert "InputError: node 127.0.0.3 (" in complaints
+    assert "has numpy 9.9.9, this run has " in complaints
+
+
+def test_a_training_outlives_a_node(cluster: TwoNodes, tmp_path: Path) -> None:
+    assert wait_for(lambda: cluster.alive() == 2, 90)
+    driver = start(cluster, "counted", str(tmp_path))
+    assert wait_for(lambda: bool(list(tmp_path.glob("*/checkpoint_*/state.pt"))), 240), driver.communicate()
+    cluster.end("b")
+    said, complaints = driver.communicate()
+    assert said, complaints
+    workers, first = json.loads(said.splitlines()[-1])
+    assert workers == 1
+    assert 0 < first < 30
+    assert "node 127.0.0.2 (" in complaints
+    assert "has gone; its workers go on elsewhere, from the last state" in complaints

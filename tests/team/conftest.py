@@ -1,0 +1,100 @@
+"""The team's services, really running on this machine: those that `make team` starts, by its code.
+
+A test takes the fixtures of what it needs; each sets the variables that a person would, for that test. What
+was started once serves all tests of the process.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.team.mlflow_server import MLflowServer
+from infra.team.postgres import Postgres
+from infra.team.prefect_server import PrefectServer, PrefectWorker
+from infra.team.process import Service
+from infra.team.ray_cluster import RayNode
+from infra.team.s3 import SeaweedFS
+from infra.team.stack import Stack, free_ports
+
+Running = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All services, none started yet; those that were are ended with the tests. The nodes of the cluster
+    see neither the tests' folders nor each other's. PostgreSQL's user must be able to enter the folder,
+    and Ray's sockets want a short one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tm-", dir="/tmp"))
+    folder.chmod(0o755)
+    made = Stack(folder, free_ports(), hidden=[tmp_path_factory.getbasetemp()])
+    yield made
+    made.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def running(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """Start services and what they need; set variables for this test."""
+
+    def bring(variables: dict[str, str], *services: Service) -> None:
+        for _ in stack.start(*services):
+            pass
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return bring
+
+
+@pytest.fixture
+def postgres(stack: Stack, running: Running) -> Postgres:
+    """PostgreSQL, with the databases of the team."""
+    running({}, stack.postgres)
+    return stack.postgres
+
+
+@pytest.fixture
+def s3(stack: Stack, running: Running) -> SeaweedFS:
+    """A real S3 store with the team's buckets (photos, dvc, mlflow, refocus), and the AWS_ variables."""
+    running(stack.s3.client_variables(), stack.s3)
+    return stack.s3
+
+
+@pytest.fixture
+def mlflow_server(stack: Stack, running: Running) -> MLflowServer:
+    """An MLflow server with logins, and its variables; clients need no keys of the store."""
+    running(stack.mlflow.client_variables(), stack.mlflow)
+    return stack.mlflow
+
+
+@pytest.fixture
+def prefect_server(stack: Stack, running: Running) -> PrefectServer:
+    """A Prefect server on PostgreSQL with a login, and its variables."""
+    running(stack.prefect.client_variables(), stack.prefect)
+    return stack.prefect
+
+
+@pytest.fixture
+def prefect_worker(stack: Stack, running: Running, prefect_server: PrefectServer) -> PrefectWorker:
+    """A worker of the pool `refocus`. Its flows have all variables of the team."""
+    running({}, stack.worker)
+    return stack.worker
+
+
+@pytest.fixture
+def ray_cluster(stack: Stack, running: Running) -> list[RayNode]:
+    """Two nodes that share no folder, and the variables of a driver outside."""
+    running(stack.nodes[0].client_variables(), *stack.nodes)
+    return stack.nodes
+
+
+@pytest.fixture
+def team(stack: Stack, running: Running) -> Stack:
+    """Everything, and all variables."""
+    running(stack.client_variables(), *stack.services())
+    return stack
