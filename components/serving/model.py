@@ -18,6 +18,7 @@ from components.services import tracking
 from components.services.tracking import registry
 
 if TYPE_CHECKING:
+    from components.nets.restore import Restorer
     from components.nets.tiling import TiledRestorer
 
 ELSEWHERE_TOLERANCE = 1e-2  # on another device than the processor that the stored restoration was made on
@@ -40,36 +41,45 @@ class ServedModel:
         return self.name if self.number is None else f"{self.name} version {self.number}"
 
 
-def of_version(version: tracking.Version, *, device: str | None, tile_px: int) -> ServedModel:
-    """A registered version, ready. Raises LineageError when its files were altered, or it does not
-    restore its stored example as it did when it was registered.
-    """
-    import torch
+def of_version(
+    version: tracking.Version, *, device: str | None, tile_px: int, proved: bool = True
+) -> ServedModel:
+    """A registered version, ready.
 
+    proved: it must restore its stored example as it did when it was registered. Raises LineageError
+    when it does not, or its files were altered.
+    """
     from components.nets.restore import load_restorer
 
     with tracking.fetch(version, WEIGHTS_PLACE) as folder:
         weights = _verified(folder, version)
-        restorer = load_restorer(folder, device="cpu", tile_px=tile_px)
-        with tracking.fetch(version, "example") as example:
-            asked, expected = (
-                np.load(example / f"{name}.npy", allow_pickle=False)[0] for name in ("blurred", "restored")
-            )
+        restorer = load_restorer(folder, device=device, tile_px=tile_px)
+        if proved:
+            _prove(version, folder, restorer)
+    text = ""
+    if proved:
+        with tracking.fetch(version, CARD) as card:
+            text = card.read_text()
+    digest = version.tags.get(registry.CHECKPOINT, weights)
+    return ServedModel(version.name, version.number, digest, weights, text, restorer)
+
+
+def _prove(version: tracking.Version, folder: Path, restorer: Restorer) -> None:
+    """Raises LineageError when the version restores its example otherwise than is stored, on the
+    processor or on the device that it will be used on.
+    """
+    from components.nets.restore import load_restorer
+
+    with tracking.fetch(version, "example") as example:
+        asked, expected = (
+            np.load(example / f"{name}.npy", allow_pickle=False)[0] for name in ("blurred", "restored")
+        )
+    device = restorer.device.type
+    if device == "cpu":
         _reproduces(restorer, asked, expected, version.words, TOLERANCE)
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        if device != "cpu":
-            restorer = load_restorer(folder, device=device, tile_px=tile_px)
-            _reproduces(restorer, asked, expected, f"{version.words} on {device}", ELSEWHERE_TOLERANCE)
-    with tracking.fetch(version, CARD) as card:
-        text = card.read_text()
-    return ServedModel(
-        version.name,
-        version.number,
-        version.tags.get(registry.CHECKPOINT, weights),
-        weights,
-        text,
-        restorer,
-    )
+        return
+    _reproduces(load_restorer(folder, device="cpu"), asked, expected, version.words, TOLERANCE)
+    _reproduces(restorer, asked, expected, f"{version.words} on {device}", ELSEWHERE_TOLERANCE)
 
 
 def of_folder(folder: Path, *, device: str | None, tile_px: int) -> ServedModel:
