@@ -172,9 +172,9 @@ def _take_optimizer(optimizer: torch.optim.Optimizer, kept: Mapping[str, Any] | 
     return True
 
 
-def replayed(pairs: Sequence[One], known: frozenset[str], share: float) -> tuple[One, ...]:
+def replayed(pairs: Sequence[One], known: frozenset[str], replay: float) -> tuple[One, ...]:
     """The pairs as a fine-tuning goes through them: those of photos the parent knows make up about
-    `share` of an epoch, the new ones the rest, each group whole, the smaller repeated.
+    `replay` of an epoch, the new ones the rest, each group whole, the smaller repeated.
 
     As they are when all are known, or none.
     """
@@ -182,8 +182,8 @@ def replayed(pairs: Sequence[One], known: frozenset[str], share: float) -> tuple
     new = [pair for pair in pairs if pair.photo not in known]
     if not old or not new:
         return tuple(pairs)
-    if share in (0.0, 1.0):
-        return tuple(old if share else new)
-    ratio = share / (1 - share) * len(new) / len(old)  # how often an old pair comes for each new one
+    if replay in (0.0, 1.0):
+        return tuple(old if replay else new)
+    ratio = replay / (1 - replay) * len(new) / len(old)  # how often an old pair comes for each new one
     times_old, times_new = (round(ratio), 1) if ratio >= 1 else (1, round(1 / ratio))
     return (*(old * times_old), *(new * times_new))

@@ -49,12 +49,12 @@ class Changes:
         return photo
 
 
-def _moved(photo: Tensor, down: Tensor, right: Tensor, share: float) -> Tensor:
-    """Each photo moved by whole px, up to `share` of its side each way; zeros follow."""
+def _moved(photo: Tensor, down: Tensor, right: Tensor, of_side: float) -> Tensor:
+    """Each photo moved by whole px, up to `of_side` of its side each way; zeros follow."""
     count, _, height, width = photo.shape
     places = []
     for number, side in ((down, height), (right, width)):
-        most = int(side * share + 0.5)
+        most = int(side * of_side + 0.5)
         moved = (number.view(-1) * (2 * most + 1)).floor().long().clamp_max(2 * most) - most
         # 0 is the border of zeros in front, side + 1 that behind.
         places.append((torch.arange(side, device=photo.device) - moved[:, None] + 1).clamp(0, side + 1))
@@ -63,14 +63,14 @@ def _moved(photo: Tensor, down: Tensor, right: Tensor, share: float) -> Tensor:
     return bordered[batch, places[0][:, :, None], places[1][:, None, :]].permute(0, 3, 1, 2)
 
 
-def _kept(photo: Tensor, down: Tensor, right: Tensor, share: float) -> Tensor:
+def _kept(photo: Tensor, down: Tensor, right: Tensor, of_side: float) -> Tensor:
     """1 but in a square of each photo, (N, 1, H, W)."""
     inside = []
     for number, side, shape in (
         (down, photo.shape[2], (1, 1, -1, 1)),
         (right, photo.shape[3], (1, 1, 1, -1)),
     ):
-        middle, half = (number * side).floor(), side * share / 2
+        middle, half = (number * side).floor(), side * of_side / 2
         place = torch.arange(side, device=photo.device).view(shape)
         inside.append((place - middle).abs() < half)
     return 1.0 - (inside[0] & inside[1]).to(photo)
