@@ -167,6 +167,13 @@ def test_a_known_start_has_the_phases_of_finetune() -> None:
     assert config().from_known() == config()
 
 
+def test_a_gan_may_be_refined_on_its_content_alone() -> None:
+    tuned = config(**LOGITS, finetune=[content_phase("short", 4)], history={}, feature_matching=1.0)
+    refined = tuned.from_known()
+    assert (refined.discriminators, refined.adversarial, refined.history) == ((), None, None)
+    assert tuned.discriminators
+
+
 def test_phases_of_finetune_keep_the_rules_of_all_phases() -> None:
     with pytest.raises(ValidationError, match="crop_px 17 of phase short must be a multiple of 2"):
         config(finetune=[content_phase("short", 4) | {"crop_px": 17}, config().phases[0].model_dump()])
