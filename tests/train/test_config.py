@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from small_training import config
+from small_training import config, content_phase
 
 from components.core.errors import WeightsError
 from components.train.config.schedules import Constant, Cosine, Linear, Schedule, Step
