@@ -24,7 +24,7 @@ FLOORS: dict[str, int] = {
     **{f"components.{name}": 3 for name in STAGES},
     **{
         f"components.{name}": 4
-        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "exports")
+        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "exports", "serving")
     },
     "components.console": 5,
     "flows": 5,
@@ -37,6 +37,10 @@ DOORS: dict[str, tuple[str, ...]] = {
     "boto3": ("components.services.storage",),
     "botocore": ("components.services.storage",),
     "ray": ("components.services.cluster",),
+    "fastapi": ("components.serving",),
+    "starlette": ("components.serving",),
+    "uvicorn": ("components.serving", "flows.private_server"),
+    "prometheus_client": ("components.serving",),
     "torch_fidelity": ("components.metrics.inception",),
     "simplejpeg": ("components.core.decoding",),
     "imagecodecs": ("components.core.decoding",),

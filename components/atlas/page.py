@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from components.atlas import pictures
 from components.atlas.camera import stages_of, steps_of
 from components.atlas.draws import CLASSES, DRAWS, OF_EACH_KIND, Example, Kind, Mix, percentiles
 from components.atlas.histogram import histogram
 from components.atlas.photo import Scene, translated
 from components.atlas.settings import Setting, settings_of
+from components.core.pages import templates
 from components.describe.nets import first_line
 from components.evaluate.charts import Chart
 from components.optics.blurs import NoBlur, map_of
@@ -55,38 +54,38 @@ class Chapter:
 
 def render_page(recipe: Recipe, mix: Mix, kinds: Sequence[Kind], scene: Scene) -> str:
     """The whole page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     config = recipe.synthesize
-    return environment.get_template("page.html.j2").render(
-        recipe=recipe,
-        config=config,
-        digest=recipe.record().digest,
-        mix=mix,
-        draws=DRAWS,
-        of_each=OF_EACH_KIND,
-        classes=CLASSES,
-        charts=charts_of(config, mix),
-        percentiles=percentiles,
-        chapters=[_chapter(config, kind, mix, scene) for kind in kinds],
-        scene=scene,
-        target={
-            "crop": pictures.cropped(scene.target, scene.crop),
-            "whole": pictures.whole(scene.target, crop=scene.crop),
-        },
-        translated=(
-            None
-            if config.translate is None
-            else [pictures.whole(each, width_px=2 * pictures.PHOTO_PX) for each in translated(config, scene)]
-        ),
-        instead=_instead(config),
-        camera=steps_of(config.camera),
-        stages=stages_of(kinds[0], scene, config.scale) if kinds else (),
+    return (
+        templates(Path(__file__).parent)
+        .get_template("page.html.j2")
+        .render(
+            recipe=recipe,
+            config=config,
+            digest=recipe.record().digest,
+            mix=mix,
+            draws=DRAWS,
+            of_each=OF_EACH_KIND,
+            classes=CLASSES,
+            charts=charts_of(config, mix),
+            percentiles=percentiles,
+            chapters=[_chapter(config, kind, mix, scene) for kind in kinds],
+            scene=scene,
+            plain_target=pictures.whole(scene.target),
+            target={
+                "crop": pictures.cropped(scene.target, scene.crop),
+                "whole": pictures.whole(scene.target, crop=scene.crop),
+            },
+            translated=(
+                None
+                if config.translate is None
+                else [
+                    pictures.whole(each, width_px=2 * pictures.PHOTO_PX) for each in translated(config, scene)
+                ]
+            ),
+            instead=_instead(config),
+            camera=steps_of(config.camera),
+            stages=stages_of(kinds[0], scene, config.scale) if kinds else (),
+        )
     )
 
 

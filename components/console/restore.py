@@ -1,130 +1,193 @@
-"""What `refocus restore` does: photos in, restored PNG files out. One that cannot be used is told
-with its reason, and the others are done.
+"""What `refocus restore` does: photos in, restored photos out. One that cannot be used is told with
+its reason, and the others are done; what was done before is not done again.
 """
 
 from __future__ import annotations
 
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-from components.console.restored_file import fits, restored_png
-from components.core.decoding import decode, header, photo_bytes
+from components.console.photo_places import PhotoPlace, places_of
+from components.console.restored_before import RestoredBefore
+from components.core.decoding import decode
 from components.core.delivery import Delivery
+from components.core.encoding import ENDINGS, Format, encoded, fits
 from components.core.errors import InputError, PhotoError, RefocusError
+from components.core.files import sha256_of_bytes
 from components.core.photo_names import composed
 from components.core.progress import Progress
-from components.nets.restore import Restorer, load_restorer
-from components.register.export import WEIGHTS_PLACE
 from components.registry import lineage
-from components.services import tracking
+from components.serving.model import ServedModel, of_file, of_folder, of_version
 
 NAMED = 5
 
 
-def restore(images: Sequence[Path], model: str, out: Path, *, overwrite: bool = False) -> list[Path]:
-    """Restore photos with NAME@ALIAS from the registry or with a checkpoint's folder; gives the
-    written PNG files: fewer than photos where some could not be used, which stderr then tells.
+class Restored(NamedTuple):
+    """The restored files, and how many photos have none."""
 
-    A super-resolution model writes pictures as many times larger as its scale. Every input is
-    looked at before the model is fetched; a file that would be written twice, or that this command
-    did not make, is refused before anything is written, the latter unless `overwrite`.
+    files: tuple[Path, ...]
+    left_out: int
+
+
+def restore(
+    images: Sequence[str | Path],
+    model: str,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    form: Format = "png",
+    device: str | None = None,
+    tile_px: int = 1024,
+) -> Restored:
+    """Restore photos with NAME@ALIAS from the registry, a checkpoint's folder or an exported file;
+    gives their restored files, those of an earlier call among them: fewer than photos where some could
+    not be used, which stderr then tells, as it does what was no photo in a folder.
+
+    images: as `places_of` reads them. A super-resolution model writes pictures as many times larger as
+    its scale. A file that would be written twice, or that this command did not make, is refused before
+    anything is written, the latter unless `overwrite`.
     Raises InputError, and PhotoError when none of the photos could be restored.
     """
-    images = list(dict.fromkeys(images))
-    targets = _targets(images, out)
-    delivery = Delivery(out, overwrite=overwrite)
-    delivery.refuse_others(target.name for target in targets.values())
+    places = places_of(images, out)
+    others = [place for place in places if not place.named and not place.looks_like_a_photo()]
+    places = [place for place in places if place not in others]
+    targets = _targets(places, out, ENDINGS[form])
+    before = RestoredBefore(out)
+    # A PNG has its seal in itself; of the others the folder's record says which are ours.
+    known = {} if form == "png" else {name: before.known().get(name, []) for name in targets.values()}
+    delivery = Delivery(out, overwrite=overwrite, known=known)
+    delivery.refuse_others(targets.values())
     left_out: list[str] = []
-    photos = []
-    for path in images:
-        try:
-            _bytes_of(path)
-            photos.append(path)
-        except PhotoError as error:
-            left_out.append(str(error))
+    photos = _usable(places, left_out)
     if not photos:
-        raise PhotoError(_several(left_out))
-    written = []
-    with _beside(left_out), _weights(model) as folder, Progress("restore", len(photos), unit="photos") as bar:
-        restorer = load_restorer(folder)
-        for path in photos:
+        raise PhotoError(_several(left_out) or _nothing(others))
+    written, again = [], 0
+    with (
+        _beside(left_out),
+        Progress("restore", len(photos), unit="photos") as bar,
+    ):
+        served = _model(model, device, tile_px)
+        for place in photos:
+            name = targets[place]
             try:
-                data = _restored(path, restorer, bar)
+                data = place.read()
+                facts = sha256_of_bytes(data), served.weights_sha256
+                if not overwrite and before.has(name, *facts):
+                    again += 1
+                else:
+                    restored = _restored(place, data, served, form, bar)
+                    _deliver(delivery, name, restored, form)
+                    before.note(name, *facts)
+                written.append(out / name)
             except PhotoError as error:
                 left_out.append(str(error))
-            else:
-                written.append(delivery.write(targets[path].name, data))
             bar.advance(1)
     if not written:
         raise PhotoError(_several(left_out))
-    if left_out:
-        print(
-            f"restore: {len(left_out)} of {len(images)} photos could not be restored: {_several(left_out)}",
-            file=sys.stderr,
-        )
-    return written
+    _tell(len(places), left_out, others, again)
+    return Restored(tuple(written), len(left_out))
 
 
-def _restored(path: Path, restorer: Restorer, bar: Progress) -> bytes:
+def _usable(places: Sequence[PhotoPlace], left_out: list[str]) -> list[PhotoPlace]:
+    """Those that may be photos; what a person named itself is read for it before the model is
+    fetched.
+    """
+    found = []
+    for place in places:
+        try:
+            if place.named:
+                place.read()
+            found.append(place)
+        except PhotoError as error:
+            left_out.append(str(error))
+    return found
+
+
+def _restored(place: PhotoPlace, data: bytes, served: ServedModel, form: Format, bar: Progress) -> bytes:
     """The restored photo's file. Raises PhotoError, with the photo's path, when it is not whole."""
-    data = _bytes_of(path)
     try:
         picture = decode(data)
-    except PhotoError as error:
-        raise PhotoError(f"{path}: {error}") from error
-    icc = picture.metadata.icc
-    if icc is not None and not fits(icc):
-        space = icc[16:20].decode("latin-1").strip()
-        bar.warn(f"{path}: its colour profile is for {space}, the restored photo is RGB: it is not kept")
-    restored = restorer.restore_pixels(picture.pixels)
-    return restored_png(restored, data, picture.metadata, restorer.scale)
-
-
-def _bytes_of(path: Path) -> bytes:
-    """A photo's bytes. Raises PhotoError, with its path, when there is none or it is no photo."""
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        raise PhotoError(f"no photo at {path}; give paths of image files") from None
-    except OSError as error:
-        raise PhotoError(f"{path}: unreadable: {error.strerror or error}") from error
-    if stat.S_ISDIR(mode):
-        raise PhotoError(f"{path} is a folder; name the photos in it: {path}/*.jpg")
-    if not stat.S_ISREG(mode):
-        raise PhotoError(f"{path}: unreadable: it is a pipe or a device")
-    try:
-        data = photo_bytes(path)
-        header(data)
-    except PhotoError as error:
-        raise PhotoError(f"{path}: {error}") from error
-    return data
-
-
-def _targets(images: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Where each photo's restored version goes. Raises InputError when two would go to one place,
-    or one onto a photo that was given.
-    """
-    targets = {path: out / f"{path.stem}.png" for path in images}
-    # As a file system sees them that tells neither case nor the two ways to write an umlaut apart.
-    places: dict[str, Path] = {}
-    for path, target in targets.items():
-        twin = places.setdefault(composed(target.name).casefold(), path)
-        if twin != path:
-            raise InputError(
-                f"two of the photos would both become {target}: {twin} and {path}; restore them into"
-                " different folders"
+        icc = picture.metadata.icc
+        if icc is not None and not fits(icc):
+            space = icc[16:20].decode("latin-1").strip()
+            bar.warn(
+                f"{place.at}: its colour profile is for {space}, the restored photo is RGB: it is not kept"
             )
-    named = {path.resolve() for path in images}
-    over = [target for target in targets.values() if target.resolve() in named]
+        return encoded(
+            form,
+            served.restorer.restore_pixels(picture.pixels),
+            original=data,
+            metadata=picture.metadata,
+            scale=served.restorer.scale,
+        )
+    except PhotoError as error:
+        raise PhotoError(f"{place.at}: {error}") from error
+
+
+def _deliver(delivery: Delivery, name: str, data: bytes, form: Format) -> None:
+    if form == "png":
+        delivery.write(name, data)
+        return
+    with delivery.incoming(name) as temporary:
+        temporary.write_bytes(data)
+
+
+def _targets(places: Sequence[PhotoPlace], out: Path, ending: str) -> dict[PhotoPlace, str]:
+    """The name of each photo's restored version. Two photos of a folder that differ in their ending
+    alone keep it before the new one. Raises InputError when two would go to one place, or one onto a
+    photo that was named.
+    """
+    stems: dict[str, int] = {}
+    for place in places:
+        stem = _alike(str(PurePosixPath(place.name).with_suffix("")))
+        stems[stem] = stems.get(stem, 0) + 1
+    targets = {}
+    # As a file system sees them that tells neither case nor the two ways to write an umlaut apart.
+    taken: dict[str, PhotoPlace] = {}
+    for place in places:
+        bare = str(PurePosixPath(place.name).with_suffix(""))
+        whole = not place.named and stems[_alike(bare)] > 1
+        targets[place] = name = (place.name if whole else bare) + ending
+        twin = taken.setdefault(_alike(name), place)
+        if twin != place:
+            raise InputError(
+                f"two of the photos would both become {out / name}: {twin.at} and {place.at}; restore them"
+                " into different folders"
+            )
+    named = {Path(place.at).resolve() for place in places}
+    over = [out / name for name in targets.values() if (out / name).resolve() in named]
     if over:
         raise InputError(
             f"{over[0]} would be overwritten by a restored version, and is one of the photos given; choose"
             " another --out"
         )
     return targets
+
+
+def _alike(name: str) -> str:
+    return composed(name).casefold()
+
+
+def _tell(count: int, left_out: Sequence[str], others: Sequence[PhotoPlace], again: int) -> None:
+    """What a person should know at the end, on stderr."""
+    if again:
+        print(f"restore: {again} of {count} photos were restored before", file=sys.stderr)
+    if others:
+        print(f"restore: {_nothing(others)}", file=sys.stderr)
+    if left_out:
+        print(
+            f"restore: {len(left_out)} of {count} photos could not be restored: {_several(left_out)}",
+            file=sys.stderr,
+        )
+
+
+def _nothing(others: Sequence[PhotoPlace]) -> str:
+    one = len(others) == 1
+    names = _several([place.name for place in others])
+    return f"{len(others)} {'file is' if one else 'files are'} no photo{'' if one else 's'}: {names}"
 
 
 def _several(reasons: Sequence[str]) -> str:
@@ -143,12 +206,14 @@ def _beside(left_out: list[str]) -> Iterator[None]:
         raise type(error)(f"{error}; and could not be restored: {_several(left_out)}") from error
 
 
-@contextmanager
-def _weights(model: str) -> Iterator[Path]:
+def _model(model: str, device: str | None, tile_px: int) -> ServedModel:
     if Path(model).is_dir():
-        yield Path(model)
-        return
+        return of_folder(Path(model), device=device, tile_px=tile_px)
+    if model.endswith(".onnx") and Path(model).is_file():
+        return of_file(Path(model), tile_px=tile_px)
     if "@" not in model and ":" not in model:
-        raise InputError(f'--model "{model}" is neither a folder nor NAME@ALIAS (such as demo@champion)')
-    with tracking.fetch(lineage.resolve(model), WEIGHTS_PLACE) as folder:
-        yield folder
+        raise InputError(
+            f'--model "{model}" is neither a folder nor NAME@ALIAS (such as demo@champion), nor an exported'
+            " .onnx file"
+        )
+    return of_version(lineage.resolve(model), device=device, tile_px=tile_px, proved=False)

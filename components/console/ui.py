@@ -47,20 +47,21 @@ def serve(port: int) -> int:
         versioning.end_tree(server.pid, patience_s=3)
 
 
-def need_port(port: int) -> None:
+def need_port(port: int, host: str = HOST) -> None:
     """Raises InputError when nothing can listen on that port of this machine: before a server is
     started, which says so in forty lines.
     """
     if not 1 <= port <= 65535:
         raise InputError(f"--port {port} is no port; they go from 1 to 65535")
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as place:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as place:
         place.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
         )  # as the server does: a page just closed does not hold its port
         try:
-            place.bind((HOST, port))
+            place.bind((host, port))
         except OSError as error:
             raise InputError(
-                f"port {port} of this machine cannot be had ({error.strerror}); close what listens there, or"
-                " name another: --port"
+                f"port {port} of this machine cannot be had ({error.strerror or error}); close what listens"
+                " there, or name another: --port"
             ) from error

@@ -1,5 +1,5 @@
-"""The report as one HTML file that needs nothing else: pictures inside, no script, readable in
-light and dark.
+"""The report as one HTML file that needs nothing else: pictures inside, readable in light and dark;
+its only script moves the sliders.
 """
 
 from __future__ import annotations
@@ -7,13 +7,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.core.baseline import sentence_for, words_for
+from components.core.pages import templates
 from components.core.records import EvalReport, PhotoScore
 from components.evaluate.charts import gain_by_severity, gain_by_start, gains_in_order
 from components.evaluate.summary import Group, by_blur_kind, by_severity, gain_of, has_blur, ranked, whole
@@ -23,13 +24,27 @@ from components.metrics import METRICS, PRIMARY, SET_METRICS, any_metric
 
 Bytes8 = npt.NDArray[np.uint8]
 JPEG_QUALITY = 92  # of the pictures inside the report; the sheets themselves are PNG
+MOST_PX = 1280  # longer side of a photo under a slider
 
 
-def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mapping[str, Bytes8]) -> str:
+class Compared(NamedTuple):
+    """A test photo's input and its restored version (h, w, 3) uint8, to be laid one over the other."""
+
+    input: Bytes8
+    restored: Bytes8
+
+
+def render_html(
+    report: EvalReport,
+    scores: Sequence[PhotoScore],
+    sheets: Mapping[str, Bytes8],
+    compared: Mapping[str, Compared] | None = None,
+) -> str:
     """The whole page as text.
 
     scores: the report's rows, one a test pair.
-    sheets: name ("best") to picture (h, w, 3) uint8, in the order to show them.
+    sheets: name ("best") to picture (h, w, 3) uint8, in the order to show them; compared: by the same
+    names the photos of the sliders.
     """
     folder, words, scale = (
         Path(__file__).parent,
@@ -37,35 +52,36 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
         report.about.get("scale"),
     )
     fit = counted(scores)
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        digest=report.digest,
-        words=words,
-        nothing=sentence_for(report.task, report.baseline, scale if isinstance(scale, int) else 1),
-        metrics=[METRICS[name] for name in report.metrics],
-        set_metrics=[SET_METRICS[name] for name in report.set_restored],
-        skipped={any_metric(name).title: reason for name, reason in report.skipped.items()},
-        stacked=len(report.metrics) > MOST_ACROSS,
-        primary=METRICS[PRIMARY],
-        total=whole(fit),
-        tables=_tables(fit),
-        has_blur=has_blur(fit),
-        photos=[(score, gain_of(score)) for score in ranked(scores)],
-        groups=len({score.counts_as for score in fit}),
-        left_out=left_out_words(scores),
-        broken=[score for score in scores if not score.finite],
-        charts=[
-            gains_in_order(fit),
-            gain_by_severity(fit) if has_blur(fit) else gain_by_start(fit, words.nothing),
-        ],
-        sheets={name: _data_uri(picture) for name, picture in sheets.items()},
+    return (
+        templates(folder)
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            digest=report.digest,
+            words=words,
+            nothing=sentence_for(report.task, report.baseline, scale if isinstance(scale, int) else 1),
+            metrics=[METRICS[name] for name in report.metrics],
+            set_metrics=[SET_METRICS[name] for name in report.set_restored],
+            skipped={any_metric(name).title: reason for name, reason in report.skipped.items()},
+            stacked=len(report.metrics) > MOST_ACROSS,
+            primary=METRICS[PRIMARY],
+            total=whole(fit),
+            tables=_tables(fit),
+            has_blur=has_blur(fit),
+            photos=[(score, gain_of(score)) for score in ranked(scores)],
+            groups=len({score.counts_as for score in fit}),
+            left_out=left_out_words(scores),
+            broken=[score for score in scores if not score.finite],
+            charts=[
+                gains_in_order(fit),
+                gain_by_severity(fit) if has_blur(fit) else gain_by_start(fit, words.nothing),
+            ],
+            sheets={name: _data_uri(picture) for name, picture in sheets.items()},
+            compared={
+                name: (_data_uri(_fitted(pair.input)), _data_uri(_fitted(pair.restored)))
+                for name, pair in (compared or {}).items()
+            },
+        )
     )
 
 
@@ -75,6 +91,15 @@ def _tables(scores: Sequence[PhotoScore]) -> dict[str, tuple[Group, ...]]:
     if has_blur(scores):
         return {"severity": by_severity(scores), "kind of blur": kinds}
     return {"kind": kinds} if len(kinds) > 1 else {}
+
+
+def _fitted(photo: Bytes8) -> Bytes8:
+    """A photo, shrunk where it is larger than a page shows."""
+    share = MOST_PX / max(photo.shape[:2])
+    if share >= 1:
+        return photo
+    size = (max(1, round(photo.shape[1] * share)), max(1, round(photo.shape[0] * share)))
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _data_uri(picture: Bytes8) -> str:

@@ -20,7 +20,7 @@ from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.measure import Restore, as_saved, measure, read_pair
-from components.evaluate.report import render_html
+from components.evaluate.report import Compared, render_html
 from components.evaluate.sets import WholeSet
 from components.evaluate.sheets import draw_sheet, picked
 from components.evaluate.summary import seconds_per_megapixel, whole
@@ -64,22 +64,23 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
         seconds_per_megapixel=seconds_per_megapixel(scores),
         measured_on=place_of(restorer.device),
     )
-    sheets = draw_sheets(config, restorer.restore, pairset, scores)
+    sheets, compared = draw_sheets(config, restorer.restore, pairset, scores)
     for name, picture in sheets.items():
         write_png(out / SHEETS / f"{name}.png", picture)
-    write_text(out / PAGE, render_html(report, scores, sheets))
+    write_text(out / PAGE, render_html(report, scores, sheets, compared))
     return report.save(out)
 
 
 def draw_sheets(
     config: EvaluateConfig, restore: Restore, pairset: PairSet, scores: tuple[PhotoScore, ...]
-) -> dict[str, npt.NDArray[np.uint8]]:
-    """Restore the chosen photos once more and lay them side by side: cheaper than to keep every
-    restored photo.
+) -> tuple[dict[str, npt.NDArray[np.uint8]], dict[str, Compared]]:
+    """Restore the chosen photos once more and lay them side by side, and input and restored one over
+    the other: cheaper than to keep every restored photo.
     """
     words = words_for(pairset.task, pairset.baseline)
     pairs = {pair.id: pair for pair in pairset.pairs("test")}
     sheets: dict[str, npt.NDArray[np.uint8]] = {}
+    compared: dict[str, Compared] = {}
     for name, score in picked(counted(scores), config.sheets).items():
         small, target = read_pair(pairset, pairs[score.pair])
         restored = as_saved(restore(to_float(small)), bits_of(target))
@@ -88,7 +89,8 @@ def draw_sheets(
         sheets[name] = draw_sheet(
             f"{name} of {len(scores)}", score, words, **shown, error_gain=config.error_gain
         )
-    return sheets
+        compared[name] = Compared(shown["input"], shown["restored"])
+    return sheets, compared
 
 
 def _about(restorer: Restorer, pairset: PairSet, checkpoint: Checkpoint) -> dict[str, JsonValue]:

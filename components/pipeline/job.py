@@ -62,14 +62,16 @@ def _need_same(task: Task) -> None:
 
 def _made(task: Task, place: Path) -> Outcome:
     """A stage of a run: its record, with its folder in the store."""
-    from components.pipeline.stages import stage_named
+    from components.pipeline.stages import stage_named, start_of
     from components.recipes import Recipe
 
     stage = stage_named(task.stage)
-    settings = Recipe.of_record(task.recipe).section(task.stage)
+    recipe = Recipe.of_record(task.recipe)
+    settings = recipe.section(task.stage)
     whole = [task.recipe] if stage.whole_recipe else []
     out = place / "out"
-    record = stage.run(settings, *whole, *map(_taken, task.takes), out=out)
+    start = start_of(stage, recipe, state_folder())
+    record = stage.run(settings, *whole, *map(_taken, task.takes), out=out, **start)
     store().send_folder(out, record.digest)
     return Outcome(digest=record.digest)
 

@@ -67,22 +67,33 @@ def resolve(reference: str) -> tracking.Version:
     """The version that NAME@ALIAS, NAME:3 or NAME (its champion) means. Raises InputError or
     LineageError when there is none.
     """
+    name, alias, number = parts_of(reference)
+    if number is not None:
+        return tracking.get_version(name, number)
+    version = tracking.at_alias(name, alias)
+    if version is None:
+        known = ", ".join(str(one.number) for one in tracking.newest_versions(name)) or "none"
+        raise LineageError(
+            f"{name} has no {alias} in the registry (versions: {known}); refocus run RECIPE"
+            " registers and promotes one"
+        )
+    return version
+
+
+def parts_of(reference: str) -> tuple[str, str, int | None]:
+    """The model's name, the alias (champion where none is named), and the number where one is.
+    Raises InputError when it names no version.
+
+    >>> parts_of("demo@challenger"), parts_of("demo"), parts_of("demo:3")
+    (('demo', 'challenger', None), ('demo', 'champion', None), ('demo', 'champion', 3))
+    """
     found = _REFERENCE.fullmatch(reference)
     if found is None:
         raise InputError(
             f"{reference!r} names no version; write NAME@champion, NAME@challenger, NAME@previous or NAME:3"
         )
-    if found["number"]:
-        return tracking.get_version(found["name"], int(found["number"]))
-    alias = found["alias"] or tracking.CHAMPION
-    version = tracking.at_alias(found["name"], alias)
-    if version is None:
-        known = ", ".join(str(one.number) for one in tracking.newest_versions(found["name"])) or "none"
-        raise LineageError(
-            f"{found['name']} has no {alias} in the registry (versions: {known}); refocus run RECIPE"
-            " registers and promotes one"
-        )
-    return version
+    number = int(found["number"]) if found["number"] else None
+    return found["name"], found["alias"] or tracking.CHAMPION, number
 
 
 def trace(reference: str) -> Chain:
@@ -96,6 +107,8 @@ def trace(reference: str) -> Chain:
     first.append(Link("version", str(version.number), status))
     names = {"recipe": tags.get(registry.RECIPE_NAME, "")}
     middle = [Link(what, tags.get(tag, "unknown"), names.get(what, "")) for what, tag, _ in _LINKS]
+    if parent := tags.get(registry.PARENT):
+        middle.insert(1, Link("started from", parent, tags.get(registry.PARENT_NAME, "")))
     middle.insert(1, Link("weights", tags.get(registry.WEIGHTS_SHA256, "unknown")))
     last = [Link("git commit", tags.get(registry.GIT_COMMIT, "unknown"))]
     last += [Link(f"DVC {output}", md5) for output, md5 in _dvc(version)]

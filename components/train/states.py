@@ -33,11 +33,14 @@ class FolderStore:
         return None
 
     def save(self, state: bytes | None, images_seen: int) -> None:
-        """Write the state whole, then drop all but two."""
+        """Write the state whole, then drop all but two, and those further on, which a rollback left."""
         assert state is not None, "there is one worker, and it leads"
-        write_bytes(self._folder / f"state-{images_seen:012d}.pt", state)
-        for old in self._states()[:-2]:
-            old.unlink()
+        newest = self._folder / f"state-{images_seen:012d}.pt"
+        write_bytes(newest, state)
+        kept = self._states()
+        place = kept.index(newest)
+        for other in (*kept[: max(place - 1, 0)], *kept[place + 1 :]):
+            other.unlink()
 
 
 def _whole(data: bytes) -> bytes:

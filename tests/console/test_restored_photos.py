@@ -71,7 +71,7 @@ def test_profile_exif_and_density_are_kept_and_the_photo_is_turned_once(
 ) -> None:
     density = {} if kind == "WEBP" else {"dpi": (300, 300)}
     path = write(photos / f"a{ending}", icc_profile=profile(), exif=exif(6), **density)
-    (written,) = restore([path], model, photos / "out")
+    (written,) = restore([path], model, photos / "out").files
     with Image.open(written) as made:
         made.load()
         assert made.size == SIDE[::-1]
@@ -92,7 +92,7 @@ def test_sixteen_bits_keep_their_depth_and_their_profile(photos: Path, model: st
     deep = np.arange(40 * 48 * 3, dtype=np.uint16).reshape(40, 48, 3) * 11
     plain = png_bytes(deep)
     (photos / "deep.png").write_bytes(plain[:33] + chunk(b"gAMA", (45455).to_bytes(4, "big")) + plain[33:])
-    (written,) = restore([photos / "deep.png"], model, photos / "out")
+    (written,) = restore([photos / "deep.png"], model, photos / "out").files
     assert read_rgb(written).dtype == np.uint16
     assert b"gAMA" in written.read_bytes()[:100]
     assert cv2.imread(str(written), cv2.IMREAD_UNCHANGED).dtype == np.uint16
@@ -110,7 +110,7 @@ def test_a_profile_for_ink_is_not_put_on_rgb_and_that_is_said(
 ) -> None:
     ink = profile()[:16] + b"CMYK" + profile()[20:]
     Image.fromarray(pixels()).convert("CMYK").save(photos / "ink.jpg", icc_profile=ink)
-    (written,) = restore([photos / "ink.jpg"], model, photos / "out")
+    (written,) = restore([photos / "ink.jpg"], model, photos / "out").files
     with Image.open(written) as made:
         assert "icc_profile" not in made.info
     assert "ink.jpg: its colour profile is for CMYK" in capsys.readouterr().err
@@ -120,7 +120,7 @@ def test_a_profile_for_ink_is_not_put_on_rgb_and_that_is_said(
     "block", [b"", b"II*\0", b"MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0II*\0\xff\xff\xff\xff"]
 )
 def test_a_broken_exif_block_is_left_out(block: bytes) -> None:
-    from components.console.restored_file import exif_of_restored
+    from components.core.encoding.exif import exif_of_restored
 
     assert exif_of_restored(block, width=1, height=1) is None
 
@@ -128,7 +128,9 @@ def test_a_broken_exif_block_is_left_out(block: bytes) -> None:
 def test_a_print_of_an_enlarged_photo_keeps_its_size(photos: Path, tmp_path: Path) -> None:
     net = SRResNet(width=4, blocks=1)
     save_generator(tmp_path / "larger", net, net.build(seed=0).state_dict())
-    (written,) = restore([write(photos / "a.jpg", dpi=(100, 100))], str(tmp_path / "larger"), photos / "out")
+    (written,) = restore(
+        [write(photos / "a.jpg", dpi=(100, 100))], str(tmp_path / "larger"), photos / "out"
+    ).files
     with Image.open(written) as made:
         assert made.info["dpi"] == pytest.approx((400, 400), abs=0.01)
         assert made.size == (4 * SIDE[0], 4 * SIDE[1])
@@ -224,7 +226,7 @@ def test_a_photo_that_may_not_be_read_stops_no_other(
     photos: Path, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(photos / "a.jpg").chmod(0)
-    (written,) = restore([photos / "a.jpg", write(photos / "b.jpg")], model, photos / "out")
+    (written,) = restore([photos / "a.jpg", write(photos / "b.jpg")], model, photos / "out").files
     assert written.name == "b.png"
     assert "a.jpg: unreadable: Permission denied" in capsys.readouterr().err
 

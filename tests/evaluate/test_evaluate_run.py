@@ -109,13 +109,15 @@ def test_a_default_metric_that_cannot_be_measured_has_its_reason_in_the_report_a
     assert "LPIPS" not in terminal_table(report)
 
 
-def test_the_page_fetches_nothing_and_runs_nothing(report: EvalReport) -> None:
+def test_the_page_fetches_nothing_and_runs_only_its_sliders(report: EvalReport) -> None:
     text = (report.folder / "report.html").read_text()
     page = Page(text)
     assert page.open == []
-    assert len(page.fetched) == 3
+    assert len(page.fetched) == 9  # three sheets, and two photos under each of three sliders
     assert all(value.startswith("data:image/") for value in page.fetched)
-    assert "script" not in page.tags
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert "before-after" in script
+    assert text.count('type="range"') == 3
     assert "http:" not in text
     assert "https:" not in text
     assert not re.search(r"\burl\(|@import", text)

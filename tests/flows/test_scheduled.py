@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,12 @@ pytestmark = pytest.mark.services
 RECIPE = TINY.replace("images: 480", "images: 32").replace(
     "  load_test: false\n", "  load_test: false\n  approval: person\n"
 )
+LONG = RECIPE.replace("images: 16,", "images: 1600000,")
 SCHEDULE = """
 recipes:
   tiny: {watch: true, photos: PHOTOS}
 watch: {every_s: 10, settled_s: 4}
-alarms: {dead_after_s: DEAD, cancel_within_s: 60}
+alarms: {dead_after_s: DEAD, cancel_within_s: 60, notify: NOTIFY}
 retry_after_s: []
 """
 # Asks Prefect's server; started in a process of its own, since Prefect reads its settings at import.
@@ -81,6 +84,11 @@ with get_client(sync_client=True) as client:
             resource={"prefect.resource.id": f"prefect.flow-run.{words[0]}"},
             related=[{"prefect.resource.id": "prefect.tag.refocus", "prefect.resource.role": "tag"}],
         )
+    elif what == "block":
+        from prefect.blocks.notifications import CustomWebhookNotificationBlock
+        CustomWebhookNotificationBlock(
+            name="team", url=words[0], method="POST", json_data={"text": "{{subject}}: {{body}}"}
+        ).save("team", overwrite=True)
     elif what == "cancel":
         from prefect.states import Cancelling
         client.set_flow_run_state(words[0], Cancelling())
@@ -136,12 +144,17 @@ class Team:
         over = ("Completed", "Failed", "Crashed", "Cancelled", "Suspended")
         return dict(self.until(lambda: (run := self.run(run_id))["state"] in over and run))
 
-    def deploy(self, dead_after_s: int = 600, *, watch: bool = True) -> str:
+    def deploy(
+        self, dead_after_s: int = 600, *, watch: bool = True, notify: str = "null", check: int = 0
+    ) -> str:
+        """What `refocus deploy` says of a new schedule."""
         text = SCHEDULE.replace("PHOTOS", str(self.photos)).replace("DEAD", str(dead_after_s))
+        text = text.replace("NOTIFY", notify)
         text = text if watch else text.replace("watch: true", "watch: false")
         (self.clone.root / "infra").mkdir(exist_ok=True)
         (self.clone.root / "infra" / "schedule.yaml").write_text(text)
-        return self.clone.refocus("deploy").stdout
+        done = self.clone.refocus("deploy", check=check)
+        return done.stdout + done.stderr
 
     def python(self, code: str) -> str:
         """What our own code says in the clone."""
@@ -256,6 +269,45 @@ def test_promoting_after_scheduled_runs_takes_the_report_from_git_and_dvc(burst:
     assert burst.worktrees() == []
 
 
+@contextmanager
+def webhook(heard: list[str]) -> Iterator[str]:
+    """An address on this machine that keeps what it is told."""
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            """Not said."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+def test_a_run_that_failed_is_told_of_by_the_notification_block(burst: Team) -> None:
+    heard: list[str] = []
+    refused = burst.deploy(watch=False, notify="slack-webhook/gone", check=2)
+    assert "has no block gone of the type slack-webhook" in refused
+    with webhook(heard) as address:
+        burst.ask("block", address)
+        assert "automation refocus refocus: tell of failures" in burst.deploy(
+            watch=False, notify="custom-webhook/team"
+        )
+        run_id = burst.ask("start", "promote/promote", '{"name": "nobody"}')
+        assert burst.ended(run_id)["state"] == "Failed"
+        burst.until(lambda: heard)
+    assert "refocus: a run failed" in heard[0]
+    assert 'no recipe registers a model \\"nobody\\"' in heard[0]
+
+
 def commit_recipe(team: Team, text: str) -> None:
     (team.clone.root / "components" / "recipes" / "tiny.yaml").write_text(text)
     team.clone.git("commit", "--allow-empty", "-qam", "another recipe")
@@ -263,7 +315,7 @@ def commit_recipe(team: Team, text: str) -> None:
 
 def at_work(team: Team) -> str:
     """Start a run that has something to do; gives its id once its training is under way."""
-    commit_recipe(team, RECIPE.replace("images: 16,", "images: 1600000,"))
+    commit_recipe(team, LONG)
     run_id = team.ask("start", "retrain/tiny", "{}")
     team.until(lambda: TRAINING in team.python(RUNNING))
     return run_id
@@ -291,7 +343,9 @@ def test_a_run_cancelled_on_prefects_page_ends_everywhere(burst: Team) -> None:
 
 
 def test_a_run_whose_machine_died_is_crashed_and_the_next_one_goes_on(burst: Team) -> None:
-    run_id = at_work(burst)
+    commit_recipe(burst, LONG)
+    run_id = burst.ask("start", "retrain/tiny", "{}")
+    burst.until(burst.worktrees)
     burst.kill_all()
     assert len(burst.worktrees()) == 1
     commit_recipe(burst, RECIPE)

@@ -225,7 +225,7 @@ def test_restoring_with_a_super_resolution_model_writes_larger_pictures(tmp_path
     net = SRResNet(width=4, blocks=1)
     save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())
     write_png(tmp_path / "small.png", np.zeros((10, 14, 3), np.uint8))
-    (written,) = restore([tmp_path / "small.png"], str(tmp_path / "checkpoint"), tmp_path / "out")
+    (written,) = restore([tmp_path / "small.png"], str(tmp_path / "checkpoint"), tmp_path / "out").files
     assert read_rgb(written).shape == (40, 56, 3)
 
 
@@ -239,7 +239,7 @@ def test_a_photo_of_sixteen_bits_is_restored_in_sixteen(tmp_path: Path) -> None:
     save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())
     photo = np.arange(40 * 48 * 3, dtype=np.uint16).reshape(40, 48, 3) * 11
     write_png(tmp_path / "deep.png", photo)
-    (written,) = restore([tmp_path / "deep.png"], str(tmp_path / "checkpoint"), tmp_path / "out")
+    (written,) = restore([tmp_path / "deep.png"], str(tmp_path / "checkpoint"), tmp_path / "out").files
     assert read_rgb(written).dtype == np.uint16
     assert np.abs(read_rgb(written).astype(int) - photo).max() <= 1
 

@@ -6,6 +6,7 @@ registry.py   promote, approve, reject, power, rollback, history, lineage
 scheduling.py deploy, worker, backfill
 restoring.py  restore, export
 about.py      recipes, describe, blur-atlas, doctor, clean, ui
+serving.py    serve
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from components.console.commands import about, pipeline, registry, restoring, scheduling
+from components.console.commands import about, pipeline, registry, restoring, scheduling, serving
 from components.console.commands.parser import Command, Parser
 from components.core.errors import InputError, nearest
 
@@ -65,7 +66,7 @@ def all_commands() -> tuple[argparse.ArgumentParser, list[str]]:
         made.set_defaults(do=do, command=name)
         return made
 
-    for group in (pipeline, registry, scheduling, restoring, about):
+    for group in (pipeline, registry, scheduling, restoring, serving, about):
         group.add_to(add)
     return parser, list(commands.choices)
 

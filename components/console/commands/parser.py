@@ -34,6 +34,18 @@ def add_overwrite(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_where(made: argparse.ArgumentParser) -> None:
+    """On what, and in what pieces, photos are restored."""
+    made.add_argument("--device", metavar="DEVICE", help="cpu or cuda; cuda where there is one")
+    made.add_argument(
+        "--tile",
+        type=int,
+        default=1024,
+        metavar="PX",
+        help="side of the pieces that are restored at once; 1024",
+    )
+
+
 class Add(Protocol):
     """Adds a command: its name, what it does in a sentence, how it is called, what does it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from components.console.commands.parser import Add, add_overwrite
+from components.console.commands.parser import Add, add_overwrite, add_where
 
 
 def add_to(add: Add) -> None:
@@ -20,18 +20,31 @@ def add_to(add: Add) -> None:
         "images",
         metavar="IMAGE",
         nargs="+",
-        type=Path,
-        help="JPEG, PNG, WebP or TIFF, 8 or 16 bit; RGB comes out, transparency is dropped",
+        help=(
+            "files, folders, patterns or s3://bucket/prefix: JPEG, PNG, WebP or TIFF, 8 or 16 bit; RGB comes"
+            " out, transparency is dropped"
+        ),
     )
     made.add_argument(
         "--model",
         required=True,
         metavar="MODEL",
-        help="NAME@champion, NAME@challenger, or a folder with a checkpoint",
+        help="NAME@champion, NAME@challenger, a folder with a checkpoint, or an exported .onnx file",
     )
     made.add_argument(
-        "--out", required=True, metavar="DIR", type=Path, help="folder for the restored PNG files"
+        "--out",
+        required=True,
+        metavar="DIR",
+        type=Path,
+        help="folder for the restored photos, subfolders as they were",
     )
+    made.add_argument(
+        "--format",
+        default="png",
+        choices=["png", "jpeg", "tiff", "webp"],
+        help="of the restored photos; PNG (the default) and TIFF keep 16 bits, JPEG and WebP have 8",
+    )
+    add_where(made)
     add_overwrite(made)
     made = add(
         "export",
@@ -61,12 +74,20 @@ def _restore(arguments: argparse.Namespace) -> int:
     from components.console.restore import restore
     from components.pipeline.project import Project
 
-    if not Path(arguments.model).is_dir():  # else it is the registry's, which is this project's
+    if not Path(arguments.model).exists():  # else it is the registry's, which is this project's
         Project.here()
-    written = restore(arguments.images, arguments.model, arguments.out, overwrite=arguments.overwrite)
-    for path in written:
+    written = restore(
+        arguments.images,
+        arguments.model,
+        arguments.out,
+        overwrite=arguments.overwrite,
+        form=arguments.format,
+        device=arguments.device,
+        tile_px=arguments.tile,
+    )
+    for path in written.files:
         print(path)
-    return 0 if len(written) == len(set(arguments.images)) else 1
+    return 0 if not written.left_out else 1
 
 
 def _export(arguments: argparse.Namespace) -> int:

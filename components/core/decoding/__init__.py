@@ -35,6 +35,7 @@ __all__ = [
     "Picture",
     "decode",
     "header",
+    "is_photo",
     "max_bytes",
     "photo_bytes",
     "upright",
@@ -66,6 +67,15 @@ def header(data: bytes) -> Header:
     """
     form, reader = _reader_of(data)
     return _header_of(form, reader.stored(data))
+
+
+def is_photo(start: bytes) -> bool:
+    """Whether a file's first 64 bytes are those of a photo of a kind that is read."""
+    try:
+        _reader_of(start)
+    except PhotoError:
+        return False
+    return True
 
 
 def decode(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:

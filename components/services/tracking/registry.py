@@ -32,6 +32,7 @@ WEIGHTS_SHA256, GENERATOR_SHA256, FILES_SHA256 = (
     "refocus.files_sha256",
 )
 RECIPE_NAME = "refocus.recipe_name"
+PARENT, PARENT_NAME = "refocus.parent", "refocus.parent_name"
 GIT_COMMIT, DVC_PREFIX = "git.commit", "dvc."
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 

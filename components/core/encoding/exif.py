@@ -1,47 +1,16 @@
-"""A restored photo as a PNG file that still says what its original said: colour profile, EXIF and
-density.
+"""What a photo's file says beside its pixels, made true of the restored photo.
 
 The pixels are turned upright when a photo is decoded, so its EXIF says "upright" from then on;
-otherwise every viewer would turn it again. PNG Third Edition, sections 11.3.2 and 11.3.3; EXIF 2.3.
+otherwise every viewer would turn it again. EXIF 2.3; ICC.1.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 
-from components.core.images import Metadata, Pixels, png_bytes
-
-PNG_START = b"\x89PNG\r\n\x1a\n"
-HEAD = len(PNG_START) + 25  # the signature and IHDR
-INCHES_PER_METRE = 1 / 0.0254
-# Colours that a PNG tells without a profile; they are copied from PNG to PNG.
-COLOUR_CHUNKS = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 ORIENTATION, EXIF_IFD, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
 SHORT, LONG = 3, 4
-
-
-def restored_png(pixels: Pixels, original: bytes, metadata: Metadata, scale: int = 1) -> bytes:
-    """(H, W, 3) uint8 or uint16 as PNG, with what the original's file says beside its pixels.
-
-    original: the file the pixels were restored from; scale: how many times larger they are, so that
-    a print keeps its size.
-    """
-    chunks = []
-    if fits(metadata.icc):
-        chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc or b"")))
-    elif original.startswith(PNG_START) and metadata.icc is None:
-        chunks += [_chunk(name, body) for name, body in _chunks(original) if name in COLOUR_CHUNKS]
-    if metadata.density is not None:
-        across, down = (round(scale * dots * INCHES_PER_METRE) for dots in metadata.density)
-        if 0 < across < 1 << 31 and 0 < down < 1 << 31:
-            chunks.append(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
-    if metadata.exif is not None:
-        exif = exif_of_restored(metadata.exif, width=pixels.shape[1], height=pixels.shape[0])
-        chunks += [] if exif is None else [_chunk(b"eXIf", exif)]
-    plain = png_bytes(pixels)
-    return plain[:HEAD] + b"".join(chunks) + plain[HEAD:]
 
 
 def fits(icc: bytes | None) -> bool:
@@ -83,18 +52,3 @@ def _entries(block: bytearray, start: int, order: str) -> Iterator[tuple[int, in
     for place in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind = struct.unpack_from(order + "HH", block, place)
         yield tag, kind, place + 8
-
-
-def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and body of the chunks before the pixels."""
-    place = len(PNG_START)
-    while place + 12 <= len(png):
-        length, name = struct.unpack_from(">I4s", png, place)
-        if name == b"IDAT":
-            return
-        yield name, png[place + 8 : place + 8 + length]
-        place += 12 + length
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

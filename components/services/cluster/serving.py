@@ -1,0 +1,65 @@
+"""An ASGI application as replicas of Ray Serve: each a process of its own, so that as many photos are
+restored at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from components.core import debugging
+from components.core.errors import InputError
+from components.services.cluster.start import ray_started
+
+BESIDE = 8  # requests a replica answers beside its queue: health, readings, the page
+
+
+@contextmanager
+def replicas_serving(
+    build: Callable[[], Any], *, replicas: int, host: str, port: int, places: int
+) -> Iterator[None]:
+    """Serve on every node of RAY_ADDRESS, else by a Ray of our own, for the length of a block.
+
+    build: makes the application, in each replica's process; places: requests that may wait for or
+    be at work in one. Raises InputError without Ray Serve, ServiceError when no Ray answers.
+    """
+    try:
+        from ray import serve
+    except ImportError as error:
+        raise InputError(
+            f"Ray Serve is not whole on this machine ({error.name} is missing); install refocus[serve], or"
+            " leave --replicas out"
+        ) from error
+    if not debugging.is_on():
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    with ray_started(cpus=max(2, round(replicas + 1))):
+        serve.start(
+            http_options={"host": host, "port": port, "location": "HeadOnly"}, logging_config=_quiet(serve)
+        )
+        try:
+            application = serve.deployment(
+                serve.ingress(build)(),  # type: ignore[operator,unused-ignore]
+                name="refocus",
+                num_replicas=replicas,
+                max_ongoing_requests=places + BESIDE,
+                max_queued_requests=places + BESIDE,
+                ray_actor_options={"num_cpus": 1},
+            ).bind()
+            serve.run(application, name="refocus", route_prefix="/")
+            yield
+        finally:
+            serve.delete("refocus")  # not Serve itself: on a cluster it may run what others serve
+
+
+def _quiet(serve: Any) -> Any:
+    from ray.serve.schema import LoggingConfig
+
+    return LoggingConfig(log_level="WARNING", enable_access_log=False)
+
+
+def until_stopped() -> None:
+    """Wait for whatever ends this process: Ctrl-C, SIGTERM."""
+    threading.Event().wait()

@@ -1,0 +1,250 @@
+"""The ASGI application: POST /restore takes a photo's bytes and gives the restored photo's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import anyio.to_thread
+from fastapi import FastAPI, Query
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from components.core.decoding import decode, header
+from components.core.encoding import MEDIA_TYPES, Format, encoded
+from components.core.errors import RefocusError
+from components.core.parts import Part
+from components.registry import lineage
+from components.services import tracking
+from components.serving import pages
+from components.serving.answers import Surrounded, named, of_error, told
+from components.serving.model import ServedModel, of_file, of_folder, of_version
+from components.serving.models import Models, OneModel
+from components.serving.readings import Readings
+from components.serving.settings import ServingSettings
+from components.serving.turns import QueueFullError, Turns
+from components.serving.uploads import RefusedError, photo_of, refuse_length
+
+Alias = Literal["champion", "challenger", "previous"]
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "a token is set and was not sent"},
+    404: {"description": "no version has that alias"},
+    408: {"description": "the photo came too slowly"},
+    413: {"description": "too many bytes or pixels"},
+    415: {"description": "no photo of a kind that is read"},
+    422: {"description": "a damaged photo, or a parameter that cannot be"},
+    503: {"description": "the queue is full; Retry-After says when to ask again"},
+}
+PICTURE = {"schema": {"type": "string", "format": "binary"}}
+PHOTO_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": dict.fromkeys(("image/jpeg", "image/png", "image/webp", "image/tiff"), PICTURE),
+    }
+}
+
+
+class Health(Part):
+    """Whether photos are restored."""
+
+    status: Literal["ok", "loading"]
+
+
+class About(Part):
+    """What is served."""
+
+    model: str
+    name: str
+    version: int | None
+    alias: str | None
+    digest: str
+    weights_sha256: str
+    scale: int
+    aliases: dict[str, int | None]
+    trouble: str | None
+    card: str
+
+
+def models_of(settings: ServingSettings) -> Models | OneModel:
+    """What is to be served; nothing is loaded yet. Raises InputError when it names nothing."""
+    place = Path(settings.model)
+    if place.is_dir():
+        return OneModel(lambda: of_folder(place, device=settings.device, tile_px=settings.tile_px))
+    if place.suffix == ".onnx":
+        return OneModel(lambda: of_file(place, tile_px=settings.tile_px))
+    name, alias, number = lineage.parts_of(settings.model)
+
+    def load(version: tracking.Version) -> ServedModel:
+        return of_version(version, device=settings.device, tile_px=settings.tile_px)
+
+    if number is not None:
+        return OneModel(lambda: load(lineage.resolve(settings.model)))
+    return Models(name, alias, load, settings.follow_s)
+
+
+def build_app(settings: ServingSettings, models: Models | OneModel | None = None) -> ASGIApp:
+    """The application, which loads its model when it starts unless that was done."""
+    models = models or models_of(settings.checked())
+    service = Service(settings, models)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        await anyio.to_thread.run_sync(models.start)
+        yield
+        await anyio.to_thread.run_sync(models.stop)
+
+    app = FastAPI(
+        title="Refocus",
+        version="1",
+        summary="Photo bytes in, restored photo bytes out.",
+        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=life,
+    )
+    kept: dict[str, Any] = {"include_in_schema": False}
+    app.add_api_route("/", pages.page(settings), methods=["GET"], **kept)
+    app.add_api_route("/docs", pages.reference(app), methods=["GET"], **kept)
+    app.add_api_route("/healthz", service.healthz, methods=["GET"], summary="Whether photos are restored")
+    app.add_api_route("/model", service.about, methods=["GET"], summary="What is served, and its card")
+    app.add_api_route(
+        "/metrics",
+        service.metrics,
+        methods=["GET"],
+        summary="Readings for Prometheus",
+        response_class=Response,
+    )
+    app.add_api_route(
+        "/restore",
+        service.restore,
+        methods=["POST"],
+        summary="Restore a photo",
+        response_class=Response,
+        responses={
+            200: {
+                "content": dict.fromkeys(MEDIA_TYPES.values(), PICTURE),
+                "description": "the restored photo",
+            },
+            **REFUSALS,
+        },
+        openapi_extra=PHOTO_BODY,
+    )
+    for kind in (RefocusError, QueueFullError, RefusedError, Exception):
+        app.add_exception_handler(kind, of_error)
+    app.add_exception_handler(RequestValidationError, _of_parameters)
+    app.add_exception_handler(HTTPException, _of_route)
+    return Surrounded(app, settings, models, service.count)
+
+
+class Service:
+    """What the routes do."""
+
+    def __init__(self, settings: ServingSettings, models: Models | OneModel) -> None:
+        self.settings, self.models = settings, models
+        self.turns = Turns(settings.queue)
+        self.readings = Readings(models, self.turns)
+
+    def count(self, path: str, status: int) -> None:
+        """Count an answer; a path that is none of ours is counted as one."""
+        known = path in ("/", "/docs", "/healthz", "/model", "/metrics", "/restore", "/openapi.json")
+        self.readings.answers.labels(path if known else "other", str(status)).inc()
+
+    async def healthz(self) -> JSONResponse:
+        """200 while photos are restored, 503 before the model is loaded."""
+        ready = self.models.current is not None
+        return JSONResponse(
+            Health(status="ok" if ready else "loading").model_dump(), status_code=200 if ready else 503
+        )
+
+    async def about(self, model: Alias | None = None) -> About:
+        """Of what is served, or of another alias; that one is loaded for it."""
+        served = await anyio.to_thread.run_sync(self.models.get, model)
+        return About(
+            model=served.words,
+            name=served.name,
+            version=served.number,
+            alias=model or self.models.alias,
+            digest=served.digest,
+            weights_sha256=served.weights_sha256,
+            scale=served.restorer.scale,
+            aliases=self.models.numbers,
+            trouble=self.models.trouble,
+            card=served.card,
+        )
+
+    async def metrics(self) -> Response:
+        """Text, as Prometheus reads it."""
+        return Response(self.readings.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def restore(
+        self,
+        request: Request,
+        wanted: Annotated[
+            Format | None, Query(alias="format", description="png when neither this nor Accept says")
+        ] = None,
+        model: Annotated[Alias | None, Query(description="another alias than the served one")] = None,
+    ) -> Response:
+        """The body is the photo's file: JPEG, PNG, WebP or TIFF of 8 or 16 bits (AVIF and HEIC where
+        their library is). PNG and TIFF give 16 bits for 16; colour profile, EXIF and density are kept.
+        """
+        refuse_length(request, self.settings)
+        form = wanted or _accepted(request.headers.get("accept", ""))
+        async with self.turns.place():
+            data = await photo_of(request, self.settings)
+            async with self.turns.turn():
+                if await request.is_disconnected():
+                    raise RefusedError(499, "the asker has gone")
+                return await anyio.to_thread.run_sync(self._restored, data, form, model)
+
+    def _restored(self, data: bytes, form: Format, alias: str | None) -> Response:
+        begun = time.monotonic()
+        served = self.models.get(alias)
+        self._refuse_large(data, served)
+        picture = decode(data)
+        restored = encoded(
+            form,
+            served.restorer.restore_pixels(picture.pixels),
+            original=data,
+            metadata=picture.metadata,
+            scale=served.restorer.scale,
+        )
+        self.readings.seconds.observe(time.monotonic() - begun)
+        self.readings.megapixels.inc(picture.pixels.shape[0] * picture.pixels.shape[1] / 1e6)
+        return Response(restored, media_type=MEDIA_TYPES[form], headers=named(served))
+
+    def _refuse_large(self, data: bytes, served: ServedModel) -> None:
+        """Raises RefusedError when the restored photo would be larger than photos may be."""
+        megapixels = header(data).megapixels * served.restorer.scale**2
+        if megapixels > self.settings.max_megapixels:
+            raise RefusedError(
+                413,
+                f"too large: {served.words} enlarges {served.restorer.scale} times, to {megapixels:.1f}"
+                f" megapixels, at most {self.settings.max_megapixels:g} are made here (--max-megapixels)",
+            )
+
+
+def _accepted(accept: str) -> Format:
+    """The first format that the Accept header names; PNG otherwise."""
+    for wanted in accept.split(","):
+        kind = wanted.partition(";")[0].strip().lower()
+        for form, media_type in MEDIA_TYPES.items():
+            if kind == media_type:
+                return form
+    return "png"
+
+
+async def _of_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = [f"{each['loc'][-1]}: {each['msg']}" for each in error.errors()]
+    return told(422, "; ".join(found))
+
+
+async def _of_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    return told(error.status_code, f"{error.detail}: {request.method} {request.url.path}; see /docs", headers)

@@ -1,0 +1,73 @@
+"""The application run by uvicorn in this process, until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from components.serving.app import build_app, models_of
+from components.serving.settings import ServingSettings
+
+GRACE_S = 20  # for what is at work when the service is told to stop
+HEEDED = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Server(uvicorn.Server):
+    """Stops well at the first signal, at once at the second; uvicorn itself would raise the signal
+    again when it has stopped, as if something had been broken off.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._told) for number in HEEDED}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _told(self, number: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def run(settings: ServingSettings, ready: Callable[[str, str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM; what is at work then is finished.
+
+    ready: called with the address and the model's words when requests are answered. Raises what
+    loading the model raises, before anything listens.
+    """
+    models = models_of(settings.checked())
+    models.start()
+    config = uvicorn.Config(
+        build_app(settings, models),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=None,
+        lifespan="on",
+    )
+    server = _Server(config)
+    assert models.current is not None
+    ready(address_of(settings.host, settings.port), models.current.words)
+    server.run()
+
+
+def address_of(host: str, port: int) -> str:
+    """As a browser takes it.
+
+    >>> address_of("::1", 8000), address_of("127.0.0.1", 80)
+    ('http://[::1]:8000', 'http://127.0.0.1:80')
+    """
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,72 @@
+"""What is served, where, and within which limits."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field
+
+from components.core.errors import InputError
+
+TOKEN_VARIABLE = "REFOCUS_SERVE_TOKEN"
+LEAST_TOKEN = 16  # characters
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """Travels to the replicas of Ray Serve; the token does not stand in its repr."""
+
+    model: str  # NAME@ALIAS, NAME:3, a checkpoint's folder or an exported file
+    host: str = "127.0.0.1"
+    port: int = 8000
+    queue: int = 8  # restorations that may wait for the one at work
+    max_mb: float = 64.0  # of a photo's file
+    max_megapixels: float = 50.0
+    follow_s: float = 10.0  # how often the aliases are asked for
+    upload_s: float = 60.0  # in which a body must have come
+    tile_px: int = 1024
+    device: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+    def checked(self) -> ServingSettings:
+        """These, if they may be served. Raises InputError."""
+        if self.token is None and not is_loopback(self.host):
+            raise InputError(
+                f"--host {self.host} can be reached from other machines, and whoever reaches it could restore"
+                f" photos: set {TOKEN_VARIABLE} to a token of at least {LEAST_TOKEN} characters, or serve on"
+                " 127.0.0.1"
+            )
+        if self.token is not None and len(self.token) < LEAST_TOKEN:
+            raise InputError(
+                f"{TOKEN_VARIABLE} has {len(self.token)} characters, at least {LEAST_TOKEN} are needed:"
+                ' python -c "import secrets; print(secrets.token_urlsafe())" makes one'
+            )
+        for name, value, least in (
+            ("--queue", self.queue, 0),
+            ("--max-mb", self.max_mb, 0.001),
+            ("--max-megapixels", self.max_megapixels, 0.001),
+        ):
+            if value < least:
+                raise InputError(f"{name} is {value:g}; it must be at least {least:g}")
+        return self
+
+    @property
+    def max_bytes(self) -> int:
+        return int(self.max_mb * 1e6)
+
+
+def token_of_environment() -> str | None:
+    """The token that requests must carry; None where none is set."""
+    return os.environ.get(TOKEN_VARIABLE) or None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "gpu-7")]
+    [True, True, True, False, False]
+    """
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

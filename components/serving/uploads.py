@@ -1,0 +1,74 @@
+"""A photo's bytes as they come in, within the limits, before anything is decoded."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+
+from components.core.decoding import header
+from components.core.errors import PhotoError
+from components.serving.settings import ServingSettings
+
+
+class RefusedError(Exception):
+    """An answer that is no photo: its status and its words."""
+
+    def __init__(self, status: int, words: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(words)
+        self.status, self.headers = status, headers or {}
+
+
+def refuse_length(request: Request, settings: ServingSettings) -> None:
+    """Raises RefusedError by what the request says of its body, before a byte of it is read."""
+    form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if form.startswith("multipart/") or form == "application/x-www-form-urlencoded":
+        raise RefusedError(
+            415,
+            f"the body is a form ({form}); send the photo's bytes as they are: curl --data-binary @photo.jpg"
+            " -H 'Content-Type: image/jpeg'",
+        )
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > settings.max_bytes:
+        raise _too_many_bytes(int(length), settings)
+
+
+async def photo_of(request: Request, settings: ServingSettings) -> bytes:
+    """The body. Raises RefusedError when it is too large, too slow, no photo, or of too many pixels."""
+    data = bytearray()
+    try:
+        async with asyncio.timeout(settings.upload_s):
+            async for piece in request.stream():
+                data += piece
+                if len(data) > settings.max_bytes:
+                    raise _too_many_bytes(len(data), settings)
+    except TimeoutError:
+        raise RefusedError(
+            408, f"the photo did not come within {settings.upload_s:g} s ({len(data)} bytes did)"
+        ) from None
+    whole = bytes(data)
+    try:
+        found = header(whole)
+    except PhotoError as error:
+        raise of_photo(error) from error
+    if found.megapixels > settings.max_megapixels:
+        raise RefusedError(
+            413,
+            f"too large: {found.width} × {found.height} px is {found.megapixels:.1f} megapixels, at most"
+            f" {settings.max_megapixels:g} are restored here (--max-megapixels)",
+        )
+    return whole
+
+
+def of_photo(error: PhotoError) -> RefusedError:
+    """415 for what is no photo of a kind that is read, 413 for too large a one, 422 for a damaged one."""
+    kind = str(error).partition(":")[0]
+    return RefusedError({"not a photo": 415, "unusual": 415, "too large": 413}.get(kind, 422), str(error))
+
+
+def _too_many_bytes(length: int, settings: ServingSettings) -> RefusedError:
+    return RefusedError(
+        413,
+        f"too large: {length / 1e6:.1f} MB, at most {settings.max_mb:g} MB are taken here (--max-mb)",
+        {"Connection": "close"},
+    )

@@ -1,0 +1,160 @@
+"""`refocus restore` over folders, patterns and prefixes, in every format, again, and with each model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.console import commands
+from components.core.decoding import decode
+from components.core.encoding import FORMATS, encoded
+from components.core.errors import InputError, PhotoError
+from components.nets.generators import UNet
+from components.nets.restore import save_generator
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    net = UNet(width=4, depth=1)
+    save_generator(tmp_path / "checkpoint", net, net.build(seed=0).state_dict())
+    return str(tmp_path / "checkpoint")
+
+
+def pixels(seed: int = 1) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).integers(0, 255, (24, 32, 3), np.uint8)
+
+
+@pytest.fixture
+def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as people have them; the person stands beside it."""
+    folder = tmp_path / "here" / "album"
+    (folder / "day 2").mkdir(parents=True)
+    for seed, name in enumerate(("a.jpg", "b.png", "b.jpg", "day 2/c.webp")):
+        Image.fromarray(pixels(seed)).save(folder / name)
+    (folder / "deep.tif").write_bytes(encoded("tiff", pixels(9).astype(np.uint16) * 200))
+    (folder / "notes.txt").write_text("Dear diary")
+    (folder / ".hidden.jpg").write_bytes(b"")
+    monkeypatch.chdir(tmp_path / "here")
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in found if not name.startswith("."))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_folder_comes_back_as_it_is_laid_out_in_each_format(
+    album: Path, model: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.run(["restore", "album", "--model", model, "--out", "out", "--format", form]) == 0
+    ending = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}[form]
+    wanted = ["a", "b.jpg", "b.png", "day 2/c", "deep"]
+    assert names(Path("out")) == [name + ending for name in wanted]
+    assert "1 file is no photo: notes.txt" in capsys.readouterr().err
+    deep = decode((Path("out") / f"deep{ending}").read_bytes()).pixels
+    assert deep.dtype == (np.uint16 if form in ("png", "tiff") else np.uint8)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_only_what_is_left_is_done_and_by_another_model_all_is_done_again(
+    album: Path, model: str, form: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["restore", "album", "--out", "out", "--format", form, "--model"]
+    assert commands.run([*words, model]) == 0
+    times = {name: (Path("out") / name).stat().st_mtime_ns for name in names(Path("out"))}
+    Image.fromarray(pixels(20)).save(album / "new.png")
+    Image.fromarray(pixels(21)).save(album / "a.jpg")  # another photo of that name
+    assert commands.run([*words, model]) == 0
+    assert "4 of 6 photos were restored before" in capsys.readouterr().err
+    again = {name for name, time in times.items() if (Path("out") / name).stat().st_mtime_ns != time}
+    assert {name.split(".")[0] for name in again} == {"a"}
+
+    net = UNet(width=4, depth=1)
+    save_generator(tmp_path / "other", net, net.build(seed=1).state_dict())
+    assert commands.run([*words, str(tmp_path / "other")]) == 0
+    assert "restored before" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["jpeg", "tiff", "webp"])
+def test_a_persons_file_is_not_replaced_in_any_format(album: Path, model: str, form: str) -> None:
+    words = ["restore", "album/a.jpg", "--model", model, "--out", "out", "--format", form]
+    assert commands.run(words) == 0
+    (made,) = (path for path in Path("out").iterdir() if not path.name.startswith("."))
+    made.write_bytes(made.read_bytes() + b"\n")
+    with pytest.raises(InputError, match=f"{made.name} would be replaced"):
+        commands.run(words)
+    assert commands.run([*words, "--overwrite"]) == 0
+
+
+def test_a_pattern_that_no_shell_expanded_is_read(album: Path, model: str) -> None:
+    assert commands.run(["restore", "album/**/*.[jw]*", "--model", model, "--out", "out"]) == 0
+    assert names(Path("out")) == ["a.png", "b.png", "day 2/c.png"]
+    with pytest.raises(InputError, match=re.escape("no file fits album/*.gif")):
+        commands.run(["restore", "album/*.gif", "--model", model, "--out", "out"])
+
+
+def test_restored_photos_are_not_restored_again(album: Path, model: str) -> None:
+    words = ["restore", "album", "--model", model, "--out", "album/restored"]
+    for _ in range(2):
+        assert commands.run(words) == 0
+        assert len(names(album / "restored")) == 5
+    with pytest.raises(InputError, match="is the folder that is read"):
+        commands.run(["restore", "album", "--model", model, "--out", "album"])
+
+
+def test_a_damaged_photo_of_a_folder_is_told_and_the_code_says_so(
+    album: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (album / "a.jpg").read_bytes()
+    (album / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    assert commands.run(["restore", "album", "--model", model, "--out", "out"]) == 1
+    assert re.search(r"1 of 6 photos could not be restored: \S*cut\.jpg: truncated", capsys.readouterr().err)
+
+
+def test_a_folder_without_photos_is_told(tmp_path: Path, model: str) -> None:
+    (tmp_path / "texts").mkdir()
+    for words in ("is a folder with no photo in it", "1 file is no photo: notes.txt"):
+        with pytest.raises(PhotoError, match=words):
+            commands.run(
+                ["restore", str(tmp_path / "texts"), "--model", model, "--out", str(tmp_path / "out")]
+            )
+        (tmp_path / "texts" / "notes.txt").write_text("Dear diary")
+
+
+@pytest.mark.services
+def test_a_prefix_of_a_bucket_is_read(album: Path, model: str, bucket: str) -> None:
+    from components.services import storage
+
+    for name in ("a.jpg", "day 2/c.webp", "notes.txt"):
+        storage.put(album / name, f"{bucket}/photos/{name}")
+    for place, out in ((f"{bucket}/photos", "out"), ("album", "local")):
+        assert commands.run(["restore", place, "--model", model, "--out", out]) == 0
+    assert names(Path("out")) == ["a.png", "day 2/c.png"]
+    for name in names(Path("out")):
+        assert (Path("out") / name).read_bytes() == (Path("local") / name).read_bytes()
+
+
+def test_tiles_and_device_can_be_chosen(album: Path, model: str) -> None:
+    words = ["restore", "album/a.jpg", "--model", model, "--out", "out"]
+    assert commands.run([*words, "--device", "cpu", "--tile", "256"]) == 0
+    with pytest.raises(InputError, match="at least 256"):
+        commands.run([*words, "--tile", "32"])
+
+
+def test_an_exported_file_restores_as_its_checkpoint_does(album: Path, model: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs refocus[onnx]")
+    from components.nets.formats.onnx_writer import quiet, write_onnx
+    from components.nets.restore import load_restorer
+
+    with quiet():
+        write_onnx(load_restorer(Path(model), device="cpu"), tmp_path / "small.onnx", about={})
+    for each, out in ((model, "one"), (str(tmp_path / "small.onnx"), "other")):
+        assert commands.run(["restore", "album/b.png", "--model", each, "--out", out]) == 0
+    one, other = (decode((Path(out) / "b.png").read_bytes()).pixels for out in ("one", "other"))
+    assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
