@@ -203,11 +203,10 @@ def _is_there(place: ContentStore, outcome: Outcome) -> bool:
 
 def need_shared(recipe: RecipeRecord) -> None:
     """Raises InputError when what is not in the store would be looked for on this machine's disk."""
-    uri = tracking.tracking_uri()
-    if not uri.startswith(("http://", "https://", "postgresql", "mysql", "mssql")):
+    if tracking.is_on_this_machine():
         raise InputError(
-            f"stages are sent to a Ray cluster, which cannot reach the tracking file {uri}; set"
-            " MLFLOW_TRACKING_URI to an MLflow server"
+            f"stages are sent to a Ray cluster, which cannot reach the tracking file {tracking.shown_uri()};"
+            " set MLFLOW_TRACKING_URI to an MLflow server"
         )
 
 

@@ -38,7 +38,7 @@ from components.train.data import Data
 from components.train.fitting import croppable, refuse_other_scale, refuse_unvalidated
 from components.train.inputs import Inputs, OnThisMachine, inputs_for
 from components.train.loop import Outcome, longest
-from components.train.states import FolderStore, prune
+from components.train.states import FolderStore, prune, prune_in_store
 from components.train.training_state import is_whole, read_state
 from components.train.warm_start import Parent, ParentInStore, parent_for_workers
 from components.train.worker import TrainingJob, train_on_worker
@@ -208,6 +208,8 @@ def _storage(config: TrainConfig, recipe: str, name: str) -> str:
         prune(Path(storage), recipe, name)
     elif not _by_ray(config):
         raise InputError(states_refused("needs Ray: set train.workers to 1 or more, or name a folder"))
+    else:
+        prune_in_store(storage, recipe, name)
     return storage
 
 

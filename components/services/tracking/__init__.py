@@ -36,7 +36,13 @@ from components.services.tracking.registry import (
     search,
     set_alias,
 )
-from components.services.tracking.store import need_answer, prepare, tracking_uri
+from components.services.tracking.store import (
+    is_on_this_machine,
+    need_answer,
+    prepare,
+    shown_uri,
+    tracking_uri,
+)
 from components.services.tracking.training import (
     TRAIN_KEY,
     TrainingRun,
@@ -75,6 +81,7 @@ __all__ = [
     "forget_model",
     "get_version",
     "has_run",
+    "is_on_this_machine",
     "is_used",
     "ledger",
     "log_results",
@@ -89,6 +96,7 @@ __all__ = [
     "save_pyfunc",
     "search",
     "set_alias",
+    "shown_uri",
     "tracking_uri",
     "try_pyfunc",
 ]

@@ -48,6 +48,11 @@ def tracking_uri() -> str:
     return os.environ.get(URI_VARIABLE) or sqlite_address(state_folder() / "mlflow.db")
 
 
+def is_on_this_machine() -> bool:
+    """Whether the tracking store is a file, which no other machine reaches."""
+    return tracking_uri().startswith("sqlite")
+
+
 def shown_uri() -> str:
     """The tracking address as it may be shown: without user and password, and a file's as its path."""
     return shown(tracking_uri()) if os.environ.get(URI_VARIABLE) else str(state_folder() / "mlflow.db")
