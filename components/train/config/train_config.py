@@ -11,7 +11,6 @@ from components.train.config.fields import TrainFields
 from components.train.config.health import OF_DISCRIMINATORS
 from components.train.config.rules import RULES
 
-
 # Fields that a training without an adversarial phase leaves at their defaults.
 OF_THE_GAN = (
     "discriminators",
