@@ -28,6 +28,7 @@ leave_out_this_users()
 TOGETHER = (
     "tests/register/",
     "tests/flows/test_end_to_end.py",
+    "tests/flows/test_scheduled.py",
     "tests/services/test_tracking.py",
     "tests/team/",
     "tests/train/test_workers.py",
