@@ -30,7 +30,8 @@ from components.metrics import METRICS
 from components.nets.restore import save_generator
 from components.services import tracking
 from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
-from components.services.content import ContentStore, states_address, verify_pairs
+from components.services.content import verify_pairs
+from components.services.content.places import states_in_store, states_named, states_refused
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
 from components.train.data import Data
@@ -177,21 +178,19 @@ def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
 
 def _storage(config: TrainConfig, recipe: str, name: str) -> str:
     """The folder or s3:// address that holds the trainings' states, with room for one more."""
-    storage = states_address() or _default_storage()
+    storage = states_named() or _default_storage()
     if not is_s3(storage):
         need_free_space(Path(storage), 300, "training")
         prune(Path(storage), recipe, name)
     elif not _by_ray(config):
-        raise InputError(
-            f"REFOCUS_TRAINING_STORAGE={storage} needs Ray: set train.workers to 1 or more, or name a folder"
-        )
+        raise InputError(states_refused("needs Ray: set train.workers to 1 or more, or name a folder"))
     return storage
 
 
 def _default_storage() -> str:
     """The team's store, for a cluster; else this machine's state folder."""
-    store = ContentStore.of_environment() if is_cluster() else None
-    return str(state_folder() / "training") if store is None else f"{store.uri.rstrip('/')}/training"
+    shared = states_in_store() if is_cluster() else None
+    return shared or str(state_folder() / "training")
 
 
 def _healthy_end(

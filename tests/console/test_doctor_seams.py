@@ -181,17 +181,20 @@ def test_a_store_that_does_not_know_us_is_named(
     assert words == "" if said is None else re.search(said, words), words
 
 
-@pytest.mark.parametrize("name", remotes.STORES)
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("REFOCUS_STORE", "team's store"), ("REFOCUS_TRAINING_STORAGE", "states of trainings")],
+)
 def test_a_missing_bucket_is_named_and_one_that_is_there_is_not(
-    name: str, project: Project, bucket: str, monkeypatch: pytest.MonkeyPatch
+    name: str, what: str, project: Project, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, f"{bucket}/some/prefix")
     assert found(remotes.buckets, project, all_of_them=True).startswith(
-        f"{name}: {bucket}/some/prefix is empty"
+        f"{what}: {bucket}/some/prefix is empty"
     )
     monkeypatch.setenv(name, "s3://no-such-bucket-here/x")
     assert re.search(
-        f'{name}: .*cannot be read -> no bucket "no-such-bucket-here"', found(remotes.buckets, project)
+        f'{what}: .*cannot be read -> no bucket "no-such-bucket-here"', found(remotes.buckets, project)
     )
 
 

@@ -6,7 +6,7 @@ registry.py   promote, approve, reject, power, rollback, history, lineage
 scheduling.py deploy, worker, backfill
 restoring.py  restore, export
 serving.py    serve
-about.py      recipes, describe, blur-atlas, doctor, ui
+about.py      recipes, describe, blur-atlas, doctor, clean, ui
 """
 
 from __future__ import annotations

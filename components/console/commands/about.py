@@ -54,6 +54,7 @@ def add_to(add: Add) -> None:
         help="also the kinds of blur that the recipe leaves out, at their defaults",
     )
     add("doctor", "check this machine: versions, disk, addresses, locks", "refocus doctor", _doctor)
+    _add_clean(add)
     made = add("ui", "open MLflow's page on this machine", "refocus ui", _ui)
     made.add_argument("--port", type=int, default=5000)
 
@@ -108,6 +109,47 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from components.pipeline.project import project_root
 
     return doctor.examine(project_root())
+
+
+def _add_clean(add: Add) -> None:
+    made = add(
+        "clean",
+        "take away what past runs left and nobody needs, and say why the rest stays",
+        "refocus clean --dry-run",
+        _clean,
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="only say what would go, what would stay, and why"
+    )
+    for name, what, default in (
+        ("days", "leave what is younger", 90),
+        ("runs", "newest commits of runs that stay, a recipe", 20),
+        ("trainings", "newest trainings whose states stay, a recipe", 3),
+    ):
+        variable = f"REFOCUS_KEEP_{name.upper()}"
+        made.add_argument(
+            f"--keep-{name}",
+            type=float,
+            metavar="N",
+            help=f"{what}; ${variable}, or {default}, when left out",
+        )
+    made.add_argument(
+        "--and-registered",
+        action="store_true",
+        help="let commits go too that registered versions were made by (lineage --verify will miss them)",
+    )
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from components.console.clean import clean
+    from components.console.clean.items import Retention
+    from components.pipeline.project import Project
+
+    retention = Retention.of(
+        days=arguments.keep_days, runs=arguments.keep_runs, trainings=arguments.keep_trainings
+    )
+    project = Project.here(writes=not arguments.dry_run)
+    return clean(project, retention, dry_run=arguments.dry_run, and_registered=arguments.and_registered)
 
 
 def _ui(arguments: argparse.Namespace) -> int:

@@ -6,24 +6,21 @@ places.py     the project's path, git, the recipes, whose the files are, locks
 services.py   proxies, and each address, asked as the commands ask it
 remotes.py    versions at both ends, clocks, buckets, DVC and git remotes, one registry for all
 machines.py   GPUs, and each node of a cluster
+sizes.py      the room that each folder has taken
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from components.console.doctor import machine, machines, places, remotes, services
+from components.console.doctor import machine, machines, places, remotes, services, sizes
 from components.console.doctor.findings import Check, Finding, looked_at
 from components.core.addresses import without_secrets
 from components.core.errors import RefocusError
 from components.pipeline.project import Project
 
-CHECKS: tuple[Check, ...] = (
-    *machine.CHECKS,
-    *places.CHECKS,
-    *services.CHECKS,
-    *remotes.CHECKS,
-    *machines.CHECKS,
+CHECKS: tuple[Check, ...] = tuple(
+    check for part in (machine, places, services, remotes, machines, sizes) for check in part.CHECKS
 )
 
 

@@ -12,7 +12,7 @@ from components.console.doctor.findings import Check, Finding
 from components.console.doctor.machine import NEED_SHM_MB
 from components.core.errors import RefocusError
 from components.pipeline.project import Project
-from components.services.content import ContentStore
+from components.services.content.places import shared_places
 
 if TYPE_CHECKING:
     from components.services.cluster.look import Node
@@ -46,21 +46,19 @@ def nodes(project: Project) -> Iterator[Finding]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     if address == "local" or address.startswith("http"):
         return  # a Ray of our own is this machine; from outside, the cluster's page was asked
-    team = ContentStore.of_environment()
-    store = None if team is None else team.uri
     try:
-        found = look.look_at_nodes(store)
+        found = look.look_at_nodes(shared_places().get("team's store"))
     except RefocusError as error:
         yield Finding("Ray nodes", "cannot be asked", str(error))
         return
     ours = look.versions_here()
     for node in found:
         yield Finding(f"node {node.name}", about(node), "; ".join(remedies(node, ours)))
-    if len(found) > 1 and store is None:
+    if len(found) > 1 and "team's store" not in shared_places():
         yield Finding(
             "Ray store",
             f"{len(found)} nodes, and no place for data that all of them reach",
-            "set REFOCUS_STORE=s3://BUCKET/PREFIX",
+            "name a bucket for it (docs/operations.md, day one)",
         )
 
 

@@ -18,11 +18,12 @@ from components.console.doctor.findings import Check, Finding
 from components.core.errors import RefocusError
 from components.core.surroundings import is_loopback
 from components.pipeline.project import Project
-from components.services import content, storage, versioning
+from components.services import storage, versioning
+from components.services.content.places import shared_places
 
 PATIENCE_S = 5.0
 MOST_SKEW_S = 30.0  # S3 refuses at 15 minutes, tokens often at one
-SERVERS = ("PREFECT_API_URL", "RAY_ADDRESS")
+SHARED = ("PREFECT_API_URL", "RAY_ADDRESS")  # who sets one to another machine works with others
 
 
 def server_versions(project: Project) -> Iterator[Finding]:
@@ -88,7 +89,7 @@ def skew_s(address: str) -> float | None:
 
 def buckets(project: Project) -> Iterator[Finding]:
     """Every place in a bucket that a run would read or write."""
-    places = content.addresses()
+    places = shared_places()
     for name, recipe in recipes.load_all(project.root)[0].items():
         places[f"photos of {name}"] = recipe.ingest.photos or ""
     for name, place in places.items():
@@ -128,8 +129,8 @@ def one_registry(project: Project) -> Iterator[Finding]:
     from components.services.tracking import answers, versions
 
     address = os.environ.get(answers.URI_VARIABLE, "")
-    shared = {name: os.environ.get(name, "") for name in SERVERS} | content.addresses()
-    team = [name for name, value in shared.items() if value and not _of_this_machine(value)]  # with others
+    team = [name for name in SHARED if (value := os.environ.get(name)) and not _of_this_machine(value)]
+    team += ["the team's store"] if "team's store" in shared_places() else []
     mark = versions.mark()
     told = "not used yet" if mark is None else f"mark {mark}: who sees the same mark shares it"
     remedy = ""

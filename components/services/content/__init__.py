@@ -18,7 +18,7 @@ from components.services.content.pairsets import (
     verify_pairs,
 )
 from components.services.content.reader import FolderReader, Reader, ShardReader, reader_in
-from components.services.content.store import ContentStore, addresses, states_address
+from components.services.content.store import ContentStore
 
 __all__ = [
     "MANIFEST",
@@ -29,12 +29,10 @@ __all__ = [
     "NodeCache",
     "Reader",
     "ShardReader",
-    "addresses",
     "fetch_pairs",
     "reader_in",
     "reader_of",
     "send_pairs",
     "shard_problems",
-    "states_address",
     "verify_pairs",
 ]

@@ -32,18 +32,7 @@ from components.services.content.packing import (
 )
 
 STORE_VARIABLE = "REFOCUS_STORE"
-STATES_VARIABLE = "REFOCUS_TRAINING_STORAGE"
 _DIGEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,127}")
-
-
-def addresses() -> dict[str, str]:
-    """The places that the environment names, by variable; "" for one that it does not."""
-    return {name: os.environ.get(name, "") for name in (STORE_VARIABLE, STATES_VARIABLE)}
-
-
-def states_address() -> str | None:
-    """Where the environment says that trainings' states lie, a folder or s3:// address."""
-    return addresses()[STATES_VARIABLE] or None
 
 
 class ContentStore:

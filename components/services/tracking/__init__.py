@@ -8,6 +8,7 @@ store.py      where the tracking store is, its first use; answers.py asks whethe
 training.py   one training's run: parameters, losses, pictures, the machine's load
 models.py     a model folder that loads anywhere; trial.py is what tries it
 model_files.py  which files a version has
+unnamed.py    files of models that never became a version
 sqlite_registry.py  what a local file can be asked without MLflow
 registry.py   versions, their aliases, tags and files
 ledger.py     a table beside a model to which rows are only ever added
@@ -45,6 +46,12 @@ from components.services.tracking.training import (
     log_results,
     open_training,
 )
+from components.services.tracking.unnamed import (
+    UnnamedModel,
+    forget_model,
+    is_used,
+    models_without_version,
+)
 
 __all__ = [
     "CHALLENGER",
@@ -54,6 +61,7 @@ __all__ = [
     "TRAIN_KEY",
     "TrainingRun",
     "Trial",
+    "UnnamedModel",
     "Version",
     "add_model_tags",
     "add_tags",
@@ -64,12 +72,15 @@ __all__ = [
     "files_of",
     "find_training",
     "find_version",
+    "forget_model",
     "get_version",
     "has_run",
+    "is_used",
     "ledger",
     "log_results",
     "maybe_version",
     "model_tags",
+    "models_without_version",
     "need_answer",
     "newest_versions",
     "open_training",

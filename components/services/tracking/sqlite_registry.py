@@ -22,6 +22,16 @@ Answer = TypeVar("Answer")
 Row = tuple[str, int, str | None, int, dict[str, str], tuple[str, ...]]
 
 
+def file_of(uri: str) -> Path | None:
+    """The file of a SQLite address, whatever its path holds; None for another kind of address."""
+    if not uri.startswith("sqlite"):
+        return None
+    from sqlalchemy import make_url
+
+    place = make_url(uri).database
+    return Path(place) if place else None
+
+
 def asked(uri: str, question: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
     """The answer to a question put to the file at `uri`; None where it cannot be asked this way."""
     place = uri.removeprefix(_PREFIX)

@@ -8,11 +8,11 @@ import importlib.metadata
 import sqlite3
 import urllib.parse
 from contextlib import closing
-from pathlib import Path
 
 from components.core.parts import digest_of
 from components.services.tracking import sqlite_registry, store
 from components.services.tracking.answers import PATIENCE_S
+from components.services.tracking.unnamed import is_used
 
 
 def is_server() -> bool:
@@ -41,8 +41,8 @@ def foreign_schema() -> str | None:
     """The schema of a local database that another MLflow made; None where it is ours, or none can be
     read.
     """
-    place = Path(store.shown_uri())
-    if not place.is_file():
+    place = sqlite_registry.file_of(store.tracking_uri())
+    if place is None or not place.is_file():
         return None
     try:
         with closing(sqlite3.connect(f"{place.resolve().as_uri()}?mode=ro", uri=True)) as database:
@@ -56,7 +56,7 @@ def mark() -> str | None:
     """A short mark of the registry in use, the same from wherever it is asked: of the experiment's
     number and the moment of its making. None where it was never used.
     """
-    if not is_server() and not Path(store.shown_uri()).is_file():
+    if not is_used():
         return None
     with store.asking("be read"):
         client = store.mlflow().MlflowClient(tracking_uri=store.tracking_uri())

@@ -28,6 +28,7 @@ from components.services.versioning.git import (
     remove_worktree,
     snapshot,
 )
+from components.services.versioning.kept_runs import RunCommit, forget_run, run_commits
 from components.services.versioning.own_state import mend
 from components.services.versioning.process import Say, end_tree
 from components.services.versioning.remotes import dvc_remote, git_remote
@@ -37,6 +38,7 @@ __all__ = [
     "GRAPH",
     "LOCK",
     "Outcome",
+    "RunCommit",
     "Say",
     "add_worktree",
     "bring",
@@ -46,6 +48,7 @@ __all__ = [
     "dvc_remote",
     "end_tree",
     "file_at",
+    "forget_run",
     "git_remote",
     "hashes",
     "head",
@@ -59,6 +62,7 @@ __all__ = [
     "recipes_in_graph",
     "remove_worktree",
     "reproduce",
+    "run_commits",
     "share_with",
     "snapshot",
     "stage_order",

@@ -19,6 +19,7 @@ from components.core.addresses import shown
 from components.core.errors import InputError, ServiceError
 from components.core.files import atomic_path
 from components.core.surroundings import keep_loopback_direct, proxy_for
+from components.services.storage.refusals import OF_ONE_OBJECT, UNKNOWN, refusal
 
 SCHEME = "s3://"
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
@@ -26,23 +27,6 @@ TOLD = "sha256"  # an object's own metadata, set together with its bytes
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 2
 PIECE_BYTES = 1 << 20
 READS = 3  # of an object whose connection breaks on the way; botocore tries again only before the first byte
-REFUSED = {
-    "AccessDenied",
-    "403",
-    "Forbidden",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "InvalidToken",
-    "AllAccessDisabled",
-}
-# What a store says to one whom it does not know, whatever is asked.
-UNKNOWN = {
-    *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidClientTokenId"),
-    *("RequestTimeTooSkewed", "AuthorizationHeaderMalformed", "InvalidSecurity", "401", "Unauthorized"),
-}
-# What a store says of one object, whatever it says of others.
-OF_ONE_OBJECT = {"NoSuchKey", "404", "InvalidObjectState", "AccessDenied", "403", "NoSuchVersion"}
 
 
 class ObjectError(ServiceError):
@@ -102,6 +86,19 @@ def list_with_etags(uri: str) -> list[tuple[str, int, str]]:
         ]
     # Some tools leave an empty object named like the folder.
     return sorted(item for item in found if item[0] and not item[0].endswith("/"))
+
+
+def list_dated(uri: str) -> list[tuple[str, int, float]]:
+    """The same with the moment of each object's last change (seconds since 1970)."""
+    bucket, key = split_uri(uri)
+    prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
+    with _in_words(uri):
+        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [
+            (item["Key"].removeprefix(prefix), int(item["Size"]), item["LastModified"].timestamp())
+            for page in pages
+            for item in page.get("Contents", ())
+        ]
 
 
 def read_object(uri: str) -> bytes:
@@ -257,7 +254,7 @@ def _in_words(uri: str) -> Iterator[None]:
     from boto3.exceptions import Boto3Error
     from botocore import exceptions as trouble
 
-    bucket, _ = split_uri(uri)
+    split_uri(uri)
     endpoint = next((value for name in ENDPOINTS if (value := os.environ.get(name))), None)
     place = shown(endpoint) if endpoint else "Amazon S3"
     try:
@@ -281,7 +278,7 @@ def _in_words(uri: str) -> Iterator[None]:
         ) from error
     except (trouble.ClientError, Boto3Error) as error:
         kind = ObjectError if _code_of(error) in OF_ONE_OBJECT and split_uri(uri)[1] else ServiceError
-        raise kind(_refusal(error, uri, bucket, place)) from error
+        raise kind(refusal(error, uri, place, _code_of(error))) from error
     except trouble.BotoCoreError as error:
         raise ServiceError(
             f"{uri} cannot be used at {place}: {error}; check the address and the AWS_ variables"
@@ -296,30 +293,3 @@ def _in_words(uri: str) -> Iterator[None]:
 
 def _code_of(error: Exception) -> str:
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__))
-
-
-def _refusal(error: Exception, uri: str, bucket: str, place: str) -> str:
-    said, code = getattr(error, "response", {}).get("Error", {}), _code_of(error)
-    if code == "NoSuchBucket":
-        return (
-            f'no bucket "{bucket}" at {place} (wanted for {uri}); check its name, or make it, or point'
-            " AWS_ENDPOINT_URL to the store that has it"
-        )
-    if code in ("NoSuchKey", "404"):
-        return f"no object {uri} at {place}; check its name"
-    if code == "InvalidObjectState":
-        return f"{uri} lies in an archive of {place}; bring it back there first (restore-object)"
-    if code == "RequestTimeTooSkewed":
-        return (
-            f"{place} refuses {uri}, as its clock and this machine's differ by too much; set the clock"
-            " (timedatectl set-ntp true)"
-        )
-    if code in REFUSED | UNKNOWN:
-        return (
-            f"{place} refuses access to {uri} ({code}); check the credentials (AWS_ACCESS_KEY_ID or"
-            " AWS_PROFILE) and their rights to list and read the bucket"
-        )
-    return (
-        f"{place} refuses {uri}: {said.get('Message') or error} ({code}); check the address and the AWS_"
-        " variables"
-    )
