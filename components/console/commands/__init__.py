@@ -5,8 +5,8 @@ pipeline.py   run, its four stages, pairs to and from a bucket
 registry.py   promote, approve, reject, power, rollback, history, lineage
 scheduling.py deploy, worker, backfill
 restoring.py  restore, export
-about.py      recipes, describe, blur-atlas, doctor, clean, ui
 serving.py    serve
+about.py      recipes, describe, blur-atlas, doctor, clean, ui
 """
 
 from __future__ import annotations
