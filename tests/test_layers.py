@@ -24,7 +24,7 @@ FLOORS: dict[str, int] = {
     **{f"components.{name}": 3 for name in STAGES},
     **{
         f"components.{name}": 4
-        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "exports")
+        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "exports", "compare")
     },
     "components.console": 5,
     "flows": 5,

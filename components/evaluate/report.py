@@ -65,7 +65,7 @@ def render_html(report: EvalReport, scores: Sequence[PhotoScore], sheets: Mappin
             gains_in_order(fit),
             gain_by_severity(fit) if has_blur(fit) else gain_by_start(fit, words.nothing),
         ],
-        sheets={name: _data_uri(picture) for name, picture in sheets.items()},
+        sheets={name: data_uri(picture) for name, picture in sheets.items()},
     )
 
 
@@ -77,7 +77,8 @@ def _tables(scores: Sequence[PhotoScore]) -> dict[str, tuple[Group, ...]]:
     return {"kind": kinds} if len(kinds) > 1 else {}
 
 
-def _data_uri(picture: Bytes8) -> str:
+def data_uri(picture: Bytes8) -> str:
+    """A picture as a page holds it."""
     # 4:4:4, because a sheet is there to be looked at closely.
     settings = [
         cv2.IMWRITE_JPEG_QUALITY,

@@ -22,6 +22,7 @@ from components.services.tracking.registry import (
     PREVIOUS,
     STATUS,
     Version,
+    add_file,
     add_model_tags,
     add_tags,
     add_version,
@@ -29,13 +30,14 @@ from components.services.tracking.registry import (
     fetch,
     find_version,
     get_version,
+    has_file,
     maybe_version,
     model_tags,
     newest_versions,
     search,
     set_alias,
 )
-from components.services.tracking.store import need_answer, prepare, tracking_uri
+from components.services.tracking.store import login, need_answer, prepare, tracking_uri
 from components.services.tracking.training import (
     TRAIN_KEY,
     TrainingRun,
@@ -55,6 +57,7 @@ __all__ = [
     "TrainingRun",
     "Trial",
     "Version",
+    "add_file",
     "add_model_tags",
     "add_tags",
     "add_version",
@@ -65,9 +68,11 @@ __all__ = [
     "find_training",
     "find_version",
     "get_version",
+    "has_file",
     "has_run",
     "ledger",
     "log_results",
+    "login",
     "maybe_version",
     "model_tags",
     "need_answer",
