@@ -118,7 +118,7 @@ def _sheet(
 ) -> Bytes8:
     words = words_for(pairset.task, pairset.baseline)
     small, target = read_pair(pairset, pair)
-    given = at_bits(small if words.input == "input" else do_nothing(pairset, small), 8)
+    input = at_bits(small if words.input == "input" else do_nothing(pairset, small), 8)
     target = at_bits(target, 8)
     names = [each.name for each in comparison.contenders]
     metric = METRICS[comparison.lines[0].metric]
@@ -134,7 +134,7 @@ def _sheet(
         title,
         f"pair {pair.id[:16]} · {pair.blur_kind}",
         captions,
-        [given, *restored, target, *errors],
+        [input, *restored, target, *errors],
         target=1 + len(restored),
     )
 

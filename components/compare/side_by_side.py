@@ -128,20 +128,20 @@ def _line(metric: str, rows: Sequence[Rows], confidence: float) -> Line:
 
 
 def _shared(scores: Sequence[Sequence[PhotoScore]], metrics: Sequence[str]) -> tuple[Rows, ...]:
-    rows = [{score.pair: score for score in each if _judged(score, metrics)} for each in scores]
+    rows = [{score.pair: score for score in each if _counts(score, metrics)} for each in scores]
     alike = [
         pair
         for pair in rows[0]
-        if all(pair in each and _given_alike(each[pair], rows[0][pair], metrics) for each in rows)
+        if all(pair in each and _untouched_alike(each[pair], rows[0][pair], metrics) for each in rows)
     ]
     return tuple({pair: each[pair] for pair in sorted(alike)} for each in rows)
 
 
-def _judged(score: PhotoScore, metrics: Sequence[str]) -> bool:
+def _counts(score: PhotoScore, metrics: Sequence[str]) -> bool:
     return score.left_out is None and all(math.isfinite(score.restored[name]) for name in metrics)
 
 
-def _given_alike(some: PhotoScore, others: PhotoScore, metrics: Sequence[str]) -> bool:
+def _untouched_alike(some: PhotoScore, others: PhotoScore, metrics: Sequence[str]) -> bool:
     """Whether the untouched pair scores the same: the same photo with another blur is another pair."""
     away = [abs(some.do_nothing[name] - others.do_nothing[name]) for name in metrics]
     return bool(np.max(away) <= SAME_GROUND)
