@@ -136,9 +136,11 @@ def verify(reference: str, *, root: Path) -> list[str]:
         problems += _records(version, folder / RECORDS)
         problems += _shards(folder / RECORDS)
     commit = version.tags.get(registry.GIT_COMMIT, "")
-    if not commit or not versioning.commit_exists(commit, root=root):
+    recipe = version.tags.get(registry.RECIPE_NAME, "")
+    if not commit or not versioning.has_commit(commit, recipe, root=root):
         problems.append(
-            f"the git commit {commit or '(none)'} is not in {root}; fetch it from where the model was trained"
+            f"the git commit {commit or '(none)'} is not in {root}, nor among the runs of its git remote;"
+            " fetch it from where the model was trained"
         )
     objects = _dvc(version)
     if not objects:
