@@ -28,7 +28,7 @@ def _batch_below_its_parts(config: TrainFields) -> Breaches:
             yield {"batch": phase.batch, "phase": phase.name, "parts": phase.accumulate}
 
 
-def _parts_of_one_judgement(config: TrainFields) -> Breaches:
+def _parts_of_what_needs_all(config: TrainFields) -> Breaches:
     for phase in config.phases:
         if phase.accumulate > 1 and config.generator.norm.kind == "batch":
             yield {"phase": phase.name, "what": f"batch normalisation in {config.generator.kind}"}
@@ -95,7 +95,7 @@ CROPS = (
     ),
     Rule(
         "what looks at a whole batch is not given parts",
-        _parts_of_one_judgement,
+        _parts_of_what_needs_all,
         "{what} looks at all photos of a batch at once, which accumulate of phase {phase} parts",
         "set accumulate to 1, or choose another",
     ),
