@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from components.core.errors import WeightsError
 from components.metrics.lpips import lpips_alex, lpips_missing
 from components.nets.packaged_weights import (
+    INSTALL,
     PLACES,
     SHA256,
     _Numpy,
