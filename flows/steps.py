@@ -97,12 +97,14 @@ class Look:
     """What a look at photos, data and registry found.
 
     first: the stage that looks at the world, as it was taken; stale: stages that must be brought
-    up to date, as `stage@recipe`; settled: what there is to say when there is nothing to do.
+    up to date, as `stage@recipe`; made: those of them whose results are at hand, as somebody made them
+    before; settled: what there is to say when there is nothing to do.
     """
 
     first: Step
     stale: Sequence[str]
     settled: Finished | None
+    made: Sequence[str] = ()
 
 
 def retrain_plainly(
@@ -123,18 +125,28 @@ def retrain_plainly(
 
 
 def look(run: Run, do: Do, say: versioning.Say) -> Look:
-    """Look at the photos, and at what has changed since the last verdict; no server is started, no
-    heavy library imported.
+    """Look at the photos, and at what has changed since the last verdict, here or elsewhere; no server
+    is started, no heavy library imported. What others made of the same is fetched.
     """
     stages.need_torch()
     tracking.need_answer()  # an address that does not answer is said before any work
     steps = Steps(do, say)
     steps.stage(run, run.order[0])
-    stale = _stale(run)
+    found = _out_of_date(run)
+    if versioning.CHANGED not in found.values() and (run.in_worktree or not found):
+        champion = verdicts.champion_of(run)
+        if verdicts.is_settled(run, champion):
+            return Look(steps.taken[0], (), _nothing_to_do(run, steps.taken, champion))
+    made: Sequence[str] = ()
+    if found:
+        began = time.monotonic()
+        made = do("fetch", partial(versioning.bring_made, run.name, run.order, root=run.root, say=say))
+        steps.taken.append(Step("fetch", "ran", time.monotonic() - began, 0.0))
+        found = _out_of_date(run) if made else found
     settled = None
-    if not stale and (stamp := verdicts.stamp_of(run)) == verdicts.last_stamp(run):
-        settled = _nothing_to_do(run, steps.taken, stamp["champion"])
-    return Look(steps.taken[0], stale, settled)
+    if not found and verdicts.is_settled(run, champion := verdicts.champion_of(run)):
+        settled = _nothing_to_do(run, steps.taken, champion)
+    return Look(steps.taken[0], tuple(found), settled, made)
 
 
 def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -> Finished:
@@ -147,7 +159,8 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     if seen.settled:
         return seen.settled
     tracking.prepare()
-    if not is_outside() and any(name.startswith(("synthesize@", "train@")) for name in seen.stale):
+    to_make = [name for name in seen.stale if name not in seen.made]
+    if not is_outside() and any(name.startswith(("synthesize@", "train@")) for name in to_make):
         from components.train.run import preflight  # torch; who has nothing to do need not wait for it
 
         preflight(run.recipe.train)  # weights that cannot be had are said before hours of other work
@@ -157,7 +170,7 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
             steps.stage(run, name)
         else:
             steps.taken.append(Step(name, "reused", 0.0, 0.0))
-    if seen.stale and (left := _stale(run)):
+    if seen.stale and (left := _out_of_date(run)):
         raise StageError(
             f"after the run DVC still holds {', '.join(left)} to be out of date; was a file edited meanwhile?"
             " Run the same command again"
@@ -165,10 +178,12 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     steps.step("push", partial(versioning.push, run.name, run.order, root=run.root))
     message = f"refocus run {run.name}: data, code and parameters as used"
     commit = steps.step("commit", partial(versioning.snapshot, run.name, message, root=run.root))
+    if (why := steps.step("share", partial(versioning.push_runs, root=run.root))) is not None:
+        say(f"warning: the commit of this run could not be pushed to {why}; the next run tries again")
     version = steps.step("register", partial(registering.register, run, commit))
     decision = steps.step("promote", partial(registering.decide, run, version))
     drift = steps.step("drift", partial(registering.drift, run, decision))
-    verdicts.keep_stamp(run)
+    verdicts.keep_settled(run, version.version)
     report, total_s = run.load(EvalReport), seconds_since_start()
     keep_times(run, steps.taken, total_s)
     stays = not run.in_worktree
@@ -176,12 +191,12 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     return Finished(run.name, (*lines, *drift_lines(drift)), True, version, report, decision, drift)
 
 
-def _stale(run: Run) -> tuple[str, ...]:
+def _out_of_date(run: Run) -> dict[str, str]:
     """What is out of date of all that follows the look at the world, which is out of date always."""
-    return tuple(versioning.status(run.name, run.order[1:], root=run.root))
+    return versioning.out_of_date(run.name, run.order, root=run.root)
 
 
-def _nothing_to_do(run: Run, taken: Sequence[Step], champion: str | None) -> Finished:
+def _nothing_to_do(run: Run, taken: Sequence[Step], champion: int | None) -> Finished:
     seconds = seconds_since_start()
     keep_times(run, taken, seconds)
     serving = f"the champion is still version {champion}" if champion else "there is still no champion"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -45,6 +46,8 @@ def workspace(
     versioning.need_in_graph(project.root, recipe)
     run = Run.of(project, recipe, photos=photos)
     with _held(recipe, project.state) as holder, state_kept_in(project.state):
+        if (why := versioning.fetch_runs(recipe, root=project.root)) is not None:
+            print(f"warning: the runs of others could not be had from {why}", file=sys.stderr)
         versioning.mend(recipe, root=project.root)
         if worktree:
             with _worktree(recipe, project) as (own, variables):
@@ -52,6 +55,8 @@ def workspace(
                 order = versioning.stage_order(own.root)
                 yield replace(run, order=order, debug=debug, variables=variables, holder=holder)
         else:
+            if (last := versioning.last_run(recipe, root=project.root)) is not None:
+                versioning.take_lock(recipe, last, root=project.root)
             order = versioning.stage_order(project.root)
             yield replace(run, order=order, debug=debug, holder=holder)
 

@@ -30,6 +30,7 @@ TOGETHER = (
     "tests/register/",
     "tests/flows/test_end_to_end.py",
     "tests/serving/",
+    "tests/flows/test_scheduled.py",
     "tests/services/test_tracking.py",
     "tests/team/",
     "tests/train/test_workers.py",

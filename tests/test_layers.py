@@ -24,7 +24,16 @@ FLOORS: dict[str, int] = {
     **{f"components.{name}": 3 for name in STAGES},
     **{
         f"components.{name}": 4
-        for name in ("recipes", "pipeline", "registry", "describe", "atlas", "exports", "serving")
+        for name in (
+            "recipes",
+            "pipeline",
+            "registry",
+            "describe",
+            "atlas",
+            "exports",
+            "serving",
+            "compare",
+        )
     },
     "components.console": 5,
     "flows": 5,

@@ -76,9 +76,9 @@ def render_html(
                 gains_in_order(fit),
                 gain_by_severity(fit) if has_blur(fit) else gain_by_start(fit, words.nothing),
             ],
-            sheets={name: _data_uri(picture) for name, picture in sheets.items()},
+            sheets={name: data_uri(picture) for name, picture in sheets.items()},
             compared={
-                name: (_data_uri(_fitted(pair.input)), _data_uri(_fitted(pair.restored)))
+                name: (data_uri(_fitted(pair.input)), data_uri(_fitted(pair.restored)))
                 for name, pair in (compared or {}).items()
             },
         )
@@ -102,7 +102,8 @@ def _fitted(photo: Bytes8) -> Bytes8:
     return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _data_uri(picture: Bytes8) -> str:
+def data_uri(picture: Bytes8) -> str:
+    """A picture as a page holds it."""
     # 4:4:4, because a sheet is there to be looked at closely.
     settings = [
         cv2.IMWRITE_JPEG_QUALITY,

@@ -63,19 +63,35 @@ def draw_sheet(
         words.target: (),
         f"error ×{error_gain:g}": (f"|{words.restored} − {words.target}|",),
     }
-    photos = [input, restored, target, error]
+    gained = METRICS[PRIMARY].text(gain_of(score), signed=True)
+    blur = f", {score.severity_class}, {score.severity:.1f} px" if score.severity else ""
     height, width = target.shape[:2]
+    about = f"pair {score.pair[:16]} · {score.blur_kind}{blur} · {width} × {height} px"
+    return draw_panels(f"{title}: {gained}", about, captions, [input, restored, target, error], target=2)
+
+
+def draw_panels(
+    title: str,
+    about: str,
+    captions: Mapping[str, tuple[str, ...]],
+    photos: Sequence[Bytes8],
+    *,
+    target: int,
+) -> Bytes8:
+    """A row of whole photos, each below its name and numbers, and where they are larger than a panel
+    shows well a second row of the region in which the first is farthest from the target.
+
+    photos: (H, W, 3) uint8 of one size, in the captions' order; target: which of them it is.
+    """
+    height, width = photos[target].shape[:2]
     rows = [[_fitted(photo) for photo in photos]]
     if max(height, width) > PANEL_PX * 0.75 and min(height, width) > DETAIL_PX:
-        top, left = where_farthest(input, target, DETAIL_PX)
+        top, left = where_farthest(photos[0], photos[target], DETAIL_PX)
         box = (slice(top, top + DETAIL_PX), slice(left, left + DETAIL_PX))
         factor = PANEL_PX // DETAIL_PX
         rows = [[_fitted(_marked(photo, top, left)) for photo in photos]]
         rows += [[photo[box].repeat(factor, 0).repeat(factor, 1) for photo in photos]]
-    gained = METRICS[PRIMARY].text(gain_of(score), signed=True)
-    blur = f", {score.severity_class}, {score.severity:.1f} px" if score.severity else ""
-    about = f"pair {score.pair[:16]} · {score.blur_kind}{blur} · {width} × {height} px"
-    return _composed(f"{title}: {gained}", about, captions, rows)
+    return _composed(title, about, captions, rows)
 
 
 def amplified_error(restored: Bytes8, target: Bytes8, gain: float) -> Bytes8:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from components.core.baseline import words_for
 from components.core.records import EvalReport
 from components.evaluate.config import EvaluateConfig
@@ -41,7 +43,7 @@ def terminal_table(report: EvalReport) -> str:
             for metric in report.metrics
             for name, group in groups.items()
         ]
-    lines = _aligned(rows)
+    lines = aligned(rows)
     lines.insert(1, "-" * len(lines[0]))
     device = report.about.get("device")
     lines += [
@@ -85,7 +87,8 @@ def _row(name: str, group: Group, metrics: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as lines of a table; columns without a heading hold names, and stand to the left."""
     left = sum(1 for cell in rows[0] if not cell)  # columns of names have no heading
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [

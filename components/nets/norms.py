@@ -51,6 +51,21 @@ class Batch(Part):
         return [SharedBatchNorm2d(channels, eps=self.epsilon, momentum=self.momentum)]
 
 
+class LayerNorm(Part):
+    """Statistics of each px over its channels (Ba et al. 2016): neither the photo's size nor the batch
+    changes them; a scale and a shift per channel behind it.
+    """
+
+    kind: Literal["layer"] = "layer"
+    epsilon: float = Field(1e-6, gt=0, lt=1)
+
+    def layers(self, channels: int) -> list[nn.Module]:
+        """The layer, as a list to unpack."""
+        from components.nets.modules.norms import ChannelNorm2d
+
+        return [ChannelNorm2d(channels, eps=self.epsilon)]
+
+
 class NoNorm(Part):
     """No normalisation: brightness stays what it is."""
 
@@ -66,4 +81,6 @@ def _by_name(value: Any) -> Any:
 
 
 # `norm: instance` in a recipe is short for `norm: {kind: instance}`.
-Norm = Annotated[Instance | Batch | NoNorm, Field(discriminator="kind"), BeforeValidator(_by_name)]
+Norm = Annotated[
+    Instance | Batch | LayerNorm | NoNorm, Field(discriminator="kind"), BeforeValidator(_by_name)
+]

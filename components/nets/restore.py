@@ -108,7 +108,7 @@ class Restorer(TiledRestorer):
         super().__init__(stride=part.stride, scale=part.scale, smallest_px=part.smallest_px, tile_px=tile_px)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.net, self.part = for_use(net.to(self.device), part), part
-        self._noisy = part.test_time_dropout
+        self._noisy, self._ensemble = part.test_time_dropout, part.test_time_ensemble
 
     def without_dropout(self) -> Restorer:
         """The same weights with dropout off: another restorer, whose part says so."""
@@ -143,9 +143,22 @@ class Restorer(TiledRestorer):
         )
         down, right, reflected = self._padding(height, width)
         x = F.pad(x, (0, right, 0, down), mode="reflect" if reflected else "replicate")
-        y = self.net(x)[:, :, : self.scale * height, : self.scale * width]
+        y = self._answer(x)[:, :, : self.scale * height, : self.scale * width]
         result: Photo = ((y + 1) / 2)[0].permute(1, 2, 0).float().cpu().numpy()
         return result
+
+    def _answer(self, x_NCHW: Tensor) -> Tensor:
+        """What the net makes of a photo, or the mean of what it makes of its eight turns and mirrors."""
+        if not self._ensemble:
+            answer: Tensor = self.net(x_NCHW)
+            return answer
+        answers = []
+        for mirrored in (False, True):
+            for turns in range(4):
+                turned = torch.rot90(x_NCHW.flip(3) if mirrored else x_NCHW, turns, (2, 3))
+                back = torch.rot90(self.net(turned), -turns, (2, 3))
+                answers.append(back.flip(3) if mirrored else back)
+        return torch.stack(answers).mean(0)
 
 
 def _plain(tensor: Tensor) -> Tensor:

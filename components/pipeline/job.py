@@ -12,13 +12,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from components.core import records, stopping, surroundings
 from components.core.causes import explained
 from components.core.errors import InputError, RefocusError
 from components.core.files import state_folder
 from components.core.progress import Progress
 from components.core.record import Record
-from components.pipeline.sending import OUTCOME, TASK, Asked, Measured, Outcome, Parcel, Task, store
+from components.pipeline.sending import OUTCOME, TASK, WEIGHTS, Asked, Measured, Outcome, Parcel, Task, store
 from components.services import storage, tracking
 from components.services.cluster import code, jobs
 
@@ -62,16 +64,24 @@ def _need_same(task: Task) -> None:
 
 def _made(task: Task, place: Path) -> Outcome:
     """A stage of a run: its record, with its folder in the store."""
-    from components.pipeline.stages import stage_named
+    from components.pipeline.stages import stage_named, start_of
     from components.recipes import Recipe
+    from components.train.pretrained_weights import weights_in_store
 
     stage = stage_named(task.stage)
-    settings = Recipe.of_record(task.recipe).section(task.stage)
+    recipe = Recipe.of_record(task.recipe)
+    settings = recipe.section(task.stage)
     whole = [task.recipe] if stage.whole_recipe else []
     out = place / "out"
-    record = stage.run(settings, *whole, *map(_taken, task.takes), out=out)
+    start = start_of(stage, recipe, state_folder())
+    with weights_in_store(_plain(task.more.get(WEIGHTS))):
+        record = stage.run(settings, *whole, *map(_taken, task.takes), out=out, **start)
     store().send_folder(out, record.digest)
     return Outcome(digest=record.digest)
+
+
+def _plain(found: JsonValue) -> dict[str, str]:
+    return {name: str(sha256) for name, sha256 in found.items()} if isinstance(found, dict) else {}
 
 
 def _registered(task: Task, place: Path) -> Outcome:

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from pydantic import Field, JsonValue, ValidationError
 
 from components.core import errors
-from components.core.errors import InputError, LineageError, RefocusError, ServiceError
+from components.core.errors import InputError, LineageError, RefocusError, ServiceError, WeightsError
+from components.core.files import place_of
 from components.core.parts import Part, digest_of
 from components.core.progress import Progress
 from components.core.record import Record
@@ -29,6 +30,7 @@ from components.services.content import ContentStore
 
 STAGES = ("synthesize", "train", "evaluate")  # what is sent of a run's stages; ingest looks at this machine
 OUTCOME, TASK = "outcome.json", "task.json"
+WEIGHTS = "weights"  # among what else a training needs: SHA-256 by the recipe's names for them
 ENTRY = "python -m components.pipeline.job"
 Kind = TypeVar("Kind", bound=Record)
 
@@ -114,6 +116,8 @@ def make(
 
     Raises what the stage raises; ServiceError when the cluster or the store does not hold.
     """
+    if stage == "train":
+        more |= {WEIGHTS: sent_weights(recipe)}
     outcome = do(stage, recipe, parents, reuse=True, **more)
     Progress.worked_s += outcome.seconds  # the time of a stage, wherever it was worked
     assert outcome.digest is not None
@@ -199,21 +203,31 @@ def _is_there(place: ContentStore, outcome: Outcome) -> bool:
 
 def need_shared(recipe: RecipeRecord) -> None:
     """Raises InputError when what is not in the store would be looked for on this machine's disk."""
-    uri = tracking.tracking_uri()
-    if not uri.startswith(("http://", "https://", "postgresql", "mysql", "mssql")):
+    if tracking.is_on_this_machine():
         raise InputError(
-            f"stages are sent to a Ray cluster, which cannot reach the tracking file {uri}; set"
-            " MLFLOW_TRACKING_URI to an MLflow server"
+            f"stages are sent to a Ray cluster, which cannot reach the tracking file {tracking.shown_uri()};"
+            " set MLFLOW_TRACKING_URI to an MLflow server"
         )
+
+
+def sent_weights(recipe: RecipeRecord) -> dict[str, JsonValue]:
+    """Put the weights that a training takes from files of this machine into the store; gives their
+    SHA-256 by the names the recipe has for them. Raises WeightsError when there is no such file.
+    """
     train = recipe.sections.get("train")
     content = train.get("content", []) if isinstance(train, dict) else []
+    found: dict[str, JsonValue] = {}
     for part in content if isinstance(content, list) else []:
         source = part.get("weights_from") if isinstance(part, dict) else None
         if isinstance(source, str) and source != "torchvision" and not storage.is_s3(source):
-            raise InputError(
-                f"train.content has weights_from: {source}, a file of this machine, which the cluster cannot"
-                " reach; put it into a bucket and name it as s3://BUCKET/KEY"
-            )
+            path = place_of(source)
+            if not path.is_file():
+                raise WeightsError(
+                    f"train.content has weights_from: {source}, and there is no file at {path.absolute()};"
+                    " correct it, or name the weights as s3://BUCKET/KEY"
+                )
+            found[source] = store().send_file(path)
+    return found
 
 
 def outcome_at(folder: str) -> Outcome | None:

@@ -142,7 +142,9 @@ def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
         takes = [record for record in parents if isinstance(record, stage.takes)]
         yield functools.partial(sending.make, name, _whole(run), takes, stage.gives, out)
     else:
-        yield functools.partial(stage.run, *parents, out=out)
+        yield functools.partial(
+            stage.run, *parents, out=out, **start_of(stage, run.recipe, run.project.state)
+        )
     _refuse_edited(name, code, _code(run))
 
 
@@ -199,6 +201,15 @@ def formats_of(recipe: Recipe, checkpoint: Checkpoint, pairset: PairSet) -> Call
         )
 
     return write
+
+
+def start_of(stage: Stage, recipe: Recipe, state: Path) -> dict[str, Any]:
+    """What a training starts from, if not from scratch."""
+    if stage.name != "train" or recipe.train.start == "scratch":
+        return {}
+    from components.pipeline.starting import parent_of  # MLflow, which no other stage waits for
+
+    return {"parent": parent_of(recipe, state)}
 
 
 def _parents(stage: Stage, run: Run) -> list[Any]:

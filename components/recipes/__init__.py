@@ -83,7 +83,7 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _crops_fit_into_photos(self) -> Self:
         most = self.synthesize.max_side_px
-        for phase in self.train.phases:
+        for phase in (*self.train.phases, *self.train.finetune):
             needed = self.train.augment.smallest_px(phase.crop_px)
             if most is not None and most < needed:
                 raise ValueError(

@@ -43,7 +43,7 @@ def write_card(
         f"# {name}",
         (
             f"{_purpose(pairset)} Trained by the recipe `{recipe.name}` on {_training_pairs(pairset)},"
-            f" {checkpoint.images_seen} crops seen."
+            f" {checkpoint.images_seen} crops seen{_start(checkpoint)}."
         ),
         "## Measured on photos it never saw",
         _figures(pairset, report, scores),
@@ -67,6 +67,13 @@ def _training_pairs(pairset: PairSet) -> str:
     if pairset.on_the_fly is None:
         return f"{pairset.counts['train']} {PAIRS[pairset.task]} pairs"
     return f"{PAIRS[pairset.task]} pairs made of {pairset.on_the_fly.sources} photos, a new one for each crop"
+
+
+def _start(checkpoint: Checkpoint) -> str:
+    if checkpoint.parent is None:
+        return ""
+    name = checkpoint.about.get("parent")
+    return f", after starting from `{name}` (checkpoint {checkpoint.parent[:12]}…)"
 
 
 def _kinds(pairset: PairSet) -> list[str]:

@@ -1,5 +1,6 @@
 """Build a model folder that loads on any machine: weights as safetensors, the few source files that
-read them, the records, the card.
+read them (in one zip, from which Python imports them: a server is sent one file, not fifty), the
+records, the card.
 
 Nothing in it is pickled, and it is tried in a clean process before anybody can be given it.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from components.services import tracking
 CARD, FILES, RECORDS, RESTORER = "MODEL_CARD.md", "files.json", "records", "restorer"
 FORMATS = "formats"  # exported files, each with its parity record
 WEIGHTS_PLACE = f"artifacts/{RESTORER}"
+CODE = "components.zip"  # as model_file.py looks for it
 REQUIRED = ("mlflow", "numpy", "pydantic", "safetensors", "torch")
 TOLERANCE = 1e-4
 Photo = np.ndarray[Any, np.dtype[np.float32]]
@@ -51,7 +54,7 @@ def build(
         tracking.save_pyfunc(
             folder,
             model_file=Path(__file__).with_name("model_file.py"),
-            code=_copy_code(staging / "components"),
+            code=_pack_code(staging / CODE),
             artifacts={RESTORER: _copy_restorer(staging / RESTORER, checkpoint)},
             example=example[None],
             requirements=tuple(
@@ -97,13 +100,15 @@ def try_out(folder: Path) -> None:
         )
 
 
-def _copy_code(target: Path) -> Path:
-    """The inference subset of this package: core and nets."""
+def _pack_code(target: Path) -> Path:
+    """The inference subset of this package: core and nets. The same code gives the same bytes."""
     source = Path(components.__file__).parent
-    for path in [source / "__init__.py", *(source / "core").rglob("*.py"), *(source / "nets").rglob("*.py")]:
-        place = target / path.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
+    paths = [source / "__init__.py", *(source / "core").rglob("*.py"), *(source / "nets").rglob("*.py")]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(paths):
+            entry = zipfile.ZipInfo(path.relative_to(source.parent).as_posix())  # of 1980, whenever it is
+            entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+            packed.writestr(entry, path.read_bytes())
     return target
 
 

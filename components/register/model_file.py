@@ -1,14 +1,15 @@
 """The file MLflow runs to load a registered model. It lives inside the model folder, away from this
 repository.
 
-It finds `components` (core and nets only) in the model's own code folder, checks the weights'
-SHA-256 and restores photos.
+It finds `components` (core and nets only) in the zip of the model's own code folder, checks the
+weights' SHA-256 and restores photos.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ class Restoration(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ignore
                         f"{name} of this model was altered: its SHA-256 is not {wanted[:12]}…; fetch the"
                         " model again"
                     )
+        code = str(folder.parents[1] / "code" / "components.zip")
+        if code not in sys.path:
+            sys.path.insert(0, code)
         from components.nets.restore import load_restorer
 
         self._restorer = load_restorer(folder)

@@ -215,8 +215,19 @@ def _tags(
         registry.PHOTOSET: photoset.digest,
         registry.WEIGHTS_SHA256: checkpoint.weights_sha256,
         registry.GENERATOR_SHA256: checkpoint.generator_sha256,
+        **_parent_tags(checkpoint),
         registry.GIT_COMMIT: provenance.git_commit,
         **{f"{registry.DVC_PREFIX}{output}": md5 for output, md5 in provenance.dvc.items()},
+    }
+
+
+def _parent_tags(checkpoint: Checkpoint) -> dict[str, str]:
+    """What the training started from; nothing for one from scratch."""
+    if checkpoint.parent is None:
+        return {}
+    return {
+        registry.PARENT: checkpoint.parent,
+        registry.PARENT_NAME: str(checkpoint.about.get("parent", "")),
     }
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from components.core.errors import InputError
 from components.registry import enact, turns
+from components.registry.actor import owner
 from components.registry.decision import Action, Decision, decision_on, recorded_on
 from components.services import tracking
 
@@ -76,7 +77,7 @@ def answer(name: str, number: int, *, approve: bool, reason: str, by: str | None
         ask = _need_ask(name, number)
         champion = tracking.at_alias(name, tracking.CHAMPION)
         now = champion.number if champion else None
-        who = by or turns.owner()
+        who = by or owner()
         if seconds_left(ask) <= 0:
             decision = _lapsed(ask, f"not promoted: {who} answered after {ask.expires_at}: {reason}", by)
         elif approve and now != ask.against:
@@ -136,7 +137,7 @@ def _lapse(version: tracking.Version, ask: Decision, words: str) -> Decision:
 def _lapsed(ask: Decision, words: str, by: str | None) -> Decision:
     """It may be judged again, so the question is no more the one that was answered."""
     again = f"; to judge it again: refocus promote {ask.name} {ask.version}"
-    about = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "by": by or turns.owner()}
+    about = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "by": by or owner()}
     changed = {
         "action": "lapse",
         "promoted": False,

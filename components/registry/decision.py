@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError
 
 from components.core.record import Record
 from components.register.gate import Check
+from components.registry.actor import owner
 from components.registry.looks import CountedLook
-from components.registry.turns import owner
 from components.services import tracking
 
 DECISION, ROLLED_BACK, REASON, PROMOTED_FROM, PROMOTED_AT, PROVISIONAL = (

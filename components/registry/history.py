@@ -47,9 +47,13 @@ def last_done(name: str, *, after: int = 0) -> Decision | None:
 
     after: only those with a larger number in the ledger.
     """
-    lines = [line for line in history(name) if line.state == turns.DONE and line.number > after]
-    done = [line.decision for line in lines if line.decision]
-    return next((decision for decision in reversed(done) if decision.promoted), None)
+    for row in ledger.newest_rows(name):
+        if row.number <= after:
+            return None
+        line = _line(row)
+        if line.state == turns.DONE and line.decision is not None and line.decision.promoted:
+            return line.decision
+    return None
 
 
 def _line(row: Version) -> Line:

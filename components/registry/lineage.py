@@ -107,6 +107,8 @@ def trace(reference: str) -> Chain:
     first.append(Link("version", str(version.number), status))
     names = {"recipe": tags.get(registry.RECIPE_NAME, "")}
     middle = [Link(what, tags.get(tag, "unknown"), names.get(what, "")) for what, tag, _ in _LINKS]
+    if parent := tags.get(registry.PARENT):
+        middle.insert(1, Link("started from", parent, tags.get(registry.PARENT_NAME, "")))
     middle.insert(1, Link("weights", tags.get(registry.WEIGHTS_SHA256, "unknown")))
     last = [Link("git commit", tags.get(registry.GIT_COMMIT, "unknown"))]
     last += [Link(f"DVC {output}", md5) for output, md5 in _dvc(version)]
@@ -134,9 +136,11 @@ def verify(reference: str, *, root: Path) -> list[str]:
         problems += _records(version, folder / RECORDS)
         problems += _shards(folder / RECORDS)
     commit = version.tags.get(registry.GIT_COMMIT, "")
-    if not commit or not versioning.commit_exists(commit, root=root):
+    recipe = version.tags.get(registry.RECIPE_NAME, "")
+    if not commit or not versioning.has_commit(commit, recipe, root=root):
         problems.append(
-            f"the git commit {commit or '(none)'} is not in {root}; fetch it from where the model was trained"
+            f"the git commit {commit or '(none)'} is not in {root}, nor among the runs of its git remote;"
+            " fetch it from where the model was trained"
         )
     objects = _dvc(version)
     if not objects:

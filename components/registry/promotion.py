@@ -13,25 +13,19 @@ ledger before the alias moves: what a crash leaves behind, the next caller finis
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import isfinite
-from pathlib import Path
 from statistics import fmean
 
-from pydantic import ValidationError
-
-import components
 from components.core.errors import BusyError, LineageError
-from components.core.files import code_digest, state_folder, write_rows
 from components.core.parts import digest_of
 from components.core.records import EvalReport, ModelVersion, PairSet, PhotoScore
 from components.metrics import METRICS
 from components.register.config import RegisterConfig
-from components.register.export import WEIGHTS_PLACE
 from components.register.gate import Measured, Verdict, decide
-from components.registry import approval, enact, looks, turns
+from components.registry import approval, enact, looks, measured, turns
 from components.registry.decision import REASON, ROLLED_BACK, Decision, decision_on, recorded_on
 from components.services import tracking
-from components.services.tracking import registry
 
 Measure = Callable[[tracking.Version, PairSet, tuple[str, ...]], tuple[PhotoScore, ...]]
 
@@ -176,9 +170,9 @@ def _verdict(
         return decide(config.gate, candidate, None, better), {}
     names = tuple(sorted({name for score in candidate.scores for name in score.do_nothing})) or report.metrics
     theirs = Measured(
-        scores=(measure or _measure_again(tile_px))(champion, pairset, names),
+        scores=(measure or partial(measured.scores_of, tile_px=tile_px))(champion, pairset, names),
         seconds_per_megapixel=0.0,
-        measured_on=_place() if measure is None else getattr(measure, "place", None),
+        measured_on=measured.place() if measure is None else getattr(measure, "place", None),
     )
     groups = tuple({score.counts_as for score in candidate.scores if score.left_out is None})
     known = looks.history(config.name, champion.number, groups)
@@ -198,54 +192,4 @@ def measured_here(
     champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...], tile_px: int
 ) -> tuple[tuple[PhotoScore, ...], str]:
     """A champion's scores as this machine measures them, and with what device and precision."""
-    return _measure_again(tile_px)(champion, pairset, metrics), _place()
-
-
-def _place() -> str:
-    """Device and precision that the champion is measured with here."""
-    import torch
-
-    from components.nets.precision import place_of
-
-    return place_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-def _measure_again(tile_px: int) -> Measure:
-    """Measure the champion with today's code: its stored scores come from other code and perhaps
-    other photos. Kept for the next time.
-    """
-
-    def measure_again(
-        champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...]
-    ) -> tuple[PhotoScore, ...]:
-        from components.evaluate.measure import (
-            measure,
-        )  # torch takes seconds to import; a refusal or a rollback must not wait for it
-        from components.nets.restore import load_restorer
-
-        here = Path(components.__file__).parent
-        code = code_digest(
-            here / "metrics",
-            here / "evaluate",
-            here / "nets",
-            here / "core" / "baseline.py",
-            here / "core" / "resize.py",
-        )
-        weights = [champion.tags[registry.WEIGHTS_SHA256], champion.tags[registry.GENERATOR_SHA256]]
-        kept = (
-            state_folder()
-            / "measured"
-            / f"{digest_of([weights, pairset.digest, sorted(metrics), tile_px, code, _place()])}.jsonl"
-        )
-        try:
-            return tuple(PhotoScore.model_validate_json(line) for line in kept.read_text().splitlines())
-        except (OSError, ValidationError):
-            pass
-        with tracking.fetch(champion, WEIGHTS_PLACE) as folder:
-            scores = measure(
-                load_restorer(folder, tile_px=tile_px).restore, pairset, metrics, title="champion"
-            )
-        write_rows(kept, scores)
-        return scores
-
-    return measure_again
+    return measured.scores_of(champion, pairset, metrics, tile_px=tile_px), measured.place()

@@ -13,7 +13,6 @@ not is dropped. A holder that was only asleep sees that its row was closed, and 
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import threading
@@ -27,6 +26,7 @@ from pathlib import Path
 import psutil
 
 from components.core.errors import BusyError, RefocusError
+from components.registry.actor import owner
 from components.services.tracking import Version, ledger
 
 STATE, OWNER, PROCESS, SINCE, BEAT, INTENT = (
@@ -103,15 +103,6 @@ def recover(name: str, finish: Finish) -> tuple[str, ...]:
         if intent := _settle(name, row, finish):
             done.append(intent)
     return tuple(done)
-
-
-def owner() -> str:
-    """Who decides, as people read it: user@machine."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _wait_for(mine: Turn, finish: Finish, patience_s: float) -> None:

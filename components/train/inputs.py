@@ -11,9 +11,11 @@ from typing import Protocol
 
 import torch
 
+from components.core.errors import InputError
 from components.core.files import atomic_path, state_folder
 from components.core.records import PairSet
 from components.metrics import METRICS
+from components.services import tracking
 from components.services.cluster import is_cluster, other_machines
 from components.services.content import ContentStore, fetch_pairs, send_pairs
 from components.train.config import TrainConfig
@@ -70,6 +72,12 @@ def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Input
     """
     if not is_cluster():
         return OnThisMachine(pairset.folder, weights)
+    others = other_machines()
+    if others and tracking.is_on_this_machine():
+        raise InputError(
+            f"the Ray cluster has other machines ({', '.join(others[:3])}), which cannot reach the tracking"
+            f" file {tracking.shown_uri()}; set MLFLOW_TRACKING_URI to an MLflow server"
+        )
     store = ContentStore.of_environment()
     if store is not None:
         return InStore(
@@ -77,7 +85,7 @@ def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Input
             {place: store.send_file(path) for place, path in weights.items()},
             {path.name: store.send_file(path) for path in _files_of_metrics(config)},
         )
-    if others := other_machines():
+    if others:
         ContentStore.needed(
             f"the Ray cluster has other machines ({', '.join(others[:3])}), which do not see the pairs at"
             f" {pairset.folder}"

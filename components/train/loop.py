@@ -18,10 +18,11 @@ from components.train.protocols import Observer, Store
 from components.train.readings import Readings
 from components.train.step import GanStep
 from components.train.step.terms import Batch
-from components.train.training_checks import TrainingChecks
+from components.train.training_checks import TrainingChecks, Trouble
 from components.train.training_progress import TrainingProgress
 from components.train.training_state import TrainingState
 from components.train.validate import Validation, validate
+from components.train.warm_start import Parent, start_from
 from components.train.worker_group import World
 
 
@@ -49,11 +50,12 @@ class Loop:
         store: Store,
         observer: Observer,
         weights: Mapping[int, Path],
+        parent: Parent | None = None,
     ) -> None:
         refuse_small(data.train, config, "training")
         refuse_unvalidated(data, config)
         self.config, self.data, self.world, self.observer = config, data, world, observer
-        self.step = GanStep(config, world, weights)
+        self.step, self.parent = GanStep(config, world, weights), parent
         self.progress = TrainingProgress(config)
         self.state = TrainingState(config, self.step, self.progress, world, store, observer)
         self.checks = TrainingChecks(config, self.progress, world, observer)
@@ -62,6 +64,8 @@ class Loop:
     def run(self) -> Outcome:
         """Train to the end of the last phase, or to the point where it diverged."""
         resumed = self.state.resume()
+        if not resumed and self.parent is not None:
+            start_from(self.step, self.parent)
         if self.world.leads:
             self.observer.begin(self.progress.images_seen)
         if not resumed and self.data.val:
@@ -69,12 +73,12 @@ class Loop:
         self.state.mark_healthy()
         while (phase := self.progress.current) is not None:
             trouble = self._run_phase(phase)
-            if trouble and not self.state.roll_back(trouble):
-                return Outcome(self.progress.images_seen, trouble)
+            if trouble and not self.state.roll_back(trouble.words, to_best=trouble.lost):
+                return Outcome(self.progress.images_seen, trouble.words)
         return Outcome(self.progress.images_seen, None)
 
-    def _run_phase(self, phase: Phase) -> str | None:
-        """Train one phase from where it stands; gives the trouble in words when it diverged."""
+    def _run_phase(self, phase: Phase) -> Trouble | None:
+        """Train one phase from where it stands; gives the trouble when it diverged."""
         self.step.generator.train()
         progress, start = self.progress, self.progress.phase_start
         stop = start + phase.length_images(len(self.data.train))
@@ -87,7 +91,7 @@ class Loop:
             waited = time.perf_counter() - began
             before = progress.images_seen
             fraction = (before - start) / (stop - start)
-            lr_multiplier = phase.schedule.lr_multiplier(fraction) * progress.lr_multiplier
+            lr_multiplier = phase.lr_multiplier(before - start, stop - start) * progress.lr_multiplier
             terms = self.step(
                 self._batches(loaded, phase), phase, before, lr_multiplier, phase_fraction=fraction
             )
@@ -97,9 +101,9 @@ class Loop:
             every = self.config.validate_every
             validates = over or progress.images_seen // every > before // every
             if validates or self.step.steps_done % self.config.log_every == 0:
-                trouble = self.checks.check_steps(self._values(phase, lr_multiplier))
-                if trouble:
-                    return trouble
+                words = self.checks.check_steps(self._values(phase, lr_multiplier))
+                if words:
+                    return Trouble(words)
             if self.world.leads:
                 self.observer.advance(phase.batch, "")
             if validates:
@@ -141,12 +145,14 @@ class Loop:
         local = phase.batch // self.world.size
         return list(zip(torch.split(input, local), torch.split(target, local), strict=True))
 
-    def _validate_and_keep(self, over: bool) -> tuple[bool, str | None]:
-        """Validate, then keep the state. Gives whether the phase is over, and trouble in words."""
+    def _validate_and_keep(self, over: bool) -> tuple[bool, Trouble | None]:
+        """Validate, then keep the state. Gives whether the phase is over, and trouble."""
         if self.data.val:
             found, trouble = self._validate()
+            if lost := self.progress.lost(found.scores):
+                return over, Trouble(lost, lost=True)
             if trouble:
-                return over, trouble
+                return over, Trouble(trouble)
             over = self.progress.take_validation(
                 found.scores, self.step.average, over=over, by_group=found.by_group
             )

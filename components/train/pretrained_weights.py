@@ -4,6 +4,8 @@ package of PyPI, a path, or an s3:// URI.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +13,23 @@ from components.core.errors import RefocusError, WeightsError
 from components.core.files import atomic_path, place_of, sha256_of_file, state_folder
 from components.nets.packaged_weights import INSTALL, SOURCE, packaged_features
 from components.nets.vgg import Backbone
+from components.services.content import ContentStore
 from components.services.storage import download, is_s3
 
 TORCHVISION = "torchvision"
+_in_store: dict[str, str] = {}
+
+
+@contextmanager
+def weights_in_store(found: Mapping[str, str]) -> Iterator[None]:
+    """For the length of a block, weights of these names are had from the store: their SHA-256 by what a
+    recipe calls them, where it means a file of another machine.
+    """
+    _in_store.update(found)
+    try:
+        yield
+    finally:
+        _in_store.clear()
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,8 @@ class VggWeights:
         return path
 
     def _from_elsewhere(self) -> Path:
+        if (sha256 := _in_store.get(self.source)) is not None:
+            return ContentStore.needed("the weights were sent by the team's store").fetch_file(sha256)
         if not is_s3(self.source):
             path = place_of(self.source)
             if not path.is_file():

@@ -38,8 +38,9 @@ from components.train.data import Data
 from components.train.fitting import croppable, refuse_other_scale, refuse_unvalidated
 from components.train.inputs import Inputs, OnThisMachine, inputs_for
 from components.train.loop import Outcome, longest
-from components.train.states import FolderStore, prune
+from components.train.states import FolderStore, prune, prune_in_store
 from components.train.training_state import is_whole, read_state
+from components.train.warm_start import Parent, ParentInStore, parent_for_workers
 from components.train.worker import TrainingJob, train_on_worker
 
 
@@ -71,12 +72,21 @@ def preflight(config: TrainConfig) -> dict[int, Path]:
     return {index: weights.fetch() for index, weights in wanted.items() if weights is not None}
 
 
-def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Path) -> Checkpoint:
+def run(
+    config: TrainConfig,
+    recipe: RecipeRecord,
+    pairset: PairSet,
+    *,
+    out: Path,
+    parent: Parent | None = None,
+) -> Checkpoint:
     """Train the recipe's generator on the pairs; gives the Checkpoint, written below `out`.
 
+    parent: the model to start from, what config.start came to; None starts from scratch.
     Raises InputError or WeightsError before training starts, DivergenceError when it ran away (the
     last healthy state is kept).
     """
+    named, config = config, config if parent is None else config.from_known()
     weights = preflight(config)
     data, left_out = _fitting(config, pairset)
     if left_out.left_out:
@@ -84,7 +94,10 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     tracking.prepare()
     made_by = ("train", "nets") if pairset.on_the_fly is None else ("train", "nets", "optics")
     code = code_digest(*(Path(__file__).parents[1] / part for part in made_by))
-    key = digest_of({"config": config.key_digest(), "pairs": pairset.digest, "code": code})
+    key = digest_of(
+        {"config": config.key_digest(), "pairs": pairset.digest, "code": code}
+        | ({} if parent is None else {"parent": parent.identity})
+    )
     name = f"{recipe.name}-{key[:20]}"
     storage = _storage(config, recipe.name, name)
     job = functools.partial(
@@ -97,11 +110,14 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
     for last in (False, True):
         with _told_when_stopped(key), Progress("train", longest(config, len(data.train))) as bar:
             if not _by_ray(config):
-                alone = job(inputs=OnThisMachine(pairset.folder, weights), store=folder, bar=bar)
+                alone = job(
+                    inputs=OnThisMachine(pairset.folder, weights), store=folder, bar=bar, parent=parent
+                )
                 outcome, state = train_on_worker(alone), folder.load()
             else:
                 inputs = functools.partial(inputs_for, config, pairset, weights)
-                outcome, state = _on_workers(config, job, inputs, name, storage, bar)
+                starting = functools.partial(parent_for_workers, parent)
+                outcome, state = _on_workers(config, job, inputs, starting, name, storage, bar)
         if last or outcome.diverged is not None or _is_of_the_end(config, state) or is_s3(storage):
             break
         set_aside(Path(storage) / name, "the state of its end is missing, cut or altered")
@@ -110,7 +126,7 @@ def run(config: TrainConfig, recipe: RecipeRecord, pairset: PairSet, *, out: Pat
         left_out.save(out, LEFT_OUT)
     else:
         (out / LEFT_OUT).unlink(missing_ok=True)
-    return _export(config, pairset, key, code, outcome, end, out)
+    return _export(named, pairset, key, code, outcome, end, out, parent)
 
 
 @contextmanager
@@ -128,6 +144,7 @@ def _on_workers(
     config: TrainConfig,
     job: Callable[..., TrainingJob],
     inputs: Callable[[], Inputs],
+    starting: Callable[[], Parent | ParentInStore | None],
     name: str,
     storage: str,
     bar: Progress,
@@ -136,7 +153,9 @@ def _on_workers(
     store = RayStore(is_whole)
     return run_on_workers(
         train_on_worker,
-        lambda threads, mailed: job(inputs=inputs(), store=store, bar=mailed, threads=threads),
+        lambda threads, mailed: job(
+            inputs=inputs(), store=store, bar=mailed, threads=threads, parent=starting()
+        ),
         store=store,
         name=name,
         storage=storage,
@@ -176,14 +195,21 @@ def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
     return data, left_out
 
 
+def states_place() -> str:
+    """The folder or s3:// address below which the trainings' states lie."""
+    return states_named() or _default_storage()
+
+
 def _storage(config: TrainConfig, recipe: str, name: str) -> str:
     """The folder or s3:// address that holds the trainings' states, with room for one more."""
-    storage = states_named() or _default_storage()
+    storage = states_place()
     if not is_s3(storage):
         need_free_space(Path(storage), 300, "training")
         prune(Path(storage), recipe, name)
     elif not _by_ray(config):
         raise InputError(states_refused("needs Ray: set train.workers to 1 or more, or name a folder"))
+    else:
+        prune_in_store(storage, recipe, name)
     return storage
 
 
@@ -212,7 +238,14 @@ def _healthy_end(
 
 
 def _export(
-    config: TrainConfig, pairset: PairSet, key: str, code: str, outcome: Outcome, state: bytes, out: Path
+    config: TrainConfig,
+    pairset: PairSet,
+    key: str,
+    code: str,
+    outcome: Outcome,
+    state: bytes,
+    out: Path,
+    parent: Parent | None = None,
 ) -> Checkpoint:
     """Write the averaged generator and its record: of the end, or of the best validation when the
     recipe keeps that.
@@ -229,7 +262,9 @@ def _export(
         weights_sha256=weights_sha256,
         generator_sha256=generator_sha256,
         images_seen=outcome.images_seen if best is None else best["images_seen"],
+        parent=None if parent is None else parent.checkpoint.digest,
         about={
+            **({} if parent is None else {"parent": parent.name}),
             "train_key": key,
             "mlflow_run": tracking.find_training(key),
             "phases_stopped_early": progress["stopped_early"],

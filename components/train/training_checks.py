@@ -6,12 +6,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from components.train.config import TrainConfig
 from components.train.health.of_terms import health_of_terms
 from components.train.protocols import Observer
 from components.train.training_progress import TrainingProgress
 from components.train.worker_group import World
+
+
+class Trouble(NamedTuple):
+    """Why a training cannot go on as it is. lost: it fell far below what it was, so that the newest state
+    may be ill already.
+    """
+
+    words: str
+    lost: bool = False
 
 
 class TrainingChecks:

@@ -25,6 +25,8 @@ class TrainingProgress:
         self.watch = Watch(config.health, critic=config.adversarial is not None and config.adversarial.critic)
         self.images_seen, self.phase, self.phase_start = 0, 0, 0
         self.rollbacks = 0
+        self._peak: float | None = None  # best PSNR validated in this phase
+        self.is_at_peak = True  # the state as it stands is the best of the phase
         self.stopped_early: list[str] = []  # names of phases
         self._best_of_phase: float | None = None
         self._groups_of_phase: list[float] = []  # of the best: its values by group
@@ -44,7 +46,25 @@ class TrainingProgress:
     def next_phase(self) -> None:
         """The phase is over, whatever was left of it."""
         self.phase, self.phase_start = self.phase + 1, self.images_seen
+        self._peak, self.is_at_peak = None, True
         self._best_of_phase, self._groups_of_phase, self._waited = None, [], 0
+
+    def lost(self, scores: Mapping[str, float]) -> str | None:
+        """Take in a validation's PSNR: in words how much was lost, when it is more than rollback allows."""
+        name = next((one for one in self._config.validate_metrics if one.startswith("psnr")), None)
+        settings, phase = self._config.rollback, self.current
+        if name is None or settings is None or settings.lost_db is None or phase is None:
+            return None
+        value, gain = scores[f"validation/{name}"], scores[f"validation/{name}_gain"]
+        self.is_at_peak = self._peak is None or value >= self._peak
+        if self._peak is None or self.is_at_peak:
+            self._peak = value
+        elif value < self._peak - settings.lost_db and (not phase.adversarial or gain < 0):
+            return (
+                f"{name} of the validation fell to {METRICS[name].text(value)}, {self._peak - value:.1f}"
+                " below the phase's best"
+            )
+        return None
 
     def take_validation(
         self,
@@ -94,6 +114,8 @@ class TrainingProgress:
             "phase": self.phase,
             "phase_start": self.phase_start,
             "rollbacks": self.rollbacks,
+            "peak": self._peak,
+            "is_at_peak": self.is_at_peak,
             "stopped_early": list(self.stopped_early),
             "best_of_phase": self._best_of_phase,
             "groups_of_phase": list(self._groups_of_phase),
@@ -109,6 +131,7 @@ class TrainingProgress:
             state["phase"],
             state["phase_start"],
         )
+        self._peak, self.is_at_peak = state["peak"], state["is_at_peak"]
         self.rollbacks, self.stopped_early = state["rollbacks"], list(state["stopped_early"])
         self._best_of_phase, self._waited = state["best_of_phase"], state["waited"]
         self._groups_of_phase = list(state["groups_of_phase"])

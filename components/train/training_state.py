@@ -33,14 +33,15 @@ class TrainingState:
     ) -> None:
         self._config, self._step, self._progress = config, step, progress
         self._world, self._store, self._observer = world, store, observer
-        # what a rollback goes back to; every worker holds the same nets, so each keeps its own
-        self._healthy = b""
+        # What a rollback goes back to: the newest state, and that of the phase's best validation where
+        # it is another. Every worker holds the same nets, so each keeps its own.
+        self._healthy, self._best = b"", b""
 
     def resume(self) -> bool:
         """Go on from the store's newest state; False when there is none."""
         kept = self._store.load()
         if kept is not None:
-            self._take(kept)
+            self._best = _best_beside(self._take(kept))
         return kept is not None
 
     def mark_healthy(self) -> None:
@@ -49,7 +50,7 @@ class TrainingState:
             self._healthy = self._written()
 
     def keep(self) -> None:
-        """Keep the state as the newest: only healthy ones come here.
+        """Keep the state as the newest, beside that of the best validation: only healthy ones come here.
 
         While a sign that may roll back is beyond its limit, no state is kept: it would be ill
         already. The end is kept as it is.
@@ -57,20 +58,26 @@ class TrainingState:
         settings, progress = self._config.rollback, self._progress
         if settings is not None and progress.watch.doubts(settings.on) and progress.current is not None:
             return
-        state = self._written() if self._world.leads or settings is not None else None
-        self._healthy = state if state is not None and settings is not None else b""
-        self._store.save(state if self._world.leads else None, progress.images_seen)
+        if progress.is_at_peak or settings is None:
+            self._best = b""
+        elif not self._best:
+            self._best = self._healthy
+        self._healthy = self._written() if self._world.leads or settings is not None else b""
+        self._save()
 
-    def roll_back(self, trouble: str) -> bool:
-        """Go back to the last healthy state with lower learning rates; False when that is switched off
-        or was done too often.
+    def roll_back(self, trouble: str, *, to_best: bool = False) -> bool:
+        """Go back to the newest healthy state, or to the best one, with lower learning rates; False when
+        that is switched off or was done too often. It is kept at once, so that a kill forgets no rollback.
         """
         settings, progress, earlier = self._config.rollback, self._progress, self._progress.rollbacks
         if settings is None or earlier >= settings.most:
             return False
         at = progress.images_seen
-        self._take(self._healthy)
+        self._take((self._best if to_best else b"") or self._healthy)
+        self._best = b"" if to_best else self._best
         progress.rollbacks = earlier + 1
+        self._healthy = self._written()
+        self._save()
         if self._world.leads:
             self._observer.begin(progress.images_seen)
             self._observer.warn(
@@ -80,13 +87,23 @@ class TrainingState:
             )
         return True
 
-    def _written(self) -> bytes:
-        return write_state({"progress": self._progress.state(), "step": self._step.state()})
+    def _save(self) -> None:
+        self._store.save(self._healthy if self._world.leads else None, self._progress.images_seen)
 
-    def _take(self, state: bytes) -> None:
+    def _written(self) -> bytes:
+        best = torch.frombuffer(bytearray(self._best), dtype=torch.uint8) if self._best else None
+        return write_state({"progress": self._progress.state(), "step": self._step.state(), "best": best})
+
+    def _take(self, state: bytes) -> dict[str, Any]:
         plain = read_state(state)
         self._step.load_state(plain["step"])
         self._progress.load_state(plain["progress"])
+        return plain
+
+
+def _best_beside(plain: Mapping[str, Any]) -> bytes:
+    best: torch.Tensor | None = plain["best"]
+    return b"" if best is None else best.numpy().tobytes()
 
 
 def write_state(state: Mapping[str, Any]) -> bytes:

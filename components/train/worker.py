@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -18,6 +18,7 @@ from components.train.inputs import Inputs
 from components.train.loop import Loop, Outcome
 from components.train.protocols import Store
 from components.train.validate import Picture
+from components.train.warm_start import Parent, ParentInStore, replayed
 from components.train.worker_group import World
 
 
@@ -26,7 +27,7 @@ class TrainingJob:
     """All that crosses to a worker.
 
     inputs: pairs and pretrained weights; key: content key of the training; threads: of a Ray worker,
-    None in a process of our own, which leaves them as they are.
+    None in a process of our own, which leaves them as they are; parent: the model to start from.
     """
 
     config: TrainConfig
@@ -36,6 +37,7 @@ class TrainingJob:
     store: Store
     bar: Progress | MailedProgress
     threads: int | None = None
+    parent: Parent | ParentInStore | None = None
 
 
 def train_on_worker(job: TrainingJob) -> Outcome:
@@ -46,9 +48,13 @@ def train_on_worker(job: TrainingJob) -> Outcome:
     world = World.of_process_group(_device(config, by_ray=job.threads is not None))
     data, weights = job.inputs.open()
     pairset, (data, _) = data.pairset, croppable(data, config)
+    parent = job.parent.open() if job.parent is not None else None
+    if parent is not None:
+        mixed = replayed(data.train, parent.photos, config.replay)
+        data = replace(data, train=mixed)  # type: ignore[arg-type]
     data.keep(config.validate_pairs)
     if not world.leads:
-        return Loop(config, data, world, job.store, _Silent(), weights).run()
+        return Loop(config, data, world, job.store, _Silent(), weights, parent).run()
     # The run's parameters are the recipe; where it ran is a tag.
     tags = {
         "refocus.stage": "train",
@@ -61,7 +67,8 @@ def train_on_worker(job: TrainingJob) -> Outcome:
     with tracking.open_training(
         job.key, recipe=recipe.name, params=recipe.sections, tags=tags, dataset=dataset
     ) as logged:
-        outcome = Loop(config, data, world, job.store, _Logged(logged, job.bar), weights).run()
+        observer = _Logged(logged, job.bar)
+        outcome = Loop(config, data, world, job.store, observer, weights, parent).run()
         if outcome.diverged is not None:
             logged.close("FAILED")
     return outcome

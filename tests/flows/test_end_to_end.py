@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -60,7 +62,9 @@ def test_the_second_run_says_in_one_line_why_there_is_nothing_to_do(trained: Clo
 
 def test_under_prefect_the_same_run_is_a_flow(trained: Clone) -> None:
     # Without the last verdict there is something to do: to ask the gate again.
-    (trained.root / ".refocus" / "verdicts" / "tiny.json").unlink()
+    with closing(sqlite3.connect(trained.root / ".refocus" / "mlflow.db")) as database, database:
+        gone = database.execute("DELETE FROM model_version_tags WHERE key = 'refocus.settled'").rowcount
+    assert gone == 1
     done = trained.refocus("run", "tiny")
     assert "registered     tiny version 1" in done.stdout
     assert "synthesize reused, train reused, evaluate reused, push" in done.stdout.splitlines()[-1]

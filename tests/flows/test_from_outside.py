@@ -94,6 +94,8 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
         each.kill()
     process.wait()
     assert ends(tree)
+    assert process.stdout is not None
+    process.stdout.close()
 
 
 def read_until(process: subprocess.Popen[str], word: str) -> str:

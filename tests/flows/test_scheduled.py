@@ -5,173 +5,16 @@ checkout, one after another as a team would live through them.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack
 
-import psutil
 import pytest
 from prefect_stack import prefect_server, worker
-from processes import wait_for
-from tiny_clone import TINY, Clone, clone_into, photos_into
+from scheduled_clone import LONG, RECIPE, Team, commit_recipe, webhook
+from tiny_clone import clone_into, photos_into
 
 pytestmark = pytest.mark.services
-
-RECIPE = TINY.replace("images: 480", "images: 32").replace(
-    "  load_test: false\n", "  load_test: false\n  approval: person\n"
-)
-SCHEDULE = """
-recipes:
-  tiny: {watch: true, photos: PHOTOS}
-watch: {every_s: 10, settled_s: 4}
-alarms: {dead_after_s: DEAD, cancel_within_s: 60}
-retry_after_s: []
-"""
-# Asks Prefect's server; started in a process of its own, since Prefect reads its settings at import.
-ASK = """
-import json, sys
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.sorting import FlowRunSort
-what, *words = sys.argv[1:]
-with get_client(sync_client=True) as client:
-    if what == "runs":
-        begun = {"state": {"type": {"not_any_": ["SCHEDULED", "PENDING"]}}}
-        found = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter.model_validate(begun), sort=FlowRunSort.START_TIME_DESC, limit=200
-        )
-        found = [run for run in found if run.start_time]
-        names = {flow: client.read_flow(flow).name for flow in {run.flow_id for run in found}}
-        told = [
-            {
-                "id": str(run.id), "name": run.name, "flow": names[run.flow_id], "state": run.state.name,
-                "message": run.state.message, "parameters": run.parameters,
-            }
-            for run in found
-        ]
-        print(json.dumps(told))
-    elif what == "start":
-        name, parameters = words
-        deployment = client.read_deployment_by_name(name)
-        print(client.create_flow_run_from_deployment(deployment.id, parameters=json.loads(parameters)).id)
-    elif what == "resume":
-        answer = client.resume_flow_run(words[0], run_input=json.loads(words[1]))
-        print(answer.status.value, getattr(answer.details, "reason", ""))
-    elif what == "deployments":
-        from prefect.client.schemas.sorting import DeploymentSort
-        told = {
-            f"{client.read_flow(each.flow_id).name}/{each.name}": {
-                "id": str(each.id), "schedules": len(each.schedules), "parameters": each.parameters,
-                "limit": each.concurrency_options and [
-                    each.global_concurrency_limit.limit, each.concurrency_options.collision_strategy.value
-                ],
-            }
-            for each in client.read_deployments(sort=DeploymentSort.NAME_ASC, limit=50)
-        }
-        print(json.dumps(told))
-    elif what == "beat":
-        from prefect.events import emit_event
-        emit_event(
-            "prefect.flow-run.heartbeat",
-            resource={"prefect.resource.id": f"prefect.flow-run.{words[0]}"},
-            related=[{"prefect.resource.id": "prefect.tag.refocus", "prefect.resource.role": "tag"}],
-        )
-    elif what == "cancel":
-        from prefect.states import Cancelling
-        client.set_flow_run_state(words[0], Cancelling())
-"""
-
-
-@dataclass(frozen=True)
-class Team:
-    """A server's address, a clone with its worker's environment, photos outside of it."""
-
-    clone: Clone
-    photos: Path
-    worker: subprocess.Popen[bytes]
-
-    def ask(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", ASK, *words],
-            env=self.clone.environment,
-            cwd=self.clone.root.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout.strip()
-
-    def runs(self, flow: str = "retrain") -> list[dict[str, Any]]:
-        """Runs that have begun, newest first."""
-        return [run for run in json.loads(self.ask("runs")) if run["flow"] == flow]
-
-    def looks(self) -> set[str]:
-        """The watcher's runs that came to their end."""
-        return {run["id"] for run in self.runs("watch") if run["state"] == "Completed"}
-
-    def run(self, run_id: str) -> dict[str, Any]:
-        return next((run for run in json.loads(self.ask("runs")) if run["id"] == run_id), {"state": "none"})
-
-    def until(self, what: Callable[[], Any], seconds: float = 400) -> Any:
-        """Wait until it gives something."""
-        found: list[Any] = []
-
-        def look() -> bool:
-            time.sleep(0.5)
-            found.append(what())
-            return bool(found[-1])
-
-        log = self.clone.root / ".refocus" / "worker.log"
-        assert wait_for(look, seconds), log.read_text()[-6000:] if log.is_file() else "no worker"
-        return found[-1]
-
-    def ended(self, run_id: str) -> dict[str, Any]:
-        """A run once it has ended, or rests."""
-        over = ("Completed", "Failed", "Crashed", "Cancelled", "Suspended")
-        return dict(self.until(lambda: (run := self.run(run_id))["state"] in over and run))
-
-    def deploy(self, dead_after_s: int = 600, *, watch: bool = True) -> str:
-        text = SCHEDULE.replace("PHOTOS", str(self.photos)).replace("DEAD", str(dead_after_s))
-        text = text if watch else text.replace("watch: true", "watch: false")
-        (self.clone.root / "infra").mkdir(exist_ok=True)
-        (self.clone.root / "infra" / "schedule.yaml").write_text(text)
-        return self.clone.refocus("deploy").stdout
-
-    def python(self, code: str) -> str:
-        """What our own code says in the clone."""
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=self.clone.root,
-            env=self.clone.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout.strip()
-
-    def history(self) -> list[str]:
-        """What was decided about the model, in order."""
-        return [line.split()[2] for line in self.clone.refocus("history", "tiny").stdout.splitlines()]
-
-    def kill_all(self) -> None:
-        """What a power cut does to a worker's machine."""
-        root = str(self.clone.root)
-        while family := [
-            each for each in psutil.process_iter(["cwd"]) if str(each.info["cwd"]).startswith(root)
-        ]:
-            for process in family:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-
-    def worktrees(self) -> list[Path]:
-        return list((self.clone.root / ".refocus" / "worktrees").glob("*"))
 
 
 @pytest.fixture(scope="module")
@@ -234,36 +77,101 @@ def test_a_scheduled_run_with_nothing_new_knows_it_before_a_worktree_is_made(bur
     assert "nothing to do for tiny: commit" in (burst.clone.root / ".refocus" / "worker.log").read_text()
 
 
-def test_a_person_approves_on_prefects_page_and_nobody_without_an_answer(burst: Team) -> None:
+@pytest.fixture(scope="module")
+def approved(burst: Team) -> Team:
+    """The first version was approved on Prefect's page."""
     asking = burst.until(lambda: [run for run in burst.runs("approve") if run["state"] == "Suspended"])[0]
     assert asking["name"] == "approve-tiny-1"
     assert burst.history() == ["ask"]
     refused = burst.ask("resume", asking["id"], "{}")
-    assert refused.startswith("REJECT")
+    assert refused.startswith("REJECT"), "nobody says yes without an answer"
     answer = {"decision": "approve", "reason": "sharper at night", "by": "Ada"}
     assert burst.ask("resume", asking["id"], json.dumps(answer)).startswith("ACCEPT")
     burst.until(lambda: burst.run(asking["id"])["state"] == "Completed")
-    assert burst.history() == ["ask", "approve"]
-    told = burst.clone.refocus("history", "tiny").stdout.splitlines()[1]
+    return burst
+
+
+def test_a_person_approves_on_prefects_page_and_the_record_says_who_and_why(approved: Team) -> None:
+    assert approved.history()[:2] == ["ask", "approve"]
+    told = approved.clone.refocus("history", "tiny").stdout.splitlines()[1]
     assert "Ada on Prefect's page" in told
     assert "sharper at night" in told
 
 
-def test_promoting_after_scheduled_runs_takes_the_report_from_git_and_dvc(burst: Team) -> None:
-    assert not (burst.clone.root / "data" / "tiny" / "report").exists()
-    done = burst.clone.refocus("promote", "tiny", "1")
-    assert "approved by Ada" in done.stdout
-    assert burst.worktrees() == []
+def test_promoting_after_scheduled_runs_takes_the_report_from_git_and_dvc(approved: Team) -> None:
+    assert not (approved.clone.root / "data" / "tiny" / "report").exists()
+    assert "approved by Ada" in approved.clone.refocus("promote", "tiny", "1").stdout
+    assert approved.worktrees() == []
 
 
-def commit_recipe(team: Team, text: str) -> None:
-    (team.clone.root / "components" / "recipes" / "tiny.yaml").write_text(text)
-    team.clone.git("commit", "--allow-empty", "-qam", "another recipe")
+# Two more versions that wait for a person, the second for a few seconds only.
+TWO_MORE = """
+from pathlib import Path
+from components.core.files import settle_state_folder
+settle_state_folder(Path.cwd())
+from components.registry import approval, enact, turns
+from components.registry.decision import recorded_on
+from components.services import tracking
+from components.services.tracking import store
+source = store.client().get_model_version("tiny", "1").source
+yes = recorded_on(tracking.get_version("tiny", 1))
+for hours in (1, 15 / 3600):
+    made = store.client().create_model_version("tiny", source, tags={tracking.STATUS: "pending"})
+    about = {"version": int(made.version), "against": 1, "reason": None}
+    with turns.turn("tiny", int(made.version), enact.finish) as turn:
+        enact.carry_out(turn, approval.asking(yes.model_copy(update=about), hours))
+    print(made.version)
+"""
+LAPSE = """
+from pathlib import Path
+from components.core.files import settle_state_folder
+settle_state_folder(Path.cwd())
+from components.registry import approval
+approval.lapse_old("tiny")
+"""
+
+
+def test_one_is_rejected_by_command_and_one_lapses(approved: Team) -> None:
+    numbers = approved.python(TWO_MORE).split()
+    runs = [
+        approved.ask("start", "approve/approve", json.dumps({"name": "tiny", "version": int(number)}))
+        for number in numbers
+    ]
+    first, second = (approved.ended(run)["state"] for run in runs)
+    assert first == "Suspended"
+    done = approved.clone.refocus("reject", f"approve-tiny-{numbers[0]}", "--reason", "halos")
+    assert done.stdout.startswith("rejected by ")
+    assert approved.run(runs[0])["state"] == "Completed", "the page is told, too"
+    approved.until(lambda: approved.run(runs[1])["state"] in ("Failed", "Completed"))
+    approved.python(LAPSE)
+    assert second in ("Suspended", "Failed", "Completed")  # as fast as the machine is
+    assert approved.history()[-4:] in (
+        ["ask", "ask", "reject", "lapse"],
+        ["ask", "ask", "lapse", "reject"],
+    )
+    late = approved.clone.refocus("approve", f"tiny:{numbers[1]}", "--reason", "at last", check=2)
+    assert "waits for nobody" in late.stderr
+
+
+def test_a_run_that_failed_is_told_of_by_the_notification_block(burst: Team) -> None:
+    heard: list[str] = []
+    refused = burst.deploy(watch=False, notify="slack-webhook/gone", check=2)
+    assert "has no block gone of the type slack-webhook" in refused
+    with webhook(heard) as address:
+        burst.ask("block", address)
+        assert "automation refocus refocus: tell of failures" in burst.deploy(
+            watch=False, notify="custom-webhook/team"
+        )
+        run_id = burst.ask("start", "promote/promote", '{"name": "nobody"}')
+        assert burst.ended(run_id)["state"] == "Failed"
+        burst.until(lambda: heard)
+    assert "refocus: a run failed" in heard[0]
+    assert 'no recipe registers a model \\"nobody\\"' in heard[0]
 
 
 def at_work(team: Team) -> str:
     """Start a run that has something to do; gives its id once its training is under way."""
-    commit_recipe(team, RECIPE.replace("images: 16,", "images: 1600000,"))
+    commit_recipe(team, LONG)
     run_id = team.ask("start", "retrain/tiny", "{}")
     team.until(lambda: TRAINING in team.python(RUNNING))
     return run_id
@@ -291,7 +199,9 @@ def test_a_run_cancelled_on_prefects_page_ends_everywhere(burst: Team) -> None:
 
 
 def test_a_run_whose_machine_died_is_crashed_and_the_next_one_goes_on(burst: Team) -> None:
-    run_id = at_work(burst)
+    commit_recipe(burst, LONG)
+    run_id = burst.ask("start", "retrain/tiny", "{}")
+    burst.until(burst.worktrees)
     burst.kill_all()
     assert len(burst.worktrees()) == 1
     commit_recipe(burst, RECIPE)

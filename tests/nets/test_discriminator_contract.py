@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load, save
-from small_discriminators import ADAPTER, logits_of, name_of, part_of, photo_of
+from small_discriminators import ADAPTER, logits_of, name_of, on_paper, part_of, photo_of
 from torch import Tensor, nn
 
 from components.core.errors import InputError
@@ -34,6 +34,15 @@ SMALL: list[dict[str, Any]] = [
         "shrink": 2,
         "spectral_norm": True,
         "sigmoid": False,
+    },
+    {"kind": "unet", "width": 4},
+    {
+        "kind": "unet",
+        "width": 4,
+        "spectral_norm": False,
+        "norm": "instance",
+        "shrink": 2,
+        "conditional": True,
     },
     {"kind": "srgan", "width": 4, "dense": 8, "crop_px": 32},
     {
@@ -228,3 +237,11 @@ def test_half_precision_gives_nearly_the_same(config: dict[str, Any]) -> None:
 def test_unknown_words_and_fields_are_refused(field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         part_of({"kind": "srgan", field: "nothing"})
+
+
+def test_the_unet_discriminator_has_the_published_weights_and_a_logit_a_px() -> None:
+    # Real-ESRGAN's UNetDiscriminatorSN with 64 features.
+    part = part_of({"kind": "unet", "spectral_norm": False})
+    assert sum(weight.numel() for weight in on_paper(part).parameters()) == 4_376_897
+    small = part_of({"kind": "unet", "width": 4})
+    assert logits_of(small, small.build(seed=0), 30, batch=2).shape == (2, 1, 30, 30)

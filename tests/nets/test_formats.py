@@ -19,7 +19,7 @@ from torch import nn
 from components.core.errors import InputError
 from components.nets.attention import Attention
 from components.nets.formats import FORMATS, Format, Onnx, OnnxInt8, OnnxInt8Aware, OnnxWithoutDropout
-from components.nets.generators import ConvUNet, Generator, Mobile, ResNet, SRResNet, UNet
+from components.nets.generators import ConvUNet, Generator, Mobile, NAFNet, ResNet, SRResNet, UNet
 from components.nets.restore import Restorer
 
 pytestmark = pytest.mark.skipif(
@@ -39,6 +39,7 @@ KINDS: dict[str, Generator] = {
     "mobile": Mobile(width=8, blocks=(1, 1)),
     "unet_instance": UNet(width=8, depth=1, fold=2, norm="instance"),
     "conv_unet": ConvUNet(width=8, depth=4, widest=16, test_time_statistics="photo"),
+    "nafnet": NAFNet(width=8, encoder=(1, 1), middle=1, decoder=(1, 1), fold=2, channel_attention=False),
 }
 SIZES = ((64, 64), (37, 90), (129, 70), (720, 64), (5, 3))
 
@@ -105,6 +106,19 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.onnx", "b.onnx"):
         Onnx().write(restorer_of(UNet(width=8, depth=1)), tmp_path / name, about={})
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_channel_attention_is_exported_for_photos_of_one_tile(tmp_path: Path) -> None:
+    restorer = restorer_of(NAFNet(width=8, encoder=(1,), middle=1, decoder=(1,)))
+    Onnx().write(restorer, tmp_path / "g.onnx", about={})
+    ours = restorer.restore(photo(90, 64)).clip(0, 1)
+    np.testing.assert_allclose(Onnx().open(tmp_path / "g.onnx").restore(photo(90, 64)), ours, atol=2e-4)
+
+
+def test_a_net_that_answers_in_eight_views_is_not_exported(tmp_path: Path) -> None:
+    ensemble = restorer_of(UNet(width=8, depth=1, test_time_ensemble=True))
+    with pytest.raises(InputError, match="a file holds the net alone"):
+        Onnx().write(ensemble, tmp_path / "g.onnx", about={})
 
 
 def test_a_net_whose_dropout_stays_on_is_exported_under_another_name_alone(tmp_path: Path) -> None:

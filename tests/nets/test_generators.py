@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 from torch.nn import functional as F
 
-from components.nets.generators import Attention, ConvUNet, Generator, Mobile, ResNet, SRResNet, UNet
+from components.nets.generators import Attention, ConvUNet, Generator, Mobile, NAFNet, ResNet, SRResNet, UNet
 from components.nets.modules.attention import SelfAttention
 from components.nets.modules.heads import Headed
 
@@ -49,6 +49,10 @@ SMALL: dict[str, Generator] = {
     "unet_folded": UNet(width=8, depth=1, fold=2, norm="instance"),
     "mobile": Mobile(width=8, widest=16, blocks=(1, 1, 2)),
     "mobile_dense": Mobile(fold=2, width=8, blocks=(1, 1), dense=True, skips="concat"),
+    "nafnet": NAFNet(width=8, encoder=(1, 2), middle=1, decoder=(1, 0)),
+    "nafnet_folded": NAFNet(
+        width=8, encoder=(1,), middle=0, decoder=(1,), fold=2, norm="none", channel_attention=False
+    ),
     "conv_unet": ConvUNet(width=8, depth=4, widest=16),
     "conv_unet_seed": ConvUNet(
         width=8,
@@ -139,6 +143,8 @@ def test_a_loss_reaches_every_layer_the_first_one_included(part: Generator) -> N
             ),
         ),
         ({"kind": "conv_unet", "depth": 1, "dropout_ups": [1]}, "with depth 1 there are: none"),
+        ({"kind": "nafnet", "decoder": [1]}, r"decoder \[1\] must have as many entries as encoder"),
+        ({"kind": "nafnet", "encoder": [-1], "decoder": [1]}, "none of their entries may be below 0"),
         ({"kind": "conv_unet", "dropout_ups": [2, 2]}, r"dropout_ups \[2, 2\] must each name another"),
         (
             {"kind": "conv_unet", "norm": "none", "bottleneck_norm": True},
@@ -370,3 +376,27 @@ def test_attention_stands_as_many_halvings_deep_as_asked(level: int) -> None:
     layer.register_forward_hook(lambda layer, input, out: sides.append(out.shape[-1]))
     net(torch.zeros(1, 3, 32, 32))
     assert sides == [32 // 2**level]
+
+
+def test_nafnet_has_the_weights_of_the_authors() -> None:
+    # Chen et al. 2022, table 6 and the code's configuration for GoPro: 17.11 and 67.89 million.
+    for width, millions in ((32, 17.11), (64, 67.89)):
+        with torch.device("meta"):
+            net = NAFNet(width=width).build(0)
+        assert sum(weight.numel() for weight in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.01)
+
+
+def test_an_untrained_nafnet_changes_nothing() -> None:
+    input = photos(SMALL["nafnet"])
+    assert torch.equal(SMALL["nafnet"].build(seed=1)(input), input)
+
+
+def test_layer_normalisation_is_that_of_each_px() -> None:
+    from components.nets.norms import LayerNorm
+
+    (layer,) = LayerNorm().layers(5)
+    x = torch.rand(2, 5, 3, 4, generator=torch.Generator().manual_seed(1))
+    centred = x - x.mean(1, keepdim=True)
+    wanted = centred / (x.var(1, unbiased=False, keepdim=True) + 1e-6).sqrt()
+    torch.testing.assert_close(layer(x), wanted, rtol=1e-4, atol=1e-5)
+    assert torch.equal(layer(x[:1, :, :1]), layer(x)[:1, :, :1])

@@ -248,3 +248,20 @@ def test_an_altered_scale_is_refused(tmp_path: Path) -> None:
     config.write_text(config.read_text().replace('"scale": 4', '"scale": 2'))
     with pytest.raises(LineageError, match="holds no generator this version can load"):
         load_restorer(tmp_path)
+
+
+def test_an_ensemble_is_the_mean_over_eight_turns_and_mirrors() -> None:
+    part = UNet(width=4, depth=1, test_time_ensemble=True)
+    net = part.build(seed=1)
+    torch.nn.init.normal_(net.body.head.weight, std=0.1)  # type: ignore[union-attr, arg-type]
+    photo = np.random.default_rng(1).random((30, 22, 3), np.float32)
+    plain = Restorer(net, part.model_copy(update={"test_time_ensemble": False}), device="cpu")
+    ours = Restorer(net, part, device="cpu").restore(photo)
+    views = [(mirrored, turns) for mirrored in (False, True) for turns in range(4)]
+    wanted = np.zeros_like(photo)
+    for mirrored, turns in views:
+        answer = np.rot90(plain.restore(np.rot90(photo[:, ::-1] if mirrored else photo, turns)), -turns)
+        wanted += (answer[:, ::-1] if mirrored else answer) / 8
+    np.testing.assert_allclose(ours, wanted, atol=1e-5)
+    turned = Restorer(net, part, device="cpu").restore(np.rot90(photo).copy())
+    np.testing.assert_allclose(turned, np.rot90(ours), atol=1e-5)

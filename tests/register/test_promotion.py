@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from components.core.errors import BusyError, InputError, LineageError
 from components.core.records import PairSet, PhotoScore
 from components.register.config import RegisterConfig
 from components.register.policy import GatePolicy
-from components.registry import enact, looks, promotion
+from components.registry import enact, looks, measured
 from components.registry.decision import Decision
 from components.registry.promotion import promote
 from components.registry.rollback import rollback
@@ -267,7 +268,7 @@ def test_a_report_for_another_checkpoint_is_refused(house: Build) -> None:
 def test_the_champion_is_measured_with_its_own_weights_and_only_once(house: Build, store: Path) -> None:
     model = house(1.0, 1.0)
     model.promote(1)
-    measure = promotion._measure_again(1024)
+    measure = partial(measured.scores_of, tile_px=1024)
     champion = tracking.get_version(model.name, 1)
     scores = measure(champion, model.pairset, ("psnr_rgb",))
     assert [row.pair for row in scores] == [pair.id for pair in model.pairset.pairs("test")]
@@ -275,3 +276,7 @@ def test_the_champion_is_measured_with_its_own_weights_and_only_once(house: Buil
     files = list((store / "measured").iterdir())
     assert measure(champion, model.pairset, ("psnr_rgb",)) == scores
     assert list((store / "measured").iterdir()) == files
+    for file in files:
+        file.unlink()
+    # Their seconds are those of the first time: a machine with nothing of its own has measured nothing.
+    assert measure(champion, model.pairset, ("psnr_rgb",)) == scores

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,8 @@ def test_a_version_carries_records_tags_and_weights(store: Path, chain: Chain, t
     with tracking.fetch(version, "") as folder:
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         assert Checkpoint.load(folder / "records").digest == chain.checkpoint.digest
+        with zipfile.ZipFile(folder / "code" / "components.zip") as code:
+            packed = code.namelist()
     records = ["recipe", "photoset", "pairset", "checkpoint", "report", "provenance"]
     assert {f"records/{name}.json" for name in records} | {
         f"records/{name}.jsonl" for name in ("photos", "pairs", "scores")
@@ -310,11 +313,9 @@ def test_a_version_carries_records_tags_and_weights(store: Path, chain: Chain, t
         "records/quarantine.json",
     } <= names
     assert not [name for name in names if name.endswith((".pkl", ".pt", ".pth"))]
-    assert not [
-        name
-        for name in names
-        if name.startswith("code/components/") and name.split("/")[2] not in ("__init__.py", "core", "nets")
-    ]
+    assert {name for name in names if name.startswith("code/")} == {"code/components.zip"}
+    assert {name.split("/")[1] for name in packed} == {"__init__.py", "core", "nets"}
+    assert {name.rsplit(".", 1)[1] for name in packed} == {"py"}
 
 
 @pytest.mark.services
@@ -399,7 +400,7 @@ def test_a_registered_model_loads_in_a_clean_process_with_pickle_forbidden(
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["shapes"] == [[1, 45, 61, 3], [2, 30, 17, 3]]
     assert found["uint8"] == [[33, 21, 3], "uint8"]
-    assert "/code/components/nets/" in found["nets"]
+    assert "/code/components.zip/components/nets/" in found["nets"]
     assert not {"cv2", "torchvision", "ray", "prefect", "dvc", "boto3", "albumentations"} & set(
         found["modules"]
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +35,8 @@ from components.services.tracking import ledger
 from components.services.tracking import store as door
 
 pytestmark = pytest.mark.services
+ROOT = Path(__file__).resolve().parents[2]
+MOVE = "set_registered_model_alias"
 Act = tuple[str, Any]  # ("promote", number) or ("rollback", reason)
 CHANGES = (
     "create_registered_model",
@@ -188,32 +192,77 @@ def test_the_same_rollback_given_again_moves_nothing(store: Path, chain: Chain, 
     assert model.audit() == ["promote", "promote", "promote", "rollback"]
 
 
-def test_promotions_and_rollbacks_at_once_have_one_order(
+SECOND_CHECKOUT = """
+import pickle, sys
+from test_turns import act
+from pathlib import Path
+import components
+assert Path(components.__file__).is_relative_to(Path(sys.argv[1])), "the code of this checkout"
+home, server, model, acts = pickle.loads(Path(sys.argv[2]).read_bytes())
+class Told:
+    def put(self, answer):
+        print(answer[1] if isinstance(answer[1], str) else "decided", flush=True)
+for what in acts:
+    try:
+        act(home, server, model, what, None, Told())
+    except SystemExit:
+        pass
+"""
+
+
+def second_checkout(home: Path, server: str, model: BareHouse, acts: list[Act]) -> subprocess.Popen[str]:
+    """Somebody with another clone, whose code is imported from there, and a state folder of their own."""
+    clone = home.with_name(f"{home.name}-clone")
+    shutil.copytree(ROOT / "components", clone / "components", ignore=shutil.ignore_patterns("__pycache__"))
+    told = clone / "acts"
+    told.write_bytes(pickle.dumps((str(home), server, model, acts)))
+    places = os.pathsep.join([str(clone), *(str(ROOT / "tests" / each) for each in ("register", ""))])
+    return subprocess.Popen(
+        [sys.executable, "-c", SECOND_CHECKOUT, str(clone), str(told)],
+        cwd=clone,
+        env={**os.environ, "PYTHONPATH": places},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_promotions_and_rollbacks_at_once_have_one_order_even_when_a_holder_is_killed(
     server: str, chain: Chain, tmp_path: Path, processes: Any
 ) -> None:
-    """From ten state folders, by one server: nothing they share is on a disk."""
-    gains = [0.2 * number for number in range(1, 5)]
+    """From eight state folders and two checkouts, by one server: nothing they share is on a disk. One of
+    them is killed outright within its turn, its decision written down and not carried out.
+    """
+    gains = [0.2 * number for number in range(1, 9)]
     model = BareHouse("crowd", chain, gains, tmp_path)
     model.promote(1)
-    acts: list[Act] = [("promote", number) for number in range(2, 5)] + [
-        ("rollback", f"reason {n}") for n in range(3)
-    ]
+    acts: list[Act] = [("promote", number) for number in range(2, 6)]
+    acts += [("rollback", f"reason {n}") for n in range(3)]
+    elsewhere: list[Act] = [("promote", 6), ("rollback", "from elsewhere"), ("promote", 7)]
     told = processes.Queue()
+    far = second_checkout(tmp_path / "home-far", server, model, elsewhere)
     crowd = [
         processes.Process(target=act, args=(str(tmp_path / f"home-{index}"), server, model, what, None, told))
         for index, what in enumerate(acts)
     ]
-    for process in crowd:
+    doomed_words = (str(tmp_path / "home-doomed"), server, model, ("promote", 8), MOVE, told)
+    doomed = processes.Process(target=act, args=doomed_words)
+    for process in (doomed, *crowd):
         process.start()
-    answers = [told.get(timeout=180) for _ in crowd]
-    for process in crowd:
+    answers = [told.get(timeout=300) for _ in crowd]
+    for process in (doomed, *crowd):
         process.join(60)
+    from_far = (far.communicate(timeout=300)[0]).splitlines()
+    assert doomed.exitcode == -signal.SIGKILL, "the best of all moves the alias, and is killed before it"
+    assert len(from_far) == len(elsewhere), from_far
+    do(model, ("promote", 1))  # whoever comes next finishes what the killed one left
+    failed = [answer for _, answer in answers if isinstance(answer, str)]
+    failed += [answer for answer in from_far if answer != "decided"]
     # A rollback may find no champion to go back to; every other answer is a decision.
-    failed = [answer for what, answer in answers if isinstance(answer, str)]
     assert all("no previous champion to go back to" in words for words in failed), failed
     lines = [line for line in history(model.name) if line.decision is not None]
     assert [line.state for line in lines] == ["done"] * len(lines)
-    assert len(lines) == 1 + len(acts) - len(failed)
+    assert 8 in [line.decision.version for line in lines if line.decision], "nothing decided is lost"
+    assert len(lines) >= 1 + len(acts) + len(elsewhere) + 1 - len(failed)
     serves = None
     for line in lines:
         assert line.decision is not None

@@ -250,13 +250,14 @@ def test_a_stage_runs_once_is_reused_restored_pushed_and_checked(private: Path) 
     assert versioning.reproduce("one", "first", root=private, say=heard.append).how == "reused"
     subprocess.run(["rm", "-r", str(private / "data" / "one" / "photos")], check=True)
     assert versioning.reproduce("one", "first", root=private, say=heard.append).how == "restored"
-    assert list(versioning.status("one", ("first", "second"), root=private)) == ["second@one"]
+    both = ("first", "second")
+    assert versioning.out_of_date("one", both, root=private) == {"second@one": "changed"}
     versioning.reproduce("one", "second", root=private, say=heard.append)
-    assert versioning.status("one", ("first", "second"), root=private) == {}
+    assert versioning.out_of_date("one", both, root=private) == {}
 
     md5 = versioning.hashes("one", root=private)
     assert set(md5) == {"photos", "pairs"}
-    versioning.push("one", ("first", "second"), root=private)
+    versioning.push("one", both, root=private)
     assert versioning.check_objects(md5["photos"], root=private) == []
     cache = private / ".dvc" / "cache" / "files" / "md5"
     words = next(path for path in cache.rglob("*") if path.is_file() and path.read_bytes() == b"first")

@@ -98,3 +98,12 @@ def team(stack: Stack, running: Running) -> Stack:
     """Everything, and all variables."""
     running(stack.client_variables(), *stack.services())
     return stack
+
+
+@pytest.fixture
+def team_without_prefect(stack: Stack, running: Running) -> Stack:
+    """The store, MLflow and the cluster, and the variables of a driver outside."""
+    away = ("PREFECT_",)
+    variables = {name: value for name, value in stack.client_variables().items() if not name.startswith(away)}
+    running(variables, stack.s3, stack.mlflow, *stack.nodes)
+    return stack

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from small_training import config
+from small_training import config, content_phase
 
 from components.core.errors import WeightsError
 from components.train.config.schedules import Constant, Cosine, Linear, Schedule, Step
@@ -180,7 +180,47 @@ def test_a_validation_metric_without_its_weights_is_said_before_training(
 
 def test_where_it_runs_is_no_part_of_what_it_is() -> None:
     assert config(workers=1).key_digest() == config(workers=2, retries=0, gpu="never").key_digest()
+    elsewhere = {
+        "workers": {"least": 1, "most": 2},
+        "worker_cpus": 3,
+        "placement": "spread",
+        "gpu": "require",
+    }
+    assert config(workers=0).key_digest() == config(**elsewhere).key_digest()
     assert config(seed=4).key_digest() != config(seed=3).key_digest()
+
+
+@pytest.mark.parametrize(
+    ("workers", "batches", "wanted"),
+    [
+        (3, [6], (3,)),
+        (0, [6], (1,)),
+        ({"least": 1, "most": 4}, [8], (1, 2, 4)),
+        ({"least": 2, "most": 8}, [8, 32], (2, 4, 8)),
+        ({"least": 2, "most": 4}, [12, 8], (2, 4)),
+        ({"least": 2, "most": 2}, [2], (2,)),
+    ],
+)
+def test_workers_come_in_numbers_that_part_every_batch(
+    workers: object, batches: list[int], wanted: tuple[int, ...]
+) -> None:
+    phases = [content_phase(f"of {batch}", 64, batch=batch) for batch in batches]
+    made = config(workers=workers, phases=phases, discriminators=[], adversarial=None)
+    assert made.worker_counts() == wanted
+
+
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        ({"least": 2, "most": 3}, "batch 2 of phase joint must divide evenly over 3 workers"),
+        ({"least": 4, "most": 2}, "workers.least .4. must not exceed workers.most .2."),
+        ({"least": 0, "most": 2}, "greater than or equal to 1"),
+        (-1, "greater than or equal to 0"),
+    ],
+)
+def test_a_range_of_workers_that_cannot_be_is_refused(workers: object, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        config(workers=workers)
 
 
 def test_epochs_are_whole_batches() -> None:

@@ -259,6 +259,28 @@ def test_ms_ssim_minds_wide_blur_more_than_narrow() -> None:
     assert loss(wide, target).item() > 5 * loss(narrow, target).item()
 
 
+@pytest.mark.parametrize("part", [SSIM(), MSSSIM()], ids=lambda part: part.kind)
+def test_a_negative_of_the_target_is_led_back_to_it(part: Content) -> None:
+    target = photo("astronaut")
+    loss = part.build(CPU, None)
+    restored = (-target).requires_grad_()
+    value = loss(restored, target)
+    (slope,) = torch.autograd.grad(value, restored)
+    assert loss(restored.detach() - 0.1 * slope / slope.abs().mean(), target) < value - 0.05
+
+
+def test_the_perceptual_gradient_keeps_its_direction_under_bfloat16_near_the_target(vgg: Path) -> None:
+    target = photo("chelsea")
+    restored = target + 0.3 / 127.5 * torch.randn(target.shape, generator=torch.Generator().manual_seed(1))
+    loss = Perceptual(layer="conv1_2").build(CPU, vgg)
+    slopes = []
+    for precise in (True, False):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not precise):
+            moved = restored.clone().requires_grad_()
+            slopes.append(torch.autograd.grad(loss(moved, target), moved)[0].flatten())
+    assert torch.nn.functional.cosine_similarity(*slopes, dim=0) > 0.999
+
+
 def test_total_variation_of_known_patterns() -> None:
     loss, anything = TotalVariation().build(CPU, None), torch.rand(1, 3, 8, 8)
     ramp = torch.linspace(0, 0.7, 8).expand(1, 3, 8, 8)

@@ -76,7 +76,9 @@ def test_the_state_holds_nets_optimisers_average_and_position(pairset: PairSet) 
         "average",
         "discriminators",
         "generator_optimizer",
+        "generator_guard",
         "discriminator_optimizer",
+        "discriminator_guard",
         "pool",
     }
     assert state["step"]["discriminator_optimizer"]["state"][0]["step"].item() == 20  # two updates a step
@@ -155,9 +157,10 @@ def test_a_runaway_loss_stops_and_the_last_healthy_state_is_kept(pairset: PairSe
     settings = {
         "discriminators": [],
         "adversarial": None,
-        "generator_optimizer": {"lr": 1.0},
+        "generator_optimizer": {"lr": 1.0, "spectral_step": None},
         "loss_limit": 2.0,
         "ema": 0.0,
+        "rollback": None,
     }
     outcome = run(config(**settings, phases=[good, bad]), pairset, memory)
     assert outcome.diverged is not None
@@ -179,7 +182,7 @@ def test_a_critics_loss_that_runs_away_downward_stops_too(pairset: PairSet, valu
 
 
 def test_nan_stops_the_training(pairset: PairSet) -> None:
-    loop = Loop(config(), data_of(pairset), CPU, (memory := Memory()), memory, {})
+    loop = Loop(config(rollback=None), data_of(pairset), CPU, (memory := Memory()), memory, {})
     with torch.no_grad():
         next(loop.step.generator.parameters()).fill_(float("nan"))
     outcome = loop.run()

@@ -14,6 +14,7 @@ from small_training import CPU, LEARNING, Memory, config, content_phase, data_of
 from components.core.records import PairSet
 from components.train.loop import Loop
 from components.train.training_state import read_state
+from components.train.validate import Validation
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def pairset(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
 
 RUNNING_AWAY = {
     **LEARNING,
-    "generator_optimizer": {"lr": 1.0},
+    "generator_optimizer": {"lr": 1.0, "spectral_step": None},
     "loss_limit": 2.0,
     "phases": [content_phase("content", 40)],
     "log_every": 2,
@@ -101,7 +102,7 @@ def test_a_state_that_may_already_be_ill_is_not_gone_back_to(pairset: PairSet) -
     }
     outcome = run(config(**ADVERSARIAL, **settings), pairset, memory)
     assert outcome.diverged is not None
-    assert memory.states == []
+    assert [read_state(state)["progress"]["images_seen"] for state in memory.states] == [0]
     assert [
         words.split(" with ")[0].rpartition("; ")[2] for words in memory.warnings if "rollback" in words
     ] == ["back to image 0"]
@@ -147,6 +148,73 @@ def tensors_of(state: Any) -> list[torch.Tensor]:
         return [state]
     inner = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
     return [tensor for part in inner for tensor in tensors_of(part)]
+
+
+def test_a_training_that_lost_what_it_had_goes_back_to_its_best_state(
+    pairset: PairSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory()
+    settings = config(
+        **LEARNING,
+        phases=[content_phase("content", 24)],
+        validate_every=4,
+        generator_optimizer={"lr": 2e-3},
+    )
+    loop = Loop(settings, data_of(pairset), CPU, memory, memory, {})
+    steps = {"before": 0}
+
+    def ruin(net: torch.nn.Module, input: tuple[torch.Tensor]) -> None:
+        # Once, behind image 12 of the first way there: no loss runs away, no gradient is not a number.
+        steps["before"] += 1
+        if steps["before"] == 7:
+            with torch.no_grad():
+                for weight in (*net.parameters(), *loop.step.average.parameters()):
+                    weight.mul_(-3.0)
+
+    loop.step.generator.register_forward_pre_hook(ruin)
+    assert loop.run().diverged is None
+    (words,) = [words for words in memory.warnings if "rollback" in words]
+    assert words.startswith("at image 16: psnr_rgb of the validation fell to ")
+    assert words.endswith("with the learning rates times 0.5 (rollback 1 of 3)")
+    back = int(words.partition("back to image ")[2].split()[0])
+    scores = {seen: memory.values[seen]["validation/psnr_rgb"] for seen in (4, 8, 12)}
+    assert back == max(scores, key=scores.__getitem__)
+    assert memory.values[24]["validation/psnr_rgb"] > max(scores.values()) - 1
+
+
+def test_a_kill_after_a_rollback_forgets_neither_it_nor_the_best_state(pairset: PairSet) -> None:
+    memory = Memory()
+    settings = config(**RUNNING_AWAY, rollback={"factor": 0.9, "most": 2})
+    run(settings, pairset, memory)
+    again = Memory()
+    again.states = memory.states[:-1]  # killed after the first rollback, before the second
+    outcome = run(settings, pairset, again)
+    assert outcome.diverged is not None
+    assert [words.rpartition("(")[2] for words in again.warnings if "rollback" in words] == [
+        "rollback 2 of 2)"
+    ]
+
+
+def test_the_best_state_lies_in_later_ones_until_the_phase_is_over(pairset: PairSet) -> None:
+    memory = Memory()
+    settings = config(**LEARNING, phases=[content_phase("content", 16)], validate_every=4)
+    loop = Loop(settings, data_of(pairset), CPU, memory, memory, {})
+    falling = iter((9.0, 8.0, 7.0, 6.0))
+    loop._validate = lambda: (  # type: ignore[method-assign]
+        Validation({"validation/psnr_rgb": next(falling), "validation/psnr_rgb_gain": 1.0}, None, {}),
+        None,
+    )
+    loop.state.resume = lambda: True  # type: ignore[method-assign]
+    loop.run()
+    beside = [read_state(state)["best"] for state in memory.states]
+    assert [best is None for best in beside] == [True, False, False, True]
+    kept = read_state(beside[2].numpy().tobytes())
+    assert kept["progress"]["images_seen"] == 4
+    resumed = Loop(settings, data_of(pairset), CPU, memory, memory, {})
+    memory.states = memory.states[:3]
+    resumed.state.resume()
+    assert resumed.state.roll_back("lost", to_best=True)
+    assert resumed.progress.images_seen == 4
 
 
 def test_signs_of_health_are_logged_with_every_reading_and_validation(pairset: PairSet) -> None:

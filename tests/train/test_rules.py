@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from small_training import config, settings
+from small_training import LOGITS, config, settings
 
 from components.train.config.fields import TrainFields
 from components.train.config.rules import RULES
@@ -44,6 +44,25 @@ BREACHES: dict[str, tuple[dict[str, Any], str]] = {
         {"discriminators": [PATCH | {"norm": "batch"}]},
         "a gradient penalty is taken per photo, which batch normalisation in patchgan mixes with the others"
         " (Gulrajani et al. 2017, sec. 4): set its norm to instance or none",
+    ),
+    "a slope at real photos has no batch normalisation": (
+        LOGITS | {"r1": {}, "discriminators": [PATCH | {"norm": "batch"}]},
+        "r1 is taken per photo, which batch normalisation in patchgan mixes with the others: set its norm to"
+        " instance or none, or r1 to null",
+    ),
+    "a critic has one bound on its slope": (
+        {"r1": {}},
+        "r1 pulls slopes at real photos to 0, which is not what the critic of wgan_gp is bounded by: set r1"
+        " to null, or take another adversarial loss",
+    ),
+    "a photo and its input are changed alike": (
+        {
+            "diff_augment": {},
+            "generator": {"kind": "srresnet", "width": 4, "blocks": 1},
+            "discriminators": [PATCH | {"conditional": True}],
+        },
+        "diff_augment moves a photo and its input alike, and what the conditional patchgan sees is 4 times"
+        " smaller than the photo: set its conditional to false, or diff_augment to null",
     ),
     "simultaneous is one update of each": (
         {"simultaneous": True},

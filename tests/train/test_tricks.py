@@ -111,6 +111,25 @@ def test_the_discriminator_learns_from_the_pool_and_the_generator_from_its_own_p
     assert 4 <= shown_earlier <= 12
 
 
+def test_a_penalty_between_photos_of_two_inputs_sees_what_lies_between_the_inputs() -> None:
+    tricks = {
+        "history": {"size": 1},
+        "adversarial": {"kind": "wgan_gp"},
+        "discriminators": [CRITIC | {"conditional": True}],
+        "discriminator_updates": 1,
+    }
+    step = GanStep(config(**tricks), CPU, {})
+    seen = seen_by_the_discriminator(step)
+    for turn in range(8):
+        seen.clear()
+        input, target = torch.rand(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(turn)) * 2 - 1
+        step([(input, target)], step.config.phases[0], 2 * turn, 1.0)
+        for real, pooled, between in zip(*seen[:3], strict=True):
+            # One number places the photo, and its input with it.
+            share = ((between - pooled) / (real - pooled))[(real - pooled).abs() > 0.1]
+            torch.testing.assert_close(share, share[:1].expand_as(share), rtol=1e-3, atol=1e-3)
+
+
 def test_a_small_input_stays_beside_its_enlargement_in_the_pool() -> None:
     tricks = {
         "history": {"size": 2},

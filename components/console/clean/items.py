@@ -30,13 +30,13 @@ class Retention:
     trainings: int = 3
 
     @classmethod
-    def of(cls, **named: float | None) -> Retention:
-        """From what a command was told, else the variables, else the defaults. Raises InputError for
+    def of(cls, **settings: float | None) -> Retention:
+        """From what a command was given, else the variables, else the defaults. Raises InputError for
         what is no number from 0 up; the newest run and training of a recipe always stay.
         """
         found: dict[str, float] = {}
         for name, variable in VARIABLES.items():
-            value: float | str | None = named.get(name)
+            value: float | str | None = settings.get(name)
             value = os.environ.get(variable) if value is None else value
             if value in (None, ""):
                 continue

@@ -55,7 +55,7 @@ def local(project: Project, retention: Retention) -> Iterator[Item]:
     busy = {
         name for name in {each.recipe for each in found} if is_held(project.state / "locks" / f"{name}.lock")
     }
-    yield from _weighed("states of trainings", found, retention, busy, 0.0)
+    yield from _kept_by_rule("states of trainings", found, retention, busy, 0.0)
 
 
 def in_bucket(project: Project, retention: Retention) -> Iterator[Item]:
@@ -76,10 +76,10 @@ def in_bucket(project: Project, retention: Retention) -> Iterator[Item]:
         for name, rows in objects.items()
         if _NAME.fullmatch(name)
     ]
-    yield from _weighed(f"states in {place}", found, retention, set(), AT_WORK_S)
+    yield from _kept_by_rule(f"states in {place}", found, retention, set(), AT_WORK_S)
 
 
-def _weighed(
+def _kept_by_rule(
     kind: str, found: Iterable[Training], retention: Retention, busy: set[str], at_work_s: float
 ) -> Iterator[Item]:
     count: dict[str, int] = {}

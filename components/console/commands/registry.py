@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from components.console.commands.parser import Add
+from components.console.commands.parser import Add, add_overwrite
 from components.core.errors import LineageError
 
 
@@ -51,6 +52,7 @@ def add_to(add: Add) -> None:
         "refocus history demo",
         _history,
     ).add_argument("name", metavar="NAME")
+    _add_compare(add)
     made = add(
         "lineage",
         "walk a model back to its photos, code and parameters",
@@ -74,6 +76,25 @@ def _add_answers(add: Add) -> None:
             "run", metavar="RUN", help="NAME:VERSION, or the name or id of a Prefect run that asks or trained"
         )
         made.add_argument("--reason", required=True, help="why; it goes into the record")
+
+
+def _add_compare(add: Add) -> None:
+    made = add(
+        "compare",
+        "put versions or recipes side by side: figures with intervals, settings that differ, pictures",
+        "refocus compare demo@previous demo@champion",
+        _compare,
+    )
+    made.add_argument(
+        "models", metavar="MODEL", nargs="+", help="two or more: NAME:3, NAME@alias, or a recipe's name"
+    )
+    made.add_argument(
+        "--on", metavar="RECIPE", help="measure all of them on this recipe's test pairs, as they lie here"
+    )
+    made.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder for index.html; .refocus/compare when left out"
+    )
+    add_overwrite(made)
 
 
 def _promote(arguments: argparse.Namespace) -> int:
@@ -119,6 +140,16 @@ def _history(arguments: argparse.Namespace) -> int:
 
     Project.here()
     for line in history(arguments.name):
+        print(line)
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from components.compare.command import compare_all
+    from components.pipeline.project import Project
+
+    settings = {"on": arguments.on, "out": arguments.out, "overwrite": arguments.overwrite}
+    for line in compare_all(arguments.models, Project.here(), **settings).lines:
         print(line)
     return 0
 

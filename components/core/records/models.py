@@ -25,6 +25,11 @@ class Checkpoint(Record):
     weights_sha256: str
     generator_sha256: str = Field(description="SHA-256 of generator.json: architecture and value range")
     images_seen: int
+    parent: str | None = Field(
+        default=None,
+        exclude_if=lambda parent: parent is None,
+        description="digest of the Checkpoint that the training started from; None: from scratch",
+    )
 
     def verify(self) -> Self:
         """Hash the files again. Raises LineageError, naming the file, when one is missing or

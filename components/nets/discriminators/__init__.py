@@ -15,7 +15,18 @@ from components.nets.discriminators.dense import PatchDense
 from components.nets.discriminators.part import DiscriminatorPart
 from components.nets.discriminators.patch import PatchGAN, Pixel
 from components.nets.discriminators.srgan import SRGANDiscriminator
+from components.nets.discriminators.unet import UNetDiscriminator
 
-Discriminator = Annotated[PatchGAN | Pixel | PatchDense | SRGANDiscriminator, Field(discriminator="kind")]
+Discriminator = Annotated[
+    PatchGAN | Pixel | PatchDense | SRGANDiscriminator | UNetDiscriminator, Field(discriminator="kind")
+]
 
-__all__ = ["Discriminator", "DiscriminatorPart", "PatchDense", "PatchGAN", "Pixel", "SRGANDiscriminator"]
+__all__ = [
+    "Discriminator",
+    "DiscriminatorPart",
+    "PatchDense",
+    "PatchGAN",
+    "Pixel",
+    "SRGANDiscriminator",
+    "UNetDiscriminator",
+]

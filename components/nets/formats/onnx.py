@@ -30,8 +30,10 @@ class Onnx(FormatPart):
 
     def refuse(self, restorer: Restorer) -> None:
         """Raises InputError for a net whose dropout stays on when it restores: the exporters' Dropout
-        does nothing, so the file would restore otherwise (pix2pix by a third of full scale).
+        does nothing, so the file would restore otherwise (pix2pix by a third of full scale). Also for
+        one that answers eight times, whose mean no file of one net gives.
         """
+        refuse_ensemble(restorer)
         if restorer.part.test_time_dropout:
             raise InputError(
                 "this generator keeps dropout on when it restores (test_time_dropout), which no ONNX runtime"
@@ -55,6 +57,15 @@ class Onnx(FormatPart):
         return OnnxRestorer(path, tile_px=tile_px, threads=threads)
 
 
+def refuse_ensemble(restorer: Restorer) -> None:
+    """Raises InputError for a restorer that takes the mean over eight views."""
+    if restorer.part.test_time_ensemble:
+        raise InputError(
+            "this generator restores each photo in eight views (test_time_ensemble), and a file holds the net"
+            " alone: set train.generator.test_time_ensemble to false, or serve the registered model itself"
+        )
+
+
 class OnnxWithoutDropout(Onnx):
     """The same of a net whose dropout stays on when it restores, with it off: another restorer, of
     another name.
@@ -66,6 +77,7 @@ class OnnxWithoutDropout(Onnx):
 
     def refuse(self, restorer: Restorer) -> None:
         """Raises InputError for a net without such dropout: its name would say what is not so."""
+        refuse_ensemble(restorer)
         if not restorer.part.test_time_dropout:
             raise InputError(
                 "this generator has no dropout when it restores, so there is none to leave out: format onnx"

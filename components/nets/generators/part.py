@@ -32,6 +32,14 @@ class GeneratorPart(Part):
         ),
     )
 
+    test_time_ensemble: bool = Field(
+        False,
+        description=(
+            "restore each photo turned and mirrored in all eight ways and take the mean (Lim et al. 2017,"
+            " sec. 3.4): eight times the time"
+        ),
+    )
+
     @property
     def stride(self) -> int:
         """Height and width of the input must be multiples of this, in px."""

@@ -22,6 +22,14 @@ class PhotoNorm2d(nn.InstanceNorm2d):
         return nothing if self.bias is None else nothing + self.bias.view(1, -1, 1, 1)
 
 
+class ChannelNorm2d(nn.LayerNorm):
+    """Layer normalisation of each px over its channels."""
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Same shape out as in."""
+        return super().forward(x_NCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation whose batch is that of all workers together, so that their number changes
     no result beyond rounding.

@@ -69,7 +69,11 @@ def mailed_bar(ray: Any, bar: Progress, waiting: Callable[[], str]) -> Iterator[
 
     waiting: what is waited for, said now and then until the work begins. A node that goes is told.
     """
-    mail = ray.remote(num_cpus=0)(ProgressMail).remote()
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    # Beside the driver: with another node it would be lost, and all later words with it.
+    beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    mail = ray.remote(num_cpus=0, scheduling_strategy=beside)(ProgressMail).remote()
     over = threading.Event()
 
     def show() -> None:

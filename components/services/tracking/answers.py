@@ -1,21 +1,27 @@
-"""Whether the tracking store answers, asked before work and in seconds, by the way that the work will
-take; and what to say when it does not.
+"""Whether the tracking store answers, asked before work and by the way that the work will take; and
+what to say when it does not. An address where nobody listens is told in seconds; a server that is
+there is given a minute, for it may have much to do.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
+import time
 import urllib.parse
 from pathlib import Path
+from typing import Any
 
 from components.core.addresses import shown, without_secrets
 from components.core.causes import cause_of, refused, told
-from components.core.errors import ServiceError
+from components.core.errors import RefocusError, ServiceError
 from components.core.surroundings import proxy_for
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-PATIENCE_S = 5.0
+CONNECT_S, PATIENCE_S = 5.0, 60.0
+CLOSED_AT_MOST = 3  # times that a connection may be cut off before that is the answer
+BUSY = (429, 502, 503, 504)
 
 
 def need_file(path: Path) -> None:
@@ -40,7 +46,7 @@ def need_listener(uri: str, scheme: str) -> None:
             proxy if proxy and "://" in proxy else f"http://{proxy}" if proxy else uri
         )
         port = parts.port or DEFAULT_PORTS.get(parts.scheme.split("+")[0], 80)
-        socket.create_connection((parts.hostname or "", port), timeout=PATIENCE_S).close()
+        socket.create_connection((parts.hostname or "", port), timeout=CONNECT_S).close()
     except (OSError, ValueError) as error:
         if proxy:
             raise ServiceError(
@@ -65,33 +71,12 @@ def _reason(uri: str, error: Exception) -> str:
 
 
 def need_server(uri: str, patience_s: float) -> None:
-    """Ask a server for something real: /health says yes even where every other request is refused."""
-    from mlflow.utils.credentials import get_default_host_creds
-    from mlflow.utils.rest_utils import http_request
+    """Ask a server for something real: /health says yes even where every other request is refused.
 
-    try:
-        answer = http_request(
-            get_default_host_creds(uri),
-            "/api/2.0/mlflow/experiments/search",
-            "GET",
-            max_retries=0,
-            timeout=patience_s,
-            raise_on_status=False,
-            params={"max_results": 1},
-        )
-    except Exception as error:
-        if (proxy := proxy_for(uri)) is not None:
-            raise ServiceError(
-                f"{shown(uri)} gave no answer in {patience_s:.0f} s by the proxy {shown(proxy)}; correct or"
-                " unset the proxy (http_proxy, https_proxy), or add the host to no_proxy"
-            ) from error
-        cause = cause_of(error)
-        if cause is not None and cause.name == "certificate":
-            raise told(cause, doing=f"the MLflow server at {shown(uri)} cannot be asked") from error
-        raise ServiceError(
-            f"{shown(uri)} took the connection but gave no answer in {patience_s:.0f} s; is it an MLflow"
-            f" server? Correct {URI_VARIABLE} or restart the server"
-        ) from error
+    One that is slow, or says that it is busy, is asked again for as long as patience lasts; after a
+    few seconds a line says so.
+    """
+    answer = _answer_of(uri, patience_s)
     if answer.status_code == 200:
         return
     remedy = {
@@ -105,6 +90,70 @@ def need_server(uri: str, patience_s: float) -> None:
     raise ServiceError(
         f"the MLflow server at {shown(uri)} answered {answer.status_code} ({first_line(answer.text)});"
         f" {remedy}"
+    )
+
+
+def _answer_of(uri: str, patience_s: float) -> Any:
+    """What the server answers within `patience_s`. Raises the sentence of why there was none."""
+    until, closed, told_so = time.monotonic() + patience_s, 0, False
+    while True:
+        left = max(until - time.monotonic(), 0.5)
+        try:
+            answer = _asked(uri, left if told_so else min(left, CONNECT_S))
+        except Exception as error:
+            timed_out = "timed out" in str(error).lower()
+            closed += not timed_out
+            if (
+                closed == CLOSED_AT_MOST
+                or time.monotonic() + 0.5 >= until
+                or (not timed_out and _is_for_good(uri, error))
+            ):
+                raise _no_answer(uri, patience_s, error) from error
+        else:
+            if answer.status_code not in BUSY or time.monotonic() + 0.5 >= until:
+                return answer
+            closed, timed_out = 0, False
+        if not told_so:
+            words = f"{shown(uri)} is slow to answer; waiting for it, {patience_s:.0f} s at most"
+            print(words, file=sys.stderr, flush=True)
+            told_so = True
+        if not timed_out:
+            time.sleep(1.0)
+
+
+def _asked(uri: str, timeout_s: float) -> Any:
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    return http_request(
+        get_default_host_creds(uri),
+        "/api/2.0/mlflow/experiments/search",
+        "GET",
+        max_retries=0,
+        timeout=timeout_s,
+        raise_on_status=False,
+        params={"max_results": 1},
+    )
+
+
+def _is_for_good(uri: str, error: Exception) -> bool:
+    """Whether asking again will not help: a proxy that refuses, a certificate that is not trusted."""
+    cause = cause_of(error)
+    return proxy_for(uri) is not None or (cause is not None and cause.name == "certificate")
+
+
+def _no_answer(uri: str, patience_s: float, error: Exception) -> RefocusError:
+    if (proxy := proxy_for(uri)) is not None:
+        return ServiceError(
+            f"{shown(uri)} gave no answer in {patience_s:.0f} s by the proxy {shown(proxy)}; correct or"
+            " unset the proxy (http_proxy, https_proxy), or add the host to no_proxy"
+        )
+    cause = cause_of(error)
+    if cause is not None and cause.name == "certificate":
+        return told(cause, doing=f"the MLflow server at {shown(uri)} cannot be asked")
+    return ServiceError(
+        f"{shown(uri)} took the connection but gave no answer in {patience_s:.0f} s; is it an MLflow"
+        f" server? Correct {URI_VARIABLE}, restart the server, or wait where it has much to do"
     )
 
 

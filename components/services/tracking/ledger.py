@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.core.errors import LineageError, ServiceError
@@ -52,6 +52,11 @@ def rows(name: str, *, only_open: bool = False) -> tuple[Version, ...]:
     words = f"name = '{name}{SUFFIX}'" + (f" and tags.`{OPEN}` = 'true'" if only_open else "")
     found = registry.search(words)
     return tuple(sorted(found, key=lambda row: row.number))
+
+
+def newest_rows(name: str) -> Iterator[Version]:
+    """The rows of a model, newest first, fetched as they are asked for: a ledger only ever grows."""
+    return registry.searched(f"name = '{name}{SUFFIX}'")
 
 
 def row(name: str, number: int) -> Version:

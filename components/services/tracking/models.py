@@ -41,7 +41,7 @@ def save_pyfunc(
 ) -> None:
     """Write a pyfunc model folder whose code is plain files: nothing in it is pickled.
 
-    model_file: Python file that ends in set_model; code: package folder that travels along;
+    model_file: Python file that ends in set_model; code: package folder, or file, that travels along;
     artifacts: folders by name;
     example: one input, (N, H, W, 3) float32; requirements: pinned. The signature is an unnamed
     tensor with free count, height and width: a named or fixed one bakes the example's size into the

@@ -7,6 +7,7 @@ rests on.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.core.errors import LineageError
+from components.core.errors import LineageError, ServiceError
 from components.services.tracking import model_files, sqlite_registry, store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
@@ -32,7 +33,9 @@ WEIGHTS_SHA256, GENERATOR_SHA256, FILES_SHA256 = (
     "refocus.files_sha256",
 )
 RECIPE_NAME = "refocus.recipe_name"
+PARENT, PARENT_NAME = "refocus.parent", "refocus.parent_name"
 GIT_COMMIT, DVC_PREFIX = "git.commit", "dvc."
+MADE_OF = "models:/"
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -75,6 +78,8 @@ def maybe_version(name: str, number: int) -> Version | None:
 
 def at_alias(name: str, alias: str) -> Version | None:
     """The version an alias points to, or None."""
+    if store.is_unused():
+        return None
     number = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.at_alias(name, alias))
     if number is None:
         found = _maybe(lambda client: client.get_model_version_by_alias(name, alias))
@@ -89,6 +94,11 @@ def newest_versions(name: str) -> tuple[Version, ...]:
 
 def find_version(name: str, tag: str, value: str) -> Version | None:
     """The newest version whose tag has this value, or None."""
+    if store.is_unused():
+        return None
+    number = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.newest_tagged(name, tag, value))
+    if number is not None:
+        return get_version(name, number) if number else None
     found = search(f"name = '{name}' and tags.`{tag}` = '{value}'")
     return get_version(name, found[0].number) if found else None
 
@@ -158,13 +168,45 @@ def add_version(
             client.log_outputs(run_id, [package.entities.LoggedModelOutput(model.model_id, step=0)])
         made = client.create_model_version(
             name,
-            f"models:/{model.model_id}",
+            f"{MADE_OF}{model.model_id}",
             run_id,
             tags=dict(tags),
             description=description,
             model_id=model.model_id,
         )
     return get_version(name, int(made.version))
+
+
+def has_file(version: Version, path: str) -> bool:
+    """Whether a version has a file of that path; asked by a list, which is an answer and no refusal."""
+    client = store.client()
+    folder, _, name = path.rpartition("/")
+    with store.asking(f"list the files of {version.words}"):
+        place = client.get_model_version_download_uri(version.name, str(version.number))
+        try:
+            listed = store.mlflow().artifacts.list_artifacts(artifact_uri=f"{place}/{folder}")
+        except (OSError, store.mlflow().MlflowException):
+            return False
+    return any(each.path.rpartition("/")[2] == name for each in listed)
+
+
+def add_file(version: Version, path: Path, place: str) -> bool:
+    """Put a file into a folder beside a version's own, which no list of digests names; whether the
+    registry took it.
+    """
+    client = store.client()
+    try:
+        with store.asking(f"take {path.name}"), tempfile.TemporaryDirectory(prefix="refocus-") as folder:
+            source = client.get_model_version(version.name, str(version.number)).source
+            if not source.startswith(MADE_OF):
+                return False
+            beside = Path(folder) / place
+            beside.mkdir()
+            shutil.copyfile(path, beside / path.name)
+            client.log_model_artifacts(source.removeprefix(MADE_OF), folder)
+    except ServiceError:
+        return False  # what it holds can be made again
+    return True
 
 
 @contextmanager
@@ -211,19 +253,22 @@ def _maybe(question: Any) -> Any:
 
 def search(words: str) -> tuple[Version, ...]:
     """All versions that fit MLflow's search words, newest first."""
+    return tuple(searched(words))
+
+
+def searched(words: str) -> Iterator[Version]:
+    """The same one by one: who stops early has asked for no more pages than that took."""
     client = store.client()
-    found: list[Any] = []
     token = None
-    with store.asking("be searched"):
-        while True:
+    while True:
+        with store.asking("be searched"):
             page = client.search_model_versions(
                 words, max_results=200, order_by=["version_number DESC"], page_token=token
             )
-            found += page
-            token = page.token
-            if not token:
-                break
-    return tuple(_version(entity) for entity in found)
+        yield from (_version(entity) for entity in page)
+        token = page.token
+        if not token:
+            return
 
 
 def _version(entity: Any) -> Version:

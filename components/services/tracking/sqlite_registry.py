@@ -103,3 +103,18 @@ def at_alias(name: str, alias: str) -> Callable[[sqlite3.Connection], int]:
         return int(found[0]) if found else 0
 
     return question
+
+
+def newest_tagged(name: str, key: str, value: str) -> Callable[[sqlite3.Connection], int]:
+    """Asks for the number of the newest version whose tag has this value; 0 when there is none."""
+
+    def question(database: sqlite3.Connection) -> int:
+        found = database.execute(
+            "SELECT MAX(tags.version) FROM model_version_tags AS tags JOIN model_versions AS versions"
+            " USING (workspace, name, version) WHERE workspace = ? AND name = ? AND tags.key = ?"
+            " AND tags.value = ? AND versions.current_stage != ?",
+            (WORKSPACE, name, key, value, _DELETED),
+        ).fetchone()
+        return int(found[0] or 0)
+
+    return question

@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "MLFLOW_LOG_UV_FILES": "false",
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5",  # a minute in all: a server may be restarted meanwhile
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
@@ -48,9 +48,24 @@ def tracking_uri() -> str:
     return os.environ.get(URI_VARIABLE) or sqlite_address(state_folder() / "mlflow.db")
 
 
+def is_on_this_machine() -> bool:
+    """Whether the tracking store is a file, which no other machine reaches."""
+    return tracking_uri().startswith("sqlite")
+
+
 def shown_uri() -> str:
     """The tracking address as it may be shown: without user and password, and a file's as its path."""
     return shown(tracking_uri()) if os.environ.get(URI_VARIABLE) else str(state_folder() / "mlflow.db")
+
+
+def login() -> str | None:
+    """The name by which we are known to the server, if it wants one."""
+    return os.environ.get("MLFLOW_TRACKING_USERNAME") if os.environ.get(URI_VARIABLE) else None
+
+
+def is_unused() -> bool:
+    """Whether nothing was ever tracked here: the store is a file of our own that is not there yet."""
+    return not os.environ.get(URI_VARIABLE) and not (state_folder() / "mlflow.db").is_file()
 
 
 def experiment_name() -> str:
@@ -92,8 +107,8 @@ def client() -> Any:
 def prepare() -> None:
     """Make the tracking store ready for use; call it before work that will log.
 
-    Raises ServiceError within about 5 s, and what MLflow's import takes, when the address does not
-    answer, InputError when it is none that MLflow can use.
+    Raises ServiceError when the address does not answer: in seconds where nobody listens, within a
+    minute where somebody does; InputError when it is none that MLflow can use.
     """
     experiment(tracking_uri(), experiment_name())
 

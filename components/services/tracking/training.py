@@ -26,6 +26,7 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 _DIGEST_LIMIT, _VALUE_LIMIT, _BATCH = 36, 6000, 100
 _SAMPLING_S = 10
 _UNSENT_LIMIT, _SILENCE_S = 10_000, 60.0
+_SILENCE_FOLD = 10  # so that a dead server takes a tenth of a training's time at most
 
 
 def flatten(value: object, name: str = "") -> Iterator[tuple[str, str]]:
@@ -207,14 +208,16 @@ class TrainingRun:
         """Do it, or say once that it cannot be done. Hours of training must not end, nor crawl,
         because a server was restarted.
         """
-        if not now and time.monotonic() < self._silent_until_s:
+        began = time.monotonic()
+        if not now and began < self._silent_until_s:
             return
         try:
             with store.asking(f"take {what}"):
                 action()
         except Exception as error:
             del self._unsent[:-_UNSENT_LIMIT]
-            self._silent_until_s = time.monotonic() + _SILENCE_S
+            now_s = time.monotonic()
+            self._silent_until_s = now_s + max(_SILENCE_S, _SILENCE_FOLD * (now_s - began))
             if not self._warned:
                 self._warned = True
                 print(

@@ -1,5 +1,5 @@
-"""The door of DVC: read the graph, run one stage in a child process, push, and check that objects
-are what their hash says.
+"""The door of DVC: read the graph, run one stage in a child process, and check that objects are what
+their hash says. What is at hand and what a remote has is outputs.py's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -201,20 +201,6 @@ def _failure(
     )
 
 
-def status(recipe: str, stages: Iterable[str], *, root: Path) -> dict[str, Any]:
-    """What DVC holds to be out of date, by `stage@recipe`; empty when everything is as dvc.lock
-    says.
-    """
-    text = ask("--wait-for-lock", "status", "--json", *(f"{stage}@{recipe}" for stage in stages), root=root)
-    found: dict[str, Any] = json.loads(text or "{}")
-    return found
-
-
-def push(recipe: str, stages: Iterable[str], *, root: Path) -> None:
-    """Send a recipe's objects and the record of its runs to the default remote."""
-    ask("--wait-for-lock", "push", "--run-cache", *(f"{stage}@{recipe}" for stage in stages), root=root)
-
-
 def hashes(recipe: str, *, root: Path) -> dict[str, str]:
     """DVC's md5 of each output of a recipe, by folder name (photos, pairs, checkpoint, report),
     from dvc.lock.
@@ -291,6 +277,5 @@ def ask(*words: str, root: Path) -> str:
         )
         if (known := of_dvc(why, root, f"`dvc {words[1]}` failed")) is not None:
             raise known
-        kind = ServiceError if "push" in words else LineageError
-        raise kind(f"`dvc {' '.join(words)}` failed in {root}: {why}")
+        raise LineageError(f"`dvc {' '.join(words)}` failed in {root}: {why}")
     return done.stdout

@@ -106,6 +106,16 @@ def need_clone(root: Path) -> None:
         raise of_git(head.refusal, root, ("rev-parse", "HEAD"))
 
 
+def identity(place: Path) -> str | None:
+    """The person that git's settings at a place name, `Ann Lee <ann@example.org>`; None where they name
+    nobody.
+    """
+    if shutil.which("git") is None:
+        return None
+    name, email = (asked(place, "config", f"user.{each}").words for each in ("name", "email"))
+    return f"{name} <{email}>" if name and email else name or email or None
+
+
 def commit_exists(commit: str, *, root: Path) -> bool:
     """Whether the commit is in this clone."""
     return bool(commit) and bool(
@@ -148,8 +158,8 @@ def snapshot(recipe: str, message: str, *, root: Path) -> str:
     flows/, dvc.yaml, dvc.lock).
 
     The commit hangs on refs/refocus/runs/RECIPE-UTC; the branch, the index and the files stay as
-    they are. HEAD itself, or the recipe's last run, is given when it holds the same tree. Returns
-    the commit's id.
+    they are. HEAD itself (which then gets such a ref, to travel by), or the recipe's last run, is given
+    when it holds the same tree. Returns the commit's id.
     """
     need_clone(root)
     with tempfile.TemporaryDirectory() as folder:
@@ -163,12 +173,28 @@ def snapshot(recipe: str, message: str, *, root: Path) -> str:
         _git(root, "add", "--", *(name for name in here if (root / name).is_dir()), extra=own)
         _git(root, *FORCED, extra=own, stdin="\0".join(_named_or_ignored(root, here)))
         tree = _git(root, "write-tree", extra=own)
-    for candidate in ("HEAD", last_run(recipe, root=root)):
+    last = last_run(recipe, root=root)
+    for candidate in ("HEAD", last):
         if candidate and _git(root, "rev-parse", f"{candidate}^{{tree}}") == tree:
-            return _git(root, "rev-parse", candidate)
+            commit = _git(root, "rev-parse", candidate)
+            return commit if commit == last else _kept(recipe, commit, root)
     author = () if _git(root, "var", "GIT_COMMITTER_IDENT", check=False) else NOBODY
     commit = _git(root, *author, "commit-tree", tree, "-p", "HEAD", "-m", message)
-    _git(root, "update-ref", f"{RUNS}/{recipe}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}", commit)
+    return _kept(recipe, commit, root)
+
+
+def unpushed(root: Path) -> Path:
+    """The folder that holds a file for each run's ref which was not sent anywhere yet."""
+    return (root / _git(root, "rev-parse", "--git-common-dir")).resolve() / "refocus-unpushed"
+
+
+def _kept(recipe: str, commit: str, root: Path) -> str:
+    """A commit with a ref of its run."""
+    name = f"{recipe}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    waiting = unpushed(root)
+    waiting.mkdir(exist_ok=True)
+    (waiting / name).touch()  # before the ref, lest a kill in between leave it here for good
+    _git(root, "update-ref", f"{RUNS}/{name}", commit)
     return commit
 
 

@@ -106,7 +106,7 @@ GIT: Sequence[tuple[re.Pattern[str], Make]] = tuple(
         ),
         (
             "unknown option|unknown switch|is not a git command|usage: git",
-            _says("this git is too old ({words}); install 2.25 or newer"),
+            _says("this git is too old ({words}); install 2.29 or newer"),
         ),
     )
 )

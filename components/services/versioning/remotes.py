@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 from components.core.addresses import shown
-from components.core.errors import RefocusError, ServiceError
+from components.core.errors import ServiceError
 from components.services.versioning.git import asked
+from components.services.versioning.process import child_environment
 from components.services.versioning.refusals import of_dvc
 
 PATIENCE_S = 15.0
@@ -17,35 +21,23 @@ def dvc_remote(root: Path) -> tuple[str, str] | None:
 
     Raises RefocusError when it does not answer or does not know us.
     """
-    from dvc.repo import Repo
-
-    name, url = "", ""
-    try:
-        with Repo(str(root)) as repo:
-            name = str(repo.config["core"].get("remote") or "")
-            if not name:
-                return None
-            url = str(repo.config["remote"].get(name, {}).get("url", ""))
-            remote = repo.cloud.get_remote(name)
-            # One that nothing was sent to has no folder yet, but its bucket is there.
-            top = url.partition("://")[2].partition("/")[0] if url.startswith("s3://") else ""
-            if top and not remote.fs.exists(top):
-                raise ServiceError(
-                    f'the DVC remote {name} at {shown(url)} cannot be used: no bucket "{top}"; check its'
-                    " name, or make it"
-                )
-            if remote.fs.exists(remote.path):
-                remote.fs.ls(remote.path, detail=False)
-    except RefocusError:
-        raise
-    except Exception as error:
-        words = " ".join(str(error).split())[:300] or type(error).__name__
-        doing = f"the DVC remote {name} at {shown(url)} cannot be used"
-        raise of_dvc(words, root, doing) or ServiceError(
-            f"{doing}: {type(error).__name__}: {words}; check its address and credentials (dvc remote list,"
-            " .dvc/config.local)"
-        ) from error
-    return name, shown(url)
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, str(root)],
+        cwd=root,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    told = json.loads(lines[-1]) if lines else {"name": "", "url": "", "why": done.stderr.strip()[-300:]}
+    name, url, why = told["name"], shown(told["url"]), told["why"]
+    if why:
+        doing = f"the DVC remote {name} at {url} cannot be used" if name else "DVC's settings cannot be used"
+        raise of_dvc(why, root, doing) or ServiceError(
+            f"{doing}: {why}; check its address and credentials (dvc remote list, .dvc/config.local)"
+        )
+    return (name, url) if name else None
 
 
 def git_remote(root: Path, name: str = "origin") -> str | None:
@@ -65,3 +57,31 @@ def git_remote(root: Path, name: str = "origin") -> str | None:
             f" remote set-url {name} …), or give this user access"
         )
     return shown(known.words)
+
+
+def _look(root: str) -> dict[str, str]:
+    """Ask the default remote, in a process of its own: DVC takes a second to import."""
+    from dvc.repo import Repo
+
+    told = {"name": "", "url": "", "why": ""}
+    try:
+        with Repo(root) as repo:
+            told["name"] = name = str(repo.config["core"].get("remote") or "")
+            if not name:
+                return told
+            told["url"] = url = str(repo.config["remote"].get(name, {}).get("url", ""))
+            remote = repo.cloud.get_remote(name)
+            # One that nothing was sent to has no folder yet, but its bucket is there.
+            top = url.partition("://")[2].partition("/")[0] if url.startswith("s3://") else ""
+            if top and not remote.fs.exists(top):
+                return told | {"why": f'no bucket "{top}" there; check its name, or make it'}
+            if remote.fs.exists(remote.path):
+                remote.fs.ls(remote.path, detail=False)
+    except Exception as error:  # of any remote's library
+        words = " ".join(str(error).split())[:300]
+        return told | {"why": f"{type(error).__name__}: {words}"}
+    return told
+
+
+if __name__ == "__main__":
+    print(json.dumps(_look(sys.argv[1])))

@@ -1,5 +1,5 @@
-"""What a worktree has of the checkout that it belongs to: its private DVC settings, written so that any
-path survives, and the results that its lock file names.
+"""What a worktree has of the checkout that it belongs to: all of its DVC settings, committed or not,
+written so that any path survives, and the results that its lock file names.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError, LineageError
-from components.core.files import write_text
 from components.services.versioning.dvc import ask
 
 
 def share_with(main: Path, worktree: Path) -> None:
-    """Let a worktree use the main checkout's cache, remotes and private settings, by its
-    .dvc/config.local: every relative place made absolute, whatever characters it holds.
+    """Let a worktree use the main checkout's cache, remotes, credentials and whatever else it is told,
+    by its .dvc/config.local: every relative place made absolute, whatever characters it holds.
     """
     from configobj import ConfigObjError
     from dvc.config import Config, ConfigError, merge
@@ -24,12 +23,14 @@ def share_with(main: Path, worktree: Path) -> None:
     own: dict[str, Any] = {"cache": {}, "remote": {}}
     try:
         with Repo(str(main)) as repo:
-            merge(own, _absolute(repo.config.read("local")))
+            for level in ("repo", "local"):
+                merge(own, _absolute(repo.config.read(level)))
             own["cache"]["dir"] = str(repo.cache.local.path).removesuffix("/files/md5")
-            for name, remote in repo.config["remote"].items():
-                if "url" in remote:
-                    own["remote"].setdefault(name, {})["url"] = str(remote["url"])
-        write_text(worktree / ".dvc" / "config.local", _as_ini(own))
+        place = worktree / ".dvc" / "config.local"
+        place.parent.mkdir(exist_ok=True)
+        place.unlink(missing_ok=True)
+        place.touch(mode=0o600)  # it may hold a remote's password
+        place.write_text(_as_ini(own), encoding="utf-8")
         Config(str(worktree / ".dvc"))  # read as DVC will read it
     except (ConfigError, ConfigObjError) as error:
         raise InputError(

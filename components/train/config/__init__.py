@@ -4,20 +4,26 @@ and nets. Nothing here imports torch before something is built: recipes are read
 
 from __future__ import annotations
 
-from components.train.config.adam import Adam
+from components.train.config.adam import Adam, AdamW, Optimizer
 from components.train.config.augment import Augment
-from components.train.config.discriminator_inputs import History, InstanceNoise
+from components.train.config.discriminator_inputs import R1, DiffAugment, History, InstanceNoise
+from components.train.config.gradients import Gradients
 from components.train.config.health import Health, Rollback
 from components.train.config.phase import EarlyStopping, Phase
 from components.train.config.train_config import TrainConfig
 
 __all__ = [
+    "R1",
     "Adam",
+    "AdamW",
     "Augment",
+    "DiffAugment",
     "EarlyStopping",
+    "Gradients",
     "Health",
     "History",
     "InstanceNoise",
+    "Optimizer",
     "Phase",
     "Rollback",
     "TrainConfig",

@@ -1,5 +1,5 @@
-"""What the discriminators are shown beside plain photos: noise on them, and restored ones of earlier
-steps.
+"""What the discriminators are shown beside plain photos (noise on them, changes, restored ones of earlier
+steps), and what keeps them smooth.
 """
 
 from __future__ import annotations
@@ -38,4 +38,33 @@ class History(Part):
         ge=1,
         le=10_000,
         description="restored photos that are kept; half of what the discriminators see comes from them",
+    )
+
+
+class DiffAugment(Part):
+    """Change what the discriminators see, real and restored alike and with a gradient, so that they cannot
+    learn few photos by heart (Zhao, Liu, Lin, Zhu & Han 2020, "Differentiable Augmentation for
+    Data-Efficient GAN Training").
+    """
+
+    colour: bool = Field(True, description="brightness, saturation and contrast of each photo")
+    translation: float = Field(
+        0.125, ge=0, lt=1, description="most that a photo is moved, as a share of its side; zeros follow"
+    )
+    cutout: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="side of a square of zeros, as a share of the photo's; may lie half outside",
+    )
+
+
+class R1(Part):
+    """A penalty on the discriminators' slope at real photos: gamma / 2 · |∇D(real)|² (Mescheder, Geiger &
+    Nowozin 2018, eq. 9), now and then and as much more (lazy: Karras et al. 2020, sec. 3.1).
+    """
+
+    gamma: float = Field(1.0, gt=0, description="weight; 10 in the paper for 256 px faces")
+    every: int = Field(
+        16, ge=1, le=1000, description="steps from one penalty to the next, which counts as many times"
     )

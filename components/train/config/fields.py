@@ -13,9 +13,10 @@ from components.core.quarantine import MAX_LEFT_OUT
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
-from components.train.config.adam import Adam
+from components.train.config.adam import Adam, Optimizer
 from components.train.config.augment import Augment
-from components.train.config.discriminator_inputs import History, InstanceNoise
+from components.train.config.discriminator_inputs import R1, DiffAugment, History, InstanceNoise
+from components.train.config.gradients import Gradients
 from components.train.config.health import Health, Rollback
 from components.train.config.phase import Phase
 from components.train.config.workers import WorkerCount, WorkerRange
@@ -66,10 +67,46 @@ class TrainFields(Part):
     history: History | None = Field(
         None, description="earlier restored photos for the discriminators; null shows the present ones alone"
     )
+    diff_augment: DiffAugment | None = Field(
+        None, description="changes of all that the discriminators see, for few photos; null for none"
+    )
+    r1: R1 | None = Field(None, description="penalty on the slope at real photos; null for none")
+    feature_matching: float = Field(
+        0.0,
+        ge=0,
+        description=(
+            "weight of a loss of the generator: mean absolute difference of what the discriminators' layers"
+            " make of restored and of real photos (Wang et al. 2018, pix2pixHD, eq. 4; 10 there); 0: none"
+        ),
+    )
     content: tuple[Content, ...] = Field(min_length=1)
-    generator_optimizer: Adam = Field(default_factory=Adam)
-    discriminator_optimizer: Adam = Field(default_factory=Adam)
+    generator_optimizer: Optimizer = Field(default_factory=Adam)
+    discriminator_optimizer: Optimizer = Field(default_factory=Adam)
+    gradients: Gradients = Field(
+        default_factory=Gradients, description="limits of a gradient's norm before an optimiser steps"
+    )
+    start: str = Field(
+        "scratch",
+        min_length=1,
+        description=(
+            "scratch; champion: of the recipe's own model, scratch while there is none; NAME:VERSION or"
+            " NAME@ALIAS in the registry; or a checkpoint's folder. Of the same net"
+        ),
+    )
     phases: tuple[Phase, ...] = Field(min_length=1)
+    finetune: tuple[Phase, ...] = Field(
+        default=(),
+        description="phases of a training that starts from a known model; none: those of any other",
+    )
+    replay: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description=(
+            "such a training's share of crops from photos that the known model has learned from; the rest is"
+            " new"
+        ),
+    )
     augment: Augment = Field(default_factory=Augment)
     with_replacement: bool = Field(
         False, description="draw pairs anew each time, instead of every pair once an epoch"
@@ -153,10 +190,9 @@ class TrainFields(Part):
     )
     health: Health = Field(default_factory=Health, description="limits that warn")
     rollback: Rollback | None = Field(
-        None,
+        default_factory=Rollback,
         description=(
-            "on divergence, go back to the last healthy state with lower learning rates; null stops with an"
-            " error"
+            "on divergence, go back to a healthy state with lower learning rates; null stops with an error"
         ),
     )
     log_every: int = Field(20, ge=1, description="steps between readings of the losses")

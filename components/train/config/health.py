@@ -89,6 +89,14 @@ class Rollback(Part):
             " same way"
         ),
     )
+    lost_db: float | None = Field(
+        3.0,
+        gt=0,
+        description=(
+            "also when a validation's PSNR is so many dB below the phase's best, then back to that one; with"
+            " discriminators only below doing nothing, since they trade dB for looks; null: not asked"
+        ),
+    )
     most: int = Field(3, ge=1, le=100, description="rollbacks before the training is given up as diverged")
     on: tuple[Indicator, ...] = Field(
         (),

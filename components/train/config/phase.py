@@ -44,6 +44,14 @@ class Phase(Part):
         description="names of the content losses that count in this phase; null: all of them",
     )
     schedule: Schedule = Field(default_factory=Constant)
+    warm_up_images: int = Field(
+        0,
+        ge=0,
+        description=(
+            "the learning rate rises in a straight line over the phase's first images (Goyal et al. 2017,"
+            " sec. 2.2), then follows the schedule"
+        ),
+    )
     early_stopping: EarlyStopping | None = Field(
         None, description="may end this phase before its length; the next one follows"
     )
@@ -60,6 +68,11 @@ class Phase(Part):
     def counts(self, content: str) -> bool:
         """Whether the content loss of that name counts in this phase."""
         return self.content is None or content in self.content
+
+    def lr_multiplier(self, images: int, length: int) -> float:
+        """Multiplier of the learning rate for the step that begins after so many of the phase's images."""
+        warm = min(1.0, (images + self.batch) / self.warm_up_images) if self.warm_up_images else 1.0
+        return warm * self.schedule.lr_multiplier(images / length)
 
     def length_images(self, pairs: int) -> int:
         """Length in images for a training set of so many pairs: whole batches, at least one."""

@@ -8,7 +8,22 @@ from pydantic import model_validator
 
 from components.core.parts import digest_of
 from components.train.config.fields import TrainFields
+from components.train.config.health import OF_DISCRIMINATORS
 from components.train.config.rules import RULES
+
+# Fields that a training without an adversarial phase leaves at their defaults.
+OF_THE_GAN = (
+    "discriminators",
+    "adversarial",
+    "instance_noise",
+    "history",
+    "split_updates",
+    "discriminator_reuse",
+    "simultaneous",
+    "diff_augment",
+    "r1",
+    "feature_matching",
+)
 
 
 class TrainConfig(TrainFields):
@@ -19,7 +34,25 @@ class TrainConfig(TrainFields):
         for rule in RULES:
             for sentence in rule.broken(self):
                 raise ValueError(sentence)
+        if self.finetune:
+            self.from_known()
         return self
+
+    def from_known(self) -> Self:
+        """The same training when it starts from a known model. Raises ValueError where the phases of
+        finetune do not fit the rest.
+        """
+        if not self.finetune:
+            return self
+        plain = self.model_dump(mode="json", exclude={"phases", "finetune"})
+        if not any(phase.adversarial for phase in self.finetune):
+            plain = {name: value for name, value in plain.items() if name not in OF_THE_GAN}
+            if self.rollback is not None:
+                on = [name for name in self.rollback.on if name not in OF_DISCRIMINATORS]
+                plain["rollback"] |= {"on": on}
+        return type(self).model_validate(
+            plain | {"phases": [phase.model_dump(mode="json") for phase in self.finetune]}
+        )
 
     def key_digest(self) -> str:
         """Digest of the settings but for where and how safely it runs: the same training on more
@@ -37,6 +70,7 @@ class TrainConfig(TrainFields):
                     "gpu",
                     "synthesize_on",
                     "max_left_out",
+                    "start",  # what it comes to is in the training's key
                 },
             )
         )

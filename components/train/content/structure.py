@@ -54,8 +54,8 @@ class MSSSIM(ContentPart):
         return int((WINDOW_PX - 1) * 2 ** (SCALES - 1)) + 1
 
     def build(self, device: torch.device, weights: Path | None) -> ContentLoss:
-        """1 - MS-SSIM per photo over its three channels, 0 for equal photos, at most 1; the mean
-        over the batch.
+        """1 - MS-SSIM per photo over its three channels, 0 for equal photos, beyond 1 for negatives of each
+        other; the mean over the batch.
         """
         from components.train.losses.structure import multiscale_similarity, window_column
         from components.train.precision import in_float32

@@ -9,25 +9,32 @@ from torch.nn import functional as F
 from components.metrics.ssim import C1, C2, WINDOW_PX, gaussian_weights
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest first
-# Photos that are each other's negative have a negative similarity, of which there is no power.
-# Nearer to zero the power's slope explodes.
+# Photos that are each other's negative have a negative similarity, of which there is no power; nearer
+# to zero the power's slope explodes.
 LEAST_SIMILARITY = 1e-4
 
 
 def multiscale_similarity(restored: Tensor, target: Tensor, column: Tensor) -> Tensor:
-    """MS-SSIM per photo, (N,); photos in [0, 1]."""
+    """MS-SSIM per photo, (N,); photos in [0, 1].
+
+    Where a scale's similarity is below zero, each unit of it takes off that scale's exponent: there the
+    product is flat, and photos could not find out of it.
+    """
+    below = torch.zeros(len(target), device=target.device)
     result = torch.ones(len(target), device=target.device)
     last = len(SCALE_WEIGHTS) - 1
     for scale, exponent in enumerate(SCALE_WEIGHTS):
         whole, structure = similarity(restored, target, column)
         part = whole if scale == last else structure
-        result = result * part.flatten(1).mean(1).clamp_min(LEAST_SIMILARITY).pow(exponent)
+        mean = part.flatten(1).mean(1)
+        result = result * mean.clamp_min(LEAST_SIMILARITY).pow(exponent)
+        below = below + exponent * (mean - LEAST_SIMILARITY).clamp_max(0.0)
         if scale < last:
             restored, target = (
                 F.avg_pool2d(restored, 2, ceil_mode=True),
                 F.avg_pool2d(target, 2, ceil_mode=True),
             )
-    return result
+    return result + below
 
 
 def similarity(restored: Tensor, target: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:

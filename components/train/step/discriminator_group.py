@@ -44,6 +44,17 @@ class DiscriminatorGroup:
         """The same in float32."""
         return self.raw(index, photo, input).float()
 
+    def features(self, index: int, photo: Tensor, input: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The logits in float32, and what each rectifier of the net gives on the way to them."""
+        found: list[Tensor] = []
+        layers = [layer for layer in self.nets[index].modules() if isinstance(layer, nn.LeakyReLU)]
+        hooks = [layer.register_forward_hook(lambda _, __, out: found.append(out)) for layer in layers]
+        try:
+            return self.logits(index, photo, input), found
+        finally:
+            for hook in hooks:
+                hook.remove()
+
     def requires_grad_(self, wanted: bool) -> None:
         """Let the weights learn, or rest."""
         for net in self.nets:

@@ -13,6 +13,7 @@ from components.train.config import TrainConfig
 from components.train.precision import autocast
 from components.train.step.discriminator_group import DiscriminatorGroup
 from components.train.step.draws import StepDraws
+from components.train.step.gradient_guard import GradientGuard
 from components.train.step.image_pool import ImagePool
 from components.train.step.instance_noise import NoisyPhotos
 from components.train.step.terms import Batch, Terms
@@ -31,6 +32,7 @@ class DiscriminatorUpdate:
         self._part, self._loss = adversarial, adversarial.build()
         self._discriminators = discriminators
         self.optimizer = config.discriminator_optimizer.build(discriminators.nets)
+        self.guard = GradientGuard(config.gradients, discriminators.nets, world.device)
         self.pool = ImagePool(config.history, config.seed) if config.history else None
 
     def __call__(
@@ -45,11 +47,13 @@ class DiscriminatorUpdate:
         shown_input, shown = input, restored
         if self.pool is not None:
             shown_input, shown = self._with_earlier(self.pool, input, restored, update, draws)
-        real = input, noisy(target, "real", update)
-        made = shown_input, noisy(shown, "restored", update)
+        real = noisy.shown(input, target, "real", update)
+        made = noisy.shown(shown_input, shown, "restored", update)
+        r1 = self._config.r1
+        due = r1 is not None and update == 0 and draws.images_seen // draws.batch % r1.every == 0
         terms: Terms = {}
         for sides in [(side,) for side in SIDES] if self._config.split_updates else [SIDES]:
-            found = self._step(real, made, sides, lambda index: draws.mix(update, index))
+            found = self._step(real, made, sides, lambda index: draws.mix(update, index), r1_due=due)
             found["discriminator/total"] = found["discriminator/total"] + terms.get(
                 "discriminator/total", 0.0
             )
@@ -72,22 +76,33 @@ class DiscriminatorUpdate:
         return shown_input, shown
 
     def _step(
-        self, real: Batch, restored: Batch, sides: Sequence[str], mix: Callable[[int], Tensor]
+        self,
+        real: Batch,
+        restored: Batch,
+        sides: Sequence[str],
+        mix: Callable[[int], Tensor],
+        *,
+        r1_due: bool,
     ) -> Terms:
-        """One optimiser step on the terms of these sides; a penalty goes with the last. mix: numbers of
-        a discriminator, by its place.
+        """One optimiser step on the terms of these sides; a penalty goes with the last, R1 with the
+        first. mix: numbers of a discriminator, by its place.
         """
         self.optimizer.zero_grad(set_to_none=True)
         terms: Terms = {}
         totals = []
         for index, weight, _ in self._discriminators.members():
             own, loss = self._terms(index, real, restored, mix(index), sides)
+            if r1_due and SIDES[0] in sides:
+                own["r1"] = self._r1(index, real)
+                loss = loss + own["r1"]
+                own["r1"] = own["r1"].detach()
             terms |= {f"discriminator_{index}/{name}": value for name, value in own.items()}
             totals.append(weight * loss)
         total = torch.stack(totals).sum()
         total.backward()  # type: ignore[no-untyped-call]
-        for index, _, net in self._discriminators.members():
-            terms[f"discriminator_{index}/gradient_norm"] = self._world.average_gradients(net)
+        norms = [self._world.average_gradients(net) for net in self._discriminators.nets]
+        for index, found in enumerate(self.guard(norms, self.optimizer)):
+            terms |= {f"discriminator_{index}/{name}": value for name, value in found.items()}
         terms["discriminator/total"] = total.detach()
         # Simultaneous: the generator's step comes first, on the discriminators as they are.
         if not self._config.simultaneous:
@@ -109,8 +124,11 @@ class DiscriminatorUpdate:
         logged = {name: value.detach() for name, value in losses.items()}
         parts = [value for name, value in losses.items() if name in sides or len(sides) == len(SIDES)]
         if SIDES[-1] in sides:
+            # A pooled photo came of another input: a photo on the way between stands beside what lies on
+            # the way between the two.
+            beside = torch.lerp(restored[0], real[0], mix.view(-1, 1, 1, 1).to(real[0]))
             penalty = self._loss.penalty(
-                lambda photo: self._discriminators.raw(index, photo, real[0]), real[1], restored[1], mix
+                lambda photo: self._discriminators.raw(index, photo, beside), real[1], restored[1], mix
             )
             if penalty is not None:
                 logged["penalty"] = penalty.detach()
@@ -120,15 +138,29 @@ class DiscriminatorUpdate:
         )
         return logged, torch.stack(parts).sum()
 
+    def _r1(self, index: int, real: Batch) -> Tensor:
+        """gamma / 2 · |∇D|² at real photos, as many times as steps go without; D is a photo's mean logit. In
+        float32 whatever the precision of the rest.
+        """
+        r1, (input, photo) = self._config.r1, real
+        assert r1 is not None
+        with torch.autocast(photo.device.type, enabled=False):
+            at = photo.detach().float().requires_grad_()
+            score = self._discriminators.raw(index, at, input).flatten(1).mean(1).sum()
+            (slope,) = torch.autograd.grad(score, at, create_graph=True)
+            return 0.5 * r1.gamma * r1.every * slope.flatten(1).square().sum(1).mean()
+
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, beside the nets."""
         return {
             "discriminator_optimizer": self.optimizer.state_dict(),
+            "discriminator_guard": self.guard.state(),
             "pool": self.pool.state() if self.pool else None,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
         self.optimizer.load_state_dict(state["discriminator_optimizer"])
+        self.guard.load_state(state["discriminator_guard"])
         if self.pool is not None:
             self.pool.load_state(state["pool"], self._world.device)

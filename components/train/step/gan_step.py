@@ -21,6 +21,7 @@ from components.train.step.discriminator_update import DiscriminatorUpdate
 from components.train.step.draws import StepDraws
 from components.train.step.generator_update import GeneratorUpdate
 from components.train.step.instance_noise import NoisyPhotos
+from components.train.step.parameter_groups import set_learning_rate
 from components.train.step.terms import Batch, Terms
 from components.train.step.weight_average import WeightAverage
 from components.train.worker_dropout import draw_dropout_over_workers
@@ -69,18 +70,18 @@ class GanStep:
         """
         draws = StepDraws(self.config.seed, images_seen, phase.batch, self.world)
         draws.seed_dropout()
-        noisy = NoisyPhotos(self.config.instance_noise, draws, phase_fraction)
+        noisy = NoisyPhotos(self.config.instance_noise, draws, phase_fraction, self.config.diff_augment)
         update = self.update_discriminators if phase.adversarial else None
         terms: Terms = {}
         if update is not None:
-            _set_learning_rate(update.optimizer, self.config.discriminator_optimizer.lr * lr_multiplier)
+            update.guard.begin(phase.name)
+            set_learning_rate(update.optimizer, self.config.discriminator_optimizer.lr * lr_multiplier)
             for number, batch in enumerate(batches[:-1]):
                 with torch.no_grad():
                     restored = self.restored(batch[0])
                 terms = update(batch, restored, number, draws, noisy)
-        _set_learning_rate(
-            self.update_generator.optimizer, self.config.generator_optimizer.lr * lr_multiplier
-        )
+        self.update_generator.guard.begin(phase.name)
+        set_learning_rate(self.update_generator.optimizer, self.config.generator_optimizer.lr * lr_multiplier)
         # The generator does not change while the discriminators learn, so that one pass serves
         # their last update and its own step.
         restored = self.restored(batches[-1][0])
@@ -112,6 +113,7 @@ class GanStep:
             "average": self.average.state_dict(),
             "discriminators": self._discriminators.state(),
             "generator_optimizer": self.update_generator.optimizer.state_dict(),
+            "generator_guard": self.update_generator.guard.state(),
         } | (update.state() if update is not None else {"discriminator_optimizer": None, "pool": None})
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -121,10 +123,6 @@ class GanStep:
         self.average.load_state_dict(state["average"])
         self._discriminators.load_state(state["discriminators"])
         self.update_generator.optimizer.load_state_dict(state["generator_optimizer"])
+        self.update_generator.guard.load_state(state["generator_guard"])
         if self.update_discriminators is not None:
             self.update_discriminators.load_state(state)
-
-
-def _set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from components.train.config import Phase, TrainConfig
 from components.train.precision import autocast
 from components.train.step.discriminator_group import DiscriminatorGroup
+from components.train.step.gradient_guard import GradientGuard
 from components.train.step.instance_noise import NoisyPhotos
 from components.train.step.terms import Batch, Terms
 from components.train.worker_group import World
@@ -42,6 +44,7 @@ class GeneratorUpdate:
         ]
         self._adversarial = config.adversarial.build() if config.adversarial is not None else None
         self.optimizer = config.generator_optimizer.build([generator])
+        self.guard = GradientGuard(config.gradients, [generator], world.device)
 
     def __call__(self, batch: Batch, restored: Tensor, phase: Phase, noisy: NoisyPhotos | None) -> Terms:
         """Change the weights once; gives the terms. The discriminators only look on.
@@ -63,7 +66,8 @@ class GeneratorUpdate:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         self._discriminators.requires_grad_(True)
-        terms["generator/gradient_norm"] = self._world.average_gradients(self._generator)
+        (found,) = self.guard([self._world.average_gradients(self._generator)], self.optimizer)
+        terms |= {f"generator/{name}": value for name, value in found.items()}
         self.optimizer.step()
         for name, weight, value in parts:
             terms[f"generator/{name}"] = value.detach()
@@ -72,15 +76,28 @@ class GeneratorUpdate:
         return terms
 
     def _adversarial_terms(self, batch: Batch, restored: Tensor, noisy: NoisyPhotos) -> list[WeightedTerm]:
-        part, adversarial = self._config.adversarial, self._adversarial
+        part, adversarial, matching = (
+            self._config.adversarial,
+            self._adversarial,
+            self._config.feature_matching,
+        )
         assert part is not None
         assert adversarial is not None
-        (input, target), logits = batch, self._discriminators.logits
-        shown, beside = noisy(restored, "restored", -1), noisy(target, "real", -1)
+        (input, target), features = batch, self._discriminators.features
+        shown_input, shown = noisy.shown(input, restored, "restored", -1)
+        real_input, real = noisy.shown(input, target, "real", -1)
         terms = []
         for index, weight, _ in self._discriminators.members():
-            with torch.no_grad():
-                on_real = logits(index, beside, input) if part.compares else None
-            loss = adversarial.generator_loss(logits(index, shown, input), on_real)
+            on_real, of_real = None, None
+            if part.compares or matching:
+                with torch.no_grad():
+                    on_real, of_real = features(index, real, real_input)
+            on_restored, of_restored = features(index, shown, shown_input)
+            loss = adversarial.generator_loss(on_restored, on_real if part.compares else None)
             terms.append((f"adversarial_{index}", part.weight * weight, loss))
+            if matching and of_real:
+                apart = [
+                    F.l1_loss(one.float(), two.float()) for one, two in zip(of_restored, of_real, strict=True)
+                ]
+                terms.append((f"feature_matching_{index}", matching * weight, torch.stack(apart).mean()))
         return terms

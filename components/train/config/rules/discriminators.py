@@ -20,7 +20,16 @@ def _adversarial_phase_alone(config: TrainFields) -> Breaches:
 
 
 def _settings_of_absent_discriminators(config: TrainFields) -> Breaches:
-    names = ("instance_noise", "history", "split_updates", "discriminator_reuse", "simultaneous")
+    names = (
+        "instance_noise",
+        "history",
+        "split_updates",
+        "discriminator_reuse",
+        "simultaneous",
+        "diff_augment",
+        "r1",
+        "feature_matching",
+    )
     idle = [name for name in names if getattr(config, name)]
     if idle and not config.discriminators:
         yield {"idle": " and ".join(idle)}
@@ -36,6 +45,25 @@ def _penalty_behind_batch_norm(config: TrainFields) -> Breaches:
         batched = [part.kind for part in config.discriminators if part.norm.kind == "batch"]
         if batched:
             yield {"discriminator": batched[0]}
+
+
+def _slope_behind_batch_norm(config: TrainFields) -> Breaches:
+    if config.r1 is not None:
+        for part in config.discriminators:
+            if part.norm.kind == "batch":
+                yield {"discriminator": part.kind}
+
+
+def _two_slopes(config: TrainFields) -> Breaches:
+    if config.r1 is not None and config.adversarial is not None and config.adversarial.critic:
+        yield {"loss": config.adversarial.kind}
+
+
+def _changed_beside_a_smaller_input(config: TrainFields) -> Breaches:
+    if config.diff_augment is not None and config.generator.scale > 1:
+        for part in config.discriminators:
+            if part.conditional:
+                yield {"discriminator": part.kind, "scale": config.generator.scale}
 
 
 def _several_simultaneous_updates(config: TrainFields) -> Breaches:
@@ -93,6 +121,25 @@ DISCRIMINATORS = (
         "a gradient penalty is taken per photo, which batch normalisation in {discriminator} mixes with"
         " the others (Gulrajani et al. 2017, sec. 4)",
         "set its norm to instance or none",
+    ),
+    Rule(
+        "a slope at real photos has no batch normalisation",
+        _slope_behind_batch_norm,
+        "r1 is taken per photo, which batch normalisation in {discriminator} mixes with the others",
+        "set its norm to instance or none, or r1 to null",
+    ),
+    Rule(
+        "a critic has one bound on its slope",
+        _two_slopes,
+        "r1 pulls slopes at real photos to 0, which is not what the critic of {loss} is bounded by",
+        "set r1 to null, or take another adversarial loss",
+    ),
+    Rule(
+        "a photo and its input are changed alike",
+        _changed_beside_a_smaller_input,
+        "diff_augment moves a photo and its input alike, and what the conditional {discriminator} sees is"
+        " {scale} times smaller than the photo",
+        "set its conditional to false, or diff_augment to null",
     ),
     Rule(
         "simultaneous is one update of each",

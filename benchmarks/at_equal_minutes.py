@@ -1,0 +1,149 @@
+"""Recipes against each other at equal minutes on equal photos: python benchmarks/at_equal_minutes.py
+--recipes demo benchmarks/candidates/demo_nafnet.yaml --minutes 2.5 [--photos DIR] [--seeds 1 2 3].
+
+The first recipe's photos and pairs are everybody's; DIR, with train/, val/ and test/, takes their place.
+Steps of all recipes are timed in turns, and the images of each recipe's phases, in their own proportion,
+become what fits into the minutes. Each seed is one training. The table has the mean gain over doing
+nothing on the test pairs with a 95 % t interval over seeds, how many pairs improved, and the best pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from scipy.stats import t as student
+from stand_in import stand_in_vgg
+
+from components import recipes
+from components.core.files import STATE_VARIABLE
+from components.core.records import PairSet
+from components.evaluate.run import run as evaluate
+from components.ingest.config import ByFolder
+from components.ingest.run import run as ingest
+from components.recipes import Recipe
+from components.synthesize.run import run as synthesize
+from components.train.config import Phase, TrainConfig
+from components.train.run import run as train
+from components.train.step import GanStep
+from components.train.worker_group import World
+
+ROUNDS = 4  # of timing, the first is a warm-up
+
+
+def seconds_an_image(configs: Mapping[str, TrainConfig], place: Path) -> dict[tuple[str, str], float]:
+    """Median seconds of each recipe's and phase's image, all of them in turns."""
+    steps: dict[str, GanStep] = {}
+    for name, config in configs.items():
+        wanted = {index: part.weights() for index, part in enumerate(config.content)}
+        weights = {index: stand_in_vgg(one.backbone, place) for index, one in wanted.items() if one}
+        steps[name] = GanStep(config, World.alone(torch.device("cpu")), weights)
+    found: dict[tuple[str, str], list[float]] = {}
+    for turn in range(ROUNDS):
+        for name, config in configs.items():
+            for phase in config.phases:
+                took = _step_s(steps[name], config, phase, turn) / phase.batch
+                if turn:
+                    found.setdefault((name, phase.name), []).append(took)
+    return {key: statistics.median(times) for key, times in found.items()}
+
+
+def _step_s(step: GanStep, config: TrainConfig, phase: Phase, turn: int) -> float:
+    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    sides = (phase.crop_px // config.generator.scale, phase.crop_px)
+    input, target = (
+        (torch.rand(phase.batch, 3, side, side) * 2 - 1).contiguous(memory_format=layout) for side in sides
+    )
+    updates = 1 if config.discriminator_reuse or not phase.adversarial else config.discriminator_updates
+    began = time.perf_counter()
+    step([(input, target)] * updates, phase, turn * phase.batch, 1.0)
+    return time.perf_counter() - began
+
+
+def fitted(
+    config: TrainConfig, name: str, cost: Mapping[tuple[str, str], float], pairs: int, s: float
+) -> TrainConfig:
+    """The training with its phases as long as fits into so many seconds."""
+    own = [phase.length_images(pairs) for phase in config.phases]
+    whole = sum(images * cost[name, phase.name] for images, phase in zip(own, config.phases, strict=True))
+    phases = [
+        phase.model_dump(mode="json")
+        | {"epochs": None, "images": max(phase.batch, round(images * s / whole))}
+        for images, phase in zip(own, config.phases, strict=True)
+    ]
+    total = sum(int(phase["images"]) for phase in phases)
+    plain = config.model_dump(mode="json")
+    return TrainConfig.model_validate(
+        plain | {"phases": phases, "workers": 0, "validate_every": max(1, total // 4)}
+    )
+
+
+def pairs_of(recipe: Recipe, photos: Path | None, place: Path) -> PairSet:
+    """Everybody's pairs."""
+    settings, pairing = recipe.ingest, recipe.synthesize
+    if photos is not None:
+        settings = settings.model_copy(update={"photos": str(photos), "split": ByFolder()})
+        pairing = pairing.model_copy(update={"pairs_per_photo": 2})
+    return synthesize(pairing, ingest(settings, out=place / "photos"), out=place / "pairs")
+
+
+def interval(values: Sequence[float]) -> str:
+    """Mean and half width of the 95 % t interval."""
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return f"{mean:+.2f}"
+    half = student.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    return f"{mean:+.2f} ± {half:.2f}"
+
+
+def main() -> None:
+    """Time, train, measure, print a row a recipe."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recipes", nargs="+", required=True)
+    parser.add_argument("--minutes", type=float, default=2.5)
+    parser.add_argument("--photos", type=Path, help="folder with train/, val/ and test/")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        os.environ[STATE_VARIABLE] = str(place / "state")
+        found = {Path(name).stem: recipes.load(name) for name in arguments.recipes}
+        pairset = pairs_of(next(iter(found.values())), arguments.photos, place)
+        cost = seconds_an_image({name: recipe.train for name, recipe in found.items()}, place)
+        print("| recipe | seeds | images | gain, dB | SSIM gained | improved | best, dB | training, s |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+        for name, recipe in found.items():
+            config = fitted(recipe.train, name, cost, pairset.counts["train"], 60 * arguments.minutes)
+            rows = [measured(name, recipe, config, seed, pairset, place) for seed in arguments.seeds]
+            gains, ssim, improved, best, seconds = zip(*rows, strict=True)
+            print(
+                f"| {name} | {len(rows)} | {sum(int(phase.images or 0) for phase in config.phases)} |"
+                f" {interval(gains)} | {statistics.mean(ssim):+.3f} | {min(improved):.0f} of"
+                f" {pairset.counts['test']} | {max(best):+.2f} | {statistics.mean(seconds):.0f} |",
+                flush=True,
+            )
+
+
+def measured(
+    name: str, recipe: Recipe, config: TrainConfig, seed: int, pairset: PairSet, place: Path
+) -> tuple[float, float, float, float, float]:
+    """One training: PSNR and SSIM gained, pairs improved, the best pair's gain, seconds."""
+    settings, began = config.model_copy(update={"seed": seed}), time.monotonic()
+    made = train(settings, recipe.record(), pairset, out=place / f"{name}-{seed}")
+    seconds = time.monotonic() - began
+    report = evaluate(recipe.evaluate, pairset, made, out=place / f"{name}-{seed}-report")
+    gains = [row.restored["psnr_rgb"] - row.do_nothing["psnr_rgb"] for row in report.scores()]
+    ssim = report.restored["ssim_gauss11_rgb"] - report.do_nothing["ssim_gauss11_rgb"]
+    return statistics.mean(gains), ssim, sum(gain > 0 for gain in gains), max(gains), seconds
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""What becomes of every recipe when one line of it is changed: python benchmarks/one_line_changes.py
+--photos DIR [--recipes demo deblurgan] [--images 2000] [--seconds 120] [--flat].
+
+Crop, batch, rate and precision are changed one at a time. Each training has so many images, shared by
+its phases, or so many seconds; all of them take an evening (nine recipes, nine rows of two minutes each).
+DIR has photos in train/ and val/. --flat puts a mid-grey photo beside every fourth one. A row tells
+the gain over doing nothing at the best and at the last validation, how often the training went back,
+which share of its steps was skipped or shortened, and how it ended. VGG's weights are drawn from a seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from stand_in import stand_in_vgg
+
+from components import recipes
+from components.core.errors import RefocusError
+from components.core.files import STATE_VARIABLE
+from components.core.images import write_png
+from components.core.records import PairSet
+from components.ingest.config import ByFolder
+from components.ingest.run import run as ingest
+from components.nets.vgg import Backbone
+from components.synthesize.run import run as synthesize
+from components.train.config import TrainConfig
+from components.train.data import Data
+from components.train.loop import Loop
+from components.train.worker_group import World
+
+RECIPES = (
+    "demo",
+    "deblurgan",
+    "deblurgan_seed",
+    "srgan",
+    "srgan_seed",
+    "unet_patchgan",
+    "unet_patchgan_seed",
+    "pix2pix",
+    "pix2pix_seed",
+)
+
+
+class OutOfTimeError(Exception):
+    """The row's seconds are over."""
+
+
+@dataclass
+class Listener:
+    """A store that keeps the newest state, and an observer that keeps figures."""
+
+    until: float
+    state: bytes | None = None
+    gains: list[float] = field(default_factory=list)
+    shares: list[tuple[float, float]] = field(default_factory=list)
+    rollbacks: int = 0
+    images: int = 0
+
+    def load(self) -> bytes | None:
+        """The newest state."""
+        return self.state
+
+    def save(self, state: bytes | None, images_seen: int) -> None:
+        """Keep it."""
+        self.state = state
+
+    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
+        """Note gains, and what the guards did."""
+        self.gains += [value for name, value in values.items() if name == "validation/psnr_rgb_gain"]
+        if "generator/skipped" in values:
+            kinds = ("skipped", "clipped")
+            found = [max(v for name, v in values.items() if name.endswith(f"/{kind}")) for kind in kinds]
+            self.shares.append((found[0], found[1]))
+        self.images = images_seen
+        if time.monotonic() > self.until:
+            raise OutOfTimeError
+
+    def picture(self, picture: Any, images_seen: int) -> None:
+        """Not kept."""
+
+    def begin(self, images_seen: int) -> None:
+        """Not shown."""
+
+    def advance(self, images: int, note: str) -> None:
+        """Not shown."""
+
+    def warn(self, words: str) -> None:
+        """Count the ways back."""
+        self.rollbacks += "rollback" in words
+
+
+def changes(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The recipe's training as it is, then with one line changed."""
+    phases = plain["phases"]
+
+    def in_phases(**scaled: float) -> dict[str, Any]:
+        return {
+            "phases": [
+                phase | {name: max(1, int(phase[name] * factor)) for name, factor in scaled.items()}
+                for phase in phases
+            ]
+        }
+
+    def rated(factor: float) -> dict[str, Any]:
+        both = ("generator_optimizer", "discriminator_optimizer")
+        return {name: plain[name] | {"lr": plain[name]["lr"] * factor} for name in both}
+
+    yield "as it is", {}
+    yield "crop ÷ 2", in_phases(crop_px=0.5)
+    yield "crop × 1.5", in_phases(crop_px=1.5)
+    yield "batch × 4", in_phases(batch=4)
+    yield "batch 1", {"phases": [phase | {"batch": 1} for phase in phases]}
+    yield "rate × 4", rated(4)
+    yield "rate × 10", rated(10)
+    yield "rate ÷ 4", rated(0.25)
+    yield "the other precision", {"precision": "fp32" if plain["precision"] == "bf16" else "bf16"}
+
+
+def row(plain: dict[str, Any], pairset: PairSet, vgg: Mapping[str, Path], seconds: float) -> str:
+    """One training, in the table's words."""
+    try:
+        config = TrainConfig.model_validate(plain)
+    except ValidationError as error:
+        return f"– | – | – | – | – | refused: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+    wanted = {index: part.weights() for index, part in enumerate(config.content)}
+    weights = {index: vgg[one.backbone] for index, one in wanted.items() if one is not None}
+    listener = Listener(time.monotonic() + seconds)
+    try:
+        world = World.alone(torch.device("cpu"))
+        outcome = Loop(config, Data.of(pairset), world, listener, listener, weights).run()
+        ended = outcome.diverged or "to its end"
+    except OutOfTimeError:
+        ended = "out of time"
+    except RefocusError as error:
+        ended = f"refused: {error}"
+    if not listener.gains:
+        return f"{listener.images} | – | – | – | – | {ended}"
+    skipped, clipped = (
+        100 * float(np.mean([pair[side] for pair in listener.shares] or [0])) for side in (0, 1)
+    )
+    return (
+        f"{listener.images} | {max(listener.gains):+.2f} | {listener.gains[-1]:+.2f} |"
+        f" {skipped:.1f}, {clipped:.1f} | {listener.rollbacks} | {ended}"
+    )
+
+
+def pairs_of(name: str, photos: Path, place: Path) -> PairSet:
+    """The recipe's pairs of these photos."""
+    recipe = recipes.load(name)
+    settings = recipe.ingest.model_copy(update={"photos": str(photos), "split": ByFolder()})
+    photoset = ingest(settings, out=place / "photoset")
+    few = {"pairs_per_photo": 1, "pairs_per_eval_photo": 1, "workers": 0}
+    return synthesize(recipe.synthesize.model_copy(update=few), photoset, out=place / "pairs")
+
+
+def main() -> None:
+    """Print one table a recipe, row by row."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--photos", required=True, type=Path)
+    parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--flat", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[STATE_VARIABLE] = str(Path(folder) / "state")
+        names: tuple[Backbone, ...] = ("vgg16", "vgg19")
+        vgg = {name: stand_in_vgg(name, Path(folder)) for name in names}
+        photos = Path(folder) / "photos"
+        for split in ("train", "val"):
+            (photos / split).mkdir(parents=True)
+            for index, path in enumerate(sorted((arguments.photos / split).iterdir())):
+                (photos / split / path.name).symlink_to(path.resolve())
+                if arguments.flat and split == "train" and index % 4 == 0:
+                    # A sensor's noise: no two are alike, copies would be left out.
+                    wall = np.random.default_rng(index).integers(127, 129, (400, 400, 3), np.uint8)
+                    write_png(photos / split / f"wall{index}.png", wall)
+        for name in arguments.recipes:
+            pairset = pairs_of(name, photos, Path(folder) / name)
+            plain = recipes.load(name).train.model_dump(mode="json")
+            share = arguments.images // len(plain["phases"])
+            plain["phases"] = [phase | {"images": share, "epochs": None} for phase in plain["phases"]]
+            plain |= {"validate_every": max(1, arguments.images // 8), "validate_pairs": 8, "workers": 0}
+            print(f"\n**{name}**\n")
+            print("| line | images | best, dB | last, dB | skipped, shortened, % | back | end |")
+            print("| --- | ---: | ---: | ---: | ---: | ---: | --- |", flush=True)
+            for words, changed in changes(plain):
+                print(f"| {words} | {row(plain | changed, pairset, vgg, arguments.seconds)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""Versions and recipes side by side: what they score on the pairs they share, which settings differ,
+how their pictures look.
+"""

@@ -1,0 +1,87 @@
+"""What a training starts from: train.start of a recipe, as a model in a folder of this machine.
+
+The champion is asked for when a training is due. That it has moved is no reason to train: every promoted
+training would be a reason for the next. Its digest is in the training's key and record.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from components.core.errors import InputError
+from components.core.files import atomic_path, place_of
+from components.core.records import Checkpoint, PhotoSet
+from components.recipes import Recipe
+from components.register.export import RECORDS, WEIGHTS_PLACE
+from components.registry.lineage import resolve
+from components.services import tracking
+from components.services.storage import is_s3
+from components.services.tracking import registry
+from components.train.run import states_place
+from components.train.warm_start import Parent, kept_state
+
+SCRATCH, CHAMPION = "scratch", "champion"
+
+
+def parent_of(recipe: Recipe, state: Path) -> Parent | None:
+    """The model that a recipe's training starts from; None from scratch, or while there is no champion yet.
+
+    state: the state folder, below which what comes from the registry is kept.
+
+    Raises InputError or LineageError when there is no such model.
+    """
+    start = recipe.train.start
+    if start == SCRATCH:
+        return None
+    folder = place_of(start)
+    if (folder / Checkpoint.FILE).is_file():
+        found: Parent | None = _in_folder(start, folder)
+    elif start == CHAMPION:
+        found = _champion(recipe.register_.name, state)
+    elif os.sep in start:
+        raise InputError(
+            f"train.start: {folder} holds no {Checkpoint.FILE}; name a checkpoint's folder, NAME:VERSION,"
+            " champion or scratch"
+        )
+    else:
+        found = _registered(resolve(start), state)
+    if found is None:
+        return None
+    storage = states_place()
+    kept = None if is_s3(storage) else kept_state(Path(storage), found.checkpoint)
+    return replace(found, state=kept)
+
+
+def _champion(name: str, state: Path) -> Parent | None:
+    tracking.prepare()
+    version = tracking.at_alias(name, tracking.CHAMPION)
+    if version is None:
+        print(f"train: {name} has no champion yet, so this training starts from scratch", file=sys.stderr)
+        return None
+    return _registered(version, state)
+
+
+def _registered(version: tracking.Version, state: Path) -> Parent:
+    """A version's generator and records, once fetched kept by their digest."""
+    folder = state / "parents" / version.tags[registry.CHECKPOINT]
+    if not (folder / Checkpoint.FILE).is_file():
+        with tracking.fetch(version, "") as fetched:
+            places = [fetched / WEIGHTS_PLACE / name for name in (Checkpoint.WEIGHTS, Checkpoint.CONFIG)]
+            records = [fetched / RECORDS / name for name in (PhotoSet.FILE, PhotoSet.TABLE, Checkpoint.FILE)]
+            for path in (*places, *records):  # the checkpoint's record last: who finds it finds all
+                folder.mkdir(parents=True, exist_ok=True)
+                with atomic_path(folder / path.name) as temporary:
+                    shutil.copyfile(path, temporary)
+    return _in_folder(f"{version.name}:{version.number}", folder)
+
+
+def _in_folder(name: str, folder: Path) -> Parent:
+    checkpoint = Checkpoint.load(folder).verify()
+    known = frozenset[str]()
+    if (folder / PhotoSet.FILE).is_file():
+        known = frozenset(photo.id for photo in PhotoSet.load(folder).photos() if photo.split == "train")
+    return Parent(name, checkpoint, known)

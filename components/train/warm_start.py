@@ -1,0 +1,189 @@
+"""Start a training from what is known: a parent's generator, and what its training kept beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from components.core.errors import InputError
+from components.core.files import sha256_of_file
+from components.core.parts import digest_of
+from components.core.records import Checkpoint, Pair, SourcePhoto
+from components.services.cluster import is_cluster
+from components.services.content import ContentStore
+
+if TYPE_CHECKING:
+    import torch
+
+    from components.train.step import GanStep
+
+One = TypeVar("One", bound=Pair | SourcePhoto)
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The model that a training starts from.
+
+    name: what people call it, such as demo:3 or a folder; checkpoint: its record, beside its weights;
+    photos: ids of the photos that it learned from, none when they are not known; state: what its
+    training kept of discriminators and optimisers, None when that is gone.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    photos: frozenset[str] = frozenset()
+    state: Path | None = None
+
+    @property
+    def identity(self) -> str:
+        """Digest of all that a training takes from it."""
+        return digest_of(
+            {
+                "weights": self.checkpoint.weights_sha256,
+                "state": sha256_of_file(self.state) if self.state else None,
+                "photos": sorted(self.photos),
+            }
+        )
+
+    @property
+    def weights(self) -> Path:
+        """Its generator's file on this machine."""
+        return self.checkpoint.folder / Checkpoint.WEIGHTS
+
+    def open(self) -> Parent:
+        """Itself, on the machine that it lies on."""
+        return self
+
+
+@dataclass(frozen=True)
+class ParentInStore:
+    """A parent as it crosses to workers on any machine: its files by their digests in the team's store."""
+
+    name: str
+    checkpoint: Checkpoint
+    photos: frozenset[str]
+    state: str | None
+
+    def open(self) -> Parent:
+        """The parent, its files fetched to this machine. Raises LineageError when the store has others."""
+        store = ContentStore.of_environment()
+        assert store is not None, "what was sent by the store comes by it"
+        weights = store.fetch_file(self.checkpoint.weights_sha256)
+        state = None if self.state is None else store.fetch_file(self.state)
+        return _FetchedParent(self.name, self.checkpoint, self.photos, state, weights)
+
+
+@dataclass(frozen=True)
+class _FetchedParent(Parent):
+    """A parent whose generator lies in this machine's cache."""
+
+    fetched: Path | None = None
+
+    @property
+    def weights(self) -> Path:
+        """Its generator's file on this machine."""
+        assert self.fetched is not None
+        return self.fetched
+
+
+def parent_for_workers(parent: Parent | None) -> Parent | ParentInStore | None:
+    """How the workers of a Ray that has been joined get at a parent: by the team's store where there is
+    a cluster with one.
+    """
+    store = ContentStore.of_environment() if parent is not None and is_cluster() else None
+    if parent is None or store is None:
+        return parent
+    store.send_file(parent.weights)
+    state = None if parent.state is None else store.send_file(parent.state)
+    return ParentInStore(parent.name, parent.checkpoint, parent.photos, state)
+
+
+def kept_state(storage: Path, checkpoint: Checkpoint) -> Path | None:
+    """The newest whole state that the checkpoint's training left in a local storage, if it is there."""
+    from components.train.training_state import is_whole
+
+    key = checkpoint.about.get("train_key")
+    if not isinstance(key, str):
+        return None
+    found = [
+        path
+        for folder in storage.glob(f"*-{key[:20]}")
+        for path in (*folder.glob("state-*.pt"), *folder.glob("checkpoint_*/state.pt"))
+    ]
+    newest_first = sorted(found, key=lambda path: (path.parent.name, path.name), reverse=True)
+    return next((path for path in newest_first if is_whole(path.read_bytes())), None)
+
+
+def start_from(step: GanStep, parent: Parent) -> tuple[str, ...]:
+    """Put the parent's weights into both generators, and what fits of its discriminators and optimisers
+    into theirs; gives what was taken, in words.
+
+    Raises InputError when the generator is another net.
+    """
+    from safetensors.torch import load_file
+
+    from components.train.training_state import read_state
+
+    weights = load_file(parent.weights)
+    if not _fits(step.generator.state_dict(), weights):
+        raise InputError(
+            f"train.start: {parent.name} has another net than train.generator builds, so its weights do not"
+            " fit: make train.generator the same as in its recipe (refocus lineage shows it), or set"
+            " train.start to scratch"
+        )
+    step.generator.load_state_dict(weights)
+    step.average.load_state_dict(weights)
+    if parent.state is None:
+        return ("generator",)
+    kept = read_state(parent.state.read_bytes())["step"]
+    taken = ["generator"]
+    if _take_optimizer(step.update_generator.optimizer, kept["generator_optimizer"]):
+        taken.append("its moments")
+    update, nets = step.update_discriminators, step.discriminators
+    theirs = kept["discriminators"]
+    same = len(nets) == len(theirs) and all(map(_fits, (net.state_dict() for net in nets), theirs))
+    if update is not None and same:
+        for net, own in zip(nets, theirs, strict=True):
+            net.load_state_dict(own)
+        taken.append("discriminators")
+        if _take_optimizer(update.optimizer, kept["discriminator_optimizer"]):
+            taken.append("their moments")
+    return tuple(taken)
+
+
+def _fits(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> bool:
+    return {name: one.shape for name, one in ours.items()} == {
+        name: one.shape for name, one in theirs.items()
+    }
+
+
+def _take_optimizer(optimizer: torch.optim.Optimizer, kept: Mapping[str, Any] | None) -> bool:
+    """Take the moments alone: rates and decays are the new recipe's."""
+    ours = optimizer.state_dict()
+    if kept is None or not kept["state"]:
+        return False
+    shapes = [weight.shape for group in optimizer.param_groups for weight in group["params"]]
+    theirs = [kept["state"][place]["exp_avg"].shape for place in sorted(kept["state"])]
+    if shapes != theirs:
+        return False
+    optimizer.load_state_dict({"state": kept["state"], "param_groups": ours["param_groups"]})
+    return True
+
+
+def replayed(pairs: Sequence[One], known: frozenset[str], replay: float) -> tuple[One, ...]:
+    """The pairs as a fine-tuning goes through them: those of photos the parent knows make up about
+    `replay` of an epoch, the new ones the rest, each group whole, the smaller repeated.
+
+    As they are when all are known, or none.
+    """
+    old = [pair for pair in pairs if pair.photo in known]
+    new = [pair for pair in pairs if pair.photo not in known]
+    if not old or not new:
+        return tuple(pairs)
+    if replay in (0.0, 1.0):
+        return tuple(old if replay else new)
+    ratio = replay / (1 - replay) * len(new) / len(old)  # how often an old pair comes for each new one
+    times_old, times_new = (round(ratio), 1) if ratio >= 1 else (1, round(1 / ratio))
+    return (*(old * times_old), *(new * times_new))

@@ -1,0 +1,99 @@
+"""A training's parent: found in the registry or a folder, and told by card and lineage of its child."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from chain import Chain
+
+from components import recipes
+from components.core.errors import InputError, LineageError
+from components.core.records import Checkpoint
+from components.pipeline.starting import parent_of
+from components.register.card import write_card
+from components.register.config import RegisterConfig
+from components.register.run import run
+from components.registry import lineage
+from components.services import tracking
+from components.train.warm_start import Parent
+
+pytestmark = pytest.mark.services
+
+
+def registered(name: str, chain: Chain, out: Path) -> int:
+    records = (chain.recipe, chain.photoset, chain.pairset, chain.checkpoint, chain.report, chain.provenance)
+    return run(RegisterConfig(name=name, load_test=False), *records, out=out).version
+
+
+def starting(start: str, store: Path, *, name: str = "parent") -> Parent | None:
+    recipe = recipes.load("demo")
+    changed = recipe.model_copy(
+        update={
+            "train": recipe.train.model_copy(update={"start": start}),
+            "register_": recipe.register_.model_copy(update={"name": name}),
+        }
+    )
+    return parent_of(changed, store)
+
+
+def test_a_parent_is_found_by_version_by_champion_and_by_folder(
+    store: Path, chain: Chain, tmp_path: Path
+) -> None:
+    number = registered("parent", chain, tmp_path)
+    tracking.set_alias("parent", tracking.CHAMPION, number)
+    found = [
+        starting(start, store)
+        for start in (f"parent:{number}", "parent@champion", "champion", str(chain.checkpoint.folder))
+    ]
+    for parent in found:
+        assert parent is not None
+        assert parent.checkpoint.digest == chain.checkpoint.digest
+        assert parent.checkpoint.folder.is_dir()
+        assert (parent.checkpoint.folder / Checkpoint.WEIGHTS).is_file()
+    trained_on = {photo.id for photo in chain.photoset.photos() if photo.split == "train"}
+    assert [parent.photos for parent in found if parent] == [trained_on] * 3 + [set()]
+    assert [parent.name for parent in found if parent][:3] == [f"parent:{number}"] * 3
+
+
+def test_from_scratch_and_before_a_first_champion_there_is_no_parent(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (starting("scratch", store)) is None
+    assert (starting("champion", store, name="unborn")) is None
+    assert "unborn has no champion yet, so this training starts from scratch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("start", "words", "error"),
+    [
+        ("some/folder", "holds no checkpoint.json", InputError),
+        ("nobody:3", "has no nobody version 3", LineageError),
+        ("a b", "names no version", InputError),
+    ],
+)
+def test_a_start_that_is_not_there_is_refused(
+    start: str, words: str, error: type[Exception], store: Path
+) -> None:
+    with pytest.raises(error, match=words):
+        (starting(start, store))
+
+
+def test_card_and_lineage_tell_what_a_training_started_from(
+    store: Path, chain: Chain, tmp_path: Path
+) -> None:
+    child = chain.checkpoint.model_copy(update={"parent": "p" * 64, "about": {"parent": "parent:7"}})
+    child = child.save(tmp_path / "child")
+    for name in (Checkpoint.WEIGHTS, Checkpoint.CONFIG):
+        (child.folder / name).write_bytes((chain.checkpoint.folder / name).read_bytes())
+    report = chain.report.model_copy(update={"checkpoint": child.digest})
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "scores.jsonl").write_bytes((chain.report.folder / "scores.jsonl").read_bytes())
+    report = report.save(tmp_path / "report")
+    warm = replace(chain, checkpoint=child, report=report)
+    number = registered("child", warm, tmp_path / "out")
+    link = next(one for one in lineage.trace(f"child:{number}").links if one.what == "started from")
+    assert (link.identity, link.note) == ("p" * 64, "parent:7")
+    card = write_card("child", warm.recipe, warm.photoset, warm.pairset, child, report, warm.provenance)
+    assert "after starting from `parent:7` (checkpoint pppppppppppp…)" in card

@@ -1,0 +1,86 @@
+"""The optimisers: which rate each layer gets, which weights decay, how a rate warms up."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pairs import make_pairs
+from small_training import LEARNING, Memory, config, content_phase, run
+from torch import nn
+
+from components.core.records import PairSet
+from components.nets.generators import ConvUNet, ResNet, UNet
+from components.train.config import Adam, AdamW
+from components.train.step.parameter_groups import set_learning_rate
+
+WIDE = UNet(width=32, depth=3, widest=192, fold=2)
+
+
+def rates(net: nn.Module, part: Adam, learning_rate: float) -> dict[int, float]:
+    """Rate of each weight, by its identity."""
+    optimizer = part.build([net])
+    set_learning_rate(optimizer, learning_rate)
+    return {id(weight): group["lr"] for group in optimizer.param_groups for weight in group["params"]}
+
+
+def test_no_step_adds_more_to_a_layers_spectral_norm_than_it_may() -> None:
+    net, part = WIDE.build(1), Adam(lr=1e-3, spectral_step=0.1)
+    optimizer = part.build([net])
+    set_learning_rate(optimizer, 1e-3)
+    before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
+    for weight in net.parameters():  # all weights of a layer move alike, the worst that can come
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    added = [
+        float(torch.linalg.matrix_norm((weight.detach() - before[name]).flatten(1), 2))
+        for name, weight in net.named_parameters()
+        if weight.dim() == 4
+    ]
+    assert max(added) == pytest.approx(0.1, rel=1e-3)
+
+
+def test_a_rate_falls_in_wide_layers_alone_and_never_above_the_schedule() -> None:
+    net = WIDE.build(1)
+    found = rates(net, Adam(), 1e-3)
+    named = dict(net.named_parameters())
+    assert found[id(named["body.stem.2.weight"])] == 1e-3
+    assert found[id(named["body.down.2.2.weight"])] == pytest.approx(0.1 / (192 * 192 * 9) ** 0.5)
+    assert found[id(named["body.down.2.2.bias"])] == 1e-3
+    assert set(rates(net, Adam(), 1e-5).values()) == {1e-5}
+    assert set(rates(net, Adam(spectral_step=None), 1e-3).values()) == {1e-3}
+
+
+@pytest.mark.parametrize(
+    "part", [ResNet(width=8, blocks=1), ConvUNet(width=8, depth=2, dropout=0.0)], ids=lambda part: part.kind
+)
+def test_a_net_with_normalisation_has_one_rate(part: ResNet | ConvUNet) -> None:
+    assert set(rates(part.build(1), Adam(spectral_step=1e-6), 1e-3).values()) == {1e-3}
+
+
+def test_adamw_takes_its_share_off_weights_and_leaves_biases() -> None:
+    net = nn.Linear(2, 2)
+    nn.init.ones_(net.weight)
+    nn.init.ones_(net.bias)
+    optimizer = AdamW(lr=0.1, weight_decay=0.5, spectral_step=None).build([net])
+    for weight in net.parameters():
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    torch.testing.assert_close(net.weight.detach(), torch.full((2, 2), 0.95))
+    torch.testing.assert_close(net.bias.detach(), torch.ones(2))
+
+
+@pytest.fixture(scope="module")
+def pairset(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
+    return make_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+def test_a_phase_warms_up_before_its_schedule(pairset: PairSet) -> None:
+    memory = Memory()
+    phases = [content_phase("first", 8, warm_up_images=4), content_phase("second", 4)]
+    run(
+        config(**LEARNING | {"log_every": 1}, phases=phases, generator_optimizer={"lr": 1e-4}),
+        pairset,
+        memory,
+    )
+    logged = [memory.values[seen]["learning_rate/generator"] for seen in (2, 4, 6, 8, 10)]
+    assert logged == pytest.approx([0.5e-4, 1e-4, 1e-4, 1e-4, 1e-4])
