@@ -47,7 +47,8 @@ def test_a_set_that_no_disk_has_is_made_trained_on_and_measured_as_files_are(
     for node in stack.nodes:
         kept = list((node.folder / "state" / "cache" / "entries").glob("shards-*"))
         assert kept, f"{node.name} trained from shards of its own"
-    # The same on one machine, with as many workers, on the same pairs.
+    # The same on one machine, with as many workers, on the same pairs; two Rays at once want much memory.
+    stack.stop(*stack.nodes)
     driver(home, str(photoset.folder), str(out), away=("RAY_ADDRESS", "MLFLOW_TRACKING_URI"))
     there, here = (load_file(out / name / Checkpoint.WEIGHTS) for name in ("checkpoint", "alone"))
     assert there.keys() == here.keys()
