@@ -179,14 +179,16 @@ def main() -> None:
         names: tuple[Backbone, ...] = ("vgg16", "vgg19")
         vgg = {name: stand_in_vgg(name, Path(folder)) for name in names}
         photos = Path(folder) / "photos"
-        for split in ("train", "val"):
+        for split in ("train", "val", "test"):
             (photos / split).mkdir(parents=True)
-            for index, path in enumerate(sorted((arguments.photos / split).iterdir())):
-                (photos / split / path.name).symlink_to(path.resolve())
-                if arguments.flat and split == "train" and index % 4 == 0:
-                    # A sensor's noise: no two are alike, copies would be left out.
-                    wall = np.random.default_rng(index).integers(127, 129, (400, 400, 3), np.uint8)
-                    write_png(photos / split / f"wall{index}.png", wall)
+        for index, path in enumerate(sorted((arguments.photos / "train").iterdir())):
+            (photos / "train" / path.name).symlink_to(path.resolve())
+            if arguments.flat and index % 4 == 0:
+                # A sensor's noise: no two are alike, copies would be left out.
+                wall = np.random.default_rng(index).integers(127, 129, (400, 400, 3), np.uint8)
+                write_png(photos / "train" / f"wall{index}.png", wall)
+        for index, path in enumerate(sorted((arguments.photos / "val").iterdir())):
+            (photos / ("val", "test")[index % 2] / path.name).symlink_to(path.resolve())
         for name in arguments.recipes:
             pairset = pairs_of(name, photos, Path(folder) / name)
             plain = recipes.load(name).train.model_dump(mode="json")
