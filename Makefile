@@ -38,7 +38,7 @@ team: $(STAMP)   ## the whole stack of a team on this machine, until Ctrl-C (POR
 team-stop: $(STAMP)  ## end it; data and credentials are kept
 	@$(BIN)/python -m infra.team stop --folder "$(TEAM)"
 
-team-env: $(STAMP)  ## what a shell needs to use it: eval "$$(make -s team-env)"
+team-env: $(STAMP)  ## what a shell needs to use it: eval "$(make -s team-env)"
 	@$(BIN)/python -m infra.team env --folder "$(TEAM)"
 
 venv: $(STAMP)   ## only the environment (.venv), brought up to date when the tested set changes

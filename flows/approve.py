@@ -94,7 +94,11 @@ def ask_on_page(decision: Decision) -> str:
         asked = {"name": decision.name, "version": decision.version}
         once = f"{decision.name}-{decision.version}-{decision.expires_at}"
         run = client.create_flow_run_from_deployment(
-            deployment.id, parameters=asked, idempotency_key=once, tags=[f"{ASKED_IN}{this_run.get_id()}"]
+            deployment.id,
+            name=f"approve-{decision.name}-{decision.version}",
+            parameters=asked,
+            idempotency_key=once,
+            tags=[f"{ASKED_IN}{this_run.get_id()}"],
         )
     return f"asked on Prefect's page, in run {run.name} of the flow approve; or {by_hand}"
 

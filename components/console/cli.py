@@ -21,6 +21,8 @@ def main(argv: list[str] | None = None) -> int:
         words = [word for word in words if word != "--debug"]
         debugging.switch_on()
     debug = debugging.is_on()
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
         surroundings.settle()
         from components.console import commands

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from components.core.files import sha256_of_file
 from components.core.parts import Part, canonical_json
+from components.core.photo_names import readable
 
 FILE = ".restored.jsonl"
 
@@ -42,7 +43,7 @@ class RestoredBefore:
 
     def has(self, name: str, photo_sha256: str, weights_sha256: str) -> bool:
         """Whether the file there is this photo's, by these weights."""
-        row = self._rows.get(name)
+        row = self._rows.get(readable(name))
         path = self._out / name
         return (
             row is not None
@@ -58,13 +59,13 @@ class RestoredBefore:
     def note(self, name: str, photo_sha256: str, weights_sha256: str) -> None:
         """Add what was just written."""
         row = _Row(
-            name=name,
+            name=readable(name),
             photo_sha256=photo_sha256,
             weights_sha256=weights_sha256,
             sha256=sha256_of_file(self._out / name),
         )
-        if self._rows.get(name) == row:
+        if self._rows.get(row.name) == row:
             return
-        self._rows[name] = row
+        self._rows[row.name] = row
         with (self._out / FILE).open("a") as stream:
             stream.write(canonical_json(json.loads(row.model_dump_json())) + "\n")

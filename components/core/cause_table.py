@@ -163,6 +163,13 @@ CAUSES: tuple[Cause, ...] = (
         "move it, or choose another folder",
     ),
     Cause(
+        "link loop",
+        (errno.ELOOP,),
+        ("symlink loop from", "too many levels of symbolic links"),
+        "the links that lead to {place} go round in a circle",
+        "correct the link (ls -l shows where it points), or choose another folder",
+    ),
+    Cause(
         "missing",
         (errno.ENOENT,),
         ("no such file or directory", "unable to open database file"),

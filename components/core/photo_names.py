@@ -8,6 +8,7 @@ through `composed` first.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from pathlib import PurePosixPath
@@ -32,6 +33,15 @@ SHOWN = ".jpg, .png, .webp, .tif, .heic or .avif"
 def extension_of(name: str) -> str:
     """The extension in small letters with its dot; empty where there is none."""
     return PurePosixPath(name).suffix.lower()
+
+
+def readable(name: str) -> str:
+    """A name as text, also where its bytes are none: those are written as \\xff.
+
+    >>> readable("b\udcff.png")
+    'b\\\\xff.png'
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def composed(name: str) -> str:

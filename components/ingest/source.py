@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from components.core.errors import PhotoError, ServiceError
 from components.core.files import place_of
-from components.core.photo_names import FORMAT_OF, composed, extension_of
+from components.core.photo_names import FORMAT_OF, composed, extension_of, readable
 from components.core.records import SPLITS, MapKind, Split
 from components.ingest import bundled
 from components.ingest.config import BUNDLED, ByFolder, IngestConfig
@@ -231,7 +231,7 @@ def _walk(top: Path, out: Path, passed: Counter[str]) -> Iterator[tuple[str, Pat
             if _is_pipe_or_device(path):
                 passed[NO_FILE] += 1
             else:
-                yield os.fsencode(path.relative_to(top).as_posix()).decode("utf-8", "backslashreplace"), path
+                yield readable(path.relative_to(top).as_posix()), path
     if refused:
         raise PhotoError(_unlisted(refused, str(top)))
     for kind in [kind for kind, count in passed.items() if not count]:

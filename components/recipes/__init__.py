@@ -156,7 +156,7 @@ class Recipe(Part):
 def names(root: Path | None = None) -> tuple[str, ...]:
     """The recipes of a checkout (or of this installation), in alphabetical order."""
     # What starts with a dot is no recipe: macOS leaves ._demo.yaml beside a copied demo.yaml.
-    found = (path.stem for path in _folder(root).glob("*.yaml"))
+    found = (path.stem for path in _folder(root).glob("*.yaml") if path.is_file() or path.is_symlink())
     return tuple(sorted(name for name in found if not name.startswith(".")))
 
 
@@ -183,6 +183,9 @@ def load(name: str, *, root: Path | None = None, photos: str | None = None) -> R
     path = Path(name) if name.endswith((".yaml", ".yml")) else _folder(root) / f"{name}.yaml"
     if not path.is_file():
         known = names(root)
+        if path.is_symlink() or path.exists():
+            what = "a link to nothing that is a file" if path.is_symlink() else "a folder, or no plain file"
+            raise RecipeError(f"{path} is {what}, and a recipe is a YAML file; correct or remove it")
         raise RecipeError(
             f'no recipe "{name}" (looked for {path}); there are'
             f" {', '.join(known) or 'none'}.{nearest(name, known)}"

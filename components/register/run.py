@@ -33,6 +33,7 @@ from components.register import export
 from components.register.card import write_card
 from components.register.config import RegisterConfig
 from components.register.export import Beside
+from components.register.own_words import with_tags
 from components.register.whole import missing_files, set_aside
 from components.services import tracking
 from components.services.content import MANIFEST, reader_of
@@ -73,6 +74,7 @@ def run(
                 print(f"register: {made.words} takes the place of {found.words}: {told}", file=sys.stderr)
                 set_aside(found, missing, made)
             found = made
+        found = with_tags(found)
         if found.tags.get(tracking.STATUS) == "pending":
             tracking.set_alias(config.name, tracking.CHALLENGER, found.number)
     return ModelVersion(

@@ -14,6 +14,7 @@ from components.core.files import code_digest, state_folder, write_rows, write_t
 from components.core.parts import digest_of
 from components.core.records import PairSet, PhotoScore
 from components.register.export import WEIGHTS_PLACE
+from components.register.own_words import with_tags
 from components.services import tracking
 from components.services.tracking import registry
 
@@ -49,6 +50,7 @@ def scores_of(
         here / "core" / "baseline.py",
         here / "core" / "resize.py",
     )
+    version = with_tags(version)
     weights = [version.tags[registry.WEIGHTS_SHA256], version.tags[registry.GENERATOR_SHA256]]
     name = f"{digest_of([weights, pairset.digest, sorted(metrics), tile_px, code, place()])}.jsonl"
     known = _measured_before(version, name)

@@ -58,32 +58,37 @@ class PrefectServer(Service):
 
 
 class PrefectWorker(Service):
-    """A worker that runs flows as processes of this machine. variables: what its flows find in their
-    environment, asked when it is started.
+    """`refocus worker` in a checkout: takes scheduled runs and runs them there. variables: what they find
+    in their environment, asked when it is started.
     """
 
     name = "the Prefect worker"
 
     def __init__(
-        self, folder: Path, server: PrefectServer, login: str, variables: Callable[[], dict[str, str]]
+        self,
+        folder: Path,
+        server: PrefectServer,
+        login: str,
+        variables: Callable[[], dict[str, str]],
+        checkout: Path = CHECKOUT,
     ) -> None:
         super().__init__(folder, server)
-        self._server, self._login, self._given = server, login, variables
+        self._server, self._login, self._given, self._checkout = server, login, variables, checkout
+
+    def place(self) -> Path:
+        return self._checkout
 
     def variables(self) -> dict[str, str]:
         return {
-            "PREFECT_HOME": str(self.folder),
+            "PYTHONPATH": str(self._checkout),
             "PREFECT_WORKER_QUERY_SECONDS": "3",
-            "REFOCUS_HOME": str(self.folder / "state"),
-            "REFOCUS_CHECKOUT": str(CHECKOUT),
             **self._given(),
             **self._server.client_variables(),
         }
 
     def command(self) -> Sequence[str]:
-        words = ("worker", "start", "--pool", POOL, "--type", "process", "--name", "team-worker")
-        return [sys.executable, "-m", "prefect", *words, "--create-pool-if-not-found"]
+        return [sys.executable, "-m", "components.console.cli", "worker"]
 
     def answers(self) -> bool:
-        """Whether its pool is there and it has said that it lives."""
+        """Whether its pool is there and a worker has said that it lives."""
         return get(f"{self._server.address}/work_pools/{POOL}", self._login) == 200

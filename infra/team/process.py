@@ -68,6 +68,10 @@ class Service:
     def settle(self) -> None:
         """What is to be done once it answers. May be called again."""
 
+    def place(self) -> Path:
+        """The folder that it works in."""
+        return self.folder
+
     def user(self) -> str | None:
         """The user that it runs as, when that is not this one."""
         return None
@@ -92,7 +96,7 @@ class Service:
         with self.log.open("ab") as words:
             self._process = subprocess.Popen(
                 list(self.command()),
-                cwd=self.folder,
+                cwd=self.place(),
                 env=base_environment() | self.variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=words,

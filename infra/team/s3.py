@@ -12,6 +12,7 @@ from infra.team.process import Service, TeamError
 
 BUCKETS = ("photos", "dvc", "mlflow", "refocus")
 INSIDE_PORT = 8333
+PROBE = "of-the-health-check"
 REGION = "us-east-1"
 
 
@@ -26,6 +27,7 @@ class SeaweedFS(Service):
     def __init__(self, folder: Path, port: int, keys: tuple[str, str], fence: Fence | None) -> None:
         super().__init__(folder, fence)
         self._port, self._keys, self._fence = port, keys, fence
+        self._written = False  # since this process has known it
 
     @property
     def address(self) -> str:
@@ -67,7 +69,9 @@ class SeaweedFS(Service):
         return self._fence.enter(words) if self._fence else words
 
     def answers(self) -> bool:
-        """Whether all buckets can be had with the keys."""
+        """Whether all buckets can be had with the keys, and written: a bucket's first object needs a volume,
+        which a store that has just begun may not be able to make yet.
+        """
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
@@ -83,6 +87,10 @@ class SeaweedFS(Service):
         )
         try:
             there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+            for bucket in BUCKETS if there >= set(BUCKETS) and not self._written else ():
+                client.put_object(Bucket=bucket, Key=PROBE, Body=b"writable")
+                client.delete_object(Bucket=bucket, Key=PROBE)
         except (BotoCoreError, ClientError):
             return False
-        return there >= set(BUCKETS)
+        self._written = there >= set(BUCKETS)
+        return self._written

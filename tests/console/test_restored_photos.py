@@ -5,6 +5,7 @@ person has is touched.
 from __future__ import annotations
 
 import io
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from components.console import commands
+from components.console import cli, commands
 from components.console.restore import restore
 from components.core.errors import InputError, PhotoError
 from components.nets.generators import SRResNet, UNet
@@ -237,3 +238,35 @@ def test_the_model_that_cannot_be_had_is_told_beside_the_photos(photos: Path) ->
     (photos / "good.png").write_bytes(data.getvalue())
     with pytest.raises(InputError, match=r"neither a folder nor NAME@ALIAS.*gone\.jpg"):
         restore([photos / "gone.jpg", photos / "good.png"], "nothing", photos / "out")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"b\xff\xfe.png",
+        b"a\nb.png",
+        b" blank .png",
+        b"'quote\".png",
+        "Gru\u0308n \u202e.png".encode(),
+        b"*?.png",
+    ],
+)
+def test_a_photo_of_any_name_is_restored_and_known_the_next_time(
+    name: bytes, model: str, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    photo = write(photos / os.fsdecode(name))
+    for _ in range(2):
+        words = ["restore", "--model", model, "--out", str(tmp_path / "out"), "--", str(photo)]
+        assert cli.main(words) == 0
+    assert "1 of 1 photos were restored before" in capfd.readouterr().err
+    assert (tmp_path / "out" / os.fsdecode(name)).is_file()
+
+
+@pytest.mark.parametrize("place", ["loop", "loop/below"])
+def test_a_folder_that_is_a_circle_of_links_is_told(
+    place: str, model: str, photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "loop").symlink_to("loop")
+    photo = write(photos / "a.png")
+    assert cli.main(["restore", "--model", model, "--out", place, str(photo)]) == 2
+    assert "go round in a circle" in capfd.readouterr().err

@@ -120,7 +120,7 @@ class Team:
     def run(self, run_id: str) -> dict[str, Any]:
         return next((run for run in json.loads(self.ask("runs")) if run["id"] == run_id), {"state": "none"})
 
-    def until(self, what: Callable[[], Any], seconds: float = 400) -> Any:
+    def until(self, what: Callable[[], Any], seconds: float = 800) -> Any:
         """Wait until it gives something."""
         found: list[Any] = []
 

@@ -5,6 +5,8 @@ checkout, one after another as a team would live through them.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -30,6 +32,10 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             "\n".join("  - recipes: [tiny]" if "recipes: [" in line else line for line in lines) + "\n"
         )
         clone.git("commit", "-qam", "a person decides")
+        remote = ["-m", "dvc", "remote", "add", "--local", "-d", "team", str(folder / "remote")]
+        subprocess.run(
+            [sys.executable, *remote], cwd=clone.root, env=clone.environment, check=True, capture_output=True
+        )
         clone.environment.update(
             {
                 "PREFECT_API_URL": api,

@@ -25,7 +25,6 @@ READERS = {  # who reads variables of a prefix, and where its code is looked thr
     "AWS_": ("botocore", ("*.py",)),
     "S3_": ("infra/team", ("s3.py",)),
 }
-BY_CHECKOUT = {"REFOCUS_CHECKOUT", "REFOCUS_UID", "REFOCUS_GID"}  # infra/'s own files read them
 
 
 @functools.cache
@@ -67,8 +66,6 @@ def test_every_variable_that_is_set_is_one_that_is_read(name: str) -> None:
         return
     prefix = next((each for each in READERS if name.startswith(each)), None)
     assert prefix is not None, f"{name} ({variables()[name]}): nobody is known to read it"
-    if name in BY_CHECKOUT:
-        return
     assert name in names_read(prefix), variables()[name]
 
 

@@ -4,6 +4,8 @@ allowed, and the nearest name.
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -344,3 +346,22 @@ def test_a_wrong_import_is_answered_with_what_is_allowed(
 ) -> None:
     with pytest.raises(RecipeError, match=words):
         load_changed(tmp_path, {**PAIRS, "ingest.pairs": pairs})
+
+
+@pytest.mark.parametrize("kind", ["folder", "link to nothing", "link to itself", "pipe"])
+def test_what_is_no_file_is_told_and_hides_no_other_recipe(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "components" / "recipes"
+    folder.mkdir(parents=True)
+    shutil.copyfile(Path(recipes.__file__).parent / "demo.yaml", folder / "demo.yaml")
+    odd = folder / "odd.yaml"
+    {
+        "folder": odd.mkdir,
+        "link to nothing": lambda: odd.symlink_to("nowhere"),
+        "link to itself": lambda: odd.symlink_to("odd.yaml"),
+        "pipe": lambda: os.mkfifo(odd),
+    }[kind]()
+    with pytest.raises(RecipeError, match=r"odd.yaml is a .*, and a recipe is a YAML file"):
+        recipes.load("odd", root=tmp_path)
+    found, refused = recipes.load_all(tmp_path)
+    assert list(found) == ["demo"]
+    assert list(refused) == (["odd"] if "link" in kind else [])

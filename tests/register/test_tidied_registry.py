@@ -11,12 +11,15 @@ from chain import Chain, make_chain
 from house import BareHouse
 
 from components.core.errors import LineageError, ServiceError
+from components.core.records import ModelVersion
 from components.register.config import RegisterConfig
+from components.register.own_words import _TOLD, with_tags
 from components.register.run import run
 from components.register.whole import missing_files
+from components.registry.promotion import promote
 from components.registry.rollback import rollback
 from components.services import tracking
-from components.services.tracking import ledger
+from components.services.tracking import ledger, registry
 from components.services.tracking import store as door
 
 pytestmark = pytest.mark.services
@@ -148,3 +151,35 @@ def test_a_deleted_table_of_decisions_begins_anew(store: Path, chain: Chain, tmp
     door.client().delete_registered_model(model.name + ledger.SUFFIX)
     assert model.promote(2).promoted
     assert model.audit() == ["promote"]
+
+
+LOST = [*_TOLD, tracking.STATUS]
+
+
+@pytest.mark.parametrize("tag", LOST)
+def test_a_tag_that_was_deleted_is_read_in_the_versions_own_records(
+    tag: str, store: Path, chain: Chain, tmp_path: Path
+) -> None:
+    assert register(chain, "tags", tmp_path / "out") == 1
+    before = tracking.get_version("tags", 1).tags
+    door.client().delete_model_version_tag("tags", "1", tag)
+    assert with_tags(tracking.get_version("tags", 1)).tags == before
+    door.client().delete_model_version_tag("tags", "1", tag)
+    if tag != registry.CHECKPOINT:  # by that the next run finds it
+        assert register(chain, "tags", tmp_path / "out") == 1
+        assert tracking.get_version("tags", 1).tags == before
+    else:
+        with_tags(tracking.get_version("tags", 1))
+
+
+def test_a_champion_that_another_program_registered_is_told(
+    store: Path, chain: Chain, tmp_path: Path
+) -> None:
+    number = register(chain, "elses", tmp_path / "out")
+    door.client().create_model_version("elses", str(tmp_path / "out"), None)
+    door.client().set_registered_model_alias("elses", tracking.CHAMPION, "2")
+    version = ModelVersion.load(tmp_path / "out")
+    config = RegisterConfig(name="elses", load_test=False)
+    with pytest.raises(LineageError, match=r"elses version 2 lacks .*another program .*rollback elses --to"):
+        promote(config, chain.pairset, chain.report, version)
+    assert number == 1

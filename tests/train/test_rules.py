@@ -99,6 +99,15 @@ BREACHES: dict[str, tuple[dict[str, Any], str]] = {
         {"workers": 4},
         "batch 2 of phase joint must divide evenly over 4 workers: change one of them",
     ),
+    "a batch divides into its parts": (
+        {"phases": [PHASE | {"accumulate": 3}]},
+        "batch 2 of phase joint must be a multiple of accumulate 3: change one of them",
+    ),
+    "what looks at a whole batch is not given parts": (
+        LOGITS | {"adversarial": {"kind": "relativistic_average"}, "phases": [PHASE | {"accumulate": 2}]},
+        "relativistic_average looks at all photos of a batch at once, which accumulate of phase joint parts:"
+        " set accumulate to 1, or choose another",
+    ),
     "a crop holds what its content losses look at": (
         {"content": [{"kind": "ms_ssim"}]},
         "crop_px 16 of phase joint is too small for ms_ssim: it needs 161 px or more",

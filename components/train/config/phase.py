@@ -37,6 +37,15 @@ class Phase(Part):
     images: int | None = Field(None, gt=0, description="length in images the generator has seen")
     crop_px: int = Field(256, ge=16, le=2048, description="side of the square crops")
     batch: int = Field(1, ge=1, le=4096, description="images a step over all workers together")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        description=(
+            "parts in which the generator works through a worker's share of the batch, adding up gradients:"
+            " as much less memory, the same step"
+        ),
+    )
     adversarial: bool = Field(True, description="false trains the generator on the content losses alone")
     content: tuple[str, ...] | None = Field(
         None,

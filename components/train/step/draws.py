@@ -26,6 +26,10 @@ class StepDraws:
     images_seen: int
     batch: int
     world: World
+    part: tuple[int, int | None] = (
+        0,
+        None,
+    )  # from, to: of this worker's photos, where they are worked through in parts
 
     def seed_dropout(self) -> None:
         """Let dropout begin where this step's begins; `WorkerDropout` parts it among the workers."""
@@ -43,4 +47,4 @@ class StepDraws:
         """This worker's (local batch, *shape) of what is drawn by a law of torch under a name."""
         source = torch.Generator().manual_seed(seed_of(self.seed, name, self.images_seen, *keys))
         whole = law(self.batch, *shape, generator=source)
-        return whole[self.world.rank :: self.world.size].to(self.world.device)
+        return whole[self.world.rank :: self.world.size][slice(*self.part)].to(self.world.device)

@@ -7,7 +7,8 @@ Losses stay on the device: the step gives 0-dim tensors by name, ../loop.py read
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from components.train.precision import autocast
 from components.train.step.discriminator_group import DiscriminatorGroup
 from components.train.step.discriminator_update import DiscriminatorUpdate
 from components.train.step.draws import StepDraws
-from components.train.step.generator_update import GeneratorUpdate
+from components.train.step.generator_update import GeneratorUpdate, Part
 from components.train.step.instance_noise import NoisyPhotos
 from components.train.step.parameter_groups import set_learning_rate
 from components.train.step.terms import Batch, Terms
@@ -83,18 +84,41 @@ class GanStep:
         self.update_generator.guard.begin(phase.name)
         set_learning_rate(self.update_generator.optimizer, self.config.generator_optimizer.lr * lr_multiplier)
         # The generator does not change while the discriminators learn, so that one pass serves
-        # their last update and its own step.
-        restored = self.restored(batches[-1][0])
+        # their last update and its own step, where the batch is worked through at once.
+        whole = phase.accumulate == 1
+        with torch.set_grad_enabled(whole):
+            restored = self._restored_in_parts(batches[-1][0], phase.accumulate)
         if update is not None:
             again = self.config.discriminator_updates if self.config.discriminator_reuse else 1
             for number in range(len(batches) - 1, len(batches) - 1 + again):
                 terms = update(batches[-1], restored.detach(), number, draws, noisy)
-        terms |= self.update_generator(batches[-1], restored, phase, noisy if update is not None else None)
+        shown = noisy if update is not None else None
+        if whole:
+            terms |= self.update_generator(batches[-1], restored, phase, shown)
+        else:
+            parts = self._parts(batches[-1], phase.accumulate, shown)
+            terms |= self.update_generator.accumulate(parts, phase, len(restored))
         if update is not None and self.config.simultaneous:
             update.move()
         self.steps_done += 1
         self._weight_average.update(self.generator, self.steps_done)
         return terms
+
+    def _restored_in_parts(self, input: Tensor, parts: int) -> Tensor:
+        if parts == 1:
+            return self.restored(input)
+        return torch.cat([self.restored(part) for part in input.tensor_split(parts) if len(part)])
+
+    def _parts(self, batch: Batch, parts: int, noisy: NoisyPhotos | None) -> Iterator[Part]:
+        """The photos of this worker part by part, each restored when it is asked for."""
+        begin = 0
+        for input, target in zip(*(photos.tensor_split(parts) for photos in batch), strict=True):
+            part = (begin, begin := begin + len(input))
+            if len(input):
+                shown = None
+                if noisy is not None:
+                    shown = replace(noisy, draws=replace(noisy.draws, part=part))
+                yield (input, target), self.restored(input), shown
 
     def restored(self, input: Tensor) -> Tensor:
         """What the generator makes of inputs (N, 3, h, w), float32, with its graph."""

@@ -4,7 +4,7 @@ optimiser's step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from components.train.step.terms import Batch, Terms
 from components.train.worker_group import World
 
 WeightedTerm = tuple[str, float, Tensor]
+Part = tuple[Batch, Tensor, NoisyPhotos | None]
 
 
 class GeneratorUpdate:
@@ -52,7 +53,28 @@ class GeneratorUpdate:
         batch: (input, target) of this worker. restored: with its graph. noisy: how the discriminators
         are shown photos; None leaves them out.
         """
+        return self.accumulate([(batch, restored, noisy)], phase, len(restored))
+
+    def accumulate(self, parts: Iterable[Part], phase: Phase, photos: int) -> Terms:
+        """The same for a batch that comes in parts: batch, restored, noisy of each, `photos` together. A
+        part's graph is gone before the next is asked for.
+        """
         self._discriminators.requires_grad_(False)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms: Terms = {}
+        for batch, restored, noisy in parts:
+            share = len(restored) / photos
+            for name, value in self._lower(batch, restored, phase, noisy, share).items():
+                terms[name] = value * share + terms[name] if name in terms else value * share
+        self._discriminators.requires_grad_(True)
+        (found,) = self.guard([self._world.average_gradients(self._generator)], self.optimizer)
+        self.optimizer.step()
+        return {f"generator/{name}": value for name, value in found.items()} | terms
+
+    def _lower(
+        self, batch: Batch, restored: Tensor, phase: Phase, noisy: NoisyPhotos | None, share: float
+    ) -> Terms:
+        """Add the gradient of some photos' losses, their share of the batch, to what is there."""
         terms: Terms = {}
         with autocast(self._config.precision, self._world.device):
             parts: list[WeightedTerm] = [
@@ -63,12 +85,7 @@ class GeneratorUpdate:
             if noisy is not None:
                 parts += self._adversarial_terms(batch, restored, noisy)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        self._discriminators.requires_grad_(True)
-        (found,) = self.guard([self._world.average_gradients(self._generator)], self.optimizer)
-        terms |= {f"generator/{name}": value for name, value in found.items()}
-        self.optimizer.step()
+        (total * share).backward()  # type: ignore[no-untyped-call]
         for name, weight, value in parts:
             terms[f"generator/{name}"] = value.detach()
             terms[f"generator/{name}_weighted"] = weight * value.detach()

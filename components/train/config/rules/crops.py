@@ -22,6 +22,21 @@ def _batch_uneven(config: TrainFields) -> Breaches:
                 yield {"batch": phase.batch, "phase": phase.name, "workers": workers}
 
 
+def _batch_below_its_parts(config: TrainFields) -> Breaches:
+    for phase in config.phases:
+        if phase.batch % phase.accumulate:
+            yield {"batch": phase.batch, "phase": phase.name, "parts": phase.accumulate}
+
+
+def _parts_of_what_needs_all(config: TrainFields) -> Breaches:
+    for phase in config.phases:
+        if phase.accumulate > 1 and config.generator.norm.kind == "batch":
+            yield {"phase": phase.name, "what": f"batch normalisation in {config.generator.kind}"}
+        compares = config.adversarial is not None and config.adversarial.compares
+        if phase.accumulate > 1 and phase.adversarial and compares:
+            yield {"phase": phase.name, "what": config.adversarial.kind if config.adversarial else ""}
+
+
 def _crop_below_a_content_loss(config: TrainFields) -> Breaches:
     for phase in config.phases:
         for name, part in zip(config.content_names(), config.content, strict=True):
@@ -71,6 +86,18 @@ CROPS = (
         _batch_uneven,
         "batch {batch} of phase {phase} must divide evenly over {workers} workers",
         "change one of them",
+    ),
+    Rule(
+        "a batch divides into its parts",
+        _batch_below_its_parts,
+        "batch {batch} of phase {phase} must be a multiple of accumulate {parts}",
+        "change one of them",
+    ),
+    Rule(
+        "what looks at a whole batch is not given parts",
+        _parts_of_what_needs_all,
+        "{what} looks at all photos of a batch at once, which accumulate of phase {phase} parts",
+        "set accumulate to 1, or choose another",
     ),
     Rule(
         "a crop holds what its content losses look at",
