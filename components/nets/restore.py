@@ -133,6 +133,13 @@ class Restorer(TiledRestorer):
                 torch.default_generator.manual_seed(seed)
             yield
 
+    def _is_out_of_memory(self, error: Exception) -> bool:
+        if isinstance(error, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()
+            return True
+        # On the processor torch raises a plain RuntimeError.
+        return super()._is_out_of_memory(error) or "not enough memory" in str(error)
+
     @torch.inference_mode()
     def _whole(self, photo: Photo) -> Photo:
         height, width = photo.shape[:2]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ class TiledRestorer(ABC):
         # In px of the input. What SRResNet sees beyond 16 px changes a tile by a tenth of a
         # level; 64 would double the work of its small tiles.
         self._overlap = OVERLAP_PX if scale == 1 else OVERLAP_PX // 2
-        self._tile = max(tile_px // scale, 4 * self._overlap, stride + 2 * self._overlap)
+        self._least = max(4 * self._overlap, stride + 2 * self._overlap)
+        self._tile = max(tile_px // scale, self._least)
 
     def restore(self, photo: Photo) -> Photo:
         """(H, W, 3) float32 in [0, 1] to (scale · H, scale · W, 3), not clipped: values outside
@@ -51,8 +52,11 @@ class TiledRestorer(ABC):
         """
         _refuse_other_shapes(photo)
         result = np.empty((self.scale * photo.shape[0], self.scale * photo.shape[1], 3), np.float32)
-        for rows, columns, piece in self._pieces(photo):
+
+        def put(rows: slice, columns: slice, piece: Photo) -> None:
             result[rows, columns] = piece
+
+        self._each_piece(photo, put)
         return result
 
     def restore_pixels(self, pixels: Pixels) -> Pixels:
@@ -64,9 +68,31 @@ class TiledRestorer(ABC):
         _refuse_other_shapes(pixels)
         bits = bits_of(pixels)
         result = np.empty((self.scale * pixels.shape[0], self.scale * pixels.shape[1], 3), pixels.dtype)
-        for rows, columns, piece in self._pieces(pixels):
+
+        def put(rows: slice, columns: slice, piece: Photo) -> None:
             result[rows, columns] = to_pixels(piece, bits)
+
+        self._each_piece(pixels, put)
         return result
+
+    def _each_piece(self, photo: Pixels, put: Callable[[slice, slice, Photo], None]) -> None:
+        """Give all pieces; where memory does not hold a tile, the photo begins anew with tiles of half
+        the side, and so do those after it. Raises what memory's end raises when the smallest do not fit.
+        """
+        while True:
+            try:
+                for rows, columns, piece in self._pieces(photo):
+                    put(rows, columns, piece)
+                return
+            except Exception as error:
+                if not self._is_out_of_memory(error) or self._tile <= self._least:
+                    raise
+            self._tile = max(self._least, min(self._tile, max(photo.shape[:2])) // 2)
+            self.tile_px = self._tile * self.scale
+
+    def _is_out_of_memory(self, error: Exception) -> bool:
+        """Whether smaller tiles may help."""
+        return isinstance(error, MemoryError)
 
     def _pieces(self, photo: Pixels) -> Iterator[tuple[slice, slice, Photo]]:
         """The restored photo's pieces, and the rows and columns that they fill."""
