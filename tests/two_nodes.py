@@ -66,6 +66,9 @@ class TwoNodes:
         home.mkdir()
         own = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "REFOCUS_HOME": str(home)}
         own |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **variables}
+        own["RAY_raylet_start_wait_time_s"] = (
+            "120"  # it gives up after 30 where something else is at work too
+        )
         own["PATH"] = os.pathsep.join(
             [str(Path(sys.executable).parent), own["PATH"]]
         )  # as where it is activated
@@ -127,9 +130,9 @@ def two_nodes(*, gpus: int = 1, **variables: str) -> Iterator[TwoNodes]:
     cluster = TwoNodes(place, free_port(), free_port())
     try:
         cluster.start("a", **variables)
-        assert wait_for(lambda: cluster.alive() >= 1, 90), (place / "a.log").read_text()
+        assert wait_for(lambda: cluster.alive() >= 1, 180), (place / "a.log").read_text()
         cluster.start("b", "--node-ip-address=127.0.0.2", gpus=gpus, **variables)
-        assert wait_for(lambda: cluster.alive() == 2, 90), (place / "b.log").read_text()
+        assert wait_for(lambda: cluster.alive() == 2, 180), (place / "b.log").read_text()
         yield cluster
     finally:
         for name in reversed(list(cluster.nodes)):
