@@ -118,7 +118,7 @@ def test_a_node_with_another_library_is_refused_by_name(cluster: TwoNodes, tmp_p
 
 
 def test_a_training_outlives_a_node(cluster: TwoNodes, tmp_path: Path) -> None:
-    assert wait_for(lambda: cluster.alive() == 2, 90)
+    assert wait_for(lambda: cluster.alive() == 2, 180)
     driver = start(cluster, "counted", str(tmp_path))
     assert wait_for(lambda: bool(list(tmp_path.glob("*/checkpoint_*/state.pt"))), 240), driver.communicate()
     cluster.end("b")
