@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from processes import wait_for
@@ -63,7 +64,7 @@ class TwoNodes:
         else:
             command += [f"--address=127.0.0.1:{self.head_port}"]
         home = self.place / f"{name}-state"
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         own = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "REFOCUS_HOME": str(home)}
         own |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **variables}
         own["PATH"] = os.pathsep.join(
@@ -73,6 +74,24 @@ class TwoNodes:
             self.nodes[name] = subprocess.Popen(
                 command, env=own, cwd=home, stdout=log, stderr=log, start_new_session=True
             )
+
+    def begin(self, name: str, *more: str, gpus: int = 0, **variables: str) -> None:
+        """Start a node and wait until it is there. Ray gives one up after 30 s, which are not enough where
+        much else is at work: then once more.
+        """
+        wanted = len(self.nodes) + 1
+        for _ in range(3):
+            self.start(name, *more, gpus=gpus, **variables)
+            node = self.nodes[name]
+            wait_for(partial(self._is_settled, node, wanted), 180)
+            if node.poll() is None and self.alive() >= wanted:
+                return
+            self.end(name)
+            shutil.rmtree(self.place / name, ignore_errors=True)
+        raise AssertionError((self.place / f"{name}.log").read_text())
+
+    def _is_settled(self, node: subprocess.Popen[bytes], wanted: int) -> bool:
+        return node.poll() is not None or self.alive() >= wanted
 
     def alive(self) -> int:
         """How many nodes the page knows as alive."""
@@ -126,10 +145,8 @@ def two_nodes(*, gpus: int = 1, **variables: str) -> Iterator[TwoNodes]:
     place = Path(tempfile.mkdtemp(prefix="rf2-", dir="/tmp"))
     cluster = TwoNodes(place, free_port(), free_port())
     try:
-        cluster.start("a", **variables)
-        assert wait_for(lambda: cluster.alive() >= 1, 90), (place / "a.log").read_text()
-        cluster.start("b", "--node-ip-address=127.0.0.2", gpus=gpus, **variables)
-        assert wait_for(lambda: cluster.alive() == 2, 90), (place / "b.log").read_text()
+        cluster.begin("a", **variables)
+        cluster.begin("b", "--node-ip-address=127.0.0.2", gpus=gpus, **variables)
         yield cluster
     finally:
         for name in reversed(list(cluster.nodes)):

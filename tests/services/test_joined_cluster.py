@@ -107,9 +107,8 @@ def test_a_node_with_another_library_is_refused_by_name(cluster: TwoNodes, tmp_p
     (tmp_path / "numpy-9.9.9.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 9.9.9\n")
     (tmp_path / "components").mkdir()
     (tmp_path / "components" / "__init__.py").write_text("raise RuntimeError('another refocus')\n")
-    cluster.start("c", "--node-ip-address=127.0.0.3", PYTHONPATH=str(tmp_path))
+    cluster.begin("c", "--node-ip-address=127.0.0.3", PYTHONPATH=str(tmp_path))
     try:
-        assert wait_for(lambda: cluster.alive() == 3, 90)
         said, complaints = start(cluster, "who").communicate()
     finally:
         cluster.end("c")
@@ -119,7 +118,7 @@ def test_a_node_with_another_library_is_refused_by_name(cluster: TwoNodes, tmp_p
 
 
 def test_a_training_outlives_a_node(cluster: TwoNodes, tmp_path: Path) -> None:
-    assert wait_for(lambda: cluster.alive() == 2, 90)
+    assert wait_for(lambda: cluster.alive() == 2, 180)
     driver = start(cluster, "counted", str(tmp_path))
     assert wait_for(lambda: bool(list(tmp_path.glob("*/checkpoint_*/state.pt"))), 240), driver.communicate()
     cluster.end("b")
