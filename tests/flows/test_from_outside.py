@@ -115,10 +115,13 @@ def jobs(cluster: TwoNodes) -> dict[str, str]:
 
 
 def at_work(cluster: TwoNodes) -> list[str]:
-    """The actors that live, but for the one of Ray's own that it keeps for all trainings to come."""
+    """The actors that live, but for Ray's own: one for all trainings to come, and one that tidies up after
+    this one.
+    """
     told = json.loads(cluster.get("/api/v0/actors?detail=true"))["data"]["result"]["result"]
     living = [actor["class_name"] for actor in told if actor["state"] == "ALIVE"]
-    return [name for name in living if "AutoscalingCoordinator" not in name]
+    own = ("AutoscalingCoordinator", "PlacementGroupCleaner")
+    return [name for name in living if not any(each in name for each in own)]
 
 
 def seen_of(words: dict[str, str], cluster: TwoNodes) -> list[str]:

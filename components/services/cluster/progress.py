@@ -87,6 +87,8 @@ def mailed_bar(ray: Any, bar: Progress, waiting: Callable[[], str]) -> Iterator[
                 if not last and not working and begun is None and time.monotonic() - said > WAITING_S:
                     said = time.monotonic()
                     bar.warn(waiting())
+            except ray.exceptions.GetTimeoutError:  # a busy machine; it comes later
+                continue
             except ray.exceptions.RayError:  # Ray is ending; the trainer's own error tells more
                 return
             for name in sorted(here - now):
