@@ -130,7 +130,9 @@ def one_registry(project: Project) -> Iterator[Finding]:
 
     address = os.environ.get(answers.URI_VARIABLE, "")
     team = [name for name in SHARED if (value := os.environ.get(name)) and not _of_this_machine(value)]
-    team += ["the team's store"] if "team's store" in shared_places() else []
+    endpoint = next((value for name in storage.ENDPOINTS if (value := os.environ.get(name))), "s3://")
+    if "team's store" in shared_places() and not _of_this_machine(endpoint):
+        team.append("the team's store")
     mark = versions.mark()
     told = "not used yet" if mark is None else f"mark {mark}: who sees the same mark shares it"
     remedy = ""
