@@ -279,6 +279,7 @@ def test_the_git_remote_is_asked(project: Project, closed_port: int, tmp_path: P
         ({"PREFECT_API_URL": "http://prefect.example/api", "MLFLOW_TRACKING_URI": "sqlite:///x.db"}, True),
         ({"RAY_ADDRESS": "head.example:6379", "MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"}, True),
         ({"RAY_ADDRESS": "127.0.0.1:6379"}, False),
+        ({"REFOCUS_STORE": "s3://team/refocus", "AWS_ENDPOINT_URL": "http://127.0.0.1:8333"}, False),
         ({}, False),
     ],
 )

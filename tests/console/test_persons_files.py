@@ -70,4 +70,5 @@ def test_every_command_with_a_place_to_write_to_can_be_told_to_overwrite() -> No
         if "--out" in options or name == "send-pairs":
             writers.append(name)
             assert "--overwrite" in options, name
-    assert {*writers} == {*COMMANDS, "fetch-pairs", "send-pairs"}
+    elsewhere = {"fetch-pairs", "send-pairs", "export"}  # export: tests/register/test_exported_files.py
+    assert {*writers} == {*COMMANDS, *elsewhere}

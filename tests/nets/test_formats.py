@@ -190,7 +190,7 @@ def test_a_bare_word_means_a_format_with_its_defaults() -> None:
 
 def test_a_file_of_others_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "g.onnx").write_bytes(b"no model")
-    with pytest.raises(InputError, match="is no generator that refocus has exported"):
+    with pytest.raises(InputError, match="is no file of `refocus export`"):
         Onnx().open(tmp_path / "g.onnx")
 
 

@@ -43,7 +43,7 @@ class OnnxRestorer(TiledRestorer):
             stride, scale, smallest = (int(self.about[name]) for name in ("stride", "scale", "smallest_px"))
         except Exception as error:  # ONNX Runtime has a class for each of its codes
             raise InputError(
-                f"{path} is no generator that refocus has exported: {type(error).__name__}: {error};"
+                f"{path} is no file of `refocus export`: {type(error).__name__}: {error};"
                 " make it with `refocus export`"
             ) from error
         super().__init__(stride=stride, scale=scale, smallest_px=smallest, tile_px=tile_px)

@@ -114,7 +114,7 @@ def refuse_others(node: str, told: Mapping[str, str], wished: Mapping[str, str])
         if name == CODE:
             raise InputError(
                 f"node {node} runs other code than this run (digest {theirs[:12]}…, here {mine[:12]}…):"
-                " another refocus comes first on its PYTHONPATH; take it off there, or take the node out of"
+                " another copy comes first on its PYTHONPATH; take it off there, or take the node out of"
                 " the cluster"
             )
         raise InputError(f"node {node} has {name} {theirs}, this run has {mine}; {REMEDY}")
