@@ -244,7 +244,7 @@ def test_promotions_and_rollbacks_at_once_have_one_order_even_when_a_holder_is_k
         processes.Process(target=act, args=(str(tmp_path / f"home-{index}"), server, model, what, None, told))
         for index, what in enumerate(acts)
     ]
-    doomed_words = (str(tmp_path / "home-doomed"), server, model, ("promote", 8), MOVE, told)
+    doomed_words = (str(tmp_path / "home-doomed"), server, model, ("promote", 8), MOVE, processes.Queue())
     doomed = processes.Process(target=act, args=doomed_words)
     for process in (doomed, *crowd):
         process.start()

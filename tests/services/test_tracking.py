@@ -18,7 +18,7 @@ from processes import wait_for
 
 from components.core.errors import InputError, LineageError, ServiceError
 from components.services import tracking
-from components.services.tracking import store
+from components.services.tracking import answers, store
 from components.services.tracking.training import flatten
 
 DATASET = ("pairs", "cd" * 32, "data/demo/pairs")
@@ -148,6 +148,35 @@ def test_a_server_that_refuses_is_answered_with_the_remedy(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing)
     with pytest.raises(ServiceError, match=remedy):
         tracking.prepare()
+
+
+@pytest.mark.services
+def test_a_server_that_is_busy_at_first_is_waited_for_with_a_word(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    statuses = [503, 502, 200]
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(statuses.pop(0))
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *words: object) -> None:
+            """Silent."""
+
+    server = HTTPServer(("127.0.0.1", 0), Busy)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        answers.need_server(f"http://127.0.0.1:{server.server_port}", 60.0)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert statuses == []
+    assert capsys.readouterr().err.count("is slow to answer; waiting for it, 60 s at most") == 1
 
 
 @pytest.mark.services
