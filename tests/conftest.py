@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 from clean_environment import leave_out_this_users
+from s3_place import s3_variables
 
 # How long an example takes says more about what else the machine does than about the code. The same
 # examples every time: a rare failure is to be looked for (pytest --hypothesis-profile=explore), not
@@ -119,17 +120,6 @@ def bucket(s3_endpoint: str) -> str:
     name = f"refocus-{uuid.uuid4().hex[:12]}"
     boto3.session.Session().client("s3").create_bucket(Bucket=name)
     return f"s3://{name}"
-
-
-def s3_variables(endpoint: str) -> dict[str, str]:
-    """The environment that makes boto3, DVC, Ray and MLflow use a store at `endpoint`."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from s3_place import s3_variables
 
 from components.core.errors import InputError, LineageError, ServiceError
 from components.services.cluster import code, given, token, trouble
@@ -145,7 +146,6 @@ def test_what_ends_a_training_is_a_sentence() -> None:
 def test_a_store_that_is_away_for_seconds_loses_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
     import pickle
 
-    from conftest import s3_variables
     from moto.server import ThreadedMotoServer
 
     from components.services import storage

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import uvicorn
-from processes import wait_for
+from listening import listening
 
 from components.services import tracking
-from components.serving.app import build_app
-from components.serving.here import _Server
 from components.serving.models import Models, OneModel
 from components.serving.settings import ServingSettings
 
@@ -41,26 +37,9 @@ def served() -> Iterator[Started]:
     with ExitStack() as stack:
 
         def start(settings: ServingSettings, models: Models | OneModel | None = None) -> str:
-            return stack.enter_context(_listening(settings, models))
+            return stack.enter_context(listening(settings, models))
 
         yield start
-
-
-@contextmanager
-def _listening(settings: ServingSettings, models: Models | OneModel | None) -> Iterator[str]:
-    config = uvicorn.Config(build_app(settings, models), port=0, log_level="warning", lifespan="on")
-    server = _Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    assert wait_for(lambda: server.started or not thread.is_alive(), 60)
-    assert server.started
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from listening import listening
 from PIL import Image
 from processes import wait_for
 from registered import add
@@ -196,11 +197,9 @@ def test_one_is_restored_at_a_time_a_few_wait_and_the_rest_are_asked_to_come_aga
 def test_a_restoration_at_work_is_finished_when_the_service_is_stopped(
     checkpoint: Path, request: pytest.FixtureRequest
 ) -> None:
-    from conftest import _listening
-
     models = Held(checkpoint)
     with ThreadPoolExecutor(1) as pool:
-        with _listening(ServingSettings(str(checkpoint)), models) as address:
+        with listening(ServingSettings(str(checkpoint)), models) as address:
             asked = pool.submit(httpx.post, f"{address}/restore", content=png(), timeout=60)
             assert models.begun.wait(60)
             threading.Timer(0.3, models.go.set).start()
