@@ -72,7 +72,7 @@ def is_secret(name: str, value: str) -> bool:
 
 def sqlite_address(path: Path, driver: str = "") -> str:
     """The address of a SQLite file, whatever its path holds (%, #, ?): SQLAlchemy writes it as it
-    will read it.
+    will read it. For a path with a ?, where it would end, SQLite's own form of addresses is taken.
 
     driver: aiosqlite for Prefect. For a path that needs care the standard driver is named too, or
     MLflow would make a folder of the address as it is written.
@@ -82,7 +82,10 @@ def sqlite_address(path: Path, driver: str = "") -> str:
         return f"sqlite{f'+{driver}' if driver else ''}:///{plain}"
     from sqlalchemy import URL
 
-    return URL.create(f"sqlite+{driver or 'pysqlite'}", database=plain).render_as_string()
+    named, query = plain, {}
+    if "?" in plain:
+        named, query = f"file:{urllib.parse.quote(plain)}", {"uri": "true"}
+    return URL.create(f"sqlite+{driver or 'pysqlite'}", database=named, query=query).render_as_string()
 
 
 def _secrets(variables: dict[str, str]) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import urllib.parse
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -28,7 +29,9 @@ def file_of(uri: str) -> Path | None:
         return None
     from sqlalchemy import make_url
 
-    place = make_url(uri).database
+    place = make_url(uri).database or ""
+    if place.startswith("file:"):
+        place = urllib.parse.unquote(place.removeprefix("file:"))
     return Path(place) if place else None
 
 
