@@ -12,6 +12,7 @@ from infra.team.process import Service, TeamError
 
 BUCKETS = ("photos", "dvc", "mlflow", "refocus")
 INSIDE_PORT = 8333
+PARTS = ("master", "volume", "filer", "s3", "admin")
 PROBE = "of-the-health-check"
 REGION = "us-east-1"
 
@@ -62,11 +63,18 @@ class SeaweedFS(Service):
         words = [
             weed, "mini", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}",
             "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
-            "-master.telemetry=false",
+            "-master.telemetry=false", *self._own_sockets(),
             f"-filer.localSocket={self.folder / 'filer.sock'}", f"-s3.localSocket={self.folder / 's3.sock'}",
             f"-s3.localFilerSocket={self.folder / 'filer.sock'}",
         ]  # fmt: skip
         return self._fence.enter(words) if self._fence else words
+
+    def _own_sockets(self) -> list[str]:
+        """Ports for its parts to talk to each other at, of this store alone: SeaweedFS names sockets in /tmp
+        by them, which all network namespaces see, and two stores would write into each other's volumes.
+        """
+        first = 10_000 + self._port * len(PARTS) % 50_000
+        return [f"-{part}.port.grpc={first + place}" for place, part in enumerate(PARTS)]
 
     def answers(self) -> bool:
         """Whether all buckets can be had with the keys, and written: a bucket's first object needs a volume,
