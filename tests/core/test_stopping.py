@@ -42,10 +42,12 @@ BEFORE = {"ignored": "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN
 def start(
     *, limit: float = 60, hurry: float = 60, tidying: float = 0, before: str = ""
 ) -> subprocess.Popen[str]:
-    code = BEFORE[before] + (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as at a terminal
-        + WORK.format(limit=limit, hurry=hurry, tidying=tidying)
+    # As at a terminal, whoever started the tests: under nohup a hang-up would be ignored.
+    terminal = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
     )
+    code = terminal + BEFORE[before] + WORK.format(limit=limit, hurry=hurry, tidying=tidying)
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
