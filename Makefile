@@ -11,18 +11,21 @@ TESTS = $(BIN)/python -m pytest -n $(WORKERS)
 TEAM = .refocus/team
 PORTS = usual
 
-.PHONY: help demo test check lint ui team team-stop team-env venv clean
+.PHONY: help demo test test-team check lint ui team team-stop team-env venv clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)   ## from ten bundled photos to a promoted model, the environment first
 	@$(BIN)/refocus run demo
 
-test: $(STAMP)   ## all tests, in two processes (WORKERS=4 for four)
-	$(TESTS)
+test: $(STAMP)   ## all tests but a team's, in two processes (WORKERS=4 for four)
+	$(TESTS) -m "not team"
+
+test-team: $(STAMP) ## the tests that start a whole team's servers: minutes
+	$(TESTS) -m team
 
 check: lint      ## format, lint, strict types, the tests that start no server
-	$(TESTS) -m "not services and not gpu"
+	$(TESTS) -m "not services and not gpu and not team"
 
 lint: $(STAMP)   ## format, lint, strict types
 	$(BIN)/ruff format --check .

@@ -32,10 +32,28 @@ TOGETHER = (
     "tests/flows/test_end_to_end.py",
     "tests/serving/",
     "tests/flows/test_scheduled.py",
+    "tests/flows/test_from_outside.py",
+    "tests/services/test_joined_cluster.py",
     "tests/services/test_tracking.py",
     "tests/team/",
     "tests/train/test_workers.py",
 )
+
+
+# Whole stacks of servers, which take minutes: `make test-team`, and CI, run them; `make test` the rest.
+TEAM = (
+    "tests/team/",
+    "tests/flows/test_scheduled.py",
+    "tests/flows/test_from_outside.py",
+    "tests/services/test_joined_cluster.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start a team's stack."""
+    for item in items:
+        if item.nodeid.startswith(TEAM):
+            item.add_marker(pytest.mark.team)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -222,3 +222,9 @@ def test_every_name_in_the_tables_is_there() -> None:
         if part not in modules
     ]
     assert gone == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by name alone: the second of a name would not be collected."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

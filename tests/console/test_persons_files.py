@@ -70,6 +70,6 @@ def test_every_command_with_a_place_to_write_to_can_be_told_to_overwrite() -> No
         if "--out" in options or name == "send-pairs":
             writers.append(name)
             assert "--overwrite" in options, name
-    # Their models come from a registry: tests/register/test_exported_files.py has export; compare writes as these.
+    # Their models come from a registry; test_exported_files.py has export, compare writes as these do.
     elsewhere = {"fetch-pairs", "send-pairs", "export", "compare"}
     assert {*writers} == {*COMMANDS, *elsewhere}
