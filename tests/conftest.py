@@ -30,6 +30,7 @@ leave_out_this_users()
 TOGETHER = (
     "tests/register/",
     "tests/flows/test_end_to_end.py",
+    "tests/flows/test_two_clones.py",
     "tests/serving/",
     "tests/flows/test_scheduled.py",
     "tests/flows/test_from_outside.py",
