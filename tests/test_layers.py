@@ -55,7 +55,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "imagecodecs": ("components.core.decoding",),
     "pi_heif": ("components.core.decoding",),
     "onnx": ("components.nets.formats.onnx_writer",),
-    "onnxruntime": ("components.nets.formats.onnx_runner",),
+    "onnxruntime": ("components.nets.onnx_runner",),
     "torchao": ("components.nets.formats.int8",),
     "matplotlib": ("components.evaluate.plots",),
     "albumentations": ("components.train.augment",),

@@ -33,8 +33,8 @@ def with_tags(version: tracking.Version) -> tracking.Version:
     Raises LineageError for a version without records of ours: another program registered it.
     """
     missing = [tag for tag in _TOLD if tag not in version.tags]
-    judged = tracking.STATUS in version.tags
-    if not missing and judged:
+    has_status = tracking.STATUS in version.tags
+    if not missing and has_status:
         return version
     try:
         with tracking.fetch(version, RECORDS) as folder:
@@ -45,7 +45,7 @@ def with_tags(version: tracking.Version) -> tracking.Version:
             f" in ({error}): another program registered it, or its files were deleted. Give its alias to a"
             f" version of ours (refocus rollback {version.name} --to N --reason …), or delete it"
         ) from error
-    found |= {} if judged else {tracking.STATUS: "pending"}
+    found |= {} if has_status else {tracking.STATUS: "pending"}
     tracking.add_tags(version.name, version.number, found)
     print(f"registry: {version.words} had lost {', '.join(found)}; written again", file=sys.stderr)
     return tracking.get_version(version.name, version.number)

@@ -95,7 +95,7 @@ def of_file(file: Path, *, tile_px: int) -> ServedModel:
     """A file that `refocus export` made, run by ONNX Runtime on the processor. Raises InputError when
     it is none.
     """
-    from components.nets.formats.onnx_runner import OnnxRestorer
+    from components.nets.onnx_runner import OnnxRestorer
 
     restorer = OnnxRestorer(file, tile_px=tile_px)
     digest = sha256_of_file(file)

@@ -71,7 +71,7 @@ def test_the_contract_runs_over_every_generator_and_format() -> None:
 def test_the_file_restores_any_size_as_torch_does(part: Generator, tmp_path: Path) -> None:
     restorer = restorer_of(part)
     Onnx().write(restorer, tmp_path / "g.onnx", about={"checkpoint": "c" * 64})
-    opened = Onnx().open(tmp_path / "g.onnx", tile_px=256)
+    opened = Onnx().open(tmp_path / "g.onnx")
     for size in SIZES:
         ours = restorer.restore(photo(*size)).clip(0, 1)
         np.testing.assert_allclose(opened.restore(photo(*size)), ours, atol=2e-4)
@@ -204,7 +204,7 @@ def test_a_missing_package_is_named_with_what_installs_it() -> None:
 
 def test_the_runner_imports_numpy_and_onnxruntime_alone() -> None:
     code = (
-        "import sys, components.nets.formats.onnx_runner\n"
+        "import sys, components.nets.onnx_runner\n"
         "heavy = {'torch', 'pydantic', 'onnx', 'mlflow', 'cv2', 'scipy', 'PIL'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

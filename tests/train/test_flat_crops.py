@@ -22,6 +22,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "srresnet": {"width": 8, "blocks": 2, "up_width": 8},
     "conv_unet": {"width": 8, "widest": 16, "depth": 4, "attention": None},
     "unet": {"width": 8, "widest": 16},
+    "mobile": {"width": 8, "widest": 16, "blocks": [1, 1, 1]},
 }
 CROP_PX = {"srgan": 48, "demo": 48, "unet_patchgan": 48}
 BEFORE, WALLS = 8, 8  # steps

@@ -5,7 +5,6 @@ part.py          what all formats share
 onnx.py          the kinds of ONNX file
 onnx_writer.py   writes one (torch, onnx)
 int8.py          rounds one to 8 bits (torchao)
-onnx_runner.py   runs one (numpy and onnxruntime alone)
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Onnx(FormatPart):
 
     def open(self, path: Path, *, tile_px: int = 1024, threads: int | None = None) -> TiledRestorer:
         """The file in ONNX Runtime on the processor."""
-        from components.nets.formats.onnx_runner import OnnxRestorer
+        from components.nets.onnx_runner import OnnxRestorer
 
         return OnnxRestorer(path, tile_px=tile_px, threads=threads)
 

@@ -63,16 +63,16 @@ class GeneratorUpdate:
         self.optimizer.zero_grad(set_to_none=True)
         terms: Terms = {}
         for batch, restored, noisy in parts:
-            share = len(restored) / photos
-            for name, value in self._lower(batch, restored, phase, noisy, share).items():
-                terms[name] = value * share + terms[name] if name in terms else value * share
+            batch_share = len(restored) / photos
+            for name, value in self._lower(batch, restored, phase, noisy, batch_share).items():
+                terms[name] = value * batch_share + terms[name] if name in terms else value * batch_share
         self._discriminators.requires_grad_(True)
         (found,) = self.guard([self._world.average_gradients(self._generator)], self.optimizer)
         self.optimizer.step()
         return {f"generator/{name}": value for name, value in found.items()} | terms
 
     def _lower(
-        self, batch: Batch, restored: Tensor, phase: Phase, noisy: NoisyPhotos | None, share: float
+        self, batch: Batch, restored: Tensor, phase: Phase, noisy: NoisyPhotos | None, batch_share: float
     ) -> Terms:
         """Add the gradient of some photos' losses, their share of the batch, to what is there."""
         terms: Terms = {}
@@ -85,7 +85,7 @@ class GeneratorUpdate:
             if noisy is not None:
                 parts += self._adversarial_terms(batch, restored, noisy)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
-        (total * share).backward()  # type: ignore[no-untyped-call]
+        (total * batch_share).backward()  # type: ignore[no-untyped-call]
         for name, weight, value in parts:
             terms[f"generator/{name}"] = value.detach()
             terms[f"generator/{name}_weighted"] = weight * value.detach()
