@@ -25,6 +25,13 @@ MACHINES_OWN = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _no_token_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process was given by a job that another test opened counts for nothing here."""
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def protected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
