@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,14 @@ MACHINES_OWN = {
 
 
 @pytest.fixture(autouse=True)
-def _no_token_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this process was given by a job that another test opened counts for nothing here."""
+def _own_environment() -> Iterator[None]:
+    """What a job gives to this process stays in its test; a token that Ray has put there does not count."""
+    before = dict(os.environ)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
-        monkeypatch.delenv(name, raising=False)
+        os.environ.pop(name, None)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
