@@ -54,6 +54,9 @@ def ray_started(cpus: int) -> Iterator[Any]:
             yield ray
         return
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # off: this machine's loopback is all it needs
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = False  # where Ray was imported before, it has read the variable
     with _short_folder() as folder:
         settings = {
             "num_cpus": cpus,
