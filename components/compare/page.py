@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.compare.side_by_side import Comparison, Line
 from components.core.baseline import words_for
+from components.core.pages import templates
 from components.evaluate.charts import Chart
 from components.evaluate.plots import Plot, colour, plotted
 from components.evaluate.report import data_uri
@@ -76,23 +76,20 @@ def remarks(comparison: Comparison) -> list[str]:
 
 def render_page(comparison: Comparison, sheets: Mapping[str, Bytes8], no_pictures: str | None) -> str:
     """The whole page as text. no_pictures: why there are none."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
-        comparison=comparison,
-        names=[each.name for each in comparison.contenders],
-        nothing=_nothing(comparison),
-        metrics=METRICS,
-        interval=interval,
-        remarks=remarks(comparison),
-        chart=differences_chart(comparison),
-        sheets={name: data_uri(picture) for name, picture in sheets.items()},
-        no_pictures=no_pictures,
+    return (
+        templates(Path(__file__).parent)
+        .get_template("page.html.j2")
+        .render(
+            comparison=comparison,
+            names=[each.name for each in comparison.contenders],
+            nothing=_nothing(comparison),
+            metrics=METRICS,
+            interval=interval,
+            remarks=remarks(comparison),
+            chart=differences_chart(comparison),
+            sheets={name: data_uri(picture) for name, picture in sheets.items()},
+            no_pictures=no_pictures,
+        )
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from components.core.pages import templates
 
 TIPS = {
     "flow": "tip",
@@ -75,12 +75,8 @@ class Drawing:
 
 def svg(drawing: Drawing, *, alone: bool = True) -> str:
     """The drawing as SVG text. alone: as a file of its own, with the XML's first line."""
-    folder = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return (
+        templates(Path(__file__).parent)
+        .get_template("drawing.svg.j2")
+        .render(drawing=drawing, alone=alone, tips=TIPS)
     )
-    return environment.get_template("drawing.svg.j2").render(drawing=drawing, alone=alone, tips=TIPS)

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from components.core.pages import templates
 from components.describe.layer_names import big, macs_words, shape_words
 from components.describe.nets import Described
 from components.describe.training import further, optimisers, phase_words, terms
@@ -22,25 +22,22 @@ def render_page(recipe: Recipe, found: Sequence[Described], pictures: Mapping[st
     pictures: SVG by the name of its net, and that of the whole training as "training".
     crop_px: side of the sharp photo that shapes and MACs are for.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     train = recipe.train
-    return environment.get_template("page.html.j2").render(
-        recipe=recipe,
-        nets=found,
-        pictures={name: Markup(text) for name, text in pictures.items()},
-        crop_px=crop_px,
-        digest=recipe.record().digest,
-        terms=terms(train),
-        optimisers=optimisers(train),
-        phases=[(phase.name, phase_words(phase)) for phase in train.phases],
-        further=further(train),
-        big=big,
-        macs_words=macs_words,
-        shape_words=shape_words,
+    return (
+        templates(Path(__file__).parent)
+        .get_template("page.html.j2")
+        .render(
+            recipe=recipe,
+            nets=found,
+            pictures={name: Markup(text) for name, text in pictures.items()},
+            crop_px=crop_px,
+            digest=recipe.record().digest,
+            terms=terms(train),
+            optimisers=optimisers(train),
+            phases=[(phase.name, phase_words(phase)) for phase in train.phases],
+            further=further(train),
+            big=big,
+            macs_words=macs_words,
+            shape_words=shape_words,
+        )
     )

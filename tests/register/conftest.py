@@ -28,3 +28,9 @@ def store(_store_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     """A chain of records that closes."""
     return make_chain(tmp_path_factory.mktemp("chain"))
+
+
+@pytest.fixture(scope="session")
+def bare_chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """A chain to make models of, for who tells them apart by their gains."""
+    return make_chain(tmp_path_factory.mktemp("bare"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from chain import Chain, make_chain
+from chain import Chain
 from house import BareHouse
 
 from components.core.errors import InputError
@@ -19,11 +19,6 @@ from components.registry.history import history
 pytestmark = pytest.mark.services
 
 Build = Callable[..., BareHouse]
-
-
-@pytest.fixture(scope="session")
-def bare_chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    return make_chain(tmp_path_factory.mktemp("bare"))
 
 
 @pytest.fixture

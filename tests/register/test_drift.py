@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chain import Chain, make_chain
+from chain import Chain
 from house import BareHouse
 
 from components.core.images import write_png
@@ -19,11 +19,6 @@ from components.services import tracking
 pytestmark = pytest.mark.services
 
 Build = Callable[..., BareHouse]
-
-
-@pytest.fixture(scope="module")
-def bare_chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    return make_chain(tmp_path_factory.mktemp("drift"))
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from components.core.parts import canonical_json
-from components.nets.formats.part import FormatPart
 
 if TYPE_CHECKING:
     from components.nets.restore import Restorer
@@ -111,6 +110,3 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
-
-
-__all__ = ["FormatPart", "UnitRange", "example_for", "free_sizes", "quiet", "write_onnx"]

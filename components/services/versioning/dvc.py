@@ -27,7 +27,7 @@ from components.core.errors import (
 from components.core.files import state_folder, write_text
 from components.core.stopping import HEEDED
 from components.services.versioning.process import Say, child_environment, run_relayed
-from components.services.versioning.refusals import of_dvc
+from components.services.versioning.refusals import errors_in, of_dvc
 
 GRAPH, LOCK = "dvc.yaml", "dvc.lock"
 How = Literal["ran", "restored", "reused"]
@@ -267,14 +267,7 @@ def ask(*words: str, root: Path) -> str:
         stdin=subprocess.DEVNULL,
     )
     if done.returncode != 0:
-        why = (
-            " ".join(
-                line.removeprefix("ERROR: ")
-                for line in done.stderr.splitlines()
-                if line.startswith("ERROR: ")
-            )
-            or done.stderr.strip()[-500:]
-        )
+        why = errors_in(done.stderr)
         if (known := of_dvc(why, root, f"`dvc {words[1]}` failed")) is not None:
             raise known
         raise LineageError(f"`dvc {' '.join(words)}` failed in {root}: {why}")

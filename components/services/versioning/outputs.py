@@ -15,7 +15,7 @@ from components.core.files import write_text
 from components.services.versioning.dvc import LOCK
 from components.services.versioning.git import file_at
 from components.services.versioning.process import Say, child_environment
-from components.services.versioning.refusals import of_dvc
+from components.services.versioning.refusals import errors_in, of_dvc
 
 CHANGED, MISSING = "changed", "missing"
 
@@ -90,8 +90,7 @@ def _ask(what: str, recipe: str, stages: Iterable[str], *, root: Path) -> dict[s
     if done.returncode == 0:
         found: dict[str, str] = json.loads(done.stdout.strip().splitlines()[-1])
         return found
-    told = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    why = " ".join(line.removeprefix("ERROR: ") for line in told) or done.stderr.strip()[-500:]
+    why = errors_in(done.stderr)
     doing = {"send": "the results of {} could not be sent to the DVC remote"}
     words = doing.get(what, "DVC cannot say what is at hand of {}").format(recipe)
     if (known := of_dvc(why, root, words)) is not None:

@@ -153,6 +153,12 @@ def of_git(words: str, root: Path, command: Sequence[str]) -> RefocusError:
     )
 
 
+def errors_in(stderr: str) -> str:
+    """What DVC says went wrong, in a line; its last words where it names no error."""
+    told = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")]
+    return " ".join(told) or stderr.strip()[-500:]
+
+
 def of_dvc(words: str, root: Path, doing: str) -> RefocusError | None:
     """The sentence for DVC's words, None when they are none of a known kind."""
     own = " ".join(words.split())[:400]

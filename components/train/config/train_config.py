@@ -10,20 +10,10 @@ from components.core.parts import digest_of
 from components.train.config.fields import TrainFields
 from components.train.config.health import OF_DISCRIMINATORS
 from components.train.config.rules import RULES
+from components.train.config.rules.discriminators import NEED_DISCRIMINATORS
 
 # Fields that a training without an adversarial phase leaves at their defaults.
-OF_THE_GAN = (
-    "discriminators",
-    "adversarial",
-    "instance_noise",
-    "history",
-    "split_updates",
-    "discriminator_reuse",
-    "simultaneous",
-    "diff_augment",
-    "r1",
-    "feature_matching",
-)
+OF_THE_GAN = ("discriminators", "adversarial", *NEED_DISCRIMINATORS)
 
 
 class TrainConfig(TrainFields):

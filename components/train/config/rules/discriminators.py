@@ -8,6 +8,18 @@ from components.train.adversarial import WGANGP, Wasserstein
 from components.train.config.fields import TrainFields
 from components.train.config.rules.rule import Breaches, Rule
 
+# Settings that mean something beside discriminators alone.
+NEED_DISCRIMINATORS = (
+    "instance_noise",
+    "history",
+    "split_updates",
+    "discriminator_reuse",
+    "simultaneous",
+    "diff_augment",
+    "r1",
+    "feature_matching",
+)
+
 
 def _discriminators_or_loss_missing(config: TrainFields) -> Breaches:
     if bool(config.discriminators) != (config.adversarial is not None):
@@ -20,17 +32,7 @@ def _adversarial_phase_alone(config: TrainFields) -> Breaches:
 
 
 def _settings_of_absent_discriminators(config: TrainFields) -> Breaches:
-    names = (
-        "instance_noise",
-        "history",
-        "split_updates",
-        "discriminator_reuse",
-        "simultaneous",
-        "diff_augment",
-        "r1",
-        "feature_matching",
-    )
-    idle = [name for name in names if getattr(config, name)]
+    idle = [name for name in NEED_DISCRIMINATORS if getattr(config, name)]
     if idle and not config.discriminators:
         yield {"idle": " and ".join(idle)}
 
