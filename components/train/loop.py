@@ -79,7 +79,7 @@ class Loop:
 
     def _run_phase(self, phase: Phase) -> Trouble | None:
         """Train one phase from where it stands; gives the trouble when it diverged."""
-        self.step.generator.train()
+        self.step.train()
         progress, start = self.progress, self.progress.phase_start
         stop = start + phase.length_images(len(self.data.train))
         batches = self._loader(phase, stop)

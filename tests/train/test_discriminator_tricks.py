@@ -128,7 +128,7 @@ def test_r1_flattens_a_discriminator_at_real_photos() -> None:
 def test_features_that_match_cost_nothing_and_others_draw_the_generator() -> None:
     nothing_else = [{"kind": "l1", "weight": 1e-9}]
     step = GanStep(config(**LOGITS, feature_matching=10.0, content=nothing_else), CPU, {})
-    group = step._discriminators
+    group = step.restoring.discriminators
     photo = photos()
     logits, found = group.features(0, photo, photo)
     assert torch.equal(logits, group.logits(0, photo, photo))

@@ -9,6 +9,7 @@ import torch
 from small_training import CPU, CRITIC, LEARNING, LOGITS, a_batch, config, content_phase, copy_of
 
 from components.train.step import GanStep
+from components.train.step.domain_mapping import MappedPhotos
 from components.train.step.draws import StepDraws
 from components.train.step.instance_noise import NoisyPhotos
 from components.train.step.weight_average import WeightAverage
@@ -46,7 +47,8 @@ def test_the_generators_update_leaves_no_gradient_in_the_discriminator() -> None
     ]
     phase, batch = step.config.phases[0], a_batch()
     noisy = NoisyPhotos(None, StepDraws(seed=3, images_seen=0, batch=2, world=CPU), phase_fraction=0.0)
-    step.update_generator(batch, step.restored(batch[0]), phase, noisy)
+    photos = MappedPhotos(step.restoring, batch, step.restored(batch[0]), noisy)
+    step.update_generator([photos], phase)
     for before, parameter in zip(kept, step.discriminators[0].parameters(), strict=True):
         assert before is not None
         assert parameter.grad is not None

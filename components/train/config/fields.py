@@ -15,6 +15,7 @@ from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
 from components.train.config.adam import Adam, Optimizer
 from components.train.config.augment import Augment
+from components.train.config.direction import Direction
 from components.train.config.discriminator_inputs import R1, DiffAugment, History, InstanceNoise
 from components.train.config.gradients import Gradients
 from components.train.config.health import Health, Rollback
@@ -214,6 +215,14 @@ class TrainFields(Part):
         """How many workers may train: those of the range that part the batch of every phase evenly."""
         counts = range(max(1, self.least_workers()), max(1, self.most_workers()) + 1)
         return tuple(count for count in counts if not any(phase.batch % count for phase in self.phases))
+
+    def directions(self) -> tuple[Direction, ...]:
+        """The ways between the domains that are learned, first that from input to target."""
+        return (Direction(0, self.generator, self.seed),)
+
+    def content_losses(self) -> tuple[tuple[str, Content], ...]:
+        """Every content loss with its name."""
+        return tuple(zip(self.content_names(), self.content, strict=True))
 
     def content_names(self) -> tuple[str, ...]:
         """One name a content loss: its kind, numbered when a kind comes twice."""

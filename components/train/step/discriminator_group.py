@@ -4,7 +4,7 @@ photo.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from components.nets.discriminators import Discriminator
 from components.nets.modules.discriminator_view import discriminator_view
-from components.train.config import TrainConfig
 
 
 class DiscriminatorGroup:
@@ -20,9 +19,10 @@ class DiscriminatorGroup:
     alone.
     """
 
-    def __init__(self, config: TrainConfig, device: torch.device) -> None:
-        self._parts: tuple[Discriminator, ...] = config.discriminators
-        self.nets = [part.build(config.seed, index).to(device) for index, part in enumerate(self._parts)]
+    def __init__(self, parts: Sequence[Discriminator], seed: int, device: torch.device) -> None:
+        """seed: of their first weights."""
+        self._parts = tuple(parts)
+        self.nets = [part.build(seed, index).to(device) for index, part in enumerate(self._parts)]
 
     def members(self) -> Iterator[tuple[int, float, nn.Module]]:
         """Place, weight in the adversarial loss, net."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from components.train.adversarial import Adversarial
 from components.train.config import TrainConfig
+from components.train.config.direction import Direction
 from components.train.precision import autocast
 from components.train.step.discriminator_group import DiscriminatorGroup
 from components.train.step.draws import StepDraws
@@ -26,14 +27,20 @@ class DiscriminatorUpdate:
     """The discriminators' optimiser, and the pool of earlier restored photos that they learn from."""
 
     def __init__(
-        self, config: TrainConfig, adversarial: Adversarial, discriminators: DiscriminatorGroup, world: World
+        self,
+        config: TrainConfig,
+        adversarial: Adversarial,
+        discriminators: DiscriminatorGroup,
+        world: World,
+        direction: Direction,
     ) -> None:
         self._config, self._world = config, world
         self._part, self._loss = adversarial, adversarial.build()
         self._discriminators = discriminators
         self.optimizer = config.discriminator_optimizer.build(discriminators.nets)
         self.guard = GradientGuard(config.gradients, discriminators.nets, world.device)
-        self.pool = ImagePool(config.history, config.seed) if config.history else None
+        self.pool = ImagePool(config.history, direction.seed) if config.history else None
+        self._name = f"discriminator{direction.suffix}"
 
     def __call__(
         self, batch: Batch, restored: Tensor, update: int, draws: StepDraws, noisy: NoisyPhotos
@@ -52,11 +59,10 @@ class DiscriminatorUpdate:
         r1 = self._config.r1
         due = r1 is not None and update == 0 and draws.images_seen // draws.batch % r1.every == 0
         terms: Terms = {}
+        total = f"{self._name}/total"
         for sides in [(side,) for side in SIDES] if self._config.split_updates else [SIDES]:
             found = self._step(real, made, sides, lambda index: draws.mix(update, index), r1_due=due)
-            found["discriminator/total"] = found["discriminator/total"] + terms.get(
-                "discriminator/total", 0.0
-            )
+            found[total] = found[total] + terms.get(total, 0.0)
             terms |= found
         return terms
 
@@ -96,14 +102,14 @@ class DiscriminatorUpdate:
                 own["r1"] = self._r1(index, real)
                 loss = loss + own["r1"]
                 own["r1"] = own["r1"].detach()
-            terms |= {f"discriminator_{index}/{name}": value for name, value in own.items()}
+            terms |= {f"{self._name}_{index}/{name}": value for name, value in own.items()}
             totals.append(weight * loss)
         total = torch.stack(totals).sum()
         total.backward()  # type: ignore[no-untyped-call]
         norms = [self._world.average_gradients(net) for net in self._discriminators.nets]
         for index, found in enumerate(self.guard(norms, self.optimizer)):
-            terms |= {f"discriminator_{index}/{name}": value for name, value in found.items()}
-        terms["discriminator/total"] = total.detach()
+            terms |= {f"{self._name}_{index}/{name}": value for name, value in found.items()}
+        terms[f"{self._name}/total"] = total.detach()
         # Simultaneous: the generator's step comes first, on the discriminators as they are.
         if not self._config.simultaneous:
             self.move()

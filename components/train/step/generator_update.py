@@ -1,89 +1,87 @@
-"""One update of the generator: its content losses, what the discriminators make it pay, its
+"""One update of the generators: their content losses, what the discriminators make them pay, their
 optimiser's step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from components.train.config import Phase, TrainConfig
 from components.train.precision import autocast
-from components.train.step.discriminator_group import DiscriminatorGroup
+from components.train.step.domain_mapping import DomainMapping, MappedPhotos
 from components.train.step.gradient_guard import GradientGuard
 from components.train.step.instance_noise import NoisyPhotos
-from components.train.step.terms import Batch, Terms
+from components.train.step.terms import Terms
 from components.train.worker_group import World
 
 WeightedTerm = tuple[str, float, Tensor]
-Part = tuple[Batch, Tensor, NoisyPhotos | None]
+Photos = Sequence[MappedPhotos]  # the same photos of one worker, as each mapping has them
 
 
 class GeneratorUpdate:
-    """The generator's losses and its optimiser."""
+    """The losses of all generators and their optimiser."""
 
     def __init__(
         self,
         config: TrainConfig,
-        generator: nn.Module,
-        discriminators: DiscriminatorGroup,
+        mappings: Sequence[DomainMapping],
         world: World,
         weights: Mapping[int, Path],
     ) -> None:
         """weights: pretrained file of each content loss that needs one, by its place in
-        config.content.
+        config.content_losses().
         """
-        self._config, self._world = config, world
-        self._generator, self._discriminators = generator, discriminators
+        self._config, self._world, self._mappings = config, world, mappings
         self._content = [
             (name, part.weight, part.build(world.device, weights.get(index)))
-            for index, (name, part) in enumerate(zip(config.content_names(), config.content, strict=True))
+            for index, (name, part) in enumerate(config.content_losses())
         ]
         self._adversarial = config.adversarial.build() if config.adversarial is not None else None
-        self.optimizer = config.generator_optimizer.build([generator])
-        self.guard = GradientGuard(config.gradients, [generator], world.device)
+        nets = [mapping.generator for mapping in mappings]
+        self.optimizer = config.generator_optimizer.build(nets)
+        self.guard = GradientGuard(config.gradients, nets, world.device)
 
-    def __call__(self, batch: Batch, restored: Tensor, phase: Phase, noisy: NoisyPhotos | None) -> Terms:
-        """Change the weights once; gives the terms. The discriminators only look on.
+    def __call__(self, photos: Photos, phase: Phase) -> Terms:
+        """Change the weights once; gives the terms. The discriminators only look on."""
+        return self.accumulate([photos], phase, len(photos[0].restored))
 
-        batch: (input, target) of this worker. restored: with its graph. noisy: how the discriminators
-        are shown photos; None leaves them out.
+    def accumulate(self, parts: Iterable[Photos], phase: Phase, count: int) -> Terms:
+        """The same for a batch that comes in parts, `count` photos together. A part's graph is gone before
+        the next is asked for.
         """
-        return self.accumulate([(batch, restored, noisy)], phase, len(restored))
-
-    def accumulate(self, parts: Iterable[Part], phase: Phase, photos: int) -> Terms:
-        """The same for a batch that comes in parts: batch, restored, noisy of each, `photos` together. A
-        part's graph is gone before the next is asked for.
-        """
-        self._discriminators.requires_grad_(False)
+        for mapping in self._mappings:
+            mapping.discriminators.requires_grad_(False)
         self.optimizer.zero_grad(set_to_none=True)
         terms: Terms = {}
-        for batch, restored, noisy in parts:
-            batch_share = len(restored) / photos
-            for name, value in self._lower(batch, restored, phase, noisy, batch_share).items():
+        for photos in parts:
+            batch_share = len(photos[0].restored) / count
+            for name, value in self._lower(photos, phase, batch_share).items():
                 terms[name] = value * batch_share + terms[name] if name in terms else value * batch_share
-        self._discriminators.requires_grad_(True)
-        (found,) = self.guard([self._world.average_gradients(self._generator)], self.optimizer)
+        for mapping in self._mappings:
+            mapping.discriminators.requires_grad_(True)
+        norms = [self._world.average_gradients(mapping.generator) for mapping in self._mappings]
+        guarded = self.guard(norms, self.optimizer)
         self.optimizer.step()
-        return {f"generator/{name}": value for name, value in found.items()} | terms
+        return {
+            f"generator{mapping.direction.suffix}/{name}": value
+            for mapping, found in zip(self._mappings, guarded, strict=True)
+            for name, value in found.items()
+        } | terms
 
-    def _lower(
-        self, batch: Batch, restored: Tensor, phase: Phase, noisy: NoisyPhotos | None, batch_share: float
-    ) -> Terms:
+    def _lower(self, photos: Photos, phase: Phase, batch_share: float) -> Terms:
         """Add the gradient of some photos' losses, their share of the batch, to what is there."""
         terms: Terms = {}
+        parts: list[WeightedTerm] = []
         with autocast(self._config.precision, self._world.device):
-            parts: list[WeightedTerm] = [
-                (name, weight, loss(restored, batch[1]).float())
-                for name, weight, loss in self._content
-                if phase.counts(name)
-            ]
-            if noisy is not None:
-                parts += self._adversarial_terms(batch, restored, noisy)
+            for one in photos:
+                parts += self._content_terms(one, phase)
+                if one.noisy is not None:
+                    parts += self._adversarial_terms(one, one.noisy)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
         (total * batch_share).backward()  # type: ignore[no-untyped-call]
         for name, weight, value in parts:
@@ -92,7 +90,15 @@ class GeneratorUpdate:
         terms["generator/total"] = total.detach()
         return terms
 
-    def _adversarial_terms(self, batch: Batch, restored: Tensor, noisy: NoisyPhotos) -> list[WeightedTerm]:
+    def _content_terms(self, photos: MappedPhotos, phase: Phase) -> list[WeightedTerm]:
+        suffix, (_, target) = photos.mapping.direction.suffix, photos.batch
+        return [
+            (f"{name}{suffix}", weight, loss(photos.restored, target).float())
+            for name, weight, loss in self._content
+            if phase.counts(name)
+        ]
+
+    def _adversarial_terms(self, photos: MappedPhotos, noisy: NoisyPhotos) -> list[WeightedTerm]:
         part, adversarial, matching = (
             self._config.adversarial,
             self._adversarial,
@@ -100,21 +106,24 @@ class GeneratorUpdate:
         )
         assert part is not None
         assert adversarial is not None
-        (input, target), features = batch, self._discriminators.features
-        shown_input, shown = noisy.shown(input, restored, "restored", -1)
+        (input, target), discriminators = photos.batch, photos.mapping.discriminators
+        suffix, features = photos.mapping.direction.suffix, discriminators.features
+        shown_input, shown = noisy.shown(input, photos.restored, "restored", -1)
         real_input, real = noisy.shown(input, target, "real", -1)
         terms = []
-        for index, weight, _ in self._discriminators.members():
+        for index, weight, _ in discriminators.members():
             on_real, of_real = None, None
             if part.compares or matching:
                 with torch.no_grad():
                     on_real, of_real = features(index, real, real_input)
             on_restored, of_restored = features(index, shown, shown_input)
             loss = adversarial.generator_loss(on_restored, on_real if part.compares else None)
-            terms.append((f"adversarial_{index}", part.weight * weight, loss))
+            terms.append((f"adversarial{suffix}_{index}", part.weight * weight, loss))
             if matching and of_real:
                 apart = [
                     F.l1_loss(one.float(), two.float()) for one, two in zip(of_restored, of_real, strict=True)
                 ]
-                terms.append((f"feature_matching_{index}", matching * weight, torch.stack(apart).mean()))
+                terms.append(
+                    (f"feature_matching{suffix}_{index}", matching * weight, torch.stack(apart).mean())
+                )
         return terms
