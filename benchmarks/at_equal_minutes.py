@@ -41,7 +41,7 @@ def seconds_an_image(configs: Mapping[str, TrainConfig], place: Path) -> dict[tu
     """Median seconds of each recipe's and phase's image, all of them in turns."""
     steps: dict[str, GanStep] = {}
     for name, config in configs.items():
-        wanted = {index: part.weights() for index, part in enumerate(config.content)}
+        wanted = {index: part.weights() for index, (_, part) in enumerate(config.content_losses())}
         weights = {index: stand_in_vgg(one.backbone, place) for index, one in wanted.items() if one}
         steps[name] = GanStep(config, World.alone(torch.device("cpu")), weights)
     found: dict[tuple[str, str], list[float]] = {}

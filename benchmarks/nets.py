@@ -118,7 +118,7 @@ def weights_for(
 ) -> dict[int, Path] | None:
     """A file for each content loss that needs one, by its place; None when one is missing."""
     found = {}
-    for index, part in enumerate(config.content):
+    for index, (_, part) in enumerate(config.content_losses()):
         needed = part.weights()
         if needed is None:
             continue

@@ -154,7 +154,7 @@ def training_step(
     """The recipe's step, and batches for it."""
     weights = {
         index: stand_in_vgg(part.weights().backbone, folder)
-        for index, part in enumerate(config.content)
+        for index, (_, part) in enumerate(config.content_losses())
         if part.weights() is not None
     }  # type: ignore[union-attr]
     phase = config.phases[-1]

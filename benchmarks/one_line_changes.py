@@ -132,7 +132,7 @@ def row(plain: dict[str, Any], pairset: PairSet, vgg: Mapping[str, Path], second
         config = TrainConfig.model_validate(plain)
     except ValidationError as error:
         return f"– | – | – | – | – | refused: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
-    wanted = {index: part.weights() for index, part in enumerate(config.content)}
+    wanted = {index: part.weights() for index, (_, part) in enumerate(config.content_losses())}
     weights = {index: vgg[one.backbone] for index, one in wanted.items() if one is not None}
     listener = Listener(time.monotonic() + seconds)
     try:

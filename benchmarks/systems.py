@@ -193,7 +193,7 @@ def train_one(name: str, arguments: argparse.Namespace, place: Path) -> str:
     config = shortened(recipe.train, BUDGETS[name], device=arguments.device)
     weights = {
         index: arguments.vgg or stand_in_vgg(part.backbone, place)
-        for index, part in enumerate(config.content)
+        for index, (_, part) in enumerate(config.content_losses())
         if part.weights() is not None
     }
     memory = Memory()

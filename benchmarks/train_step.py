@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         weights = {
             index: stand_in_vgg(part.weights().backbone, Path(folder))
-            for index, part in enumerate(base.content)
+            for index, (_, part) in enumerate(base.content_losses())
             if part.weights() is not None
         }  # type: ignore[union-attr]
         choices = [*itertools.product(("fp32", "bf16"), (False, True), (False,)), ("bf16", True, True)]

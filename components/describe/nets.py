@@ -123,7 +123,7 @@ def _check_crop(train: TrainConfig, crop: int) -> None:
                 f"--crop {crop} is too small for {discriminator.kind}: it needs {discriminator.smallest_px}"
                 " px or more"
             )
-    for part in train.content:
+    for _, part in train.content_losses():
         if crop < part.smallest_px:
             raise InputError(
                 f"--crop {crop} is too small for {part.kind}: it needs {part.smallest_px} px or more"
@@ -152,7 +152,9 @@ def _discriminators(train: TrainConfig, crop: int) -> Iterator[Net]:
 
 def _features(train: TrainConfig, crop: int) -> Iterator[Net]:
     wanted = dict.fromkeys(
-        (part.backbone, part.layer, part.imagenet) for part in train.content if isinstance(part, Perceptual)
+        (part.backbone, part.layer, part.imagenet)
+        for _, part in train.content_losses()
+        if isinstance(part, Perceptual)
     )
     for backbone, layer, imagenet in wanted:
         build = lambda backbone=backbone, layer=layer, imagenet=imagenet: Features(backbone, layer, imagenet)  # noqa: E731

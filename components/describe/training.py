@@ -65,7 +65,7 @@ def terms(train: TrainConfig) -> list[Term]:
                 phases=phases,
             )
         )
-    for name, part in zip(train.content_names(), train.content, strict=True):
+    for name, part in train.content_losses():
         phases = _phases(train, [phase.content is None or name in phase.content for phase in train.phases])
         through = f"{part.backbone} up to {part.layer}, frozen" if isinstance(part, Perceptual) else ""
         found.append(

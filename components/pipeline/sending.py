@@ -11,7 +11,7 @@ DVC too, the stage was an ordinary one. Nothing here needs torch or a GPU.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -215,9 +215,8 @@ def sent_weights(recipe: RecipeRecord) -> dict[str, JsonValue]:
     SHA-256 by the names the recipe has for them. Raises WeightsError when there is no such file.
     """
     train = recipe.sections.get("train")
-    content = train.get("content", []) if isinstance(train, dict) else []
     found: dict[str, JsonValue] = {}
-    for part in content if isinstance(content, list) else []:
+    for part in _content_losses(train if isinstance(train, dict) else {}):
         source = part.get("weights_from") if isinstance(part, dict) else None
         if isinstance(source, str) and source != "torchvision" and not storage.is_s3(source):
             path = place_of(source)
@@ -228,6 +227,14 @@ def sent_weights(recipe: RecipeRecord) -> dict[str, JsonValue]:
                 )
             found[source] = store().send_file(path)
     return found
+
+
+def _content_losses(train: Mapping[str, JsonValue]) -> list[JsonValue]:
+    """Every content loss of a training as its recipe has it, those of a cycle too."""
+    cycle = train.get("cycle")
+    within = cycle if isinstance(cycle, dict) else {}
+    lists = (train.get("content"), within.get("consistency"), within.get("identity"))
+    return [part for one in lists if isinstance(one, list) for part in one]
 
 
 def outcome_at(folder: str) -> Outcome | None:

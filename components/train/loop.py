@@ -154,7 +154,11 @@ class Loop:
             if trouble:
                 return over, Trouble(trouble)
             over = self.progress.take_validation(
-                found.scores, self.step.average, over=over, by_group=found.by_group
+                found.scores,
+                self.step.average,
+                further=[mapping.average for mapping in self.step.mappings[1:]],
+                over=over,
+                by_group=found.by_group,
             )
         if over:
             self.progress.next_phase()

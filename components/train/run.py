@@ -68,7 +68,7 @@ def preflight(config: TrainConfig) -> dict[int, Path]:
             raise WeightsError(
                 f"train.validate_metrics names {name}, which cannot be measured here: {reason}"
             )
-    wanted = {index: part.weights() for index, part in enumerate(config.content)}
+    wanted = {index: part.weights() for index, (_, part) in enumerate(config.content_losses())}
     return {index: weights.fetch() for index, weights in wanted.items() if weights is not None}
 
 
@@ -255,6 +255,11 @@ def _export(
     weights_sha256, generator_sha256 = save_generator(
         out, config.generator, plain["step"]["average"] if best is None else best["weights"]
     )
+    shutil.rmtree(out / Checkpoint.BACK, ignore_errors=True)
+    back_sha256 = None
+    for direction, state_of in zip(config.directions()[1:], plain["step"]["further"], strict=True):
+        weights = state_of["average"] if best is None else best["further"][0]
+        back_sha256, _ = save_generator(out / Checkpoint.BACK, direction.generator, weights)
     return Checkpoint(
         pairset=pairset.digest,
         config_digest=digest_of(config),
@@ -263,6 +268,7 @@ def _export(
         generator_sha256=generator_sha256,
         images_seen=outcome.images_seen if best is None else best["images_seen"],
         parent=None if parent is None else parent.checkpoint.digest,
+        back_sha256=back_sha256,
         about={
             **({} if parent is None else {"parent": parent.name}),
             "train_key": key,

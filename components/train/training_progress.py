@@ -71,12 +71,14 @@ class TrainingProgress:
         scores: Mapping[str, float],
         average: nn.Module,
         *,
+        further: Sequence[nn.Module] = (),
         over: bool = False,
         by_group: Mapping[str, Sequence[float]] | None = None,
     ) -> bool:
         """Take in a validation: remember the best generator. Gives whether the phase is over, by
         its length (`over`) or as its patience is at its end.
 
+        further: averages of other generators that are kept beside it.
         by_group: values by metric and independent group. A value is better when its gain is above
         its standard error over the groups; without them, above nothing.
         """
@@ -91,6 +93,7 @@ class TrainingProgress:
                     "by_group": list(now),
                     "images_seen": self.images_seen,
                     "weights": weights,
+                    "further": [copy.deepcopy(net.state_dict()) for net in further],
                 }
         phase = self.current
         rule = phase.early_stopping if phase is not None else None

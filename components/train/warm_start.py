@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from components.train.step import GanStep
+    from components.train.step.domain_mapping import DomainMapping
 
 One = TypeVar("One", bound=Pair | SourcePhoto)
 
@@ -141,16 +142,25 @@ def start_from(step: GanStep, parent: Parent) -> tuple[str, ...]:
     taken = ["generator"]
     if _take_optimizer(step.update_generator.optimizer, kept["generator_optimizer"]):
         taken.append("its moments")
-    update, nets = step.update_discriminators, step.discriminators
-    theirs = kept["discriminators"]
-    same = len(nets) == len(theirs) and all(map(_fits, (net.state_dict() for net in nets), theirs))
-    if update is not None and same:
-        for net, own in zip(nets, theirs, strict=True):
-            net.load_state_dict(own)
-        taken.append("discriminators")
-        if _take_optimizer(update.optimizer, kept["discriminator_optimizer"]):
-            taken.append("their moments")
+    taken += _take_discriminators(step.restoring, kept)
+    for mapping, theirs in zip(step.mappings[1:], kept.get("further", ()), strict=False):
+        if _fits(mapping.generator.state_dict(), theirs["average"]):
+            mapping.generator.load_state_dict(theirs["average"])
+            mapping.average.load_state_dict(theirs["average"])
+            taken += ["the generator back", *_take_discriminators(mapping, theirs)]
     return tuple(taken)
+
+
+def _take_discriminators(mapping: DomainMapping, kept: Mapping[str, Any]) -> list[str]:
+    """Take what fits of a mapping's discriminators; gives what was taken, in words."""
+    update, nets, theirs = mapping.update_discriminators, mapping.discriminators.nets, kept["discriminators"]
+    same = len(nets) == len(theirs) and all(map(_fits, (net.state_dict() for net in nets), theirs))
+    if update is None or not same:
+        return []
+    for net, own in zip(nets, theirs, strict=True):
+        net.load_state_dict(own)
+    moments = _take_optimizer(update.optimizer, kept["discriminator_optimizer"])
+    return ["discriminators", *(["their moments"] if moments else [])]
 
 
 def _fits(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> bool:

@@ -17,9 +17,30 @@ PHASE = {"name": "joint", "images": 2, "crop_px": 16, "batch": 2}
 CONTENT = PHASE | {"adversarial": False}
 ALONE = {"discriminators": [], "adversarial": None, "phases": [CONTENT]}
 PATCH = {"kind": "patchgan", "layers": 1, "width": 4}
+CYCLE = {"consistency": [{"kind": "l1", "weight": 10.0}]}
 
 # A training that breaks the rule of that name, and the sentence that says so.
 BREACHES: dict[str, tuple[dict[str, Any], str]] = {
+    "there is something to learn by": (
+        {"content": []},
+        "content needs at least 1 item where there is no cycle: name a content loss, or a cycle for pictures"
+        " without partners",
+    ),
+    "a cycle has discriminators": (
+        ALONE | {"cycle": CYCLE},
+        "a cycle without discriminators is content when both generators change nothing: add a discriminator"
+        " and adversarial, or leave cycle out",
+    ),
+    "a cycle keeps the size": (
+        {"cycle": CYCLE | {"generator": {"kind": "srresnet"}}},
+        "a cycle goes there and back between pictures of one size, and srresnet enlarges 4 times: choose a"
+        " generator of scale 1, or leave cycle out",
+    ),
+    "what needs pairs has content losses beside it": (
+        {"cycle": CYCLE, "content": [], "feature_matching": 1.0},
+        "without content losses pictures have no partner, and feature_matching looks at an input beside its"
+        " own target: set it to 0",
+    ),
     "discriminators and their loss come together": (
         {"adversarial": None},
         "discriminators and adversarial go together: give both, or neither to train on the content losses"

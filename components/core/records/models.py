@@ -19,6 +19,7 @@ class Checkpoint(Record):
     FILE = "checkpoint.json"
     WEIGHTS: ClassVar[str] = "generator.safetensors"
     CONFIG: ClassVar[str] = "generator.json"
+    BACK: ClassVar[str] = "back"  # folder of the second generator of a cycle
     pairset: str = Field(description="digest of the PairSet it was trained on")
     config_digest: str = Field(description="digest of the recipe's train section")
     code_digest: str = Field(description="digest of the code that trained it")
@@ -31,11 +32,20 @@ class Checkpoint(Record):
         description="digest of the Checkpoint that the training started from; None: from scratch",
     )
 
+    back_sha256: str | None = Field(
+        default=None,
+        exclude_if=lambda back: back is None,
+        description="SHA-256 of the weights in back/, the generator from target to input; None: none",
+    )
+
     def verify(self) -> Self:
         """Hash the files again. Raises LineageError, naming the file, when one is missing or
         altered.
         """
-        for name, wanted in ((self.WEIGHTS, self.weights_sha256), (self.CONFIG, self.generator_sha256)):
+        files = {self.WEIGHTS: self.weights_sha256, self.CONFIG: self.generator_sha256}
+        if self.back_sha256 is not None:
+            files[f"{self.BACK}/{self.WEIGHTS}"] = self.back_sha256
+        for name, wanted in files.items():
             path = self.folder / name
             if not path.is_file() or sha256_of_file(path) != wanted:
                 raise LineageError(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from components.train.config.adam import Adam, AdamW, Optimizer
 from components.train.config.augment import Augment
+from components.train.config.cycle import Cycle
 from components.train.config.discriminator_inputs import R1, DiffAugment, History, InstanceNoise
 from components.train.config.gradients import Gradients
 from components.train.config.health import Health, Rollback
@@ -17,6 +18,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Augment",
+    "Cycle",
     "DiffAugment",
     "EarlyStopping",
     "Gradients",

@@ -4,17 +4,20 @@ depends on, nothing about where it runs but `workers`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from components.core.parts import Part
 from components.core.quarantine import MAX_LEFT_OUT
+from components.core.seeds import seed_of
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
 from components.train.config.adam import Adam, Optimizer
 from components.train.config.augment import Augment
+from components.train.config.cycle import Cycle
 from components.train.config.direction import Direction
 from components.train.config.discriminator_inputs import R1, DiffAugment, History, InstanceNoise
 from components.train.config.gradients import Gradients
@@ -80,7 +83,15 @@ class TrainFields(Part):
             " make of restored and of real photos (Wang et al. 2018, pix2pixHD, eq. 4; 10 there); 0: none"
         ),
     )
-    content: tuple[Content, ...] = Field(min_length=1)
+    content: tuple[Content, ...] = Field(
+        (), description="losses against the target; none only with a cycle, where pictures have no partner"
+    )
+    # Not written where there is none, so that earlier recipes keep their digest.
+    cycle: Cycle | None = Field(
+        None,
+        exclude_if=lambda cycle: cycle is None,
+        description="a second generator, from target to input, and losses there and back; null for none",
+    )
     generator_optimizer: Optimizer = Field(default_factory=Adam)
     discriminator_optimizer: Optimizer = Field(default_factory=Adam)
     gradients: Gradients = Field(
@@ -218,16 +229,46 @@ class TrainFields(Part):
 
     def directions(self) -> tuple[Direction, ...]:
         """The ways between the domains that are learned, first that from input to target."""
-        return (Direction(0, self.generator, self.seed),)
+        there = Direction(0, self.generator, self.seed)
+        if self.cycle is None:
+            return (there,)
+        net = self.cycle.generator or self.generator
+        return there, Direction(1, net, seed_of(self.seed, "back"), "_back")
+
+    def needs_pairs(self) -> tuple[tuple[str, str], ...]:
+        """What looks at an input beside its own target, and what to do where there are no such pairs."""
+        found = [(f"the content loss {name}", "leave it out") for name in self.content_names()]
+        found += [
+            (f"the conditional discriminator {part.kind}", "set its conditional to false")
+            for part in self.discriminators
+            if part.conditional
+        ]
+        if self.adversarial is not None and self.adversarial.compares:
+            found.append((self.adversarial.kind, "take least_squares, cross_entropy or hinge"))
+        if self.feature_matching:
+            found.append(("feature_matching", "set it to 0"))
+        return tuple(found)
 
     def content_losses(self) -> tuple[tuple[str, Content], ...]:
-        """Every content loss with its name."""
-        return tuple(zip(self.content_names(), self.content, strict=True))
+        """Every content loss with its name: those against the target, then those of the cycle."""
+        cycle = (
+            ()
+            if self.cycle is None
+            else (
+                *zip(_names(self.cycle.consistency, "cycle_"), self.cycle.consistency, strict=True),
+                *zip(_names(self.cycle.identity, "identity_"), self.cycle.identity, strict=True),
+            )
+        )
+        return (*zip(self.content_names(), self.content, strict=True), *cycle)
 
     def content_names(self) -> tuple[str, ...]:
-        """One name a content loss: its kind, numbered when a kind comes twice."""
-        kinds = [part.kind for part in self.content]
-        return tuple(
-            kind if kinds.count(kind) == 1 else f"{kind}_{kinds[:index].count(kind) + 1}"
-            for index, kind in enumerate(kinds)
-        )
+        """One name a content loss against the target: its kind, numbered when a kind comes twice."""
+        return _names(self.content)
+
+
+def _names(parts: Sequence[Content], before: str = "") -> tuple[str, ...]:
+    kinds = [part.kind for part in parts]
+    return tuple(
+        before + (kind if kinds.count(kind) == 1 else f"{kind}_{kinds[:index].count(kind) + 1}")
+        for index, kind in enumerate(kinds)
+    )

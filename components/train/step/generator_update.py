@@ -8,18 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from components.train.config import Phase, TrainConfig
 from components.train.precision import autocast
+from components.train.step.cycle_terms import CycleTerms
 from components.train.step.domain_mapping import DomainMapping, MappedPhotos
 from components.train.step.gradient_guard import GradientGuard
 from components.train.step.instance_noise import NoisyPhotos
-from components.train.step.terms import Terms
+from components.train.step.terms import Terms, WeightedTerm
 from components.train.worker_group import World
 
-WeightedTerm = tuple[str, float, Tensor]
 Photos = Sequence[MappedPhotos]  # the same photos of one worker, as each mapping has them
 
 
@@ -37,10 +36,17 @@ class GeneratorUpdate:
         config.content_losses().
         """
         self._config, self._world, self._mappings = config, world, mappings
-        self._content = [
+        losses = [
             (name, part.weight, part.build(world.device, weights.get(index)))
             for index, (name, part) in enumerate(config.content_losses())
         ]
+        self._content, binding = losses[: len(config.content)], losses[len(config.content) :]
+        cycle = config.cycle
+        self._binding = (
+            ()
+            if cycle is None
+            else (CycleTerms(binding[: len(cycle.consistency)], binding[len(cycle.consistency) :]),)
+        )
         self._adversarial = config.adversarial.build() if config.adversarial is not None else None
         nets = [mapping.generator for mapping in mappings]
         self.optimizer = config.generator_optimizer.build(nets)
@@ -82,6 +88,8 @@ class GeneratorUpdate:
                 parts += self._content_terms(one, phase)
                 if one.noisy is not None:
                     parts += self._adversarial_terms(one, one.noisy)
+            for terms_between in self._binding:
+                parts += terms_between(photos, phase)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
         (total * batch_share).backward()  # type: ignore[no-untyped-call]
         for name, weight, value in parts:

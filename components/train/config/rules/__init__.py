@@ -5,10 +5,11 @@ remedy. The first that is broken is told when a recipe is read.
 from __future__ import annotations
 
 from components.train.config.rules.crops import CROPS
+from components.train.config.rules.cycle import CYCLE
 from components.train.config.rules.discriminators import DISCRIMINATORS
 from components.train.config.rules.names import NAMES
 from components.train.config.rules.rollback import ROLLBACK
 
-RULES = (*DISCRIMINATORS, *CROPS, *ROLLBACK, *NAMES)
+RULES = (*CYCLE, *DISCRIMINATORS, *CROPS, *ROLLBACK, *NAMES)
 
 __all__ = ["RULES"]

@@ -4,12 +4,14 @@ can make.
 
 from __future__ import annotations
 
+from math import lcm
+
 from components.train.config.fields import TrainFields
 from components.train.config.rules.rule import Breaches, Rule
 
 
 def _crop_off_the_grid(config: TrainFields) -> Breaches:
-    multiple = config.generator.stride * config.generator.scale
+    multiple = lcm(*(one.generator.stride * one.generator.scale for one in config.directions()))
     for phase in config.phases:
         if phase.crop_px % multiple:
             yield {"crop": phase.crop_px, "phase": phase.name, "multiple": multiple}
@@ -30,8 +32,9 @@ def _batch_below_its_parts(config: TrainFields) -> Breaches:
 
 def _parts_of_what_needs_all(config: TrainFields) -> Breaches:
     for phase in config.phases:
-        if phase.accumulate > 1 and config.generator.norm.kind == "batch":
-            yield {"phase": phase.name, "what": f"batch normalisation in {config.generator.kind}"}
+        for direction in config.directions():
+            if phase.accumulate > 1 and direction.generator.norm.kind == "batch":
+                yield {"phase": phase.name, "what": f"batch normalisation in {direction.generator.kind}"}
         compares = config.adversarial is not None and config.adversarial.compares
         if phase.accumulate > 1 and phase.adversarial and compares:
             yield {"phase": phase.name, "what": config.adversarial.kind if config.adversarial else ""}
@@ -39,7 +42,7 @@ def _parts_of_what_needs_all(config: TrainFields) -> Breaches:
 
 def _crop_below_a_content_loss(config: TrainFields) -> Breaches:
     for phase in config.phases:
-        for name, part in zip(config.content_names(), config.content, strict=True):
+        for name, part in config.content_losses():
             if phase.counts(name) and phase.crop_px < part.smallest_px:
                 yield {
                     "crop": phase.crop_px,

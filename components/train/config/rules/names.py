@@ -9,7 +9,7 @@ from components.train.config.rules.rule import Breaches, Rule
 
 
 def _unknown_content_in_a_phase(config: TrainFields) -> Breaches:
-    known = config.content_names()
+    known = tuple(name for name, _ in config.content_losses())
     for phase in config.phases:
         for name in phase.content or ():
             if name not in known:
@@ -22,7 +22,7 @@ def _unknown_content_in_a_phase(config: TrainFields) -> Breaches:
 
 
 def _content_in_no_phase(config: TrainFields) -> Breaches:
-    for name in config.content_names():
+    for name, _ in config.content_losses():
         if not any(phase.counts(name) for phase in config.phases):
             yield {"name": name}
 
