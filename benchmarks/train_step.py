@@ -1,90 +1,175 @@
-"""Seconds of one training step by precision, memory layout and compilation, alternating: python
-benchmarks/train_step.py [--recipe demo] [--rounds 7].
+"""Seconds of one training step beside the authors' own: python benchmarks/train_step.py
+[--recipe deblurgan] [--rounds 5] [--threads 2] [--only NAME ...] [--operations].
 
-The batch is in memory; a step is every update of the recipe's last phase. DeblurGAN's own code with
-two-convolution blocks, WGAN-GP and five critic updates took 5.07 s a step (batch 1, 256 px, two
-threads) on a machine of the same kind. The perceptual loss runs on VGG weights drawn from a seed:
-speed does not depend on them.
+All rows take turns, A B C A B C, in one process, so that what else the machine does meets all of
+them; a ratio is the median of the rounds' own ratios to the authors' step (benchmarks/plain_*.py, our
+ports in plain torch), in processor seconds and by the clock on the wall. Where the machine is busy,
+only the first means something. The batch is in memory. The perceptual loss runs on VGG weights drawn
+from a seed: speed does not depend on them.
+
+Rows: the recipe as it stands, in fp32, in channels_last; where the authors' critic learns from one
+photo again and again, also "equal work", the recipe with discriminator_reuse.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
+from plain_deblurgan import PlainDeblurGAN
+from plain_pix2pix import PlainPix2pix
 from stand_in import stand_in_vgg
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from components import recipes
+from components.train.config import Phase, TrainConfig
 from components.train.step import GanStep
 from components.train.worker_group import World
 
+AUTHORS = "the authors' step, fp32"
+Step = Callable[[int], object]
+Times = dict[str, list[tuple[float, float]]]  # processor seconds, seconds on the wall
+
 
 def main() -> None:
-    """Time all five, A B C D E A B C D E, and print medians."""
+    """Time all rows in turns and print medians, ratios and, on request, operations."""
+    arguments = _arguments()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    base = recipes.load(arguments.recipe).train
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        steps = _steps(arguments.recipe, base, base.phases[-1], device, Path(folder))
+        if arguments.only:
+            steps = {name: step for name, step in steps.items() if name in arguments.only}
+        times: Times = {name: [] for name in steps}
+        for turn in range(arguments.rounds + 2):
+            for name, step in steps.items():
+                began, worked = time.perf_counter(), time.process_time()
+                step(turn)
+                if turn > 1:  # the first two are warm-ups
+                    times[name].append((time.process_time() - worked, time.perf_counter() - began))
+        _print(arguments, base, device, times)
+        if arguments.operations:
+            for name, step in steps.items():
+                print(f"  {name:<34} {_operations(step)}")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recipe", default="demo")
-    parser.add_argument("--rounds", type=int, default=7)
-    arguments = parser.parse_args()
-    base = recipes.load(arguments.recipe).train
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    phase = base.phases[-1]
-    updates = base.discriminator_updates
-    with tempfile.TemporaryDirectory() as folder:
-        weights = {
-            index: stand_in_vgg(part.weights().backbone, Path(folder))
-            for index, (_, part) in enumerate(base.content_losses())
-            if part.weights() is not None
-        }  # type: ignore[union-attr]
-        choices = [*itertools.product(("fp32", "bf16"), (False, True), (False,)), ("bf16", True, True)]
-        steps = {
-            choice: GanStep(
-                base.model_copy(
-                    update={"precision": choice[0], "channels_last": choice[1], "compile": choice[2]}
-                ),
-                World.alone(device),
-                weights,
-            )
-            for choice in choices
-        }
-        times: dict[tuple[str, bool, bool], list[float]] = {choice: [] for choice in choices}
-        for turn in range(arguments.rounds + 2):
-            for choice, step in steps.items():
-                layout = torch.channels_last if choice[1] else torch.contiguous_format
-                sides = (phase.crop_px // base.generator.scale, phase.crop_px)
-                pair = [
-                    torch.rand(phase.batch, 3, side, side, device=device)
-                    .mul(2)
-                    .sub(1)
-                    .contiguous(memory_format=layout)
-                    for side in sides
-                ]
-                batches = [tuple(pair)] * (1 if base.discriminator_reuse else updates)
-                began = time.perf_counter()
-                terms = step(batches, phase, turn * phase.batch, 1.0)  # type: ignore[arg-type]
-                float(terms["generator/total"])  # waits for the device
-                if turn > 1:  # the first two are warm-ups
-                    times[choice].append(time.perf_counter() - began)
-    print(f"{arguments.recipe}: batch {phase.batch}, {phase.crop_px} px, {updates} discriminator updates")
-    print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()},"
-        f" {arguments.rounds} rounds"
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--only", nargs="*", help="names of rows")
+    parser.add_argument("--operations", action="store_true", help="count the operations of a step")
+    return parser.parse_args()
+
+
+def _steps(
+    recipe: str, base: TrainConfig, phase: Phase, device: torch.device, folder: Path
+) -> dict[str, Step]:
+    weights = {
+        index: stand_in_vgg(part.weights().backbone, folder)  # type: ignore[union-attr]
+        for index, (_, part) in enumerate(base.content_losses())
+        if part.weights() is not None
+    }
+    rows: dict[str, dict[str, Any]] = {base.precision: {}}
+    if base.discriminator_updates > 1 and not base.discriminator_reuse:
+        rows[f"{base.precision}, equal work"] = {"discriminator_reuse": True}
+        rows["fp32, equal work"] = {"discriminator_reuse": True, "precision": "fp32"}
+    rows |= {
+        "fp32": {"precision": "fp32"},
+        f"{base.precision}, channels_last": {"channels_last": not base.channels_last},
+    }
+    steps: dict[str, Step] = {}
+    if recipe == "deblurgan":
+        plain = PlainDeblurGAN(next(iter(weights.values())), device)
+        steps[AUTHORS] = lambda turn: plain(*_photos(base, phase, device, last=False))
+    elif recipe == "pix2pix":
+        plain_unet = PlainPix2pix(device)
+        steps[AUTHORS] = lambda turn: plain_unet(*_photos(base, phase, device, last=False))
+    for name, changes in rows.items():
+        config = base.model_copy(update=changes)
+        steps[name] = _ours(config, phase, device, weights)
+    return steps
+
+
+def _ours(config: TrainConfig, phase: Phase, device: torch.device, weights: dict[int, Path]) -> Step:
+    step = GanStep(config, World.alone(device), weights)
+    updates = 1 if config.discriminator_reuse else config.discriminator_updates
+
+    def once(turn: int) -> float:
+        batches = [_photos(config, phase, device, last=config.channels_last) for _ in range(updates)]
+        terms = step(batches, phase, turn * phase.batch, 1.0)
+        return float(terms["generator/total"])  # waits for the device
+
+    return once
+
+
+def _photos(config: TrainConfig, phase: Phase, device: torch.device, *, last: bool) -> tuple[Tensor, Tensor]:
+    layout = torch.channels_last if last else torch.contiguous_format
+    input, target = (
+        torch.rand(phase.batch, 3, side, side, device=device).mul(2).sub(1).contiguous(memory_format=layout)
+        for side in (phase.crop_px // config.generator.scale, phase.crop_px)
     )
-    for (precision, last, compiled), seconds in times.items():
-        middle = statistics.median(seconds)
-        name = f"{precision} {'channels_last' if last else 'contiguous'}{' compiled' if compiled else ''}"
-        print(
-            f"  {name:<30} {middle:7.3f} s a step ({min(seconds):.3f} to {max(seconds):.3f}) "
-            f" {phase.batch / middle:7.2f} images/s"
+    return input, target
+
+
+class _Counted(TorchDispatchMode):
+    """Counts what reaches the dispatcher: what a GPU would be launched for, views left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all, self.casts = 0, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not func.is_view:
+            self.all += 1
+            self.casts += "_to_copy" in str(func)
+        return func(*args, **(kwargs or {}))
+
+
+def _operations(step: Step) -> str:
+    with _Counted() as counted:
+        step(1000)
+    return f"{counted.all} operations a step, {counted.casts} of them casts"
+
+
+def _print(arguments: argparse.Namespace, base: TrainConfig, device: torch.device, times: Times) -> None:
+    phase = base.phases[-1]
+    print(
+        f"{arguments.recipe}: batch {phase.batch}, {phase.crop_px} px, {base.discriminator_updates}"
+        f" discriminator updates, {arguments.rounds} rounds"
+    )
+    print(
+        f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__},"
+        f" {platform.processor() or platform.machine()}, Python {platform.python_version()}"
+    )
+    for name, found in times.items():
+        worked, waited = ([pair[place] for pair in found] for place in (0, 1))
+        line = (
+            f"  {name:<34} {statistics.median(worked):7.3f} s of the processor, "
+            f"{statistics.median(waited):7.3f} on the wall ({min(waited):.3f} to {max(waited):.3f})"
         )
+        if AUTHORS in times and name != AUTHORS:
+            ratios = [
+                [theirs[place] / ours[place] for theirs, ours in zip(times[AUTHORS], found, strict=True)]
+                for place in (0, 1)
+            ]
+            line += "; authors' over it " + ", ".join(
+                f"{statistics.median(of):.2f} ({min(of):.2f} to {max(of):.2f})" for of in ratios
+            )
+        print(line)
 
 
 if __name__ == "__main__":

@@ -48,12 +48,13 @@ class PairedAugment:
         """(h, w, 3) and (scale h, scale w, 3) uint8 or uint16; out (crop / scale, crop / scale, 3)
         and (crop, crop, 3).
         """
-        height, width = (int(side * self._enlarge) for side in input.shape[:2])
-        if self._enlarge > 1:
-            input, target = (
-                _enlarged(input, height, width),
-                _enlarged(target, height * self._scale, width * self._scale),
-            )
+        return self.cropped(
+            enlarged(input, self._enlarge), enlarged(target, self._enlarge, self._scale), *keys
+        )
+
+    def cropped(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
+        """The same of pictures that are enlarged already."""
+        height, width = input.shape[:2]
         top, left = self.crop_origin(height, width, *keys)
         input, target = (
             _cut(input, top, left, self._crop_px // self._scale),
@@ -103,7 +104,22 @@ def _cut(picture: Pixels, top: int, left: int, side: int) -> Pixels:
     return np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 
-def _enlarged(picture: Pixels, height: int, width: int) -> Pixels:
+def enlarged(picture: Pixels, by: float, multiple: int = 1) -> Pixels:
+    """A picture (H, W, 3) as many times larger; its sides are `multiple` times those that its input,
+    as many times smaller, is given.
+    """
+    if by == 1:
+        return picture
+    height, width = (enlarged_side(side, by, multiple) for side in picture.shape[:2])
     return np.asarray(
         cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), dtype=picture.dtype
     )
+
+
+def enlarged_side(side: int, by: float, multiple: int = 1) -> int:
+    """A side in px once enlarged, rounded down to whole px of the input.
+
+    >>> enlarged_side(256, 286 / 256), enlarged_side(256, 1.1, 4)
+    (286, 280)
+    """
+    return int(side // multiple * by) * multiple

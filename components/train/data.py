@@ -4,7 +4,8 @@ is the same on any worker after any restart.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,14 +17,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from components.core.images import rgb_of
 from components.core.records import Pair, PairSet, SourcePhoto
 from components.core.seeds import stream
-from components.services.content import FolderReader, Reader, reader_of
+from components.services.content import Reader, reader_of
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
+from components.train.pictures import Pictures
 
-CACHE_BYTES = 1_500_000_000
+LOADERS = 4  # on a GPU: one decodes and augments 40 to 100 crops a second
 # (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further
 # discriminator updates.
 Place = tuple[str, int]
@@ -89,31 +90,6 @@ def pair_at(seed: int, place: Place, count: int, *, with_replacement: bool = Fal
     return int(_order(seed, name, position // count, count)[position % count])
 
 
-class Pictures:
-    """A set's decoded pictures by name, kept while there is room: decoding costs fifty times the
-    crop.
-    """
-
-    def __init__(self, files: Path | Reader) -> None:
-        self._reader = FolderReader(files) if isinstance(files, Path) else files
-        self._cache: OrderedDict[str, np.ndarray[Any, np.dtype[Any]]] = OrderedDict()
-        self._cached_bytes = 0
-
-    def __getitem__(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-        found = self._cache.get(name)
-        if found is None:
-            found = rgb_of(self._reader.read(name), name)
-            self._cache[name] = found
-            self._cached_bytes += found.nbytes
-            while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
-                self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
-        return found
-
-    def expect(self, names: Iterable[str]) -> None:
-        """These are asked for next."""
-        self._reader.expect([name for name in names if name not in self._cache])
-
-
 class TrainingSet(Dataset[Sample]):
     """Pairs by place: two tensors, input (3, crop / scale, crop / scale) and target (3, crop, crop),
     cropped and changed alike.
@@ -143,14 +119,20 @@ class PairDataset(TrainingSet):
         self, files: Path | Reader, pairs: Sequence[Pair], config: TrainConfig, crop_px: int
     ) -> None:
         self._pairs, self._config, self._crop_px = pairs, config, crop_px
-        self._pictures = Pictures(files)
+        self._pictures = Pictures(
+            files,
+            pairs,
+            enlarge=config.augment.enlarge,
+            scale=config.generator.scale,
+            keep_gigabytes=config.keep_decoded_gb,
+        )
         self._change: PairedAugment | None = None
 
     def __getitem__(self, place: Place) -> Sample:
         config, pair = self._config, self._pair_at(place)
         if self._change is None:
             self._change = PairedAugment(config.augment, self._crop_px, config.generator.scale)
-        input, target = self._change(
+        input, target = self._change.cropped(
             self._pictures[pair.input], self._pictures[pair.target], config.seed, "augment", *place
         )
         return to_tensor(input), to_tensor(target)
@@ -181,6 +163,15 @@ def places_of_step(images_seen: int, batch: int, updates: int, rank: int, size: 
     positions = range(images_seen + rank, images_seen + batch, size)
     names = [*(f"discriminator {update}" for update in range(1, updates)), "generator"]
     return [(name, position) for name in names for position in positions]
+
+
+def loader_count(asked: int | None, device: torch.device) -> int:
+    """How many processes load: as many as asked for; else none on a processor, which the step needs
+    itself, and on a GPU what its share of this machine's processors allows.
+    """
+    if asked is not None or device.type != "cuda":
+        return asked or 0
+    return max(1, min(LOADERS, len(os.sched_getaffinity(0)) // torch.cuda.device_count() - 1))
 
 
 def load_steps(

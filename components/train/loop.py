@@ -11,7 +11,7 @@ import torch
 
 from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
-from components.train.data import Data, load_steps, to_net
+from components.train.data import Data, load_steps, loader_count, to_net
 from components.train.fitting import refuse_small, refuse_unvalidated
 from components.train.on_the_fly import training_set
 from components.train.protocols import Observer, Store
@@ -131,7 +131,7 @@ class Loop:
             updates=1 if reuses else self.config.discriminator_updates,
             rank=self.world.rank,
             size=self.world.size,
-            processes=self.config.loader_processes,
+            processes=loader_count(self.config.loader_processes, self.world.device),
             pin=self.world.device.type == "cuda",
         )
 

@@ -31,7 +31,8 @@ from components.optics.region import Box, part_of
 from components.services.content import Reader
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
-from components.train.data import Data, PairDataset, Pictures, Place, Sample, TrainingSet, pair_at, to_tensor
+from components.train.data import Data, PairDataset, Place, Sample, TrainingSet, pair_at, to_tensor
+from components.train.pictures import Pictures
 
 SynthesizedOn = Literal["processor", "device"]
 Loaded = dict[str, Tensor]
@@ -69,7 +70,7 @@ class FreshPairs(TrainingSet):
         self._degradation = degradation_of(way)
         self._layout = Layout(self._degradation, crop_px // config.generator.scale)
         self._renders = synthesized_on(config, device) == "device"
-        self._pictures = Pictures(reader)
+        self._pictures = Pictures(reader, sources, keep_gigabytes=config.keep_decoded_gb)
         self._change: PairedAugment | None = None
 
     def __getitem__(self, place: Place) -> Sample:

@@ -176,7 +176,7 @@ def _workers(config: TrainConfig) -> Workers:
         least=max(1, config.least_workers()),
         most=max(1, config.most_workers()),
         gpu=config.gpu,
-        cpus=config.worker_cpus or 1 + config.loader_processes,
+        cpus=config.worker_cpus or 1 + (config.loader_processes or 0),
         placement=config.placement,
         counts=config.worker_counts(),
     )

@@ -165,7 +165,23 @@ class TrainFields(Part):
         ),
     )
     retries: int = Field(2, ge=0, description="restarts by Ray after a worker died")
-    loader_processes: int = Field(0, ge=0, le=64, description="processes a worker that load and augment")
+    loader_processes: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description=(
+            "processes a worker that load and augment; null: none on processors, on a GPU up to 4 of the"
+            " worker's processors"
+        ),
+    )
+    keep_decoded_gb: float = Field(
+        16.0,
+        ge=0,
+        description=(
+            "gigabytes of decoded pictures that one file on this machine may hold for all its processes; a"
+            " set that needs more, or more than half of the free disk, is decoded again and again"
+        ),
+    )
     synthesize_on: Literal["auto", "device", "processor"] = Field(
         "auto",
         description=(

@@ -57,6 +57,7 @@ class TrainConfig(TrainFields):
                     "placement",
                     "retries",
                     "loader_processes",
+                    "keep_decoded_gb",
                     "gpu",
                     "synthesize_on",
                     "max_left_out",
