@@ -4,12 +4,13 @@ split.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from components.core.parts import Part
-from components.core.records import Split
+from components.core.records import Domain, Split
 from components.ingest.pairs import Pairs
 
 BUNDLED = "bundled"
@@ -87,6 +88,32 @@ class OneSplit(Part):
 Splitting = Annotated[ByContent | ByFolder | OneSplit, Field(discriminator="kind")]
 
 
+class Domains(Part):
+    """Two folders of photos without partners: those to be restored, and those that look right."""
+
+    input: str = Field(
+        "input", min_length=1, description="folder or prefix below `photos`, of pictures to be restored"
+    )
+    target: str = Field(
+        "target", min_length=1, description="folder or prefix below `photos`, of pictures as they should look"
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        one, other = (PurePosixPath(name).parts for name in (self.input, self.target))
+        short = min(len(one), len(other))
+        if one[:short] == other[:short]:
+            raise ValueError(
+                f"domains are two folders, neither within the other; got input {self.input!r} and target"
+                f" {self.target!r}"
+            )
+        return self
+
+    def folder(self, domain: Domain) -> str:
+        """A domain's folder."""
+        return self.input if domain == "input" else self.target
+
+
 class IngestConfig(Part):
     """Where sharp photos come from and which are fit to be used."""
 
@@ -143,6 +170,26 @@ class IngestConfig(Part):
             " and how"
         ),
     )
+
+    # Not written where there are none, so that earlier recipes keep their digest.
+    domains: Domains | None = Field(
+        None,
+        exclude_if=lambda domains: domains is None,
+        description="two folders below `photos` whose pictures have no partner; null: one domain",
+    )
+
+    @model_validator(mode="after")
+    def _domains_are_folders_of_photos(self) -> Self:
+        if self.domains is None:
+            return self
+        if self.photos == BUNDLED or self.pairs is not None or not isinstance(self.split, ByContent):
+            raise ValueError(
+                "domains are two folders below photos of your own, split by their content: set photos to the"
+                " folder or s3://bucket/prefix above them, and leave pairs and split out"
+            )
+        if self.group_by == "folder":
+            raise ValueError("domains are folders themselves: leave group_by folder out")
+        return self
 
     @model_validator(mode="after")
     def _bundled_photos_lie_in_no_folder(self) -> Self:

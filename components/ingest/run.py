@@ -11,69 +11,29 @@ photos become a part of their rows (maps.py).
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from components.core.errors import PhotoError
-from components.core.files import need_free_space, sha256_of_bytes
+from components.core.files import need_free_space
 from components.core.images import Header
 from components.core.photo_names import EXTENSION_OF, SHOWN
 from components.core.progress import tracked
 from components.core.quarantine import Quarantine
-from components.core.records import SPLITS, Photo, PhotoMap, PhotoSet, Split
+from components.core.records import SPLITS, Photo, PhotoMap, PhotoSet
+from components.ingest import domains
 from components.ingest.account import LastTime, closing_words, counts_of, refuse_loss, taken_words
+from components.ingest.candidate import Candidate
 from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.decoded_before import Known
 from components.ingest.examine import Facts, bytes_of, examine, refuse_unfit
-from components.ingest.maps import Owner, take_maps
+from components.ingest.maps import take_maps
 from components.ingest.near_duplicates import Groups, first_of_groups, near_duplicates
 from components.ingest.originals import Originals
 from components.ingest.source import Found, Source, look
-from components.ingest.split import SET_ASIDE, Verdict, decide, is_set_aside, split_of
-
-
-@dataclass
-class Candidate:
-    """A usable photo under all the names it was found by, in the order of names."""
-
-    id: str
-    facts: Facts
-    file: str
-    size_bytes: int
-    found: list[Found] = field(default_factory=list)
-
-    def own_split(self, config: IngestConfig) -> Split:
-        """The split its folder, its place in the bundled table or its bytes decide; train wins
-        where names disagree.
-        """
-        told = [found.split for found in self.found if found.split is not None]
-        if told:
-            return min(told, key=SPLITS.index)
-        assert isinstance(config.split, ByContent), "folders decide the split, so look() told it"
-        return split_of(self.key(config), config.split)
-
-    def key(self, config: IngestConfig) -> str:
-        """64 hex digits that decide its split: its own bytes' hash, or that of its folder's name."""
-        folder = PurePosixPath(self.found[0].name).parent.as_posix()
-        return sha256_of_bytes(folder.encode()) if config.group_by == "folder" and folder != "." else self.id
-
-    def is_set_aside(self, config: IngestConfig) -> bool:
-        """Whether it belongs to another test set than the present one."""
-        told = any(found.split is not None for found in self.found)
-        return (
-            not told and isinstance(config.split, ByContent) and is_set_aside(self.key(config), config.split)
-        )
-
-    def named(self, split: Split) -> list[Found]:
-        """Its names on that side."""
-        return [found for found in self.found if found.split in (None, split)]
-
-    def owner(self, config: IngestConfig) -> Owner:
-        """What maps beside it are held against."""
-        names = tuple(found.name for found in self.named(self.own_split(config)))
-        return Owner(self.id, names, self.facts.width, self.facts.height)
+from components.ingest.split import SET_ASIDE, Verdict, decide
 
 
 def run(config: IngestConfig, *, out: Path) -> PhotoSet:
@@ -89,6 +49,9 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
 
         return take_pairs(config, out=out)
     source = look(config, out=out)
+    if config.domains is not None:
+        within, strays = domains.parted(source.found, config.domains)
+        source = replace(source, found=tuple(within), strays=strays)
     with Originals(out) as originals:
         if source.found:
             need_free_space(
@@ -114,6 +77,8 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         quarantine = Quarantine.of([*reasons, *unfit], source.ignored)
         rows = tuple(_row(candidate, verdict, config, maps[candidate.id]) for candidate in used)
         _refuse_empty_split(rows, config, quarantine)
+        if config.domains is not None:
+            domains.refuse_empty(rows, config.photos)
         refuse_loss(Quarantine.of(reasons, {}), len(source.found) + len(source.strays), config, "photos")
         last, names = LastTime(config, out), {row.id: row.name for row in rows}
         last.refuse_shrinking(names, quarantine, "photos")
@@ -131,6 +96,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     if source.kind != "bundled":
         last.note(names)
     words = taken_words(source, rows, len(reasons), len(unfit))
+    words += f": {domains.words_of(rows)}" if config.domains is not None else ""
     print(closing_words(words, source.seen, quarantine, source.passed, out), file=sys.stderr)
     return record
 
@@ -164,6 +130,10 @@ def _examined(
             except PhotoError as error:
                 reasons.append((found.name, str(error)))
                 continue
+            if photo in candidates and candidates[photo].domain != found.domain:
+                first = candidates[photo].found[0].name
+                reasons.append((found.name, f"both domains: the same bytes as {first}, of the other domain"))
+                continue
             if photo not in candidates:
                 candidates[photo] = Candidate(
                     photo, facts, originals.keep(photo, EXTENSION_OF[facts.format], data), len(data)
@@ -193,7 +163,11 @@ def _decided(candidates: list[Candidate], config: IngestConfig, source: Source) 
     )
     ids = [[candidates[place].id for place in members] for members in groups.values()]
     fillable = config.split if isinstance(config.split, ByContent) and source.kind != "bundled" else None
-    return decide(ids, {candidate.id: candidate.own_split(config) for candidate in candidates}, fillable)
+    splits = {candidate.id: candidate.own_split(config) for candidate in candidates}
+    own = {candidate.id: candidate.domain for candidate in candidates if candidate.domain is not None}
+    if own and fillable is not None:
+        return domains.filled(decide(ids, splits, None), own, fillable)
+    return decide(ids, splits, fillable)
 
 
 def _with_folders(roots: list[int], candidates: list[Candidate], config: IngestConfig) -> list[int]:
@@ -248,6 +222,7 @@ def _row(candidate: Candidate, verdict: Verdict, config: IngestConfig, maps: tup
         group=verdict.groups[candidate.id],
         origin=first.origin,
         licence=first.licence,
+        domain=candidate.domain,
         maps=maps,
     )
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from components.core.errors import PhotoError, ServiceError
 from components.core.files import place_of
 from components.core.photo_names import FORMAT_OF, composed, extension_of, readable
-from components.core.records import SPLITS, MapKind, Split
+from components.core.records import SPLITS, Domain, MapKind, Split
 from components.ingest import bundled
 from components.ingest.config import BUNDLED, ByFolder, IngestConfig
 from components.services import storage
@@ -38,6 +38,7 @@ class Found:
     split: Split | None = None  # None: to be decided by content
     origin: str | None = None
     licence: str | None = None
+    domain: Domain | None = None  # None: there are no domains
 
 
 @dataclass(frozen=True)

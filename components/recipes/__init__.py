@@ -71,6 +71,26 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _domains_have_no_pairs(self) -> Self:
+        if self.ingest.domains is None:
+            return self
+        if asked := self.synthesize.asks_for_blur:
+            raise ValueError(
+                "ingest.domains takes photos in as they are, so synthesize makes nothing of them: leave"
+                f" {', '.join(f'synthesize.{name}' for name in asked)} out"
+            )
+        if self.train.cycle is None:
+            raise ValueError(
+                "ingest.domains gives no pairs, and train.cycle is not set: name the losses of a cycle"
+                " (train.cycle.consistency)"
+            )
+        for what, remedy in self.train.needs_pairs():
+            raise ValueError(
+                f"ingest.domains gives no pairs, and {what} looks at an input beside its own target: {remedy}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _gate_rests_on_what_is_measured(self) -> Self:
         primary, measured = self.register_.gate.primary, self.evaluate.metrics
         if primary not in measured:

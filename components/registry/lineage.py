@@ -200,7 +200,7 @@ def _records(version: tracking.Version, folder: Path) -> Iterator[str]:
     for what, tag, kind in _LINKS:
         try:
             record = kind.load(folder)
-            for table in ("photos", "pairs", "sources", "scores"):
+            for table in ("photos", "pairs", "source_photos", "targets", "scores"):
                 getattr(record, table, tuple)()
         except (LineageError, ValidationError) as error:
             yield f"{what}: {error}"

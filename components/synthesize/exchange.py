@@ -20,7 +20,7 @@ from components.core.delivery import Delivery
 from components.core.errors import InputError, LineageError, RefocusError
 from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.progress import tracked
-from components.core.records import Pair, PairSet, SourcePhoto
+from components.core.records import PairSet
 from components.services import storage
 from components.services.content import FolderReader, reader_of
 
@@ -142,7 +142,7 @@ def _known(out: Path, wanted: Mapping[str, str]) -> dict[str, set[str]]:
 
 def _files(pairset: PairSet) -> dict[str, str]:
     """Every picture of a set and its SHA-256."""
-    rows: tuple[Pair | SourcePhoto, ...] = (*pairset.pairs(), *pairset.source_photos())
+    rows = pairset.pictures()
     return {name: sha256 for row in rows for name, sha256 in row.files.items()}
 
 

@@ -19,7 +19,7 @@ KIND = "imported"
 def imported_pairs(work: Work) -> Iterator[File | Made]:
     """A photo's given pairs as 8-bit PNG, cut into place where ingest said so, and one row each."""
     config, photo = work.config, work.photo
-    target, written = _decoded(work.data), dict[str, tuple[str, str]]()
+    target, written = decoded_8(work.data), dict[str, tuple[str, str]]()
     rows = []
     for input, data in zip(photo.inputs, work.inputs, strict=True):
         x, y = input.moved_px
@@ -30,7 +30,7 @@ def imported_pairs(work: Work) -> Iterator[File | Made]:
             written[name] = file.name, digest
             yield file
         pair = f"{photo.id[:16]}-{input.id[:12]}"
-        file, digest = encoded(photo.split, "input", pair, placed(_decoded(data), -x, -y))
+        file, digest = encoded(photo.split, "input", pair, placed(decoded_8(data), -x, -y))
         rows.append(
             Pair(
                 id=pair,
@@ -72,13 +72,18 @@ def refuse_settings(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
     others.
     """
     asked = config.asks_for_blur
-    if asked and any(photo.inputs for photo in photos):
+    if asked and any(photo.inputs or photo.domain for photo in photos):
+        came = (
+            "in two domains"
+            if any(photo.domain for photo in photos)
+            else "with blurred pictures of their own"
+        )
         raise InputError(
-            "the photos came with blurred pictures of their own, so nothing is made of them: leave"
-            f" synthesize.{asked[0]} out"
+            f"the photos came {came}, so nothing is made of them: leave synthesize.{asked[0]} out"
         )
 
 
-def _decoded(data: bytes) -> Bytes8:
+def decoded_8(data: bytes) -> Bytes8:
+    """A picture (H, W, 3), rounded to 8 bits where it has more."""
     picture = decode(data, max_megapixels=math.inf)
     return picture.pixels if picture.bits == 8 else to_uint8(to_float(picture.pixels))

@@ -13,7 +13,7 @@ from pydantic import Field
 from components.core.files import sha256_of_bytes
 from components.core.images import Pixels, png_bytes
 from components.core.parts import Part
-from components.core.records import MapKind, Pair, Photo, SourcePhoto, Split
+from components.core.records import MapKind, Pair, Photo, SourcePhoto, Split, TargetPhoto
 from components.synthesize.config import SynthesizeConfig
 
 Kind = Literal["input", "target", "light"]
@@ -51,7 +51,7 @@ class Made(Part):
     """What became of one photo."""
 
     split: Split
-    rows: tuple[Pair | SourcePhoto, ...] = Field(min_length=1)
+    rows: tuple[Pair | SourcePhoto | TargetPhoto, ...] = Field(min_length=1)
     colour_sum: tuple[int, int, int] | None = Field(
         None,
         description=(

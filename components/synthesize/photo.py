@@ -26,6 +26,7 @@ from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import imported_pairs
 from components.synthesize.made_pairs import File, Made, Work, encoded
 from components.synthesize.maps import decoded
+from components.synthesize.unpaired import unpaired_picture
 
 
 def pairs_or_reason(work: Work) -> Iterator[File | Made | LeftOut]:
@@ -45,6 +46,8 @@ def pairs_of_photo(work: Work) -> Iterator[File | Made]:
     Pairs that came with the photo are given as they are; with delivery on_the_fly a training photo
     has no pairs.
     """
+    if work.photo.domain is not None:
+        return unpaired_picture(work)
     if work.inputs:
         return imported_pairs(work)
     picture = decode(work.data, max_megapixels=math.inf)
@@ -53,7 +56,7 @@ def pairs_of_photo(work: Work) -> Iterator[File | Made]:
 
 def pairs_of(config: SynthesizeConfig, photo: Photo) -> int:
     """How many pairs a photo gives."""
-    if config.delivery == "on_the_fly" and photo.split == "train":
+    if photo.domain is not None or (config.delivery == "on_the_fly" and photo.split == "train"):
         return 0
     return len(photo.inputs) or (
         config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo

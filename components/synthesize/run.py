@@ -30,6 +30,8 @@ from components.core.records import (
     Photo,
     PhotoSet,
     SourcePhoto,
+    TargetPhoto,
+    Unpaired,
 )
 from components.services.cluster import map_in_order
 from components.services.content import MANIFEST, ContentStore, FolderReader, Reader, ShardReader, reader_in
@@ -65,20 +67,21 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
         bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
     photos = writable(config, ingested, photos)
     # A folder without its record is unfinished: the old record goes first, the new one comes last.
-    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, MANIFEST, SHEET, LEFT_OUT):
+    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, PairSet.TARGETS, MANIFEST, SHEET, LEFT_OUT):
         for old in (out / name, *out.glob(f".{name}.*")):
             old.unlink(missing_ok=True)
     make = _all_made if config.pictures == "files" else _all_packed
     made, broken, pictures = make(config, photoset, photos, bench, out)
     left_out = without(config, ingested, broken)
     every = sorted((row for each in made for row in each.rows), key=lambda row: row.id)
-    rows, sources = (
+    rows, sources, targets = (
         tuple(row for row in every if isinstance(row, Pair)),
         tuple(row for row in every if isinstance(row, SourcePhoto)),
+        tuple(row for row in every if isinstance(row, TargetPhoto)),
     )
     if left_out.left_out:
         left_out.save(out, LEFT_OUT)
-    if rows:
+    if rows and not targets:
         write_sheet(out / SHEET, config, rows, pictures)
     counts = Counter(row.split for row in rows)
     record = PairSet(
@@ -91,6 +94,7 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
         counts={split: counts[split] for split in SPLITS},
         table_sha256=PairSet.write_table(out, rows),
         on_the_fly=_on_the_fly(config, sources, out) if config.delivery == "on_the_fly" else None,
+        unpaired=_unpaired(rows, targets, out) if targets else None,
         about={"left_out": dict(left_out.kinds())} if left_out.left_out else {},
     ).save(out)
     bench.close()
@@ -106,6 +110,16 @@ def _on_the_fly(config: SynthesizeConfig, sources: tuple[SourcePhoto, ...], out:
         seed=config.seed,
         sources=len(sources),
         sources_sha256=PairSet.write_table(out, sources, PairSet.SOURCES),
+    )
+
+
+def _unpaired(rows: tuple[Pair, ...], targets: tuple[TargetPhoto, ...], out: Path) -> Unpaired:
+    """The domain of targets, and how many scenes stand in both."""
+    counts = Counter(row.split for row in targets)
+    return Unpaired(
+        targets={split: counts[split] for split in SPLITS},
+        targets_sha256=PairSet.write_table(out, targets, PairSet.TARGETS),
+        scenes_in_both=len({row.group for row in rows} & {row.group for row in targets}),
     )
 
 

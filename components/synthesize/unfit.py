@@ -74,7 +74,11 @@ def _small(config: SynthesizeConfig, photos: Sequence[Photo]) -> Iterator[Unfit]
     nothing is left to learn.
     """
     needed = config.smallest_px
-    small = [photo for photo in photos if not photo.inputs and min(config.target_size(photo)) < needed]
+    small = [
+        photo
+        for photo in photos
+        if not (photo.inputs or photo.domain) and min(config.target_size(photo)) < needed
+    ]
     if small:
         blur = needed == config.largest_blur_px
         than = "the largest blur" if blur else "the least that can be used"

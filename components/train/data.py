@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from components.core.records import Pair, PairSet, SourcePhoto
+from components.core.records import Pair, PairSet, SourcePhoto, TargetPhoto
 from components.core.seeds import stream
 from components.services.content import Reader, reader_of
 from components.train.augment import PairedAugment
@@ -40,6 +40,12 @@ class Data:
     pairset: PairSet
     train: tuple[Pair, ...] | tuple[SourcePhoto, ...]
     val: tuple[Pair, ...]
+    targets: tuple[TargetPhoto, ...] = ()  # the other domain's training pictures, where there are no pairs
+
+    @property
+    def epoch(self) -> int:
+        """Images in a pass over the training pictures: of the larger domain where there are two."""
+        return max(len(self.train), len(self.targets))
 
     @cached_property
     def reader(self) -> Reader:
@@ -50,7 +56,7 @@ class Data:
         """Keep the pictures on this machine, as far as there is room: of all training pairs, and of so
         many to validate with.
         """
-        rows: tuple[Pair | SourcePhoto, ...] = (*self.train, *self.val[:validated])
+        rows = (*self.train, *self.targets, *self.val[:validated])
         self.reader.keep(name for row in rows for name in row.files)
 
     @classmethod
@@ -60,6 +66,7 @@ class Data:
             pairset,
             pairset.pairs("train") if pairset.on_the_fly is None else pairset.source_photos(),
             groups_first(pairset.pairs("val")),
+            pairset.targets("train"),
         )
 
 

@@ -9,13 +9,15 @@ from dataclasses import replace
 
 from components.core.errors import InputError, LineageError
 from components.core.quarantine import Quarantine, Unfit, leave_out
-from components.core.records import Pair, PairSet, SourcePhoto
+from components.core.records import Pair, PairSet, SourcePhoto, TargetPhoto
 from components.train.config import TrainConfig
 from components.train.config.health import OF_PICTURES
 from components.train.data import Data
 
+Row = Pair | SourcePhoto | TargetPhoto
 
-def refuse_small(pairs: Sequence[Pair | SourcePhoto], config: TrainConfig, split_words: str) -> None:
+
+def refuse_small(pairs: Sequence[Row], config: TrainConfig, split_words: str) -> None:
     """Refuse before training what cannot be cropped.
 
     Raises LineageError when there is no pair, InputError when a pair is smaller than a phase's
@@ -58,23 +60,29 @@ def croppable(data: Data, config: TrainConfig) -> tuple[Data, Quarantine]:
     allows.
     """
     try:
-        refuse_small(data.train, config, "training")
+        refuse_small((*data.train, *data.targets) if data.train else (), config, "training")
     except InputError as error:
         largest = max(phase.crop_px for phase in config.phases)
         small = {
             pair.id: (pair.id, f"too small: {pair.width} × {pair.height} px, crops have {largest} px")
-            for pair in data.train
+            for pair in (*data.train, *data.targets)
             if int(min(pair.width, pair.height) * config.augment.enlarge) < largest
         }
         left_out = leave_out(
             "train",
             [Unfit(small, str(error))],
-            dict.fromkeys((pair.id for pair in data.train), "training"),
+            dict.fromkeys((pair.id for pair in (*data.train, *data.targets)), "training"),
             most=config.max_left_out,
             what="pairs",
         )
         train = tuple(pair for pair in data.train if pair.id not in small)
-        return replace(data, train=train), left_out  # type: ignore[arg-type]
+        targets = tuple(row for row in data.targets if row.id not in small)
+        if data.targets and not (train and targets):
+            raise LineageError(
+                "a domain has no training picture that is large enough for the crops; lower crop_px, or add"
+                " photos"
+            ) from error
+        return replace(data, train=train, targets=targets), left_out  # type: ignore[arg-type]
     return data, Quarantine.of((), {})
 
 
@@ -105,6 +113,22 @@ def refuse_unvalidated(data: Data, config: TrainConfig) -> None:
         raise LineageError(
             f"train.{waits[0]} needs validation pairs, and the pair set has none: add photos or raise"
             " ingest.split.val and run again, or take it out"
+        )
+
+
+def refuse_missing_partners(pairset: PairSet, config: TrainConfig) -> None:
+    """Raises InputError when the set has no pairs and a setting looks at an input beside its own target."""
+    if pairset.unpaired is None:
+        return
+    if config.cycle is None:
+        raise InputError(
+            "the set has two domains without pairs, and train.cycle is not set: name the losses of a cycle"
+            " (train.cycle.consistency), or ingest pairs"
+        )
+    for what, remedy in config.needs_pairs():
+        raise InputError(
+            f"the set has two domains without pairs, and {what} looks at an input beside its own target:"
+            f" {remedy}"
         )
 
 

@@ -81,7 +81,7 @@ class Loop:
         """Train one phase from where it stands; gives the trouble when it diverged."""
         self.step.train()
         progress, start = self.progress, self.progress.phase_start
-        stop = start + phase.length_images(len(self.data.train))
+        stop = start + phase.length_images(self.data.epoch)
         batches = self._loader(phase, stop)
         self.readings = Readings(self.world)
         over = False

@@ -33,6 +33,7 @@ from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
 from components.train.data import Data, PairDataset, Place, Sample, TrainingSet, pair_at, to_tensor
 from components.train.pictures import Pictures
+from components.train.unpaired import UnpairedSet
 
 SynthesizedOn = Literal["processor", "device"]
 Loaded = dict[str, Tensor]
@@ -40,10 +41,13 @@ ORDER = "order/"  # what goes before the names of what is to be rendered
 
 
 def training_set(data: Data, config: TrainConfig, crop_px: int, device: torch.device) -> TrainingSet:
-    """The pairs of a phase: from files, or made on the fly."""
+    """The pictures of a phase: pairs from files or made on the fly, or two domains without pairs."""
     way = data.pairset.on_the_fly
+    rows = [row for row in data.train if isinstance(row, Pair)]
+    if data.targets:
+        return UnpairedSet(data.reader, rows, data.targets, config, crop_px)
     if way is None:
-        return PairDataset(data.reader, [row for row in data.train if isinstance(row, Pair)], config, crop_px)
+        return PairDataset(data.reader, rows, config, crop_px)
     sources = [row for row in data.train if isinstance(row, SourcePhoto)]
     return FreshPairs(data.reader, sources, way, config, crop_px, device)
 

@@ -35,7 +35,12 @@ from components.services.content.places import states_in_store, states_named, st
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
 from components.train.data import Data
-from components.train.fitting import croppable, refuse_other_scale, refuse_unvalidated
+from components.train.fitting import (
+    croppable,
+    refuse_missing_partners,
+    refuse_other_scale,
+    refuse_unvalidated,
+)
 from components.train.inputs import Inputs, OnThisMachine, inputs_for
 from components.train.loop import Outcome, longest
 from components.train.states import FolderStore, prune, prune_in_store
@@ -108,7 +113,7 @@ def run(
     )
     folder = FolderStore(Path(storage) / name)
     for last in (False, True):
-        with _told_when_stopped(key), Progress("train", longest(config, len(data.train))) as bar:
+        with _told_when_stopped(key), Progress("train", longest(config, data.epoch)) as bar:
             if not _by_ray(config):
                 alone = job(
                     inputs=OnThisMachine(pairset.folder, weights), store=folder, bar=bar, parent=parent
@@ -189,6 +194,7 @@ def _is_of_the_end(config: TrainConfig, state: bytes | None) -> bool:
 def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
     """The pairs, once it is known that this training can use them, and what it leaves out."""
     refuse_other_scale(pairset, config)
+    refuse_missing_partners(pairset, config)
     data, left_out = croppable(Data.of(pairset), config)
     refuse_unvalidated(data, config)
     verify_pairs(pairset, "train", "val")  # test pairs are hashed as they are measured

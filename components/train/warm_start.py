@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from components.core.errors import InputError
 from components.core.files import sha256_of_file
 from components.core.parts import digest_of
-from components.core.records import Checkpoint, Pair, SourcePhoto
+from components.core.records import Checkpoint, Pair, SourcePhoto, TargetPhoto
 from components.services.cluster import is_cluster
 from components.services.content import ContentStore
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.train.step import GanStep
     from components.train.step.domain_mapping import DomainMapping
 
-One = TypeVar("One", bound=Pair | SourcePhoto)
+One = TypeVar("One", bound=Pair | SourcePhoto | TargetPhoto)
 
 
 @dataclass(frozen=True)

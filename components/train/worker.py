@@ -51,7 +51,8 @@ def train_on_worker(job: TrainingJob) -> Outcome:
     parent = job.parent.open() if job.parent is not None else None
     if parent is not None:
         mixed = replayed(data.train, parent.photos, config.replay)
-        data = replace(data, train=mixed)  # type: ignore[arg-type]
+        targets = replayed(data.targets, parent.photos, config.replay)
+        data = replace(data, train=mixed, targets=targets)  # type: ignore[arg-type]
     data.keep(config.validate_pairs)
     if not world.leads:
         return Loop(config, data, world, job.store, _Silent(), weights, parent).run()

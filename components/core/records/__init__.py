@@ -12,14 +12,15 @@ as JSON Lines, bound to it by their SHA-256.
 from __future__ import annotations
 
 from components.core.records.models import Checkpoint, EvalReport, ModelVersion, PhotoScore, Provenance
-from components.core.records.pairs import OnTheFly, Pair, PairSet, SourcePhoto
+from components.core.records.pairs import OnTheFly, Pair, PairSet, SourcePhoto, TargetPhoto, Unpaired
 from components.core.records.photos import PairedInput, Photo, PhotoMap, PhotoSet
-from components.core.records.terms import SPLITS, Baseline, MapKind, RecipeRecord, Split, Task
+from components.core.records.terms import SPLITS, Baseline, Domain, MapKind, RecipeRecord, Split, Task
 
 __all__ = [
     "SPLITS",
     "Baseline",
     "Checkpoint",
+    "Domain",
     "EvalReport",
     "MapKind",
     "ModelVersion",
@@ -35,5 +36,7 @@ __all__ = [
     "RecipeRecord",
     "SourcePhoto",
     "Split",
+    "TargetPhoto",
     "Task",
+    "Unpaired",
 ]

@@ -97,6 +97,34 @@ class SourcePhoto(Part):
         return {self.target: self.target_sha256, self.light: self.light_sha256}
 
 
+class TargetPhoto(Part):
+    """A picture as restored ones should look, of a set without pairs: no input belongs to it."""
+
+    id: str
+    split: Split
+    photo: str = Field(description="id of the photo it is")
+    target: str = Field(description="file below the PairSet's folder")
+    target_sha256: str
+    width: int = Field(description="px")
+    height: int = Field(description="px")
+    group: str = Field(
+        description="what counts as one: id of the first of its near duplicates, in both domains"
+    )
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Its picture and the SHA-256."""
+        return {self.target: self.target_sha256}
+
+
+class Unpaired(Part):
+    """The other domain of a set without pairs: pictures as restored ones should look."""
+
+    targets: dict[Split, int] = Field(description="how many there are")
+    targets_sha256: str = Field(description="SHA-256 of their table")
+    scenes_in_both: int = Field(ge=0, description="groups with pictures in both domains, each in one split")
+
+
 class OnTheFly(Part):
     """How training makes its pairs: every time it comes to a photo, a new one."""
 
@@ -115,12 +143,14 @@ class PairSet(TableRecord):
     below the folder, one row each.
 
     With `on_the_fly` there are no training pairs but targets, of which training makes its pairs by
-    itself.
+    itself. With `unpaired` each row is an input that is held against itself, for there is no target of
+    it; the domain of targets has a table of its own.
     """
 
     FILE = "pairset.json"
     TABLE = "pairs.jsonl"
     SOURCES: ClassVar[str] = "sources.jsonl"
+    TARGETS: ClassVar[str] = "targets.jsonl"
     # Settings of synthesize that change no pair: where the work is done, what may be missing, where they
     # lie.
     UNHEEDED: ClassVar[frozenset[str]] = frozenset({"workers", "max_left_out", "pictures"})
@@ -142,6 +172,11 @@ class PairSet(TableRecord):
         default=None,
         exclude_if=lambda way: way is None,
         description="how training makes its pairs, if they are not here",
+    )
+    unpaired: Unpaired | None = Field(
+        default=None,
+        exclude_if=lambda other: other is None,
+        description="the domain of targets, where no input has one of its own",
     )
 
     @model_validator(mode="after")
@@ -172,6 +207,8 @@ class PairSet(TableRecord):
         files = {name: wanted for row in rows for name, wanted in row.files.items()}
         if "train" in splits:
             files |= {name: wanted for row in self.source_photos() for name, wanted in row.files.items()}
+        targets = (row for row in self.targets() if row.split in splits)
+        files |= {name: wanted for row in targets for name, wanted in row.files.items()}
         names = sorted(files)
         with ThreadPoolExecutor(max_workers=4) as pool:  # hashing lets other threads run
             found = list(pool.map(lambda name: _sha256(self.folder / name), names))
@@ -188,15 +225,25 @@ class PairSet(TableRecord):
     @property
     def tables(self) -> dict[str, str]:
         """Name and SHA-256 of every table beside the record."""
-        return super().tables | (
-            {} if self.on_the_fly is None else {self.SOURCES: self.on_the_fly.sources_sha256}
-        )
+        further = {} if self.on_the_fly is None else {self.SOURCES: self.on_the_fly.sources_sha256}
+        if self.unpaired is not None:
+            further[self.TARGETS] = self.unpaired.targets_sha256
+        return super().tables | further
 
     def source_photos(self) -> tuple[SourcePhoto, ...]:
         """The photos that training makes its pairs of, ordered by id; none where the training pairs
         are here.
         """
         return () if self.on_the_fly is None else self._rows(SourcePhoto, self.SOURCES)
+
+    def targets(self, split: Split | None = None) -> tuple[TargetPhoto, ...]:
+        """The pictures of the other domain, ordered by id; none where inputs have targets of their own."""
+        rows = () if self.unpaired is None else self._rows(TargetPhoto, self.TARGETS)
+        return rows if split is None else tuple(row for row in rows if row.split == split)
+
+    def pictures(self) -> tuple[Pair | SourcePhoto | TargetPhoto, ...]:
+        """Every row that names pictures."""
+        return (*self.pairs(), *self.source_photos(), *self.targets())
 
 
 def _sha256(path: Path) -> str:

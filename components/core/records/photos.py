@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from components.core.parts import Part
 from components.core.record import TableRecord
-from components.core.records.terms import MapKind, Split
+from components.core.records.terms import Domain, MapKind, Split
 
 
 class PairedInput(Part):
@@ -77,6 +77,11 @@ class Photo(Part):
     # Not written where there is none, so that sets without imports keep their digest.
     inputs: tuple[PairedInput, ...] = Field(
         default=(), exclude_if=lambda inputs: not inputs, description="blurred pictures that came with it"
+    )
+    domain: Domain | None = Field(
+        default=None,
+        exclude_if=lambda domain: domain is None,
+        description="of a set of two domains without pairs (ingest.domains); None in any other",
     )
     # Likewise for sets without maps.
     maps: tuple[PhotoMap, ...] = Field(

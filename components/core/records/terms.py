@@ -14,6 +14,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Task = Literal["deblurring", "super_resolution", "translation"]
 Baseline = Literal["input", "bicubic", "mean_colour"]
 MapKind = Literal["mask", "depth"]
+Domain = Literal["input", "target"]  # of photos without partners: to be restored, or as they should look
 
 
 class RecipeRecord(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.core.errors import LineageError
-from components.core.records import Pair, PairSet, SourcePhoto, Split
+from components.core.records import PairSet, Split
 from components.services.content.packing import MANIFEST, Index, files_below
 from components.services.content.reader import Reader, ShardReader, reader_in
 from components.services.content.store import ContentStore
@@ -68,7 +68,7 @@ def shard_problems(pairset: PairSet) -> list[str]:
 def _need_named(pairset: PairSet, index: Index) -> None:
     """Raises LineageError where the shards hold other pictures than the set's rows name."""
     packed = {file.name: file.sha256 for file in index.files}
-    rows: tuple[Pair | SourcePhoto, ...] = (*pairset.pairs(), *pairset.source_photos())
+    rows = pairset.pictures()
     for name, sha256 in ((name, sha256) for row in rows for name, sha256 in row.files.items()):
         if packed.get(name) != sha256:
             raise LineageError(
