@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from components.core.records import PhotoScore
 from components.evaluate.plots import Plot, colour, plotted
 from components.evaluate.summary import SEVERITIES, gain_of, ranked
-from components.metrics import METRICS, PRIMARY
+from components.metrics import METRICS, primary_of
 
 SIZE_PX = (520.0, 240.0)
 DOT_PX2 = 48.0  # area, so 7 px across
@@ -38,7 +38,7 @@ def gains_in_order(scores: Sequence[PhotoScore]) -> Chart:
             plot.say(bar, [_words(score)])
         plot.axes.set_xticks(sorted({1, len(order)}))
         plot.axes.set_xlim(0.5, len(order) + 0.5)
-        _gain_axis(plot, "pair")
+        _gain_axis(plot, "pair", order[0])
 
     title = "Every test pair, most gained first"
     return Chart(title, plotted(draw, title=title, size_px=SIZE_PX))
@@ -54,8 +54,9 @@ def gain_by_start(scores: Sequence[PhotoScore], baseline: str) -> Chart:
     """One dot a photo, for tasks without a blur: does the net help where the baseline is far off,
     or only where it is near?
     """
-    x_title = f"{METRICS[PRIMARY].title} of {baseline}, {METRICS[PRIMARY].unit}"
-    starts = [score.do_nothing[PRIMARY] for score in ranked(scores)]
+    primary = METRICS[primary_of(scores[0].restored)]
+    x_title = _axis(f"{primary.title} of {baseline}", primary.unit)
+    starts = [score.do_nothing[primary.name] for score in ranked(scores)]
     return _dots(scores, starts, f"Gain against what {baseline} scores", x_title, ())
 
 
@@ -71,19 +72,25 @@ def _dots(
         plot.say(dots, [_words(score) for score in order])
         if classes:
             plot.axes.set_xlim(left=0.0)
-        _gain_axis(plot, x_title)
+        _gain_axis(plot, x_title, order[0])
 
     return Chart(title, plotted(draw, title=title, size_px=SIZE_PX), classes)
 
 
-def _gain_axis(plot: Plot, x_title: str) -> None:
+def _gain_axis(plot: Plot, x_title: str, score: PhotoScore) -> None:
     """Upwards, with the line of no gain in it."""
     plot.axes.axhline(0.0, color=colour("ink"), linewidth=1.0)
     plot.axes.spines["bottom"].set_visible(False)
     plot.axes.set_xlabel(x_title)
-    plot.axes.set_ylabel(f"{METRICS[PRIMARY].title} gained, {METRICS[PRIMARY].unit}")
+    primary = METRICS[primary_of(score.restored)]
+    plot.axes.set_ylabel(_axis(f"{primary.title} gained", primary.unit))
+
+
+def _axis(words: str, unit: str) -> str:
+    return f"{words}, {unit}" if unit else words
 
 
 def _words(score: PhotoScore) -> str:
     blur = f", {score.severity_class}, {score.severity:.1f} px" if score.severity else ""
-    return f"{score.pair[:16]}: {METRICS[PRIMARY].text(gain_of(score), signed=True)}, {score.blur_kind}{blur}"
+    gain = METRICS[primary_of(score.restored)].text(gain_of(score), signed=True)
+    return f"{score.pair[:16]}: {gain}, {score.blur_kind}{blur}"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from components.core.errors import RecipeError
 from components.core.parts import Part
-from components.metrics import PRIMARY, metric_named, set_metric_named
+from components.metrics import METRICS, PRIMARY, metric_named, set_metric_named
 
 SheetName = Literal["best", "median", "worst"]
 
@@ -55,7 +55,7 @@ class EvaluateConfig(Part):
                 raise RecipeError(
                     f"evaluate.{field} names something twice: {', '.join(values)}; name each once"
                 )
-        if PRIMARY not in self.metrics:
+        if PRIMARY not in self.metrics and any(METRICS[name].needs_target for name in self.metrics):
             raise RecipeError(
                 f"evaluate.metrics must hold {PRIMARY}: the gate and the order of the pictures rest on it;"
                 f" got {', '.join(self.metrics)}"

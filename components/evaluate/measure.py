@@ -5,7 +5,7 @@ measures the champion with it again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from components.core.progress import tracked
 from components.core.records import Pair, PairSet, PhotoScore, Split
 from components.evaluate.unfit import why_left_out
 from components.metrics import METRICS, measurable
+from components.metrics.of_set import MOST, Function, functions_for
 from components.metrics.sizes import fitting, need_one_fit, too_small
-from components.services.content import reader_of
+from components.services.content import reader_of, training_targets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,12 +70,13 @@ def measure(
         )
     need_one_fit([(pair.height, pair.width) for pair in pairs], measured, "evaluate.metrics")
     reader_of(pairset).keep(name for pair in pairs for name in pair.files)
+    functions = functions_for(measured, pairset.digest, lambda: training_targets(pairset, MOST))
     from components.nets.precision import ieee_float32  # torch takes seconds to import
 
     with ieee_float32():
         restore(to_float(read_pair(pairset, pairs[0])[0]))
         return tuple(
-            _score(restore, pairset, pair, measured, see)
+            _score(restore, pairset, pair, functions, see)
             for pair in tracked(pairs, title, len(pairs), "pairs")
         )
 
@@ -109,7 +111,7 @@ def as_saved(restored: Floats, bits: Bits = 8) -> Pixels:
 
 
 def _score(
-    restore: Restore, pairset: PairSet, pair: Pair, metrics: Sequence[str], see: See | None
+    restore: Restore, pairset: PairSet, pair: Pair, functions: Mapping[str, Function], see: See | None
 ) -> PhotoScore:
     input, target = read_pair(pairset, pair)
     photo = to_float(input)
@@ -126,8 +128,10 @@ def _score(
     saved, numbers = as_saved(restored, bits_of(target)), restored[np.isfinite(restored)]
     if see is not None:
         see(at_bits(saved, 8), at_bits(nothing, 8), at_bits(target, 8))
+    metrics = tuple(functions)
     fit, small = fitting(target.shape[:2], metrics), too_small(target.shape[:2], metrics)
-    restored_values, nothing_values = (_values(photo, target, fit) for photo in (saved, nothing))
+    used = {name: functions[name] for name in fit}
+    restored_values, nothing_values = (_values(photo, target, used) for photo in (saved, nothing))
     return PhotoScore(
         pair=pair.id,
         blur_kind=pair.blur_kind,
@@ -145,9 +149,9 @@ def _score(
     )
 
 
-def _values(photo: Pixels, target: Pixels, metrics: Sequence[str]) -> dict[str, float]:
+def _values(photo: Pixels, target: Pixels, functions: Mapping[str, Function]) -> dict[str, float]:
     x, y = _tensor(photo), _tensor(target)
-    return {name: METRICS[name].stored(METRICS[name].function(x, y).item()) for name in metrics}
+    return {name: METRICS[name].stored(function(x, y).item()) for name, function in functions.items()}
 
 
 def _tensor(photo: Pixels) -> Tensor:

@@ -20,7 +20,7 @@ from components.evaluate.charts import gain_by_severity, gain_by_start, gains_in
 from components.evaluate.summary import Group, by_blur_kind, by_severity, gain_of, has_blur, ranked, whole
 from components.evaluate.tables import MOST_ACROSS
 from components.evaluate.unfit import counted, left_out_words
-from components.metrics import METRICS, PRIMARY, SET_METRICS, any_metric
+from components.metrics import METRICS, SET_METRICS, any_metric, primary_of
 
 Bytes8 = npt.NDArray[np.uint8]
 JPEG_QUALITY = 92  # of the pictures inside the report; the sheets themselves are PNG
@@ -64,7 +64,7 @@ def render_html(
             set_metrics=[SET_METRICS[name] for name in report.set_restored],
             skipped={any_metric(name).title: reason for name, reason in report.skipped.items()},
             stacked=len(report.metrics) > MOST_ACROSS,
-            primary=METRICS[PRIMARY],
+            primary=METRICS[primary_of(report.metrics)],
             total=whole(fit),
             tables=_tables(fit),
             has_blur=has_blur(fit),

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from components.core.baseline import do_nothing, words_for
 from components.core.files import write_text
-from components.core.images import to_float, write_png
+from components.core.images import rgb_of, to_float, write_png
 from components.core.levels import at_bits, bits_of
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
@@ -28,6 +28,7 @@ from components.evaluate.unfit import counted
 from components.metrics import measurable, measurable_sets
 from components.nets.precision import place_of
 from components.nets.restore import Restorer, load_restorer
+from components.services.content import reader_of
 
 SHEETS = "sheets"
 PAGE = "report.html"
@@ -43,9 +44,14 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
     """
     restorer = load_restorer(checkpoint.verify().folder, tile_px=config.tile_px)
     names, skipped = measurable(config.metrics)
-    set_names, set_skipped = measurable_sets(config.set_metrics, pairset.counts["test"])
+    fewest = pairset.counts["test"]
+    if pairset.unpaired is not None:
+        fewest = min(fewest, pairset.unpaired.targets["test"])
+    set_names, set_skipped = measurable_sets(config.set_metrics, fewest)
     together = WholeSet(set_names)
     scores = measure(restorer.restore, pairset, names, see=together.see)
+    for name in {row.target: row for row in pairset.targets("test")} if set_names else ():
+        together.see_target(at_bits(rgb_of(reader_of(pairset).read(name), name), 8))
     total, (set_restored, set_do_nothing) = whole(counted(scores)), together.values()
     report = EvalReport(
         about=_about(restorer, pairset, checkpoint),
@@ -63,6 +69,7 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
         set_do_nothing=set_do_nothing,
         seconds_per_megapixel=seconds_per_megapixel(scores),
         measured_on=place_of(restorer.device),
+        paired=pairset.unpaired is None,
     )
     sheets, compared = draw_sheets(config, restorer.restore, pairset, scores)
     for name, picture in sheets.items():

@@ -22,11 +22,17 @@ class WholeSet:
     def __init__(self, names: Sequence[str]) -> None:
         self.metrics = [SET_METRICS[name] for name in names]
         self._seen: dict[Extract, list[tuple[Features, Features, Features]]] = defaultdict(list)
+        self._targets: dict[Extract, list[Features]] = defaultdict(list)
 
     def see(self, restored: Bytes8, nothing: Bytes8, target: Bytes8) -> None:
         """Keep what each metric's net sees in a photo: (H, W, 3) uint8 each."""
         for extract in dict.fromkeys(metric.features for metric in self.metrics):
             self._seen[extract].append((extract(restored), extract(nothing), extract(target)))
+
+    def see_target(self, target: Bytes8) -> None:
+        """Keep what each metric's net sees in a picture of the other domain, where there are no pairs."""
+        for extract in dict.fromkeys(metric.features for metric in self.metrics):
+            self._targets[extract].append(extract(target))
 
     def values(self) -> tuple[dict[str, float], dict[str, float]]:
         """By metric name: of the restored photos, and of the baseline."""
@@ -35,6 +41,8 @@ class WholeSet:
             made, untouched, wanted = (
                 np.stack(column) for column in zip(*self._seen[metric.features], strict=True)
             )
+            if self._targets:
+                wanted = np.stack(self._targets[metric.features])
             restored[metric.name] = metric.function(made, wanted)
             nothing[metric.name] = metric.function(untouched, wanted)
         return restored, nothing

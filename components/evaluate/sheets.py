@@ -18,7 +18,7 @@ from components.core.baseline import Words
 from components.core.records import PhotoScore
 from components.evaluate.config import SheetName
 from components.evaluate.summary import gain_of, ranked
-from components.metrics import METRICS, PRIMARY
+from components.metrics import METRICS, PRIMARY, primary_of
 
 Bytes8 = npt.NDArray[np.uint8]
 
@@ -63,7 +63,7 @@ def draw_sheet(
         words.target: (),
         f"error ×{error_gain:g}": (f"|{words.restored} − {words.target}|",),
     }
-    gained = METRICS[PRIMARY].text(gain_of(score), signed=True)
+    gained = METRICS[primary_of(score.restored)].text(gain_of(score), signed=True)
     blur = f", {score.severity_class}, {score.severity:.1f} px" if score.severity else ""
     height, width = target.shape[:2]
     about = f"pair {score.pair[:16]} · {score.blur_kind}{blur} · {width} × {height} px"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from components.core.records import PhotoScore
-from components.metrics import METRICS, PRIMARY
+from components.metrics import METRICS, primary_of
 
 SEVERITIES = ("mild", "medium", "strong")
 
@@ -29,8 +29,11 @@ class Group:
         return METRICS[metric].gain(self.restored[metric], self.do_nothing[metric])
 
 
-def gain_of(score: PhotoScore, metric: str = PRIMARY) -> float:
-    """How much better one photo became; positive is better."""
+def gain_of(score: PhotoScore, metric: str | None = None) -> float:
+    """How much better one photo became, by the metric that puts photos in order unless another is named;
+    positive is better.
+    """
+    metric = metric or primary_of(score.restored)
     return METRICS[metric].gain(score.restored[metric], score.do_nothing[metric])
 
 

@@ -11,93 +11,31 @@ recipes can name metrics cheaply.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Collection, Sequence
 
 from components.core.errors import InputError, nearest
+from components.metrics.faithfulness import SHRUNK, rmse_shrunk4_rgb
 from components.metrics.inception import inception_features, inception_missing
 from components.metrics.lpips import SMALLEST_PX as LPIPS_PX
 from components.metrics.lpips import alexnet_path, lpips_alex, lpips_missing
 from components.metrics.luma import BORDER_PX, psnr_y_crop4, ssim_y_crop4
+from components.metrics.natural_scenes import SMALLEST_PX as NSS_PX
+from components.metrics.natural_scenes import nss_of_set, unfitted
 from components.metrics.psnr import psnr_rgb
-from components.metrics.sets import FEWEST, Features, frechet_distance, kernel_distance
+from components.metrics.sets import FEWEST, frechet_distance, kernel_distance
+from components.metrics.shown import Metric, SetMetric, Shown
 from components.metrics.ssim import WINDOW_PX, ssim_gauss11_rgb
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from components.core.images import Bytes8
 
 PRIMARY = "psnr_rgb"
 
 
-def _always_there() -> None:
-    """A metric that needs no weights."""
+def primary_of(names: Collection[str]) -> str:
+    """The metric by which pictures are put in order: PSNR, or the first of a set without pairs.
 
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """What a metric is called, which way is better, how it is shown."""
-
-    name: str
-    title: str
-    better: Literal["higher", "lower"]
-    unit: str  # dB, or "" for a bare number
-    digits: int  # decimals worth reading
-    words: str  # the variant spelled out, for reports and model cards
-    missing: Callable[[], str | None] = (
-        _always_there  # why it cannot be measured here and the remedy; None when it can
-    )
-    weights_file: Callable[[], Path] | None = None  # where it looks for its weights; None when it has none
-
-    def gain(self, restored: float, do_nothing: float) -> float:
-        """How much better the restored photo is than the baseline; positive is better whichever way
-        the metric runs.
-        """
-        return restored - do_nothing if self.better == "higher" else do_nothing - restored
-
-    def text(self, value: float, *, signed: bool = False) -> str:
-        """A value as people read it.
-
-        >>> METRICS["psnr_rgb"].text(24.05), METRICS["ssim_gauss11_rgb"].text(0.0123, signed=True)
-        ('24.05 dB', '+0.0123')
-        >>> METRICS["psnr_rgb"].text(-0.001, signed=True)
-        '0.00 dB'
-        """
-        rounded = round(value, self.digits) or 0.0  # never -0.00
-        number = f"{rounded:+.{self.digits}f}" if signed and rounded else f"{rounded:.{self.digits}f}"
-        return f"{number} {self.unit}".strip()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric(Shown):
-    """One variant of one metric, measured photo by photo."""
-
-    function: Callable[[Tensor, Tensor], Tensor]
-    ceiling: float = math.inf  # the most that is ever stored: JSON has no infinity
-    smallest_px: int = 1  # sides of the smallest photo that it has a value for
-
-    def stored(self, value: float) -> float:
-        """The value as reports keep it: PSNR of identical photos is infinite and is kept as 100 dB.
-
-        >>> METRICS["psnr_rgb"].stored(math.inf)
-        100.0
-        """
-        return min(value, self.ceiling)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetMetric(Shown):
-    """One variant of one metric, measured on all photos of a set at once: no photo has a value of
-    its own, so no gate rests on it.
+    >>> primary_of(("lpips_alex", "psnr_rgb")), primary_of(("nss_of_set", "rmse_shrunk4_rgb"))
+    ('psnr_rgb', 'nss_of_set')
     """
-
-    features: Callable[[Bytes8], Features]  # of one photo (H, W, 3) uint8
-    function: Callable[[Features, Features], float]  # of what was made and what should have been made
-    weakness: str  # what small sets do to it; stands wherever the value does
+    return PRIMARY if PRIMARY in names else next(iter(names))
 
 
 _ALL = (
@@ -170,6 +108,37 @@ _ALL = (
         ),
         function=ssim_y_crop4,
         smallest_px=2 * BORDER_PX + WINDOW_PX,
+    ),
+    Metric(
+        name="rmse_shrunk4_rgb",
+        title="change",
+        better="lower",
+        unit="levels",
+        digits=2,
+        words=(
+            "root mean square difference of both photos shrunk 4 times by averaging, in levels of 255 (5 are"
+            " 34 dB): where there is no target, how far the restored photo strays from its own input in what"
+            " blur leaves alone"
+        ),
+        function=rmse_shrunk4_rgb,
+        smallest_px=SHRUNK,
+        needs_target=False,
+    ),
+    Metric(
+        name="nss_of_set",
+        title="NSS of the set",
+        better="lower",
+        unit="",
+        digits=2,
+        words=(
+            "distance of a photo's natural-scene statistics from those of the set's own sharp training photos"
+            " (the method of Mittal et al. 2013, 96 px patches at two scales, fitted anew): not the published"
+            " NIQE, and comparable within one set alone; looks at no target"
+        ),
+        function=unfitted,
+        smallest_px=NSS_PX,
+        needs_target=False,
+        fit=nss_of_set,
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
@@ -283,6 +252,7 @@ __all__ = [
     "measurable",
     "measurable_sets",
     "metric_named",
+    "primary_of",
     "psnr_rgb",
     "psnr_y_crop4",
     "set_metric_named",

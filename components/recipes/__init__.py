@@ -19,6 +19,7 @@ from components.core.quarantine import Quarantine, Unfit, leave_out
 from components.core.records import Photo, RecipeRecord
 from components.evaluate.config import EvaluateConfig
 from components.ingest.config import IngestConfig
+from components.metrics import METRICS
 from components.recipes import yaml_rules
 from components.recipes.explain import explain
 from components.register.config import RegisterConfig
@@ -88,6 +89,17 @@ class Recipe(Part):
             raise ValueError(
                 f"ingest.domains gives no pairs, and {what} looks at an input beside its own target: {remedy}"
             )
+        for field, names in (
+            ("evaluate.metrics", self.evaluate.metrics),
+            ("train.validate_metrics", self.train.validate_metrics),
+        ):
+            for name in names:
+                if METRICS[name].needs_target:
+                    alone = ", ".join(one.name for one in METRICS.values() if not one.needs_target)
+                    raise ValueError(
+                        f"ingest.domains gives no pairs, and {field} names {name}, which needs a photo's own"
+                        f" target: take {alone}"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from pydantic import Field
 from components.core.errors import LineageError, nearest
 from components.core.parts import Part
 from components.core.records import PhotoScore
+from components.metrics import METRICS
 from components.register.champion_checks import Check, Look, against_champion, no_worse, same_ground
 from components.register.differences import (
     Better,
@@ -102,7 +103,7 @@ def decide(
     outcome = _outcome(checks, floors, champion is None or broken)
     alone = ["no champion serves yet, so the floors alone decide"] if champion is None else []
     provisional = ["provisional until a version is proved better"] if outcome == "provisional" else []
-    remarks = [*alone, *provisional, *_told(left_out, candidate)]
+    remarks = [*alone, *provisional, *_told(left_out, candidate), *_not_known(policy)]
     return Verdict(outcome=outcome, checks=tuple(checks), words=_words(outcome, checks, remarks), look=look)
 
 
@@ -145,6 +146,16 @@ def _told(left_out: Mapping[str, str], measured: Measured) -> list[str]:
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     every = len(left_out) + len(measured.scores)
     return [f"{len(left_out)} of {every} test pairs are left out of judging: {told}"]
+
+
+def _not_known(policy: GatePolicy) -> list[str]:
+    """What a primary metric without targets leaves open."""
+    if policy.primary not in METRICS or METRICS[policy.primary].needs_target:
+        return []
+    return [
+        f"{policy.primary} looks at no target: it tells that photos look more like sharp ones, not whether"
+        " what was added was there"
+    ]
 
 
 def _nothing_left(left_out: Mapping[str, str]) -> Check:

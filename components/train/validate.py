@@ -16,8 +16,10 @@ from components.core.images import Pixels, rgb_of, to_float
 from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.records import Pair
 from components.metrics import METRICS
+from components.metrics.of_set import MOST, functions_for
 from components.metrics.sizes import need_one_fit, too_small
 from components.nets.restore import Restorer
+from components.services.content import training_targets
 from components.train.config import TrainConfig
 from components.train.data import Data
 from components.train.health.of_pictures import PictureHealth
@@ -54,6 +56,7 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> V
     large = [pair for pair in data.val if too_small((pair.height, pair.width), names) is None]
     pairs = large[: config.validate_pairs]
     values = torch.zeros(2, len(pairs), len(names), dtype=torch.float64)
+    functions = functions_for(names, data.pairset.digest, lambda: training_targets(data.pairset, MOST))
     health = PictureHealth()
     rows: list[list[Picture]] = []
     for place in range(world.rank, len(pairs), world.size):
@@ -65,7 +68,7 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> V
         for side, seen in enumerate((restored, untouched)):
             ours, truth = _tensor(seen), _tensor(target)
             values[side, place] = torch.tensor(
-                [METRICS[name].stored(METRICS[name].function(ours, truth).item()) for name in names]
+                [METRICS[name].stored(functions[name](ours, truth).item()) for name in names]
             )
         health.add(at_bits(restored, 8), at_bits(target, 8))
         if world.leads and len(rows) < SHEET_ROWS:

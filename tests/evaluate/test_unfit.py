@@ -102,24 +102,36 @@ def test_a_blank_photo_changes_no_mean_and_is_counted_with_its_reason(
     assert len(counted(after.scores())) == 9
 
 
-WINDOWS = {"psnr_rgb": 1, "ssim_gauss11_rgb": 11, "lpips_alex": 31, "psnr_y_crop4": 9, "ssim_y_crop4": 19}
+WINDOWS = {
+    "psnr_rgb": 1,
+    "ssim_gauss11_rgb": 11,
+    "lpips_alex": 31,
+    "psnr_y_crop4": 9,
+    "ssim_y_crop4": 19,
+    "rmse_shrunk4_rgb": 4,
+    "nss_of_set": 192,
+}
 
 
 @pytest.mark.parametrize("name", ALL_METRICS)
 def test_a_metric_has_a_value_from_its_smallest_size_on_and_none_below(name: str) -> None:
     metric, side = ALL_METRICS[name], WINDOWS[name]
     assert metric.smallest_px == side
-    assert too_small((40, side), (name,)) is None
+    other = max(40, side)
+    assert too_small((other, side), (name,)) is None
     assert (
-        too_small((side - 1, 40), (name,)) == f"too small: 40 × {side - 1} px, {name} needs {side} px a side"
+        too_small((side - 1, other), (name,))
+        == f"too small: {other} × {side - 1} px, {name} needs {side} px a side"
     )
     if metric.missing() is not None:
         return  # its weights are not here; what it needs is the architecture's
     photo = torch.rand(1, 3, side, side + 3, generator=torch.Generator().manual_seed(1))
-    metric.function(photo, photo.flip(3))
+    sharp = (255 * photo[0].permute(1, 2, 0).numpy()).astype(np.uint8)
+    function = metric.function if metric.fit is None else metric.fit([sharp])
+    function(photo, photo.flip(3))
     if side > 1:
         with pytest.raises(InputError, match=f"at least {side} px"):
-            metric.function(photo[:, :, 1:], photo[:, :, 1:])
+            function(photo[:, :, 1:], photo[:, :, 1:])
 
 
 @pytest.mark.parametrize("side", [1, 9, 18])

@@ -120,6 +120,12 @@ class EvalReport(TableRecord):
         description="device and precision: figures from two are not compared; None in reports of old",
     )
 
+    paired: bool = Field(
+        default=True,
+        exclude_if=lambda paired: paired,
+        description="false: photos had no targets, and each was held against its own input",
+    )
+
     def scores(self) -> tuple[PhotoScore, ...]:
         """One row a test pair, ordered by pair id."""
         return self._rows(PhotoScore)

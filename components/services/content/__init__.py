@@ -15,6 +15,7 @@ from components.services.content.pairsets import (
     reader_of,
     send_pairs,
     shard_problems,
+    training_targets,
     verify_pairs,
 )
 from components.services.content.reader import FolderReader, Reader, ShardReader, reader_in
@@ -34,5 +35,6 @@ __all__ = [
     "reader_of",
     "send_pairs",
     "shard_problems",
+    "training_targets",
     "verify_pairs",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from components.core.errors import LineageError
+from components.core.images import Pixels, rgb_of
 from components.core.records import PairSet, Split
 from components.services.content.packing import MANIFEST, Index, files_below
 from components.services.content.reader import Reader, ShardReader, reader_in
@@ -44,6 +47,16 @@ def reader_of(pairset: PairSet) -> Reader:
         _need_named(pairset, reader.index)
         reader.matches = pairset.digest
     return reader
+
+
+def training_targets(pairset: PairSet, most: int) -> Iterator[Pixels]:
+    """The first so many different targets of the training split by their ids, (H, W, 3), decoded one by one:
+    what the set's restored photos should look like.
+    """
+    rows = pairset.targets("train") or pairset.source_photos() or pairset.pairs("train")
+    reader = reader_of(pairset)
+    for name in list(dict.fromkeys(row.target for row in rows))[:most]:
+        yield rgb_of(reader.read(name), name)
 
 
 def verify_pairs(pairset: PairSet, *splits: Split) -> None:
