@@ -1,7 +1,9 @@
 """What each exported file loses, weighs and takes, beside torch in its ways and OpenVINO where that is
-installed: python benchmarks/exports.py demo [RECIPE ...].
+installed: python benchmarks/exports.py demo [RECIPE ...] [--images N] [--crop PX].
 
-Of each recipe the checkpoint and pairs in this checkout (run it first). Files are made and measured
+Of each recipe the checkpoint and pairs in this checkout (run it first); with --images, pairs of the bundled
+photos with the demo's blur and a training of its generator on so many crops, on the mean absolute difference
+alone, enough for a gain that files can lose. Files are made and measured
 as `refocus export` does, with no limit; then all of them restore the first test photos in turns, at
 one and two threads, --rounds times, and the median is given. bf16 is torch's autocast, compiled is
 torch.compile for that one size.
@@ -11,9 +13,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,30 +25,72 @@ from typing import Any
 import numpy as np
 import torch
 
+from components import recipes
+from components.core.files import STATE_VARIABLE
 from components.core.images import to_float
 from components.core.records import Checkpoint, PairSet
 from components.evaluate.measure import read_pair
 from components.exports.made import Weights, make
 from components.exports.parity import Parity
+from components.ingest.run import run as ingest
 from components.nets.formats import FORMATS
 from components.nets.restore import Restorer, load_restorer
 from components.pipeline.project import Project, Run, project_root
 from components.register.policy import GatePolicy, ParityPolicy
+from components.synthesize.run import run as synthesize
+from components.train.config import TrainConfig
+from components.train.run import run as train
 
 PHOTOS = 2
 Restore = Callable[[np.ndarray], np.ndarray]
 
 
-def exported(run: Run, folder: Path) -> tuple[Parity, ...]:
+@dataclass(frozen=True)
+class Made:
+    """A recipe, its pairs and its checkpoint, wherever they lie."""
+
+    recipe: recipes.Recipe
+    pairset: PairSet
+    checkpoint: Checkpoint
+
+    @classmethod
+    def of_checkout(cls, name: str) -> Made:
+        """What the recipe's run left here."""
+        run = Run.of(Project.at(project_root()), name)
+        return cls(run.recipe, run.load(PairSet), run.load(Checkpoint))
+
+    @classmethod
+    def briefly(cls, name: str, images: int, crop_px: int, place: Path) -> Made:
+        """Trained here on pixels alone."""
+        os.environ[STATE_VARIABLE] = str(place / "state")
+        recipe, demo = recipes.load(name), recipes.load("demo")
+        making = demo.synthesize if recipe.synthesize.scale == 1 else recipe.synthesize
+        making = making.model_copy(update={"pairs_per_photo": 12, "max_side_px": 480, "workers": 0})
+        pairset = synthesize(making, ingest(demo.ingest, out=place / "photos"), out=place / "pairs")
+        phase = {"name": "pixels", "images": images, "crop_px": crop_px, "batch": 4, "adversarial": False}
+        plain = demo.train.model_dump(mode="json", exclude={"discriminators", "adversarial", "finetune"})
+        plain |= {
+            "generator": recipe.train.generator.model_dump(mode="json"),
+            "phases": [phase | {"schedule": {"kind": "cosine", "floor": 0.05}}],
+            "content": [{"kind": "l1", "weight": 1.0}],
+            "validate_every": images,
+            "workers": 0,
+        }
+        plain.pop("discriminator_optimizer", None)
+        config = TrainConfig.model_validate(plain)
+        record = recipe.model_copy(update={"train": config}).record()
+        return cls(recipe, pairset, train(config, record, pairset, out=place / "checkpoint"))
+
+
+def exported(run: Made, folder: Path) -> tuple[Parity, ...]:
     """Every format of a recipe's checkpoint, however far it is."""
-    checkpoint = run.load(Checkpoint)
     return make(
         [kind() for kind in FORMATS.values()],
-        Weights(checkpoint.folder, checkpoint.digest),
-        run.load(PairSet),
+        Weights(run.checkpoint.folder, run.checkpoint.digest),
+        run.pairset,
         folder,
         gate=GatePolicy(parity=ParityPolicy(largest_error=1, largest_loss=1)),
-        metrics=run.recipe.evaluate.metrics,
+        metrics=[run.recipe.register_.gate.primary],
         tile_px=run.recipe.evaluate.tile_px,
     )
 
@@ -88,10 +134,10 @@ def in_openvino(path: Path, threads: int, stride: int, **settings: Any) -> Resto
     return restore
 
 
-def timed(run: Run, folder: Path, made: tuple[Parity, ...], rounds: int) -> dict[str, dict[int, float]]:
+def timed(run: Made, folder: Path, made: tuple[Parity, ...], rounds: int) -> dict[str, dict[int, float]]:
     """Seconds a megapixel of the restored photo, by way and threads, in turns."""
-    pairset, tile_px = run.load(PairSet), run.recipe.evaluate.tile_px
-    weights = run.load(Checkpoint).folder
+    pairset, tile_px = run.pairset, run.recipe.evaluate.tile_px
+    weights = run.checkpoint.folder
     restorer = load_restorer(weights, device="cpu", tile_px=tile_px)
     pairs = sorted(pairset.pairs("test"), key=lambda pair: pair.id)[:PHOTOS]
     photos = [to_float(read_pair(pairset, pair)[0]) for pair in pairs]
@@ -138,29 +184,37 @@ def main() -> None:
     )
     parser.add_argument("recipes", nargs="+", metavar="RECIPE")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, help="crops that it is trained on here; none: its own run")
+    parser.add_argument("--crop", type=int, default=96, help="px of their targets' sides")
     asked = parser.parse_args()
     for name in asked.recipes:
-        run = Run.of(Project.at(project_root()), name)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            made = exported(run, folder)
-            print(f"\n{name}: {made[0].pairs} test pairs\n")
-            print("| format | MB | largest error | change, dB | gain, dB |\n|---|---:|---:|---|---:|")
+            run = (
+                Made.briefly(name, asked.images, asked.crop, folder)
+                if asked.images
+                else Made.of_checkout(name)
+            )
+            made = exported(run, folder / "files")
+            print(f"\n{name}: {max(each.pairs for each in made)} test pairs\n")
+            print("| format | MB | largest error | per tile | change, dB | gain, dB |")
+            print("|---|---:|---:|---:|---|---:|")
             for each in made:
                 if each.file is None:
-                    print(f"| {each.format} | | | {each.words} | |")
+                    print(f"| {each.format} | | | | {each.words} | |")
                     continue
                 kept = each.metrics[run.recipe.register_.gate.primary]
+                alone = "" if each.per_tile is None else f"{each.per_tile.largest_error:.1e}"
                 print(
-                    f"| {each.format} | {each.bytes / 1e6:.2f} | {each.largest_error:.1e} |"
+                    f"| {each.format} | {each.bytes / 1e6:.2f} | {each.largest_error:.1e} | {alone} |"
                     f" {kept.change.words} | {kept.gain:+.3f} |"
                 )
-            times = timed(run, folder, made, asked.rounds)
+            times = timed(run, folder / "files", made, asked.rounds)
         print("\n| way | s a megapixel, 1 thread | against torch | 2 threads | against torch |")
         print("|---|---:|---:|---:|---:|")
         for way, seconds in times.items():
             one, two = (times["torch"][threads] / seconds[threads] for threads in (1, 2))
-            print(f"| {way} | {seconds[1]:.2f} | {one:.1f} | {seconds[2]:.2f} | {two:.1f} |")
+            print(f"| {way} | {seconds[1]:.2f} | {one:.1f} | {seconds[2]:.2f} | {two:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,13 @@ def _restored(place: PhotoPlace, data: bytes, served: ServedModel, form: Format,
             bar.warn(
                 f"{place.at}: its colour profile is for {space}, the restored photo is RGB: it is not kept"
             )
+        height, width = picture.pixels.shape[:2]
+        if served.restorer.alone(height, width):
+            bar.warn(
+                f"{place.at}: {width} × {height} px are more than a tile of {served.restorer.tile_px} px, and"
+                f" {served.name} looks over the whole photo, which a file does by tile: the result is another"
+                " than that of the registered model; restore with that, or give a larger --tile"
+            )
         return encoded(
             form,
             served.restorer.restore_pixels(picture.pixels),

@@ -7,8 +7,9 @@ share of the gain that is lost.
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from components.core.files import sha256_of_file
+from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.images import to_float
 from components.core.parts import Part
 from components.core.records import PairSet, PhotoScore
@@ -25,6 +26,7 @@ from components.evaluate.measure import Floats, Restore, measure, read_pair
 from components.metrics import METRICS, measurable
 from components.nets.formats import FormatPart
 from components.nets.restore import Restorer
+from components.nets.tiling import OVERLAP_PX
 from components.register.differences import Difference, by_group, difference
 from components.register.policy import ParityPolicy
 
@@ -47,6 +49,14 @@ class Kept(Part):
         return max(-self.change.mean, 0.0) / self.gain if self.gain > 0 else None
 
 
+class PerTile(Part):
+    """What tiles do to a file whose net looks over the whole photo: each sees itself alone."""
+
+    tile_px: int
+    largest_error: float = Field(description="in tiles against whole, of a value in [0, 1], on one photo")
+    mean_error: float
+
+
 class Parity(Part):
     """The record that lies beside an exported file, or in its place when it was refused."""
 
@@ -60,6 +70,13 @@ class Parity(Part):
     pairs: int = 0
     largest_error: float | None = Field(None, description="of a value in [0, 1], over all test photos")
     mean_error: float | None = None
+    per_tile: PerTile | None = Field(
+        None,
+        description=(
+            "where the net looks over the whole photo, and a test photo is larger than the smallest tile; the"
+            " checkpoint's tiles are exact unless its test_time_tiles is per_tile"
+        ),
+    )
     metrics: dict[str, Kept] = Field(default_factory=dict)
     seconds_per_megapixel: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="by threads: of the checkpoint in torch, and of the file"
@@ -76,19 +93,37 @@ class Parity(Part):
 
 @dataclass
 class _Both:
-    """A restorer that answers with the file's picture and remembers how far torch's is."""
+    """Restores each photo once with the checkpoint and once with the file, remembers how far they are
+    apart, and keeps the file's pictures on disk for their turn.
+    """
 
-    ours: Callable[[Floats], Floats]
-    theirs: Callable[[Floats], Floats]
+    ours: Restore
+    theirs: Restore
+    folder: Path
     largest: float = 0.0
     means: list[float] = field(default_factory=list)
 
-    def restore(self, photo: Floats) -> Floats:
-        theirs = self.theirs(photo)
-        away = np.abs(theirs - self.ours(photo).clip(0, 1))
-        self.largest = max(self.largest, float(away.max()))
-        self.means.append(float(away.mean()))
-        return theirs
+    def checkpoint(self, photo: Floats) -> Floats:
+        """The checkpoint's picture."""
+        ours, theirs = self._kept(photo, "checkpoint"), self._kept(photo, "file")
+        if not ours.exists():
+            np.save(ours, self.ours(photo))
+            np.save(theirs, self.theirs(photo))
+            away = np.abs(np.load(theirs) - np.load(ours).clip(0, 1))
+            self.largest = max(self.largest, float(away.max()))
+            self.means.append(float(away.mean()))
+        found: Floats = np.load(ours)
+        return found
+
+    def file(self, photo: Floats) -> Floats:
+        """The file's picture."""
+        found: Floats = np.load(self._kept(photo, "file"))
+        return found
+
+    def _kept(self, photo: Floats, whose: str) -> Path:
+        return (
+            self.folder / f"{sha256_of_bytes(photo.tobytes())}-{'x'.join(map(str, photo.shape))}-{whose}.npy"
+        )
 
 
 def compared(
@@ -110,9 +145,10 @@ def compared(
     """
     names, _ = measurable(metrics)
     opened = part.open(path, tile_px=restorer.tile_px)
-    both = _Both(restorer.restore, opened.restore)
-    ours = measure(restorer.restore, pairset, names, title=f"{part.kind}: checkpoint")
-    theirs = measure(both.restore, pairset, names, title=f"{part.kind}: file")
+    with tempfile.TemporaryDirectory() as folder:
+        both = _Both(restorer.restore, opened.restore, Path(folder))
+        ours = measure(both.checkpoint, pairset, names, title=f"{part.kind}: checkpoint and file")
+        theirs = measure(both.file, pairset, names, title=f"{part.kind}: figures of the file")
     kept = {name: _kept(name, ours, theirs, confidence) for name in names}
     found = Parity(
         format=part.kind,
@@ -125,6 +161,7 @@ def compared(
         pairs=len(ours),
         largest_error=both.largest,
         mean_error=float(np.mean(both.means)),
+        per_tile=_per_tile(part, path, pairset),
         metrics=kept,
         seconds_per_megapixel=_times(part, path, restorer, pairset),
         versions=getattr(opened, "about", {}),
@@ -156,6 +193,14 @@ def _limited(found: Parity, part: FormatPart, policy: ParityPolicy) -> Parity:
                 f" {METRICS[name].text(kept.gain)}, {kept.lost:.0%}"
                 f" (gate.parity.largest_loss: {policy.largest_loss:.0%})"
             )
+    alone = (
+        ""
+        if found.per_tile is None
+        else (
+            f"; its net looks over the whole photo, in tiles of {found.per_tile.tile_px} px it is up to"
+            f" {found.per_tile.largest_error:.2g} away from the whole"
+        )
+    )
     if reasons:
         words = f"refused: {'; '.join(reasons)}"
     else:
@@ -164,7 +209,7 @@ def _limited(found: Parity, part: FormatPart, policy: ParityPolicy) -> Parity:
             for name, kept in found.metrics.items()
         )
         words = f"kept: largest error {found.largest_error:.2g}; {changes}"
-    return found.model_copy(update={"passed": not reasons, "words": words})
+    return found.model_copy(update={"passed": not reasons, "words": words + alone})
 
 
 def _kept(name: str, ours: Sequence[PhotoScore], theirs: Sequence[PhotoScore], confidence: float) -> Kept:
@@ -188,6 +233,19 @@ def _kept(name: str, ours: Sequence[PhotoScore], theirs: Sequence[PhotoScore], c
         gain=sign * float((checkpoint - nothing).mean()),
         change=difference(sign * (file - checkpoint), confidence),
     )
+
+
+def _per_tile(part: FormatPart, path: Path, pairset: PairSet) -> PerTile | None:
+    """The largest test photo in the smallest tiles against whole."""
+    pair = max(pairset.pairs("test"), key=lambda pair: (pair.height * pair.width, pair.id))
+    photo = to_float(read_pair(pairset, pair)[0])
+    tile_px = 4 * OVERLAP_PX
+    tiled = part.open(path, tile_px=tile_px)
+    if not tiled.alone(*photo.shape[:2]):
+        return None
+    whole = part.open(path, tile_px=tiled.scale * max(tile_px, *photo.shape[:2]))
+    away = np.abs(tiled.restore(photo) - whole.restore(photo))
+    return PerTile(tile_px=tile_px, largest_error=float(away.max()), mean_error=float(away.mean()))
 
 
 def _times(part: FormatPart, path: Path, restorer: Restorer, pairset: PairSet) -> dict[str, dict[str, float]]:

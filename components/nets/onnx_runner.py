@@ -48,6 +48,15 @@ class OnnxRestorer(TiledRestorer):
             ) from error
         super().__init__(stride=stride, scale=scale, smallest_px=smallest, tile_px=tile_px)
 
+    def alone(self, height: int, width: int) -> bool:
+        """Whether the net looks over the whole photo (instance norm, attention), and this photo is
+        larger than a tile: then each tile sees itself alone, which is another picture than the whole.
+        """
+        return self.about.get("tiles") == "per_tile" and height * width > self._tile**2
+
+    def _reach_px(self) -> int | None:
+        return int(self.about["reach_px"]) if self.about.get("tiles") == "exact" else None
+
     def _whole(self, photo: Photo) -> Photo:
         height, width = photo.shape[:2]
         down, right, reflected = self._padding(height, width)

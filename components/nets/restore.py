@@ -7,9 +7,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -25,6 +25,10 @@ from components.core.records import Checkpoint
 from components.core.seeds import seed_of
 from components.nets.generators import Generator, GeneratorPart
 from components.nets.modules.norms import SharedBatchNorm2d
+from components.nets.modules.over_photo import Box, Place, Reached, Survey
+from components.nets.modules.placed_dropout import placed_dropout
+from components.nets.reach import looking, reach_px
+from components.nets.tiles import Tile
 from components.nets.tiling import Photo, TiledRestorer
 
 WEIGHTS, CONFIG = Checkpoint.WEIGHTS, Checkpoint.CONFIG
@@ -94,11 +98,33 @@ def for_use(net: nn.Module, part: GeneratorPart) -> nn.Module:
     return net
 
 
+class View(NamedTuple):
+    """A photo mirrored, then turned so many quarters."""
+
+    mirrored: bool
+    turns: int
+
+    def place(self, place: Place, photo: Box) -> Place:
+        """Where a tile lies in this view of the photo."""
+        tile, own = place.tile, place.own
+        whole, within = photo, tile
+        if self.mirrored:
+            tile, own = tile.mirrored(whole), own.mirrored(within)
+        for _ in range(self.turns):
+            tile, own = tile.turned(whole), own.turned(within)
+            whole, within = (Box(0, 0, box.width, box.height) for box in (whole, within))
+        return Place(tile, own)
+
+
+VIEWS = tuple(View(mirrored, turns) for mirrored in (False, True) for turns in range(4))
+
+
 class Restorer(TiledRestorer):
     """A generator ready for photos of any size, run by torch.
 
-    Where dropout stays on, it is drawn from one fixed seed a photo: the same photo, size and kind of
-    device restore the same.
+    Where dropout stays on, its draws hang on the place in the photo alone: the same photo restores the
+    same, whole and in tiles. What looks over the whole photo sees it whole in tiles too, unless the part
+    says per_tile: each such layer takes one more pass over the tiles.
     """
 
     def __init__(
@@ -108,30 +134,29 @@ class Restorer(TiledRestorer):
         super().__init__(stride=part.stride, scale=part.scale, smallest_px=part.smallest_px, tile_px=tile_px)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.net, self.part = for_use(net.to(self.device), part), part
-        self._noisy, self._ensemble = part.test_time_dropout, part.test_time_ensemble
+        self._noisy, self._views = part.test_time_dropout, VIEWS if part.test_time_ensemble else VIEWS[:1]
+        self._surveys: dict[View, Survey] = {}
 
     def without_dropout(self) -> Restorer:
         """The same weights with dropout off: another restorer, whose part says so."""
         part = self.part.model_copy(update={"test_time_dropout": False})
         return Restorer(copy.deepcopy(self.net), part, device=str(self.device), tile_px=self.tile_px)
 
+    def _reach_px(self) -> int | None:
+        return None if self.part.test_time_tiles == "per_tile" else reach_px(self.part)
+
     @contextlib.contextmanager
     def _one_photo(self) -> Iterator[None]:
-        """Dropout's draws begin at one place for every photo, and leave the process's own random
-        numbers as they were.
-        """
-        if not self._noisy:
-            yield
-            return
+        """Leaves the process's own random numbers as they were, and forgets the photo."""
         on_gpu = self.device.type == "cuda"
-        with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
-            seed = seed_of("test-time dropout")
-            if on_gpu:
-                with torch.cuda.device(self.device):
-                    torch.cuda.manual_seed(seed)
-            else:
-                torch.default_generator.manual_seed(seed)
-            yield
+        try:
+            if not self._noisy:
+                yield
+                return
+            with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
+                yield
+        finally:
+            self._surveys = {}
 
     def _is_out_of_memory(self, error: Exception) -> bool:
         if isinstance(error, torch.OutOfMemoryError):
@@ -140,32 +165,72 @@ class Restorer(TiledRestorer):
         # On the processor torch raises a plain RuntimeError.
         return super()._is_out_of_memory(error) or "not enough memory" in str(error)
 
-    @torch.inference_mode()
     def _whole(self, photo: Photo) -> Photo:
         height, width = photo.shape[:2]
-        x = (
-            torch.from_numpy(np.ascontiguousarray(photo, np.float32)).permute(2, 0, 1)[None].to(self.device)
-            * 2
-            - 1
-        )
         down, right, reflected = self._padding(height, width)
-        x = F.pad(x, (0, right, 0, down), mode="reflect" if reflected else "replicate")
-        y = self._answer(x)[:, :, : self.scale * height, : self.scale * width]
+        x = F.pad(self._input(photo), (0, right, 0, down), mode="reflect" if reflected else "replicate")
+        everything = Box(0, 0, height + down, width + right)
+        restored = self._restored(x, Place(everything, everything), everything)
+        return restored[: self.scale * height, : self.scale * width]
+
+    def _tile_of_whole(self, photo: Photo, tile: Tile) -> Photo:
+        return self._restored(self._input(photo), *_places(tile))
+
+    @torch.inference_mode()
+    def _look_over(self, seen: Callable[[Tile], Photo], tiles: Sequence[Tile]) -> None:
+        """One pass over the tiles for each layer and view that must know the whole photo."""
+        layers = len(looking(self.net))
+        for view in self._views if layers else ():
+            survey = Survey()
+            self._surveys[view] = survey
+            while len(survey) < layers:
+                for tile in tiles:
+                    with contextlib.suppress(Reached):
+                        self._seen(self._input(seen(tile)), view, *_places(tile))
+                survey.settle()
+
+    def _input(self, photo: Photo) -> Tensor:
+        """(H, W, 3) in [0, 1] to (1, 3, H, W) in [-1, 1], on the device."""
+        plain = torch.from_numpy(np.ascontiguousarray(photo, np.float32)).permute(2, 0, 1)[None]
+        return plain.to(self.device) * 2 - 1
+
+    @torch.inference_mode()
+    def _restored(self, x_NCHW: Tensor, place: Place, photo: Box) -> Photo:
+        """What the net makes of a photo or tile, or the mean of what it makes of its eight turns and
+        mirrors, as a photo in about [0, 1].
+        """
+        answers = []
+        for view in self._views:
+            answer = torch.rot90(self._seen(x_NCHW, view, place, photo), -view.turns, (2, 3))
+            answers.append(answer.flip(3) if view.mirrored else answer)
+        y = answers[0] if len(answers) == 1 else torch.stack(answers).mean(0)
         result: Photo = ((y + 1) / 2)[0].permute(1, 2, 0).float().cpu().numpy()
         return result
 
-    def _answer(self, x_NCHW: Tensor) -> Tensor:
-        """What the net makes of a photo, or the mean of what it makes of its eight turns and mirrors."""
-        if not self._ensemble:
-            answer: Tensor = self.net(x_NCHW)
-            return answer
-        answers = []
-        for mirrored in (False, True):
-            for turns in range(4):
-                turned = torch.rot90(x_NCHW.flip(3) if mirrored else x_NCHW, turns, (2, 3))
-                back = torch.rot90(self.net(turned), -turns, (2, 3))
-                answers.append(back.flip(3) if mirrored else back)
-        return torch.stack(answers).mean(0)
+    def _seen(self, x_NCHW: Tensor, view: View, place: Place, photo: Box) -> Tensor:
+        """The net's answer to one view of a tile, as the net sees it. photo: all of it."""
+        turned = torch.rot90(x_NCHW.flip(3) if view.mirrored else x_NCHW, view.turns, (2, 3))
+        place = view.place(place, photo)
+        survey = self._surveys.get(view)
+        layers = looking(self.net)
+        with contextlib.ExitStack() as stack:
+            if survey is not None:
+                for layer in layers:
+                    layer.survey = survey.at(place)
+                    stack.callback(setattr, layer, "survey", None)
+            if self._noisy:
+                stack.enter_context(placed_dropout(self.net, place, seed_of("test-time dropout", *view)))
+            answer: Tensor = self.net(turned)
+        return answer
+
+
+def _places(tile: Tile) -> tuple[Place, Box]:
+    """Where a tile lies in the padded photo, its own part of it, and the photo."""
+    top, left = tile.rows.start, tile.columns.start
+    seen = Box(top, left, tile.rows.stop - top, tile.columns.stop - left)
+    rows, columns = tile.own
+    own = Box(rows.start - top, columns.start - left, rows.stop - rows.start, columns.stop - columns.start)
+    return Place(seen, own), Box(0, 0, *tile.whole)
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
-"""Overlapping tiles joined into one picture, piece by piece, in the memory of a few tiles.
+"""Tiles of a picture: with what lies around them, or overlapping and joined, piece by piece, in the
+memory of a few tiles.
 
 A picture of its own size in floats, and its weights, would take sixteen bytes a pixel; here only
 what neighbours still add to is kept: of the row of tiles at work one tile, of the row before its
@@ -7,6 +8,7 @@ overlap.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +22,40 @@ class Strip(NamedTuple):
 
     span: slice
     ramp: Floats  # (length of the span)
+
+
+class Tile(NamedTuple):
+    """What a net is shown, in px of the padded photo, and the part of it that is the tile's own: the own
+    parts of all tiles cover the photo once.
+    """
+
+    rows: slice
+    columns: slice
+    own: tuple[slice, slice]  # rows and columns, of the photo
+    whole: tuple[int, int]  # height and width of the photo
+
+
+def tiles_of(height: int, width: int, side: int, *, stride: int, around: int) -> list[Tile]:
+    """Tiles whose own parts have at most `side` px a side, evenly spread, on the net's grid; each is
+    shown `around` px more on every side, as far as the photo reaches.
+
+    height, width, around: multiples of the stride.
+    """
+
+    def parts(length: int) -> list[tuple[slice, slice]]:
+        cells = length // stride
+        count = -(-cells // max(side // stride, 1))
+        edges = [stride * (number * cells // count) for number in range(count + 1)]
+        return [
+            (slice(max(begin - around, 0), min(end + around, length)), slice(begin, end))
+            for begin, end in itertools.pairwise(edges)
+        ]
+
+    return [
+        Tile(rows, columns, (own_rows, own_columns), (height, width))
+        for rows, own_rows in parts(height)
+        for columns, own_columns in parts(width)
+    ]
 
 
 def joined(

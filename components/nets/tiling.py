@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from components.core.errors import InputError
 from components.core.levels import Pixels, bits_of, to_float, to_pixels
-from components.nets.tiles import Strip, joined
+from components.nets.tiles import Strip, Tile, joined, tiles_of
 
 OVERLAP_PX = 64
 Photo = np.ndarray[Any, np.dtype[np.float32]]
@@ -22,15 +22,17 @@ Photo = np.ndarray[Any, np.dtype[np.float32]]
 class TiledRestorer(ABC):
     """A net ready for photos of any size, whatever runs it.
 
-    A photo whose restoration is up to tile_px on its longer side goes through whole; a larger one
-    in overlapping tiles, joined by a linear ramp, so that memory stays that of one tile. Tiling
-    changes the result slightly where a net normalises or attends over the photo.
+    A photo whose restoration has no more px than a tile (tile_px squared) goes through whole; a larger
+    one in tiles, so that memory stays that of one tile. Where it is known how far the net looks
+    (`_reach_px`), each tile is given as much of the photo around its own part, and the picture is that
+    of the whole photo. Else tiles overlap and are joined by a linear ramp, and where a net normalises or
+    attends over the photo each tile sees itself alone.
     """
 
     def __init__(self, *, stride: int, scale: int, smallest_px: int, tile_px: int) -> None:
         """stride: sides of the input are multiples of it; scale: side of the output over side of the
         input; smallest_px: least side of the input; tile_px: in px of the restored photo; an enlarging
-        net is given tiles as many times smaller, but never less than its overlap needs.
+        net is given tiles as many times smaller, but never less than overlap or reach need.
         """
         if tile_px < 4 * OVERLAP_PX:
             raise InputError(
@@ -41,8 +43,7 @@ class TiledRestorer(ABC):
         # In px of the input. What SRResNet sees beyond 16 px changes a tile by a tenth of a
         # level; 64 would double the work of its small tiles.
         self._overlap = OVERLAP_PX if scale == 1 else OVERLAP_PX // 2
-        self._least = max(4 * self._overlap, stride + 2 * self._overlap)
-        self._tile = max(tile_px // scale, self._least)
+        self._tile = max(tile_px // scale, 4 * self._overlap, stride + 2 * self._overlap)
 
     def restore(self, photo: Photo) -> Photo:
         """(H, W, 3) float32 in [0, 1] to (scale · H, scale · W, 3), not clipped: values outside
@@ -58,6 +59,12 @@ class TiledRestorer(ABC):
 
         self._each_piece(photo, put)
         return result
+
+    def alone(self, height: int, width: int) -> bool:
+        """Whether tiles of such a photo see themselves alone, although the net would look over all of it
+        and nobody chose so.
+        """
+        return False
 
     def restore_pixels(self, pixels: Pixels) -> Pixels:
         """(H, W, 3) uint8 or uint16 to the same of (scale · H, scale · W, 3): what lies outside is
@@ -85,28 +92,65 @@ class TiledRestorer(ABC):
                     put(rows, columns, piece)
                 return
             except Exception as error:
-                if not self._is_out_of_memory(error) or self._tile <= self._least:
+                if not self._is_out_of_memory(error) or self._tile <= self._least():
                     raise
-            self._tile = max(self._least, min(self._tile, max(photo.shape[:2])) // 2)
+            self._tile = max(self._least(), min(self._tile, max(photo.shape[:2])) // 2)
             self.tile_px = self._tile * self.scale
 
     def _is_out_of_memory(self, error: Exception) -> bool:
         """Whether smaller tiles may help."""
         return isinstance(error, MemoryError)
 
+    def _least(self) -> int:
+        """The smallest tile's side, in px of the input."""
+        reach = self._reach_px()
+        if reach is None:
+            return max(4 * self._overlap, self.stride + 2 * self._overlap)
+        return 2 * reach + _up(max(self._overlap, reach // 2), self.stride)
+
     def _pieces(self, photo: Pixels) -> Iterator[tuple[slice, slice, Photo]]:
         """The restored photo's pieces, and the rows and columns that they fill."""
         height, width = photo.shape[:2]
-        rows, columns = (_spans(side, self._tile, self.stride, self._overlap) for side in (height, width))
         with self._one_photo():
-            if max(height, width) <= self._tile:
+            if height * width <= self._tile**2:
                 yield slice(None), slice(None), self._whole(to_float(photo))
                 return
+            reach = self._reach_px()
+            if reach is not None:
+                yield from self._exact_pieces(photo, reach)
+                return
+            rows, columns = (_spans(side, self._tile, self.stride, self._overlap) for side in (height, width))
             yield from joined(
                 [self._strip(span, height) for span in rows],
                 [self._strip(span, width) for span in columns],
                 lambda row, column: self._whole(to_float(photo[rows[row], columns[column]])),
             )
+
+    def _exact_pieces(self, photo: Pixels, reach: int) -> Iterator[tuple[slice, slice, Photo]]:
+        """Each tile with the photo around it as far as the net looks: the pieces of the whole."""
+        height, width = photo.shape[:2]
+        down, right, reflected = self._padding(height, width)
+        mode: Any = "reflect" if reflected else "edge"
+        rows, columns = (
+            np.pad(np.arange(side), (0, more), mode) for side, more in ((height, down), (width, right))
+        )
+        side = max(self._tile, self._least()) - 2 * reach
+        tiles = tiles_of(len(rows), len(columns), side, stride=self.stride, around=reach)
+
+        def seen(tile: Tile) -> Photo:
+            return to_float(photo[rows[tile.rows]][:, columns[tile.columns]])
+
+        self._look_over(seen, tiles)
+        for tile in tiles:
+            top, left = (self.scale * own.start for own in tile.own)
+            bottom, end = (
+                self.scale * min(own.stop, side) for own, side in zip(tile.own, (height, width), strict=True)
+            )
+            if bottom <= top or end <= left:  # of the padding alone
+                continue
+            above, before = self.scale * tile.rows.start, self.scale * tile.columns.start
+            piece = self._tile_of_whole(seen(tile), tile)[top - above : bottom - above]
+            yield slice(top, bottom), slice(left, end), piece[:, left - before : end - before]
 
     def _strip(self, span: slice, length: int) -> Strip:
         place = slice(self.scale * span.start, self.scale * span.stop)
@@ -119,6 +163,20 @@ class TiledRestorer(ABC):
         """
         down, right = (max(-side % self.stride, self.smallest_px - side) for side in (height, width))
         return down, right, down < height and right < width
+
+    def _reach_px(self) -> int | None:
+        """How far the net looks, in px of the input, a multiple of the stride; None where that is not
+        known, or where a tile is to see itself alone.
+        """
+        return None
+
+    def _look_over(self, seen: Callable[[Tile], Photo], tiles: Sequence[Tile]) -> None:
+        """Learn of a photo what must be known of all of it before its tiles are restored: here nothing."""
+        return
+
+    def _tile_of_whole(self, photo: Photo, tile: Tile) -> Photo:
+        """What a tile sees, through the net as part of the whole photo; as `_whole`."""
+        return self._whole(photo)
 
     @contextlib.contextmanager
     def _one_photo(self) -> Iterator[None]:
@@ -136,6 +194,11 @@ def _refuse_other_shapes(photo: Pixels) -> None:
             f"a photo must be (height, width, 3), got shape {photo.shape}; repeat a grey photo three"
             " times and drop alpha"
         )
+
+
+def _up(value: int, stride: int) -> int:
+    """The next multiple of the stride."""
+    return -(-value // stride) * stride
 
 
 def _spans(length: int, tile: int, stride: int, overlap: int) -> list[slice]:

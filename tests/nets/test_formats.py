@@ -209,3 +209,27 @@ def test_the_runner_imports_numpy_and_onnxruntime_alone() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["unet", "mobile", "srresnet", "resnet_seed"])
+def test_a_local_nets_file_in_tiles_is_the_whole(name: str, tmp_path: Path) -> None:
+    restorer = restorer_of(KINDS[name])
+    Onnx().write(restorer, tmp_path / "g.onnx", about={})
+    input = photo(151, 143) if restorer.scale > 1 else photo(301, 243)
+    tiled, whole = (Onnx().open(tmp_path / "g.onnx", tile_px=side) for side in (256, 2048))
+    assert tiled.about["tiles"] == "exact"  # type: ignore[attr-defined]
+    assert not tiled.alone(*input.shape[:2])
+    np.testing.assert_allclose(tiled.restore(input), whole.restore(input), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet", "unet_instance", "conv_unet"])
+def test_a_file_that_looks_over_the_photo_says_so_and_tells_which_photos_it_tiles(
+    name: str, tmp_path: Path
+) -> None:
+    restorer = restorer_of(KINDS[name])
+    Onnx().write(restorer, tmp_path / "g.onnx", about={})
+    opened = Onnx().open(tmp_path / "g.onnx", tile_px=256)
+    assert opened.about["tiles"] == "per_tile"  # type: ignore[attr-defined]
+    assert opened.alone(301, 243)
+    assert not opened.alone(200, 243)
+    assert not restorer.alone(3000, 3000)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from components.core.parts import canonical_json
+from components.nets.reach import looking, reach_px
 
 if TYPE_CHECKING:
     from components.nets.restore import Restorer
@@ -83,6 +84,9 @@ def write_onnx(
         "scale": str(restorer.scale),
         "stride": str(restorer.stride),
         "smallest_px": str(restorer.smallest_px),
+        # A net is run tile by tile as it is: what looks over the whole photo sees a tile alone.
+        "tiles": "per_tile" if looking(restorer.net) else "exact",
+        "reach_px": str(reach_px(restorer.part)),
         "value_range": "0 to 1, sRGB",
         "colour_order": "RGB",
         "layout": "NCHW",

@@ -87,6 +87,11 @@ class ConvUNet(GeneratorPart):
     )
 
     @property
+    def looks_over_photo(self) -> bool:
+        """Whether some layer's answer depends on the whole photo when restoring."""
+        return super().looks_over_photo or self.attention is not None
+
+    @property
     def stride(self) -> int:
         """Height and width of the input must be multiples of this, in px."""
         return int(2**self.depth)

@@ -46,6 +46,11 @@ class NAFNet(GeneratorPart):
     )
 
     @property
+    def looks_over_photo(self) -> bool:
+        """Whether some layer's answer depends on the whole photo when restoring."""
+        return super().looks_over_photo or self.channel_attention
+
+    @property
     def stride(self) -> int:
         """Height and width of the input must be multiples of this, in px."""
         return int(self.fold * 2 ** len(self.encoder))

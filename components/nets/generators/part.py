@@ -40,6 +40,21 @@ class GeneratorPart(Part):
         ),
     )
 
+    test_time_tiles: Literal["whole_photo", "per_tile"] = Field(
+        "whole_photo",
+        description=(
+            "what layers that look over the whole photo (instance norm, batch norm by the photo's statistics,"
+            " attention, channel attention) see of a photo larger than a tile: whole_photo, so that tiles are"
+            " what the whole would be, at one more pass over the photo for each such layer; or per_tile, one"
+            " pass and another picture"
+        ),
+    )
+
+    @property
+    def looks_over_photo(self) -> bool:
+        """Whether some layer's answer depends on the whole photo when restoring."""
+        return isinstance(self.norm, Instance) or self.test_time_statistics == "photo"
+
     @property
     def stride(self) -> int:
         """Height and width of the input must be multiples of this, in px."""
@@ -74,6 +89,11 @@ class GeneratorPart(Part):
             raise ValueError(
                 "test_time_dropout is on, yet this generator has no dropout: set dropout above 0 where the"
                 " kind has it, or leave test_time_dropout out"
+            )
+        if self.test_time_tiles == "per_tile" and not self.looks_over_photo:
+            raise ValueError(
+                "test_time_tiles: per_tile is for a generator that looks over the whole photo, and no layer"
+                " of this one does: its tiles are exact in one pass, leave test_time_tiles out"
             )
         if self.test_time_statistics == "photo" and not isinstance(self.norm, Batch):
             raise ValueError(

@@ -49,6 +49,11 @@ class ResNet(GeneratorPart):
     attention: Attention | None = Field(None, description="behind the blocks, two halvings deep")
 
     @property
+    def looks_over_photo(self) -> bool:
+        """Whether some layer's answer depends on the whole photo when restoring."""
+        return super().looks_over_photo or self.attention is not None
+
+    @property
     def stride(self) -> int:
         """Height and width of the input must be multiples of this, in px."""
         return 4

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from components.nets.modules.over_photo import OverPhoto, joined_moments, moments
 from components.nets.norms import Norm
 
 
@@ -21,7 +22,7 @@ class SimpleGate(nn.Module):
         return gated
 
 
-class ChannelScale(nn.Module):
+class ChannelScale(OverPhoto):
     """Simplified channel attention (Chen et al. 2022, eq. 7): each channel times a linear function of all
     channels' means.
     """
@@ -32,7 +33,22 @@ class ChannelScale(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Same shape out as in."""
+        if self.survey is not None:
+            return self.survey.forward(self, x_NCHW)
         scaled: Tensor = x_NCHW * self.weigh(x_NCHW.mean((2, 3), keepdim=True))
+        return scaled
+
+    def part(self, own_NCHW: Tensor) -> tuple[Tensor, ...]:
+        """Means of a tile's own part."""
+        return moments(own_NCHW)
+
+    def whole(self, parts: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        """Means over the photo, (C)."""
+        return joined_moments(parts)[:1]
+
+    def forward_tile(self, x_NCHW: Tensor, known: tuple[Tensor, ...]) -> Tensor:
+        """A tile weighed by the photo's means."""
+        scaled: Tensor = x_NCHW * self.weigh(known[0].to(x_NCHW.dtype).view(1, -1, 1, 1))
         return scaled
 
 

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from components.nets.modules.over_photo import OverPhoto, joined_moments, moments
 from components.nets.modules.over_workers import mean_over_workers, worker_count
 
 
-class PhotoNorm2d(nn.InstanceNorm2d):
+class _PhotoStatistics(OverPhoto):
+    """A normalisation by the mean and the variance of the whole photo."""
+
+    eps: float
+
+    def part(self, own_NCHW: Tensor) -> tuple[Tensor, ...]:
+        """Moments of a tile's own part."""
+        return moments(own_NCHW)
+
+    def whole(self, parts: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        """Mean and variance of the photo."""
+        return joined_moments(parts)
+
+    def forward_tile(self, x_NCHW: Tensor, known: tuple[Tensor, ...]) -> Tensor:
+        """Normalised by the photo's statistics, scaled and shifted."""
+        mean, variance = (value.to(x_NCHW.dtype) for value in known)
+        own = dict(self.named_parameters(recurse=False))
+        return F.batch_norm(
+            x_NCHW, mean, variance, own.get("weight"), own.get("bias"), training=False, eps=self.eps
+        )
+
+
+class PhotoNorm2d(_PhotoStatistics, nn.InstanceNorm2d):
     """Instance normalisation that also takes maps of one px, whose mean is the px itself; torch
     refuses them.
     """
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Same shape out as in."""
+        if self.survey is not None:
+            return self.survey.forward(self, x_NCHW)
         # Not shape.numel(): torch.export would fix height and width by it.
         if x_NCHW.shape[2] * x_NCHW.shape[3] > 1:
             return super().forward(x_NCHW)
@@ -30,7 +58,7 @@ class ChannelNorm2d(nn.LayerNorm):
         return super().forward(x_NCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
+class SharedBatchNorm2d(_PhotoStatistics, nn.BatchNorm2d):
     """Batch normalisation whose batch is that of all workers together, so that their number changes
     no result beyond rounding.
 
@@ -43,8 +71,15 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     # nets.restore.for_use.
     photo_statistics = False
 
+    @property
+    def looks_over_photo(self) -> bool:
+        """Only by the photo's own statistics."""
+        return self.photo_statistics
+
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Same shape out as in."""
+        if self.survey is not None:
+            return self.survey.forward(self, x_NCHW)
         workers = worker_count()
         values = workers * x_NCHW.numel() // x_NCHW.shape[1]
         if not self.training and self.photo_statistics:
