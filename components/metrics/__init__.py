@@ -14,13 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.core.errors import InputError, nearest
+from components.metrics.inception import FILES as INCEPTION_FILES
 from components.metrics.inception import inception_features, inception_missing
+from components.metrics.lpips import FILES as LPIPS_FILES
 from components.metrics.lpips import SMALLEST_PX as LPIPS_PX
-from components.metrics.lpips import alexnet_path, lpips_alex, lpips_missing
+from components.metrics.lpips import lpips_alex, lpips_missing
 from components.metrics.luma import BORDER_PX, psnr_y_crop4, ssim_y_crop4
 from components.metrics.psnr import psnr_rgb
 from components.metrics.sets import FEWEST, Features, frechet_distance, kernel_distance
@@ -51,7 +52,7 @@ class Shown:
     missing: Callable[[], str | None] = (
         _always_there  # why it cannot be measured here and the remedy; None when it can
     )
-    weights_file: Callable[[], Path] | None = None  # where it looks for its weights; None when it has none
+    weights: tuple[str, ...] = ()  # names of files (nets/weights_files.py) of which it needs one
 
     def gain(self, restored: float, do_nothing: float) -> float:
         """How much better the restored photo is than the baseline; positive is better whichever way
@@ -140,7 +141,7 @@ _ALL = (
         function=lpips_alex,
         smallest_px=LPIPS_PX,
         missing=lpips_missing,
-        weights_file=alexnet_path,
+        weights=LPIPS_FILES,
     ),
     Metric(
         name="psnr_y_crop4",
@@ -187,6 +188,7 @@ _SETS = (
         digits=2,
         words=f"Fréchet distance (Heusel et al. 2017) {_INCEPTION}",
         missing=inception_missing,
+        weights=INCEPTION_FILES,
         features=inception_features,
         function=frechet_distance,
         weakness=(
@@ -205,6 +207,7 @@ _SETS = (
             f" whole set, {_INCEPTION}"
         ),
         missing=inception_missing,
+        weights=INCEPTION_FILES,
         features=inception_features,
         function=kernel_distance,
         weakness=(
