@@ -52,7 +52,7 @@ def put(files: Mapping[str, Callable[[], Path]], own: Path) -> None:
     missing = {name: get() for name, get in files.items() if here(name) is None}
     of_hub = {name: path for name, path in missing.items() if name not in _PACKAGED}
     for name in missing.keys() & _PACKAGED.keys():
-        packaged_weights.give(_PACKAGED[name], missing[name])
+        packaged_weights.lend(_PACKAGED[name], missing[name])
     if not of_hub:
         return
     before = hub_folder()

@@ -74,13 +74,13 @@ def enclosed(record: RecipeRecord, stage: str, store: ContentStore) -> Enclosed:
 
 
 @contextmanager
-def opened(given: Enclosed) -> Iterator[Path | None]:
+def opened(parcel: Enclosed) -> Iterator[Path | None]:
     """Let what was enclosed be found here for the length of a block; gives the folder that train.start
     means, if it means one. Files go to this machine's cache, those that it has by itself are not fetched.
     """
-    put_known(given.known)
-    with weights_in_store(given.named):
-        yield None if given.start is None else _store().fetch_folder(given.start)
+    put_known(parcel.known)
+    with weights_in_store(parcel.named):
+        yield None if parcel.start is None else _store().fetch_folder(parcel.start)
 
 
 def put_known(files: Mapping[str, str]) -> None:

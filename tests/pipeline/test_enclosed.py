@@ -75,7 +75,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     place = tmp_path / "elsewhere"
     with state_kept_in(place):
         yield place
-    packaged_weights._given.clear()
+    packaged_weights._lent.clear()
 
 
 def recipe_with(**train: object) -> RecipeRecord:
@@ -167,9 +167,9 @@ def test_a_packages_weights_are_had_there_without_the_package(
 ) -> None:
     file = tmp_path / "vgg16.ckpt"
     file.write_bytes(b"of a package")
-    monkeypatch.setitem(packaged_weights._given, "vgg16", file)
+    monkeypatch.setitem(packaged_weights._lent, "vgg16", file)
     sent = goes(enclosed(recipe_with(content=perceptual(packaged_weights.SOURCE)), "train", store))
-    packaged_weights._given.clear()
+    packaged_weights._lent.clear()
     file.unlink()
     assert packaged_weights.packaged_file("vgg16") is None
     with opened(sent):

@@ -23,7 +23,9 @@ def test_a_compiled_generator_learns_what_the_plain_one_does() -> None:
         assert terms[0]["generator/total"].item() == pytest.approx(
             terms[1]["generator/total"].item(), rel=1e-4
         )
-    assert type(compiled.restoring._forward) is not type(plain.restoring._forward), "the second one was compiled"
+    assert type(compiled.restoring._forward) is not type(plain.restoring._forward), (
+        "the second one was compiled"
+    )
     for (name, one), other in zip(
         plain.generator.state_dict().items(), compiled.generator.state_dict().values(), strict=True
     ):
