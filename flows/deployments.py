@@ -100,6 +100,13 @@ def _for_all(schedule: Schedule) -> tuple[Planned, ...]:
             about="Ask a person about a version that passed the gate; a run starts it.",
             alone=False,
         ),
+        Planned(
+            flow="compare.py:compare",
+            name="compare",
+            about="Put versions or recipes side by side: figures with intervals, settings, pictures; a person"
+            " starts it.",
+            alone=False,
+        ),
         *([watch] if schedule.watched else []),
     )
 

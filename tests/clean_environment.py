@@ -18,6 +18,7 @@ from pathlib import Path
 OF_TOOLS = ("AWS_", "DVC_", "GIT_", "MLFLOW_", "PREFECT_", "RAY_", "REFOCUS_", "XDG_")
 OF_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 OTHERS = ("TORCH_HOME", "MPLCONFIGDIR", "MATPLOTLIBRC", "COLUMNS", "LANGUAGE", "PYTHONWARNINGS", "NETRC")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 SWITCHES = ("REFOCUS_ALL_RECIPES",)  # said to the tests themselves
 THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 IN_TWO_PROCESSES = "PYTEST_XDIST_WORKER"
@@ -26,7 +27,7 @@ IN_TWO_PROCESSES = "PYTEST_XDIST_WORKER"
 def leave_out_the_users(environment: MutableMapping[str, str], home: Path) -> None:
     """Take the user's settings out of an environment, and give it an empty home folder."""
     for name in list(environment):
-        foreign = name.startswith(OF_TOOLS) or name.lower() in OF_PROXIES or name in OTHERS
+        foreign = name.startswith(OF_TOOLS) or name.lower() in OF_PROXIES or name in OTHERS + CERTIFICATES
         if foreign and name not in SWITCHES:
             del environment[name]
     environment |= {

@@ -59,7 +59,7 @@ def compare_all(
         try:
             sheets = pictures(comparison, pairset)
         except RefocusError as error:
-            why = f"No pictures: {error}."
+            why = f"No pictures: {error}"
     page = delivery.write(PAGE, render_page(comparison, sheets, why).encode())
     told = (*lines(comparison), *([why] if why else []), f"page           {page}")
     return Compared(comparison, told, page)

@@ -127,9 +127,12 @@ def _by_number(number: object) -> Cause | None:
 
 
 def _vague(error: BaseException) -> bool:
-    """Whether an error's number says less than its words: none, or Python's own missing folder."""
+    """Whether an error's number says less than its words: none, or Python's own missing folder (whose path
+    may have any words).
+    """
     number = getattr(error, "errno", None)
-    return not isinstance(number, int) or _by_number(number) is None or "temporary" in str(error)
+    own = str(getattr(error, "strerror", None) or "")
+    return not isinstance(number, int) or _by_number(number) is None or "temporary" in own
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

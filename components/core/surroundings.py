@@ -1,6 +1,6 @@
-"""What a process inherits and must not: proxies before its own machine, a git hook's variables, a
-user without a name. `settle` is called first by every way in, and its result is inherited by all
-children.
+"""What a process inherits and must not: proxies before its own machine, certificates that are gone, a
+git hook's variables, a user without a name. `settle` is called first by every way in, and its result
+is inherited by all children.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ ADDRESSES = (
 )
 SHORT_BYTES = 28  # of a temporary folder, so that Ray's sockets (66 bytes below their own folder) fit
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+# Where libraries look for the certificates that they trust, in place of those that they bring.
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # What git sets for hooks and aliases, and what points it at another repository (git rev-parse
 # --local-env-vars, less settings such as safe.directory that CI gives by GIT_CONFIG_COUNT).
@@ -49,6 +51,10 @@ def settle() -> None:
     """Make this process's environment one that every tool can work in. Twice is the same as once."""
     for name in OF_ANOTHER_REPOSITORY:
         _leave_out(name)
+    for name in CERTIFICATES:
+        # httpx starts with none that is not there, whatever it is to ask; others fail at the first https.
+        if (place := os.environ.get(name)) is not None and not Path(place).expanduser().exists():
+            _leave_out(name)
     keep_loopback_direct()
     give_a_name()
     shorten_temporary()

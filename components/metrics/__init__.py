@@ -15,9 +15,11 @@ from collections.abc import Collection, Sequence
 
 from components.core.errors import InputError, nearest
 from components.metrics.faithfulness import SHRUNK, rmse_shrunk4_rgb
+from components.metrics.inception import FILES as INCEPTION_FILES
 from components.metrics.inception import inception_features, inception_missing
+from components.metrics.lpips import FILES as LPIPS_FILES
 from components.metrics.lpips import SMALLEST_PX as LPIPS_PX
-from components.metrics.lpips import alexnet_path, lpips_alex, lpips_missing
+from components.metrics.lpips import lpips_alex, lpips_missing
 from components.metrics.luma import BORDER_PX, psnr_y_crop4, ssim_y_crop4
 from components.metrics.natural_scenes import SMALLEST_PX as NSS_PX
 from components.metrics.natural_scenes import nss_of_set, unfitted
@@ -78,7 +80,7 @@ _ALL = (
         function=lpips_alex,
         smallest_px=LPIPS_PX,
         missing=lpips_missing,
-        weights_file=alexnet_path,
+        weights=LPIPS_FILES,
     ),
     Metric(
         name="psnr_y_crop4",
@@ -156,6 +158,7 @@ _SETS = (
         digits=2,
         words=f"Fréchet distance (Heusel et al. 2017) {_INCEPTION}",
         missing=inception_missing,
+        weights=INCEPTION_FILES,
         features=inception_features,
         function=frechet_distance,
         weakness=(
@@ -174,6 +177,7 @@ _SETS = (
             f" whole set, {_INCEPTION}"
         ),
         missing=inception_missing,
+        weights=INCEPTION_FILES,
         features=inception_features,
         function=kernel_distance,
         weakness=(

@@ -18,6 +18,7 @@ import numpy as np
 from components.core.errors import WeightsError
 from components.core.files import sha256_of_file
 from components.metrics.sets import Features
+from components.nets.weights_files import hub_folder
 
 if TYPE_CHECKING:
     from components.core.images import Bytes8
@@ -70,12 +71,8 @@ def inception_missing() -> str | None:
 
 
 def weights_path() -> Path:
-    """Where the weights lie: TORCH_HOME/hub/checkpoints, by default below the user's cache folder;
-    where they should, when they do not.
-    """
-    import torch
-
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    """Where the weights lie in torch's hub folder; where they should, when they do not."""
+    folder = hub_folder()
     return next((folder / name for name in FILES if (folder / name).is_file()), folder / FILES[0])
 
 

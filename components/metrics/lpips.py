@@ -16,6 +16,7 @@ from components.core.errors import InputError, WeightsError
 from components.core.files import sha256_of_file
 from components.metrics.photos import check_photos
 from components.nets.packaged_weights import INSTALL, packaged_features, packaged_file
+from components.nets.weights_files import hub_folder, packaged
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,7 @@ ALEXNET_FILE = (  # torchvision's name; its last part is the start of the file's
     "alexnet-owt-7be5be79.pth"
 )
 ALEXNET_SHA256_START = "7be5be79"
+FILES = (ALEXNET_FILE, packaged("alexnet"))  # one of them is needed
 SMALLEST_PX = 31  # below it AlexNet's second pooling has no whole window
 
 
@@ -76,12 +78,8 @@ def lpips_missing() -> str | None:
 
 
 def alexnet_path() -> Path:
-    """Where torchvision keeps the AlexNet weights: TORCH_HOME/hub/checkpoints, by default below the
-    user's cache folder.
-    """
-    import torch
-
-    return Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_FILE
+    """Where torchvision keeps the AlexNet weights."""
+    return hub_folder() / ALEXNET_FILE
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.metrics.sets import Features
@@ -33,7 +32,7 @@ class Shown:
     missing: Callable[[], str | None] = (
         _always_there  # why it cannot be measured here and the remedy; None when it can
     )
-    weights_file: Callable[[], Path] | None = None  # where it looks for its weights; None when it has none
+    weights: tuple[str, ...] = ()  # names of files (nets/weights_files.py) of which it needs one
 
     def gain(self, restored: float, do_nothing: float) -> float:
         """How much better the restored photo is than the baseline; positive is better whichever way

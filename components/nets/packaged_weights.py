@@ -36,11 +36,21 @@ PLACES: dict[Net, tuple[int, ...]] = {
     "alexnet": (0, 3, 6, 8, 10),
     "vgg16": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
 }
+_lent: dict[Net, Path] = {}
 TOP: dict[Net, str] = {"alexnet": "AlexNet_0", "vgg16": "VGG16_0"}
 
 
+def lend(net: Net, path: Path) -> None:
+    """Take a file for the package's own in this process, where it is not installed; its SHA-256 counts."""
+    _lent[net] = path
+
+
 def packaged_file(net: Net) -> Path | None:
-    """The net's file in the installed package, which is not imported; None where it is not installed."""
+    """The net's file in the installed package, which is not imported; None where it is not installed, and
+    none was lent.
+    """
+    if net in _lent:
+        return _lent[net]
     try:
         files = importlib.metadata.files(PACKAGE) or ()
     except importlib.metadata.PackageNotFoundError:

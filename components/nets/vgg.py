@@ -7,6 +7,8 @@ from typing import Literal
 Backbone = Literal["vgg16", "vgg19"]
 # Convolutions of each of the five blocks (Simonyan & Zisserman 2015, table 1: D and E).
 CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+# torchvision's names of the files with its ImageNet weights.
+FILES: dict[Backbone, str] = {"vgg16": "vgg16-397923af.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 WIDTHS = (64, 128, 256, 512, 512)
 
 

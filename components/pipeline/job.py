@@ -12,15 +12,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from components.core import records, stopping, surroundings
 from components.core.causes import explained
 from components.core.errors import InputError, RefocusError
 from components.core.files import state_folder
 from components.core.progress import Progress
 from components.core.record import Record
-from components.pipeline.sending import OUTCOME, TASK, WEIGHTS, Asked, Measured, Outcome, Parcel, Task, store
+from components.pipeline.enclosed import opened
+from components.pipeline.sending import OUTCOME, TASK, Asked, Measured, Outcome, Parcel, Task, store
 from components.services import storage, tracking
 from components.services.cluster import code, jobs
 
@@ -36,8 +35,9 @@ def main(folder: str) -> int:
         task = Task.model_validate_json(storage.read_object(storage.join(folder, TASK)))
         jobs.settle(gpu=task.gpu)
         _need_same(task)
-        with tempfile.TemporaryDirectory(prefix="job-", dir=state_folder()) as place:
-            outcome = WORK[task.stage](task, Path(place))
+        folder_here = tempfile.TemporaryDirectory(prefix="job-", dir=state_folder())
+        with folder_here as place, opened(task.enclosed) as start:
+            outcome = WORK[task.stage](task, Path(place), start)
     except RefocusError as error:
         return _failed(folder, error)
     except BaseException as error:
@@ -62,29 +62,23 @@ def _need_same(task: Task) -> None:
     code.refuse_others(f"{socket.gethostname()} of the cluster", code.wanted(), task.has)
 
 
-def _made(task: Task, place: Path) -> Outcome:
+def _made(task: Task, place: Path, start: Path | None) -> Outcome:
     """A stage of a run: its record, with its folder in the store."""
     from components.pipeline.stages import stage_named, start_of
     from components.recipes import Recipe
-    from components.train.pretrained_weights import weights_in_store
 
     stage = stage_named(task.stage)
     recipe = Recipe.of_record(task.recipe)
     settings = recipe.section(task.stage)
     whole = [task.recipe] if stage.whole_recipe else []
     out = place / "out"
-    start = start_of(stage, recipe, state_folder())
-    with weights_in_store(_plain(task.more.get(WEIGHTS))):
-        record = stage.run(settings, *whole, *map(_taken, task.takes), out=out, **start)
+    begins = start_of(stage, recipe, state_folder(), start)
+    record = stage.run(settings, *whole, *map(_taken, task.takes), out=out, **begins)
     store().send_folder(out, record.digest)
     return Outcome(digest=record.digest)
 
 
-def _plain(found: JsonValue) -> dict[str, str]:
-    return {name: str(sha256) for name, sha256 in found.items()} if isinstance(found, dict) else {}
-
-
-def _registered(task: Task, place: Path) -> Outcome:
+def _registered(task: Task, place: Path, start: Path | None) -> Outcome:
     """A version in the registry. dvc.lock lies above the checkpoint, as it does in a checkout."""
     from components.pipeline.stages import REGISTER, formats_of
     from components.recipes import Recipe
@@ -108,7 +102,7 @@ def _registered(task: Task, place: Path) -> Outcome:
     return Outcome(result=version.model_dump(mode="json"))
 
 
-def _measured(task: Task, place: Path) -> Outcome:
+def _measured(task: Task, place: Path, start: Path | None) -> Outcome:
     """A champion's scores on a run's pairs."""
     from components.registry.promotion import measured_here
 
@@ -120,7 +114,7 @@ def _measured(task: Task, place: Path) -> Outcome:
     return Outcome(result=Measured(scores=found[0], place=found[1]).model_dump(mode="json"))
 
 
-WORK: dict[str, Callable[[Task, Path], Outcome]] = {
+WORK: dict[str, Callable[[Task, Path, Path | None], Outcome]] = {
     "synthesize": _made,
     "train": _made,
     "evaluate": _made,

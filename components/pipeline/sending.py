@@ -11,26 +11,25 @@ DVC too, the stage was an ordinary one. Nothing here needs torch or a GPU.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
 
 from components.core import errors
-from components.core.errors import InputError, LineageError, RefocusError, ServiceError, WeightsError
-from components.core.files import place_of
+from components.core.errors import InputError, LineageError, RefocusError, ServiceError
 from components.core.parts import Part, digest_of
 from components.core.progress import Progress
 from components.core.record import Record
 from components.core.records import ModelVersion, PairSet, PhotoScore, PhotoSet, Provenance, RecipeRecord
+from components.pipeline.enclosed import Enclosed, enclosed
 from components.services import cluster, storage, tracking
 from components.services.cluster import code, jobs
 from components.services.content import ContentStore
 
 STAGES = ("synthesize", "train", "evaluate")  # what is sent of a run's stages; ingest looks at this machine
 OUTCOME, TASK = "outcome.json", "task.json"
-WEIGHTS = "weights"  # among what else a training needs: SHA-256 by the recipe's names for them
 ENTRY = "python -m components.pipeline.job"
 Kind = TypeVar("Kind", bound=Record)
 
@@ -44,13 +43,14 @@ class Parcel(Part):
 
 
 class Task(Part):
-    """What a job does: a stage's name, the recipe as data, the records it takes, what else it needs.
-    `has` is the sender's code and libraries.
+    """What a job does: a stage's name, the recipe as data, the records it takes, what the recipe names of
+    the sender's machine, what else it needs. `has` is the sender's code and libraries.
     """
 
     stage: str
     recipe: RecipeRecord
     takes: tuple[Parcel, ...]
+    enclosed: Enclosed = Enclosed()
     more: dict[str, JsonValue] = Field(default_factory=dict)
     gpu: bool
     has: dict[str, str]
@@ -116,8 +116,6 @@ def make(
 
     Raises what the stage raises; ServiceError when the cluster or the store does not hold.
     """
-    if stage == "train":
-        more |= {WEIGHTS: sent_weights(recipe)}
     outcome = do(stage, recipe, parents, reuse=True, **more)
     Progress.worked_s += outcome.seconds  # the time of a stage, wherever it was worked
     assert outcome.digest is not None
@@ -146,6 +144,7 @@ def do(
         stage=stage,
         recipe=recipe,
         takes=tuple(_sent(place, stage, record) for record in parents),
+        enclosed=enclosed(recipe, stage, place),
         more=more,
         gpu=stage in ("evaluate", "measure") and there.gpus() > 0,
         has=dict(code.wanted()),
@@ -208,33 +207,6 @@ def need_shared(recipe: RecipeRecord) -> None:
             f"stages are sent to a Ray cluster, which cannot reach the tracking file {tracking.shown_uri()};"
             " set MLFLOW_TRACKING_URI to an MLflow server"
         )
-
-
-def sent_weights(recipe: RecipeRecord) -> dict[str, JsonValue]:
-    """Put the weights that a training takes from files of this machine into the store; gives their
-    SHA-256 by the names the recipe has for them. Raises WeightsError when there is no such file.
-    """
-    train = recipe.sections.get("train")
-    found: dict[str, JsonValue] = {}
-    for part in _content_losses(train if isinstance(train, dict) else {}):
-        source = part.get("weights_from") if isinstance(part, dict) else None
-        if isinstance(source, str) and source != "torchvision" and not storage.is_s3(source):
-            path = place_of(source)
-            if not path.is_file():
-                raise WeightsError(
-                    f"train.content has weights_from: {source}, and there is no file at {path.absolute()};"
-                    " correct it, or name the weights as s3://BUCKET/KEY"
-                )
-            found[source] = store().send_file(path)
-    return found
-
-
-def _content_losses(train: Mapping[str, JsonValue]) -> list[JsonValue]:
-    """Every content loss of a training as its recipe has it, those of a cycle too."""
-    cycle = train.get("cycle")
-    within = cycle if isinstance(cycle, dict) else {}
-    lists = (train.get("content"), within.get("consistency"), within.get("identity"))
-    return [part for one in lists if isinstance(one, list) for part in one]
 
 
 def outcome_at(folder: str) -> Outcome | None:

@@ -203,13 +203,15 @@ def formats_of(recipe: Recipe, checkpoint: Checkpoint, pairset: PairSet) -> Call
     return write
 
 
-def start_of(stage: Stage, recipe: Recipe, state: Path) -> dict[str, Any]:
-    """What a training starts from, if not from scratch."""
+def start_of(stage: Stage, recipe: Recipe, state: Path, folder: Path | None = None) -> dict[str, Any]:
+    """What a training starts from, if not from scratch. folder: where the folder of train.start lies, if
+    not there.
+    """
     if stage.name != "train" or recipe.train.start == "scratch":
         return {}
     from components.pipeline.starting import parent_of  # MLflow, which no other stage waits for
 
-    return {"parent": parent_of(recipe, state)}
+    return {"parent": parent_of(recipe, state, folder)}
 
 
 def _parents(stage: Stage, run: Run) -> list[Any]:

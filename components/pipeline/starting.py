@@ -6,15 +6,14 @@ training would be a reason for the next. Its digest is in the training's key and
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from components.core.errors import InputError
-from components.core.files import atomic_path, place_of
+from components.core.files import atomic_path
 from components.core.records import Checkpoint, PhotoSet
+from components.pipeline.enclosed import start_folder
 from components.recipes import Recipe
 from components.register.export import RECORDS, WEIGHTS_PLACE
 from components.registry.lineage import resolve
@@ -27,26 +26,21 @@ from components.train.warm_start import Parent, kept_state
 SCRATCH, CHAMPION = "scratch", "champion"
 
 
-def parent_of(recipe: Recipe, state: Path) -> Parent | None:
+def parent_of(recipe: Recipe, state: Path, folder: Path | None = None) -> Parent | None:
     """The model that a recipe's training starts from; None from scratch, or while there is no champion yet.
 
-    state: the state folder, below which what comes from the registry is kept.
+    state: the state folder, below which what comes from the registry is kept; folder: where the folder of
+    train.start lies, if it came from another machine.
 
     Raises InputError or LineageError when there is no such model.
     """
     start = recipe.train.start
     if start == SCRATCH:
         return None
-    folder = place_of(start)
-    if (folder / Checkpoint.FILE).is_file():
+    if (folder := folder or start_folder(start)) is not None:
         found: Parent | None = _in_folder(start, folder)
     elif start == CHAMPION:
         found = _champion(recipe.register_.name, state)
-    elif os.sep in start:
-        raise InputError(
-            f"train.start: {folder} holds no {Checkpoint.FILE}; name a checkpoint's folder, NAME:VERSION,"
-            " champion or scratch"
-        )
     else:
         found = _registered(resolve(start), state)
     if found is None:

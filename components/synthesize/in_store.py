@@ -19,7 +19,15 @@ from components.core.parts import Part, canonical_json, digest_of
 from components.core.quarantine import LeftOut
 from components.core.records import Photo, PhotoSet
 from components.services.cluster import is_cluster, map_in_order
-from components.services.content import ContentStore, FolderReader, Index, Reader, ShardReader, reader_in
+from components.services.content import (
+    ContentStore,
+    FolderReader,
+    Index,
+    Reader,
+    ShardReader,
+    reader_in,
+    renewed,
+)
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.made_pairs import File, Made
 from components.synthesize.photo import pairs_or_reason
@@ -174,7 +182,13 @@ class _Journal:
     def finished(self, task: Task) -> Packed | None:
         """What became of a task, if the store still has its shard."""
         packed = self._lines.get(task.key)
-        return None if packed is None or any(self._store.problems(packed.index)) else packed
+        if (
+            packed is None
+            or any(self._store.problems(packed.index))
+            or not renewed(self._store, packed.index)
+        ):
+            return None
+        return packed
 
     def note(self, task: Task, packed: Packed) -> None:
         """Write down that a task is finished; begun anew, so that a line cut off spoils none."""

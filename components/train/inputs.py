@@ -4,17 +4,17 @@ by content, where the worker may be on any machine.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import torch
-
 from components.core.errors import InputError
-from components.core.files import atomic_path, state_folder
+from components.core.files import state_folder
 from components.core.records import PairSet
 from components.metrics import METRICS
+from components.nets.weights_files import first_here, put
 from components.services import tracking
 from components.services.cluster import is_cluster, other_machines
 from components.services.content import ContentStore, fetch_pairs, send_pairs
@@ -47,7 +47,7 @@ class OnThisMachine:
 @dataclass(frozen=True)
 class InStore:
     """Digests: of the pair set, of weights by place among the content losses, and of the files that
-    metrics need, by the name under which torchvision looks for them.
+    metrics need, by their names (nets/weights_files.py).
     """
 
     pairs: str
@@ -60,7 +60,8 @@ class InStore:
         """
         store = ContentStore.needed("no store is known on this worker's node")
         weights = {place: store.fetch_file(sha256) for place, sha256 in self.weights.items()}
-        _put_in_hub({name: store.fetch_file(sha256) for name, sha256 in self.metrics.items()})
+        files = {name: functools.partial(store.fetch_file, sha256) for name, sha256 in self.metrics.items()}
+        put(files, state_folder() / "torch")
         return Data.of(fetch_pairs(store, self.pairs)), weights
 
 
@@ -83,7 +84,7 @@ def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Input
         return InStore(
             send_pairs(store, pairset),
             {place: store.send_file(path) for place, path in weights.items()},
-            {path.name: store.send_file(path) for path in _files_of_metrics(config)},
+            {name: store.send_file(path) for name, path in _files_of_metrics(config).items()},
         )
     if others:
         ContentStore.needed(
@@ -93,21 +94,6 @@ def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Input
     return OnThisMachine(pairset.folder, weights)
 
 
-def _files_of_metrics(config: TrainConfig) -> list[Path]:
-    files = [METRICS[name].weights_file for name in config.validate_metrics]
-    return [file() for file in files if file is not None]
-
-
-def _put_in_hub(files: Mapping[str, Path]) -> None:
-    """Let torchvision find files, where this machine's hub folder lacks them: in one of our own, for
-    this process.
-    """
-    hub = Path(torch.hub.get_dir()) / "checkpoints"
-    if all((hub / name).is_file() for name in files):
-        return
-    own = state_folder() / "hub"
-    torch.hub.set_dir(str(own))
-    for name, file in files.items():
-        with atomic_path(own / "checkpoints" / name) as temporary:
-            temporary.unlink()
-            temporary.symlink_to(file)
+def _files_of_metrics(config: TrainConfig) -> dict[str, Path]:
+    names = (METRICS[name].weights for name in config.validate_metrics)
+    return dict(filter(None, map(first_here, names)))

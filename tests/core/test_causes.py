@@ -58,6 +58,19 @@ def test_the_same_words_of_any_tool_are_the_same_cause(cause: Cause, words: str)
     assert causes.cause_of(wrapped) is cause
 
 
+def test_words_of_a_path_are_no_cause(tmp_path: Path) -> None:
+    for words in (
+        "a temporary folder",
+        "is a directory",
+        "temporary/out of memory",
+        "ssl: no locks available",
+    ):
+        error = OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / words / "file"))
+        assert causes.cause_of(error) is causes.cause_named("read-only")
+    gone = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+    assert causes.cause_of(gone) is causes.cause_named("no temporary folder")
+
+
 def test_no_number_and_no_words_stand_for_two_causes() -> None:
     numbers = [number for _, number in WITH_NUMBER]
     assert len(numbers) == len(set(numbers))

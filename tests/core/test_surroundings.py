@@ -96,6 +96,18 @@ def test_nothing_that_stands_in_no_proxy_stops_a_library(given: str, service: in
     assert done.returncode == 0, done.stderr[-500:]
 
 
+@pytest.mark.parametrize("name", surroundings.CERTIFICATES)
+def test_certificates_that_are_gone_stop_no_library_and_those_that_are_there_stay(
+    name: str, service: int, tmp_path: Path
+) -> None:
+    told = f"import os; print(os.environ.get({name!r}))"
+    asked = "\n".join([f"url = 'http://127.0.0.1:{service}/x'", *ASK.values()])
+    done = run(f"{SETTLED}{asked}\n{told}", **{name: str(tmp_path / "gone.pem")})
+    assert (done.returncode, done.stdout.strip()) == (0, "None"), done.stderr[-500:]
+    (tmp_path / "there.pem").touch()
+    assert run(f"{SETTLED}{told}", **{name: str(tmp_path / "there.pem")}).stdout.strip().endswith("there.pem")
+
+
 @pytest.mark.usefixtures("_no_proxies")
 def test_what_a_person_excluded_stays_excluded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy:3128")

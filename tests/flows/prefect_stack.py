@@ -43,7 +43,7 @@ def prefect_server(folder: Path) -> Iterator[str]:
     environment = {**os.environ, **HURRIED, "PREFECT_HOME": str(folder)}
     words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with running(words, folder, environment, folder / "server.log"):
-        until = time.monotonic() + 180
+        until = time.monotonic() + 600
         while time.monotonic() < until:
             with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5):
                 break

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 from processes import wait_for
-from tiny_clone import TINY, Clone
+from tiny_clone import TINY, Clone, photos_into
 
 RECIPE = TINY.replace("images: 480", "images: 32").replace(
     "  load_test: false\n", "  load_test: false\n  approval: person\n"
@@ -27,7 +27,7 @@ SCHEDULE = """
 recipes:
   tiny: {watch: true, photos: PHOTOS}
 watch: {every_s: 10, settled_s: 4}
-alarms: {dead_after_s: DEAD, cancel_within_s: 60, notify: NOTIFY}
+alarms: {dead_after_s: DEAD, cancel_within_s: 60, waiting_s: WAITING, notify: NOTIFY}
 retry_after_s: []
 """
 # Asks Prefect's server; started in a process of its own, since Prefect reads its settings at import.
@@ -104,14 +104,18 @@ class Team:
             if run["start_time"] and flow in ("", flows[run["flow_id"]])
         ]
 
-    def api(self, place: str, body: dict[str, Any]) -> Any:
-        """What the server answers to a question."""
+    def api(self, place: str, body: dict[str, Any] | None) -> Any:
+        """What the server answers to a question; without a body it is a GET."""
         address = f"{self.clone.environment['PREFECT_API_URL']}/{place}"
-        question = urllib.request.Request(
-            address, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
+        data = None if body is None else json.dumps(body).encode()
+        question = urllib.request.Request(address, data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(question, timeout=120) as answer:
             return json.loads(answer.read())
+
+    def artifacts(self, run_id: str) -> dict[str, Any]:
+        """What a run left on Prefect's page, by key."""
+        asked = {"artifacts": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}
+        return {each["key"]: each["data"] for each in self.api("artifacts/filter", asked)}
 
     def looks(self) -> set[str]:
         """The watcher's runs that came to their end."""
@@ -139,11 +143,17 @@ class Team:
         return dict(self.until(lambda: (run := self.run(run_id))["state"] in over and run))
 
     def deploy(
-        self, dead_after_s: int = 600, *, watch: bool = True, notify: str = "null", check: int = 0
+        self,
+        dead_after_s: int = 600,
+        *,
+        watch: bool = True,
+        notify: str = "null",
+        waiting_s: int = 3600,
+        check: int = 0,
     ) -> str:
         """What `refocus deploy` says of a new schedule."""
         text = SCHEDULE.replace("PHOTOS", str(self.photos)).replace("DEAD", str(dead_after_s))
-        text = text.replace("NOTIFY", notify)
+        text = text.replace("NOTIFY", notify).replace("WAITING", str(waiting_s))
         text = text if watch else text.replace("watch: true", "watch: false")
         (self.clone.root / "infra").mkdir(exist_ok=True)
         (self.clone.root / "infra" / "schedule.yaml").write_text(text)
@@ -207,3 +217,15 @@ def webhook(heard: list[str]) -> Iterator[str]:
 def commit_recipe(team: Team, text: str) -> None:
     (team.clone.root / "components" / "recipes" / "tiny.yaml").write_text(text)
     team.clone.git("commit", "--allow-empty", "-qam", "another recipe")
+
+
+def dark_photos_into(folder: Path) -> None:
+    """The same photos as at dusk, with a small sensor's noise."""
+    import numpy as np
+    from skimage import io
+
+    photos_into(folder)
+    random = np.random.default_rng(7)
+    for path in sorted(folder.rglob("*.png")):
+        dark = io.imread(path) * 0.2 + random.normal(0, 12, io.imread(path).shape) + 12
+        io.imsave(path, dark.clip(0, 255).astype(np.uint8), check_contrast=False)

@@ -47,7 +47,7 @@ def test_each_recipe_has_a_deployment_on_the_last_commit_with_one_slot_and_a_que
     for name in names:
         assert found[name].parameters == {"recipe": name, "worktree": True}
         assert (found[name].alone, found[name].queues) == (True, True)
-    assert {"promote", "approve", "watch"} <= set(found)
+    assert {"promote", "approve", "compare", "watch"} <= set(found)
     assert not found["approve"].alone, "who waits for a person keeps nobody from being asked"
 
 
@@ -65,6 +65,7 @@ def test_without_a_file_everything_is_run_by_hand_and_nobody_watches(tmp_path: P
         "retrain/demo: by hand",
         "promote/promote: by hand",
         "approve/approve: by hand",
+        "compare/compare: by hand",
     ]
 
 

@@ -164,6 +164,45 @@ def test_a_run_from_outside_promotes_and_outlives_its_sender(outside: Clone, clu
     assert seen_of(SECRETS, cluster) == []
 
 
+def test_doctor_asks_each_node_through_a_job_and_leaves_no_trace(outside: Clone, cluster: TwoNodes) -> None:
+    said = outside.refocus("doctor", check=None).stdout
+    first, second = (said.partition(f"node 127.0.0.{number} ")[2] for number in (1, 2))
+    assert "no GPU" in first.splitlines()[0]
+    assert "0 of 1 GPUs usable" in second.splitlines()[0]
+    assert "torch can use 0 of its GPUs there" in second.splitlines()[1]
+    assert "install the same there" not in said, "the sender has no torch, and needs none"
+    outside.environment["REFOCUS_STORE"] = "s3://no-such-bucket-at-all/store"
+    said = outside.refocus("doctor", check=None).stdout
+    assert said.count('no bucket "no-such-bucket-at-all"') >= 3, "seen from here and from each node"
+    assert not [name for name in jobs(cluster) if name.startswith("refocus-look-")]
+
+
+LOOK_IN_VAIN = """
+from components.core.errors import ServiceError
+from components.services.cluster import look
+look.JOB_S = 0.5
+try:
+    look.look_from_outside(None)
+except ServiceError as error:
+    print(error)
+"""
+
+
+def test_a_look_at_a_cluster_that_has_no_room_ends_and_says_what_its_page_tells(
+    outside: Clone, cluster: TwoNodes
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK_IN_VAIN],
+        cwd=outside.root,
+        env=outside.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "127.0.0.2 (1 GPUs, 2 processors); a job that only looks has not ended within 0.5 s" in done.stdout
+    assert not [name for name in jobs(cluster) if name.startswith("refocus-look-")]
+
+
 def test_a_signal_to_the_sender_ends_the_job(outside: Clone, cluster: TwoNodes) -> None:
     for stage in ("ingest", "synthesize"):
         outside.refocus(stage, "long")

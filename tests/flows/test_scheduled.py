@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 import pytest
 from prefect_stack import prefect_server, worker
-from scheduled_clone import LONG, RECIPE, Team, commit_recipe, webhook
+from scheduled_clone import LONG, RECIPE, Team, commit_recipe, dark_photos_into, webhook
 from tiny_clone import clone_into, photos_into
 
 pytestmark = pytest.mark.services
@@ -157,6 +157,47 @@ def test_one_is_rejected_by_command_and_one_lapses(approved: Team) -> None:
     )
     late = approved.clone.refocus("approve", f"tiny:{numbers[1]}", "--reason", "at last", check=2)
     assert "waits for nobody" in late.stderr
+
+
+def test_versions_are_compared_on_the_server_and_prefects_page_has_the_table(approved: Team) -> None:
+    two = next(line.split()[3] for line in approved.clone.refocus("history", "tiny").stdout.splitlines()[2:])
+    assert two.isdigit(), "the one that was asked about next"
+    run_id = approved.ask("start", "compare/compare", json.dumps({"models": ["tiny:1", f"tiny:{two}"]}))
+    assert approved.ended(run_id)["state"] == "Completed"
+    found = approved.artifacts(run_id)
+    rows = json.loads(found["compare-metrics"])
+    assert [row["metric"] for row in rows] == ["psnr_rgb", "ssim_gauss11_rgb"]
+    assert all(row.keys() == {"metric", "tiny:1", f"tiny:{two}"} for row in rows)
+    assert "a comparison promotes nothing" in found["compare"]
+    pages = approved.clone.root / ".refocus" / "compare"
+    assert (pages / f"tiny.1-tiny.{two}" / "index.html").is_file()
+
+
+def test_backfilled_runs_wait_for_each_other_and_people_hear_of_long_waiting_and_of_drift(
+    approved: Team,
+) -> None:
+    heard: list[str] = []
+    dark = approved.photos.with_name("dark")
+    dark_photos_into(dark)
+    before = {run["id"] for run in approved.runs()}
+    with webhook(heard) as address:
+        approved.ask("block", address)
+        approved.deploy(watch=False, notify="custom-webhook/team", waiting_s=10)
+        told = approved.clone.refocus("backfill", "tiny", str(dark), str(approved.photos)).stdout.splitlines()
+        ids = [line.partition("(")[2].partition(")")[0] for line in told]
+        assert [line.rpartition(" on ")[2] for line in told] == [str(dark), str(approved.photos)]
+        assert [approved.ended(each)["state"] for each in ids] == ["Completed", "Completed"]
+        approved.until(lambda: any("refocus: drift" in words for words in heard))
+        approved.until(lambda: any("refocus: a run waits" in words for words in heard))
+    assert {run["id"] for run in approved.runs()} - before == set(ids)
+    first, second = (approved.api(f"flow_runs/{each}", None) for each in ids)
+    assert first["end_time"] <= second["start_time"], "one at a time, in their order"
+    assert first["parameters"]["photos"] == str(dark)
+    drift = next(words for words in heard if "refocus: drift" in words)
+    assert "tiny: " in drift
+    assert "photos' brightness" in drift
+    waits = next(words for words in heard if "refocus: a run waits" in words)
+    assert "of retrain is AwaitingConcurrencySlot" in waits
 
 
 def test_a_run_that_failed_is_told_of_by_the_notification_block(burst: Team) -> None:

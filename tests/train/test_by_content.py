@@ -14,16 +14,14 @@ import torch
 from pairs import make_pairs
 from small_training import CPU, Memory, config, run, weights_of
 
-from components.core.errors import LineageError, WeightsError
-from components.core.files import sha256_of_file, state_kept_in
-from components.core.records import PairSet, RecipeRecord
-from components.pipeline.sending import sent_weights
+from components.core.errors import LineageError
+from components.core.files import state_kept_in
+from components.core.records import PairSet
 from components.services import storage
 from components.services.content import MANIFEST, ContentStore, ShardReader, send_pairs, verify_pairs
 from components.train.data import Data, PairDataset
 from components.train.inputs import InStore
 from components.train.loop import Loop
-from components.train.pretrained_weights import VggWeights, weights_in_store
 
 TRAINING = {"ema": 0.0, "phases": [{"name": "joint", "images": 12, "crop_px": 16, "batch": 2}]}
 
@@ -112,7 +110,10 @@ def test_loader_processes_read_shards_as_the_trainings_own_process_does(
         assert torch.equal(ours, theirs)
 
 
-def test_weights_come_by_content(store: ContentStore, tmp_path: Path, elsewhere: Path) -> None:
+def test_weights_come_by_content(
+    store: ContentStore, tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nodes-own"))
     weights = tmp_path / "vgg.pt"
     weights.write_bytes(b"of a net")
     metric = tmp_path / "alexnet-owt-7be5be79.pth"
@@ -122,38 +123,11 @@ def test_weights_come_by_content(store: ContentStore, tmp_path: Path, elsewhere:
         send_pairs(store, pairset), {1: store.send_file(weights)}, {metric.name: store.send_file(metric)}
     )
     weights.unlink()
-    before = torch.hub.get_dir()
-    try:
-        _, found = inputs.open()
-        hub = Path(torch.hub.get_dir()) / "checkpoints" / metric.name
-        assert hub.read_bytes() == b"of another"
-    finally:
-        torch.hub.set_dir(before)
+    _, found = inputs.open()
+    hub = Path(torch.hub.get_dir()) / "checkpoints" / metric.name
+    assert hub.read_bytes() == b"of another"
     assert found[1].read_bytes() == b"of a net"
     assert found[1].is_relative_to(elsewhere)
-
-
-def test_weights_of_a_senders_disk_reach_the_cluster_under_their_name_in_the_recipe(
-    store: ContentStore, tmp_path: Path, elsewhere: Path
-) -> None:
-    weights = tmp_path / "vgg.pt"
-    weights.write_bytes(b"of a net")
-    content = [{"kind": "l1"}, {"kind": "perceptual", "weights_from": str(weights)}]
-    recipe = RecipeRecord(name="small", sections={"train": {"content": content}})
-    sent = sent_weights(recipe)
-    assert sent == {str(weights): sha256_of_file(weights)}
-    weights.unlink()
-    wanted = VggWeights("vgg19", str(weights))
-    with weights_in_store({name: str(sha256) for name, sha256 in sent.items()}):
-        found = wanted.fetch()
-        assert found.read_bytes() == b"of a net"
-        assert found.is_relative_to(elsewhere)
-        with pytest.raises(WeightsError, match="has SHA-256"):
-            VggWeights("vgg19", str(weights), "a" * 64).fetch()
-    with pytest.raises(WeightsError, match="no file at"):
-        wanted.fetch()
-    with pytest.raises(WeightsError, match=r"there is no file at .*or name the weights as s3"):
-        sent_weights(recipe)
 
 
 def test_pictures_that_the_rows_do_not_name_are_refused_when_sent_and_when_taken(

@@ -4,6 +4,7 @@ items.py    one thing that may go, and the retention that decides
 runs.py     commits of runs, git worktrees
 states.py   states of trainings, local and in a bucket
 leftovers.py  caches, pages, what was set aside, files of models that no version names
+store.py   the team's store
 
 Nothing that a registered version rests on goes, unless `--and-registered` says so. Objects in DVC's
 cache and remote, tracking runs and versions are never touched.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.console.clean import leftovers, runs, states
+from components.console.clean import leftovers, runs, states, store
 from components.console.clean.items import Item, Retention, size_words
 from components.core.temporaries import sweep
 from components.pipeline.project import Project
@@ -44,8 +45,11 @@ def clean(project: Project, retention: Retention, *, dry_run: bool, and_register
 
 def look(project: Project, retention: Retention, *, and_registered: bool = False) -> list[Item]:
     """Everything that clean knows of, each with what becomes of it and why."""
+    unknown = store.runs_of_others(project.root)
+    commits = list(runs.commits(project, retention, and_registered=and_registered))
+    kept = {item.name for item in commits if not item.goes}
     return [
-        *runs.commits(project, retention, and_registered=and_registered),
+        *commits,
         *runs.worktrees(project),
         *states.local(project, retention),
         *states.in_bucket(project, retention),
@@ -53,6 +57,7 @@ def look(project: Project, retention: Retention, *, and_registered: bool = False
         *leftovers.set_aside(project, retention),
         *leftovers.registered(project),
         *leftovers.unnamed_models(project, retention),
+        *store.contents(project, retention, kept, unknown),
     ]
 
 

@@ -4,7 +4,6 @@ its own place.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -41,13 +40,14 @@ def gpu(project: Project) -> Iterator[Finding]:
 
 def nodes(project: Project) -> Iterator[Finding]:
     """Each node of the cluster: versions, GPU, memory for objects, disk, clock, the team's store."""
+    from components.services import cluster
     from components.services.cluster import look
 
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    if address == "local" or address.startswith("http"):
-        return  # a Ray of our own is this machine; from outside, the cluster's page was asked
+    if not cluster.is_cluster():
+        return  # a Ray of our own is this machine
+    ask = look.look_from_outside if cluster.is_outside() else look.look_at_nodes
     try:
-        found = look.look_at_nodes(shared_places().get("team's store"))
+        found = ask(shared_places().get("team's store"))
     except RefocusError as error:
         yield Finding("Ray nodes", "cannot be asked", str(error))
         return
@@ -70,10 +70,12 @@ def about(node: Node) -> str:
 
 def remedies(node: Node, ours: dict[str, str]) -> Iterator[str]:
     """What needs doing about a node. ours: the versions here."""
+    from components.services.cluster import look
+
     other = [
         f"{name} {node.versions.get(name)}, here {value}"
         for name, value in ours.items()
-        if node.versions.get(name) != value
+        if node.versions.get(name) != value != look.NONE  # what is not needed here is not compared
     ]
     if other:
         yield f"it has {', '.join(other)}: install the same there (constraints.txt)"

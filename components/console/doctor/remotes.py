@@ -152,7 +152,7 @@ def _of_this_machine(address: str) -> bool:
     return parts.scheme == "sqlite" or address in ("local", "auto") or is_loopback(parts.hostname or "")
 
 
-ASKED = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL")
+ASKED = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "RAY_ADDRESS")
 CHECKS: tuple[Check, ...] = (
     server_versions,
     clocks,

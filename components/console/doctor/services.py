@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from components.console.doctor.findings import Check, Finding
 from components.core.addresses import shown
 from components.core.errors import RefocusError
-from components.core.surroundings import inherited, proxies, proxy_for
+from components.core.surroundings import CERTIFICATES, inherited, proxies, proxy_for
 from components.pipeline.project import Project
 
 PATIENCE_S = 5.0
@@ -40,6 +40,17 @@ def proxy(project: Project) -> Iterator[Finding]:
                 name,
                 f"{shown(address)} does not answer ({error})",
                 f"correct or unset {name}: whatever is not on this machine is asked by it",
+            )
+
+
+def certificates(project: Project) -> Iterator[Finding]:
+    """Variables that name certificates, where nothing lies."""
+    for name, place in inherited().items():
+        if name in CERTIFICATES:
+            yield Finding(
+                name,
+                f"{place} is not there: left out, the libraries' own certificates count",
+                f"correct or unset {name}: other programs fail with it",
             )
 
 
@@ -94,4 +105,4 @@ def _asked(name: str, address: str | None, ask: Callable[[str], object], unset: 
         yield Finding(name, f"{shown(address)} cannot be used{by}", str(error))
 
 
-CHECKS: tuple[Check, ...] = (proxy, prefect, mlflow, s3, ray)
+CHECKS: tuple[Check, ...] = (proxy, certificates, prefect, mlflow, s3, ray)

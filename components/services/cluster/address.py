@@ -2,8 +2,9 @@
 
 unset              a Ray of our own on this machine, for as long as a stage works
 HOST:6379          this machine is a node of a cluster: the stage joins it as its driver
-ray://HOST:10001   the same by Ray's client
 http://HOST:8265   this machine is outside: the stage is sent to the cluster as a job (jobs.py)
+
+Ray's client (ray://HOST:10001) is refused: with the connection the work would be lost.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def need_inside(address: str) -> None:
         raise InputError(
             f"{ADDRESS_VARIABLE} is {shown(address)}, to which whole stages are sent (refocus run, train,"
             f" synthesize, evaluate); what joins the cluster itself needs {ADDRESS_VARIABLE}=HOST:6379 (its"
-            " head) or ray://HOST:10001"
+            " head)"
         )
 
 
@@ -58,19 +59,24 @@ def need_cluster(address: str) -> None:
     scheme, host, port = _parts(address)
     if scheme in ("http", "https") and host:
         return _need_page(address.rstrip("/"), host)
-    if scheme not in ("", "ray") or not host or port is None:
+    if scheme == "ray":
+        raise InputError(
+            f"{ADDRESS_VARIABLE} is {shown(address)}, Ray's client, whose work ends with its connection; send"
+            f" stages to the cluster's page instead, which lets who comes back join them:"
+            f" {ADDRESS_VARIABLE}=http://{host or 'HOST'}:8265, or from one of its nodes"
+            f" {ADDRESS_VARIABLE}={host or 'HOST'}:6379"
+        )
+    if scheme or not host or port is None:
         raise InputError(
             f"{ADDRESS_VARIABLE} is {shown(address)!r}; it must be HOST:PORT of a cluster's head (6379),"
-            " ray://HOST:10001, http://HOST:8265 (its page, to which stages are sent), or auto. Unset it to"
-            " work on this machine"
+            " http://HOST:8265 (its page, to which stages are sent), or auto. Unset it to work on this"
+            " machine"
         )
     try:
         socket.create_connection((host, port), timeout=PATIENCE_S).close()
     except OSError as error:
         raise _no_answer(address, str(error)) from error
-    if scheme == "":
-        _need_head(address, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-    return None
+    return _need_head(address, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
 def _need_page(address: str, host: str) -> None:

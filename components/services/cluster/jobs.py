@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from components.core import stopping
@@ -60,6 +61,40 @@ class Cluster:
         found = answer.json()["data"]["result"]["result"] if answer.status_code == 200 else ()
         return int(sum(node["resources_total"].get("GPU", 0) for node in found if node["state"] == "ALIVE"))
 
+    def nodes(self) -> list[str]:
+        """The nodes that are up, as the cluster's page tells of them: address, GPUs and processors."""
+        answer = self._client._do_request("GET", "/api/v0/nodes?detail=true")
+        found = answer.json()["data"]["result"]["result"] if answer.status_code == 200 else ()
+        return sorted(
+            f"{node['node_ip']} ({node['resources_total'].get('GPU', 0):g} GPUs,"
+            f" {node['resources_total'].get('CPU', 0):g} processors)"
+            for node in found
+            if node["state"] == "ALIVE"
+        )
+
+    def said(self, name: str, entrypoint: str, limit_s: float) -> list[str]:
+        """Run a small job of a name that none has, to its end; gives its lines, and leaves no trace of it.
+
+        Raises ServiceError when it has not ended by then, or not well, with its last words.
+        """
+        attempt, until = self._begun(name, entrypoint, Wish(), quiet=True), time.monotonic() + limit_s
+        try:
+            lines = [without_secrets(line) for line in self._lines(attempt, until)]
+            if (status := self._status(attempt)) not in OVER:
+                raise ServiceError(
+                    f"a job that only looks has not ended within {limit_s:g} s on the cluster at"
+                    f" {shown(self.address)}; look whether others have all of its room, and at its page"
+                )
+            if status != "SUCCEEDED":
+                last = next((line for line in reversed(lines) if line.strip()), "no word of it")
+                raise ServiceError(f"a job that only looks ended as {status} on the cluster: {last[:400]}")
+            return lines
+        finally:
+            if self._status(attempt) not in OVER:
+                self._stop(attempt)
+            with suppress(Exception):  # one that does not end keeps its place in the list
+                self._client.delete_job(attempt)
+
     def run(self, name: str, entrypoint: str, wish: Wish) -> str:
         """Run a job to its end, or join the one of that name that is at work, its words on stderr; gives
         how it ended: SUCCEEDED, FAILED or STOPPED.
@@ -76,7 +111,7 @@ class Cluster:
             raise
         return self._status(attempt)
 
-    def _begun(self, name: str, entrypoint: str, wish: Wish) -> str:
+    def _begun(self, name: str, entrypoint: str, wish: Wish, *, quiet: bool = False) -> str:
         """The job of that name that is at work; a new one where there is none."""
         known = {
             int(job.submission_id.rpartition("-")[2]): str(job.status)
@@ -110,18 +145,19 @@ class Cluster:
                         f"the Ray cluster at {shown(self.address)} does not take the job {attempt}"
                         f" ({' '.join(str(error).split())[:300]})"
                     ) from error
-        print(f"refocus: sent to the cluster at {shown(self.address)} as job {attempt}", file=sys.stderr)
+        if not quiet:
+            print(f"refocus: sent to the cluster at {shown(self.address)} as job {attempt}", file=sys.stderr)
         return attempt
 
-    def _lines(self, attempt: str) -> Iterator[str]:
-        """What the job says, line by line, until it is over."""
+    def _lines(self, attempt: str, until_s: float = float("inf")) -> Iterator[str]:
+        """What the job says, line by line, until it is over, or until that moment (time.monotonic)."""
         come: queue.Queue[str] = queue.Queue()
         over = threading.Event()
         reader = threading.Thread(target=self._read, args=(attempt, come, over), daemon=True)
         reader.start()
         looked, rest = time.monotonic(), ""
         try:
-            while True:
+            while time.monotonic() < until_s:
                 try:
                     rest += come.get(timeout=0.3)
                 except queue.Empty:

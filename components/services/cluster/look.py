@@ -1,7 +1,10 @@
-"""What each node of a cluster has: asked of it in its own place, for `refocus doctor`."""
+"""What each node of a cluster has: asked of it in its own place, for `refocus doctor`. From outside the
+cluster a small job asks: `python -m components.services.cluster.look [STORE]`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -9,15 +12,20 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+import uuid
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from components.core.errors import RefocusError
+from components.core.errors import RefocusError, ServiceError
 from components.services.cluster.start import ray_started
 
 ANSWER_S = 90.0
+JOB_S = 150.0  # for a job that starts a process and asks each node
+ENTRY = "python -m components.services.cluster.look"
+TOLD = "refocus-nodes "  # begins the job's line
+NONE = "none"  # the version of what is not installed
 DEVICES = Path("/dev")
 ASK_CUDA = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
 
@@ -70,8 +78,6 @@ def look_at_nodes(store: str | None) -> tuple[Node, ...]:
     store: s3:// place that every node must be able to read. Raises ServiceError when the cluster, or
     one of its nodes, does not answer.
     """
-    from components.core.errors import ServiceError
-
     with ray_started(1) as ray:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -96,6 +102,27 @@ def look_at_nodes(store: str | None) -> tuple[Node, ...]:
             skew = 0.0 if before <= clock <= time.time() else clock - before
             found.append(Node(name=name, offered=int(node["Resources"].get("GPU", 0)), skew_s=skew, **told))
     return tuple(sorted(found, key=lambda node: node.name))
+
+
+def look_from_outside(store: str | None) -> tuple[Node, ...]:
+    """The same of a cluster to which stages are sent, by a job; clocks are compared with its head's.
+
+    Raises ServiceError when the cluster does not answer, or its job has not ended within JOB_S.
+    """
+    import shlex
+
+    from components.services.cluster import jobs
+
+    there = jobs.Cluster()
+    entry = f"{ENTRY} {shlex.quote(store)}" if store else ENTRY
+    try:
+        lines = there.said(f"refocus-look-{uuid.uuid4().hex[:12]}", entry, JOB_S)
+    except ServiceError as error:
+        raise ServiceError(f"its page tells of {', '.join(there.nodes()) or 'no node'}; {error}") from error
+    told = next((line for line in reversed(lines) if line.startswith(TOLD)), None)
+    if told is None:
+        raise ServiceError("a job that looks at the cluster's nodes ended well and told nothing")
+    return tuple(Node(**node) for node in json.loads(told.removeprefix(TOLD)))
 
 
 def look(store: str | None) -> dict[str, Any]:
@@ -125,4 +152,25 @@ def _version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "none"
+        return NONE
+
+
+def main(store: str | None) -> int:
+    """Within a job: ask every node, and print one line for who sent it."""
+    from components.core import stopping, surroundings
+    from components.services.cluster import jobs
+
+    surroundings.settle()
+    jobs.settle(gpu=False)
+    stopping.heed()
+    try:
+        found = look_at_nodes(store)
+    except RefocusError as error:
+        print(f"refocus: error: {error}", flush=True)
+        return error.exit_code
+    print(TOLD + json.dumps([asdict(node) for node in found]), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if sys.argv[1:] else None))

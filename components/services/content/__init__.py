@@ -5,6 +5,7 @@ store.py     the store at REFOCUS_STORE: folders and files under their digests
 packing.py   files in shards (plain tar) with an index that names both by hash
 reader.py    a set's files by name, from a folder or from shards
 pairsets.py  sets of pairs by content
+upkeep.py    what lies in the store, since when unused
 cache.py     a machine's own copies: bounded, shared by its processes, never what is in use taken away
 """
 
@@ -20,6 +21,7 @@ from components.services.content.pairsets import (
 )
 from components.services.content.reader import FolderReader, Reader, ShardReader, reader_in
 from components.services.content.store import ContentStore
+from components.services.content.upkeep import renewed
 
 __all__ = [
     "MANIFEST",
@@ -33,6 +35,7 @@ __all__ = [
     "fetch_pairs",
     "reader_in",
     "reader_of",
+    "renewed",
     "send_pairs",
     "shard_problems",
     "training_targets",

@@ -32,6 +32,7 @@ from components.services.content.packing import (
 )
 
 STORE_VARIABLE = "REFOCUS_STORE"
+RENEWED_S = 86_400.0  # what is used again is made young at most once a day
 _DIGEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,127}")
 
 
@@ -64,8 +65,8 @@ class ContentStore:
         return store
 
     def has_folder(self, digest: str) -> bool:
-        """Whether a whole set lies under that digest."""
-        return storage.sha256_told(self._address("sets", digest)) is not None
+        """Whether a whole set lies under that digest; one that is asked for stays (`refocus clean`)."""
+        return storage.renew(self._address("sets", digest), RENEWED_S)
 
     def send_folder(
         self,
@@ -277,7 +278,7 @@ class ContentStore:
 
     def _put_once(self, kind: str, sha256: str, path: Path) -> None:
         address = self._address(kind, sha256)
-        if storage.sha256_told(address) != sha256:
+        if not storage.renew(address, RENEWED_S, sha256):
             storage.put(path, address, sha256=sha256)
 
     def _address(self, kind: str, name: str) -> str:

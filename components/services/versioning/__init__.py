@@ -29,6 +29,7 @@ from components.services.versioning.git import (
     snapshot,
 )
 from components.services.versioning.kept_runs import RunCommit, forget_run, run_commits
+from components.services.versioning.output_heads import heads_in_outputs
 from components.services.versioning.outputs import CHANGED, bring_made, out_of_date, push, take_lock
 from components.services.versioning.own_state import mend
 from components.services.versioning.process import Say, end_tree
@@ -58,6 +59,7 @@ __all__ = [
     "has_commit",
     "hashes",
     "head",
+    "heads_in_outputs",
     "identity",
     "ignored",
     "last_run",
