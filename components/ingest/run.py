@@ -53,13 +53,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         within, strays = domains.parted(source.found, config.domains)
         source = replace(source, found=tuple(within), strays=strays)
     with Originals(out) as originals:
-        if source.found:
-            need_free_space(
-                out,
-                sum(found.size_bytes for found in (*source.found, *source.maps)) / 1e6
-                - originals.megabytes(),
-                "ingest",
-            )
+        _need_room(source, originals, out)
         candidates, reasons = _examined(source, config, originals)
         if not candidates:
             raise PhotoError(_nothing(config, source, Quarantine.of(reasons, source.ignored)))
@@ -99,6 +93,13 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     words += f": {domains.words_of(rows)}" if config.domains is not None else ""
     print(closing_words(words, source.seen, quarantine, source.passed, out), file=sys.stderr)
     return record
+
+
+def _need_room(source: Source, originals: Originals, out: Path) -> None:
+    """InputError unless the disk holds what is not there yet."""
+    if source.found:
+        megabytes = sum(found.size_bytes for found in (*source.found, *source.maps)) / 1e6
+        need_free_space(out, megabytes - originals.megabytes(), "ingest")
 
 
 def _without_reserve(

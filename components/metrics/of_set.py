@@ -19,9 +19,9 @@ _fitted: OrderedDict[tuple[str, str], Function] = OrderedDict()
 
 
 def functions_for(
-    names: Sequence[str], digest: str, sharp: Callable[[], Iterable[Pixels]]
+    names: Sequence[str], digest: str, targets: Callable[[], Iterable[Pixels]]
 ) -> dict[str, Function]:
-    """What measures, by metric. digest: of the set, under which a fit is remembered; sharp: its training
+    """What measures, by metric. digest: of the set, under which a fit is remembered; targets: its training
     targets (H, W, 3), asked for when a metric is to be fitted to them.
     """
     found: dict[str, Function] = {}
@@ -31,7 +31,7 @@ def functions_for(
             found[name] = metric.function
             continue
         if key not in _fitted:
-            _fitted[key] = metric.fit(sharp())
+            _fitted[key] = metric.fit(targets())
             if len(_fitted) > _KEPT:
                 _fitted.popitem(last=False)
         found[name] = _fitted[key]
