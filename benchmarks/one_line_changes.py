@@ -2,7 +2,7 @@
 --photos DIR [--recipes demo deblurgan] [--images 2000] [--seconds 120] [--flat].
 
 Crop, batch, rate and precision are changed one at a time. Each training has so many images, shared by
-its phases, or so many seconds; all of them take an evening (nine recipes, nine rows of two minutes each).
+its phases, or so many seconds; all of them take an evening (thirteen recipes, nine rows of two minutes each).
 DIR has photos in train/ and val/. --flat puts a mid-grey photo beside every fourth one. A row tells
 the gain over doing nothing at the best and at the last validation, how often the training went back,
 which share of its steps was skipped or shortened, and how it ended. VGG's weights are drawn from a seed.
@@ -40,6 +40,10 @@ from components.train.worker_group import World
 
 RECIPES = (
     "demo",
+    "mobile",
+    "old_photo",
+    "medical_16bit",
+    "satellite",
     "deblurgan",
     "deblurgan_seed",
     "srgan",

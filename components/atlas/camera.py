@@ -95,6 +95,12 @@ def _pictures(plan: Plan, scene: Scene) -> list[tuple[str, str, Bytes8]]:
                 _seen(plan, done, scene),
             )
         )
+    if shot.wear is not None:
+        done = replace(done, wear=shot.wear)
+        left = (
+            f"{shot.wear.contrast:.0%} of the contrast left, {shot.wear.scratches:.0f} scratches a megapixel"
+        )
+        found.append(("worn", left, _seen(plan, done, scene)))
     if shot.sensor is not None and colour:
         red, _, blue = shot.sensor.gains
         gains = f"red ÷ {red:.2f}, blue ÷ {blue:.2f}"

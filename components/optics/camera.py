@@ -1,11 +1,11 @@
 """From light to a stored picture, as a camera makes it. Every step can be off.
 
-Order: linear light → highlights recovered → blur → clip → camera colours, white balance undone,
-Bayer mosaic → noise → clip → white balance, demosaic, colours back → sRGB, 8 or 16 bits → JPEG or
-WebP. A step is a part with its ranges and `draw`, a field of `Camera`, and a field of `Shot` that
+Order: linear light → highlights recovered → blur → clip → an old print's wear → camera colours, white
+balance undone, Bayer mosaic → noise → clip → white balance, demosaic, colours back → sRGB, 8 or 16 bits
+→ JPEG or WebP. A step is a part with its ranges and `draw`, a field of `Camera`, and a field of `Shot` that
 holds what was drawn. All of them on, each at its defaults:
 
-    camera: {highlights: {}, sensor: {}, noise: {}, jpeg: {}, webp: {}}
+    camera: {highlights: {}, wear: {}, sensor: {}, noise: {}, jpeg: {}, webp: {}}
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from components.optics.codec import GRID_PX, LARGEST_PX, Jpeg, WebP, on_grid
 from components.optics.highlights import Highlights, Recovery
 from components.optics.sensor import Sensor, SensorShot
 from components.optics.sensor_noise import NoiseLevel, PoissonGaussian
+from components.optics.wear import Wear, WornPrint
 
 if TYPE_CHECKING:
     from components.core.images import Pixels
@@ -42,6 +43,7 @@ class Shot:
     sensor: SensorShot | None = None
     webp_quality: int | None = None
     bits: Literal[8, 16] = 8
+    wear: WornPrint | None = None
 
     @property
     def drawn(self) -> dict[str, JsonValue]:
@@ -54,6 +56,7 @@ class Shot:
             "jpeg_quality": self.jpeg_quality,
             "webp_quality": self.webp_quality,
             "bits": self.bits,
+            **({} if self.wear is None else {"wear": self.wear.drawn}),
         }
 
     @property
@@ -92,6 +95,8 @@ class Shot:
         from components.optics.light import stored
 
         light, full = self.clipped(light)
+        if self.wear is not None:
+            light = self.wear.worn(light, top=top, left=left)
         if self.sensor is not None and light.ndim == 3:
             light = developed(light, self.sensor, self.noise, self.seed, full, top=top, left=left)
         else:
@@ -114,6 +119,11 @@ class Camera(Part):
     )
     highlights: Highlights | None = Field(
         None, description="light of clipped pixels, before the blur; clipped again after it"
+    )
+    wear: Wear | None = Field(
+        None,
+        exclude_if=lambda wear: wear is None,  # so that sets without it keep their digest
+        description="what time did to a print of the photo before it is taken: fading, yellowing, scratches",
     )
     sensor: Sensor | None = Field(
         None, description="camera colours, white balance and Bayer mosaic, around the noise"
@@ -147,7 +157,7 @@ class Camera(Part):
         """Names of the steps that are on."""
         return tuple(
             name
-            for name in ("highlights", "sensor", "noise", "jpeg", "webp")
+            for name in ("highlights", "wear", "sensor", "noise", "jpeg", "webp")
             if getattr(self, name) is not None
         )
 
@@ -173,6 +183,7 @@ class Camera(Part):
             None if self.sensor is None else self.sensor.draw(seed),
             None if webp is None else webp.draw(seeds.stream(seed, "webp quality")),
             self.bits,
+            None if self.wear is None else self.wear.draw(seed),
         )
 
     def _codec(self, seed: int) -> tuple[Jpeg | None, WebP | None]:

@@ -110,6 +110,12 @@ class Recipe(Part):
                 f"register.gate.primary is {primary}, which is not measured: add it to evaluate.metrics,"
                 f" which has {', '.join(measured)}"
             )
+        for name in self.register_.gate.targets:
+            if name not in measured:
+                raise ValueError(
+                    f"register.gate.targets names {name}, which is not measured: add it to evaluate.metrics,"
+                    f" which has {', '.join(measured)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -77,6 +77,7 @@ class RegisterConfig(Part):
             ("primary", (self.gate.primary,)),
             ("margins", self.gate.margins),
             ("class_margins", self.gate.class_margins),
+            ("targets", self.gate.targets),
         ):
             for name in names:
                 try:

@@ -108,6 +108,14 @@ class GatePolicy(Part):
             " replaced by itself"
         ),
     )
+    targets: dict[str, float] = Field(
+        default_factory=dict,
+        exclude_if=lambda targets: not targets,
+        description=(
+            "by metric, what the mean over test photos must reach: at least this where higher is better, at"
+            " most where lower is; none by default, since it hangs on the photos"
+        ),
+    )
     range_tolerance: float = Field(
         0.5, ge=0, description="how far below 0 or above 1 the generator's output may go before clipping"
     )

@@ -41,15 +41,16 @@ def pixels(address: str) -> np.ndarray:
 
 
 def test_every_step_that_is_on_is_named_in_its_order_with_its_settings() -> None:
-    plain, steps = steps_of(Camera.model_validate(ALL))
-    assert [step.title for step in steps] == ["highlights", "sensor", "noise", "JPEG", "WebP"]
+    plain, steps = steps_of(Camera.model_validate(ALL | {"wear": {}}))
+    assert [step.title for step in steps] == ["highlights", "wear", "sensor", "noise", "JPEG", "WebP"]
     assert [setting.name for setting in plain] == ["linear_light", "bits"]
-    assert [setting.name for setting in steps[1].settings] == ["colours", "white_balance", "bayer"]
+    assert [setting.name for setting in steps[2].settings] == ["colours", "white_balance", "bayer"]
     plain, steps = steps_of(Camera())
     assert [step.title for step in steps] == ["noise", "JPEG"]
     assert {setting.name: setting.value for setting in plain} == {
         "linear_light": "true",
         "highlights": "off",
+        "wear": "off",
         "sensor": "off",
         "webp": "off",
         "bits": "8",
@@ -61,6 +62,7 @@ def test_every_step_that_is_on_is_named_in_its_order_with_its_settings() -> None
     [
         (ALL | {"webp": None}, ["blurred", "highlights", "on the sensor", "developed", "JPEG"]),
         (ALL | {"jpeg": None}, ["blurred", "highlights", "on the sensor", "developed", "WebP"]),
+        ({"wear": {}}, ["blurred", "worn", "noise", "JPEG"]),
         ({"sensor": {"bayer": None}}, ["blurred", "developed", "JPEG"]),
         ({}, ["blurred", "noise", "JPEG"]),
         ({"noise": None, "jpeg": None, "bits": 16, "highlights": {}}, ["blurred", "highlights"]),

@@ -198,6 +198,12 @@ WRONG: list[tuple[str, object, str]] = [
         {"primary": "psnr_y_crop4"},
         r"register\.gate\.primary is psnr_y_crop4, which is not measured: add it to evaluate\.metrics",
     ),
+    (
+        "register.gate",
+        {"targets": {"psnr_y_crop4": 30}},
+        r"register\.gate\.targets names psnr_y_crop4, which is not measured: add it to evaluate\.metrics",
+    ),
+    ("register.gate", {"targets": {"psnr": 30}}, r'register: gate\.targets: no metric is called "psnr"'),
     ("register.gate", {"margins": {"psnr": 0.1}}, r'register: gate\.margins: no metric is called "psnr"'),
     (
         "register.gate",

@@ -179,3 +179,34 @@ def test_the_words_say_when_photos_are_too_few_for_an_interval() -> None:
         "psnr_rgb +1 (mean of 2 groups, too few for an interval) against doing nothing"
         in decide(POLICY, measured(1.0, 1.0), None, BETTER).words
     )
+
+
+@pytest.mark.parametrize(
+    ("targets", "wanted"),
+    [
+        ({METRIC: 20.0}, []),
+        ({METRIC: 99.0}, [f"target: {METRIC}"]),
+        ({OTHER: 99.0, METRIC: 20.0}, [f"target: {OTHER}"]),
+        ({"lpips_alex": 0.1}, ["target: lpips_alex"]),
+    ],
+)
+def test_a_target_that_is_missed_or_was_not_measured_refuses_in_words(
+    targets: dict[str, float], wanted: list[str]
+) -> None:
+    verdict = decide(GatePolicy(targets=targets), measured(*SIX_BETTER), None, BETTER)
+    assert failed(verdict) == wanted
+    for name in wanted:
+        assert f"{targets[name.removeprefix('target: ')]:g}" in named(verdict, name).words
+        assert name.removeprefix("target: ") in verdict.words
+
+
+def test_a_target_is_a_ceiling_where_lower_is_better() -> None:
+    better = BETTER | {METRIC: "lower"}
+    policy = GatePolicy(targets={METRIC: 20.0})
+    check = named(decide(policy, measured(*SIX_BETTER), None, better), f"target: {METRIC}")
+    assert not check.passed
+    assert "at most 20" in check.words
+
+
+def test_without_targets_a_gates_settings_are_what_they_were() -> None:
+    assert "targets" not in GatePolicy().model_dump()

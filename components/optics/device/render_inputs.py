@@ -191,8 +191,8 @@ def stacked(layout: Layout, orders: Sequence[Order]) -> Order:
 
 
 def taken(layout: Layout, plan: Plan, channels: Literal[1, 3]) -> bool:
-    """Whether the device can make the picture of a plan. Not WebP, nor 16 bits, nor a grey photo
-    where others have a sensor of colours.
+    """Whether the device can make the picture of a plan. Not WebP, nor 16 bits, nor an old print, nor a
+    grey photo where others have a sensor of colours.
 
     Nor a downscale that goes through other sizes.
     """
@@ -202,5 +202,6 @@ def taken(layout: Layout, plan: Plan, channels: Literal[1, 3]) -> bool:
     return (
         shot.webp_quality is None
         and shot.bits == 8
+        and shot.wear is None
         and (channels == 3 or layout.degradation.camera.sensor is None)
     )
