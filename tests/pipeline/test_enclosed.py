@@ -24,12 +24,15 @@ from components.pipeline.enclosed import Enclosed, enclosed, opened
 from components.pipeline.starting import parent_of
 from components.recipes import Recipe
 from components.services.content import ContentStore
+from components.train.pretrained_weights import VggWeights
 
 # Every text that a recipe may hold: where it names something, who goes there.
 READ_BY_THE_SENDER = {"ingest.photos"}
-SENT = {"train.content.weights_from", "train.start"}
+LOSSES = ("train.content", "train.cycle.consistency", "train.cycle.identity")
+SENT = {"train.start", *(f"{losses}.weights_from" for losses in LOSSES)}
 NAMES = {
-    *("name", "about", "register.name", "train.content.weights_sha256", "train.content.layer"),
+    *(f"{losses}.{name}" for losses in LOSSES for name in ("weights_sha256", "layer")),
+    *("name", "about", "register.name"),
     *("ingest.pairs.input", "ingest.pairs.target", "ingest.pairs.strip", "ingest.pairs.scene"),
     *("ingest.pairs.variant", "train.phases.name", "train.phases.content", "train.finetune.name"),
     *("train.finetune.content", "train.phases.early_stopping.metric", "train.keep_best"),
@@ -55,8 +58,7 @@ def texts(kind: object, path: tuple[str, ...] = (), within: tuple[type, ...] = (
 
 
 def test_every_text_of_a_recipe_is_known_to_name_nothing_on_a_disk_or_travels() -> None:
-    found = {name.replace("register_", "register") for name in texts(Recipe)}
-    assert found == READ_BY_THE_SENDER | SENT | NAMES
+    assert set(texts(Recipe)) == READ_BY_THE_SENDER | SENT | NAMES
 
 
 @pytest.fixture
@@ -93,19 +95,26 @@ def goes(given: Enclosed) -> Enclosed:
     return Enclosed.model_validate_json(given.model_dump_json())
 
 
+@pytest.mark.parametrize("losses", ["content", "consistency", "identity"])
 def test_a_file_of_weights_travels_under_the_recipes_own_name_for_it(
-    store: ContentStore, tmp_path: Path, elsewhere: Path
+    losses: str, store: ContentStore, tmp_path: Path, elsewhere: Path
 ) -> None:
     file = tmp_path / "vgg.pt"
     file.write_bytes(b"of a net")
-    record = recipe_with(content=perceptual(str(file)))
+    named = perceptual(str(file))
+    cycle = {"consistency": [{"kind": "l1"}], losses: named}
+    record = recipe_with(content=named) if losses == "content" else recipe_with(cycle=cycle)
     sent = goes(enclosed(record, "train", store))
     file.unlink()
-    (part,) = Recipe.of_record(record).train.content
+    parts = [part for _, part in Recipe.of_record(record).train.content_losses() if part.weights()]
     with opened(sent):
-        found = part.weights().fetch()  # type: ignore[union-attr]
+        (found,) = (part.weights().fetch() for part in parts)  # type: ignore[union-attr]
         assert found.read_bytes() == b"of a net"
         assert found.is_relative_to(elsewhere)
+        with pytest.raises(WeightsError, match="has SHA-256"):
+            VggWeights("vgg16", str(file), "a" * 64).fetch()
+    with pytest.raises(WeightsError, match="no file at"):
+        parts[0].weights().fetch()  # type: ignore[union-attr]
     with pytest.raises(WeightsError, match=r"there is no file at .*or name the weights as s3"):
         enclosed(record, "train", store)
     assert enclosed(record, "synthesize", store) == Enclosed(), "which takes no weights"
