@@ -31,7 +31,7 @@ from components.core.encoding import encoded
 from components.nets.restore import save_generator
 
 ROOT = Path(__file__).resolve().parents[1]
-START_LIMIT_S = 300.0
+START_LIMIT_S = 900.0  # with replicas on a busy machine: each is a process that imports torch
 
 
 class Load:
@@ -116,8 +116,11 @@ def _serve(folder: str, replicas: int) -> tuple[psutil.Popen, str]:
         except httpx.HTTPError:
             pass
         time.sleep(0.2)
+    ended = service.poll()
+    if ended is not None:
+        raise SystemExit(f"the service ended before it answered (exit {ended}); it says why above")
     service.kill()
-    raise SystemExit(f"the service did not answer within {START_LIMIT_S:g} s (exit {service.poll()})")
+    raise SystemExit(f"the service did not answer within {START_LIMIT_S:g} s")
 
 
 def _memory_mb(service: psutil.Popen) -> float:

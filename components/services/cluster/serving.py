@@ -5,15 +5,18 @@ restored at once.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from components.core import debugging
-from components.core.errors import InputError
+from components.core.errors import InputError, ServiceError
 from components.services.cluster.start import ray_started
 
+# Serve gives its proxy 5 s for each of three tries to start, which a busy machine takes for Python's imports.
+PROXY_START_S = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
 BESIDE = 8  # requests a replica answers beside its queue: health, readings, the page
 
 
@@ -24,10 +27,14 @@ def replicas_serving(
     """Serve on every node of RAY_ADDRESS, else by a Ray of our own, for the length of a block.
 
     build: makes the application, in each replica's process; places: requests that may wait for or
-    be at work in one. Raises InputError without Ray Serve, ServiceError when no Ray answers.
+    be at work in one. Raises InputError without Ray Serve, ServiceError when no Ray answers or Serve does
+    not come up.
     """
+    for name, value in PROXY_START_S.items():
+        os.environ.setdefault(name, value)  # a Ray of our own inherits it
     try:
         from ray import serve
+        from ray.exceptions import RayError
     except ImportError as error:
         raise InputError(
             f"Ray Serve is not whole on this machine ({error.name} is missing); install refocus[serve], or"
@@ -36,9 +43,18 @@ def replicas_serving(
     if not debugging.is_on():
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
     with ray_started(cpus=max(2, round(replicas + 1))):
-        serve.start(
-            http_options={"host": host, "port": port, "location": "HeadOnly"}, logging_config=_quiet(serve)
-        )
+        try:
+            serve.start(
+                http_options={"host": host, "port": port, "location": "HeadOnly"},
+                logging_config=_quiet(serve),
+            )
+        except RayError as error:
+            first = str(error).splitlines()[0]
+            raise ServiceError(
+                f"Ray Serve did not come up at {host}:{port} ({first}): is the port taken, or the machine too"
+                f" busy to start a process within {PROXY_START_S['RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S']} s?"
+                " Try again, or leave --replicas out"
+            ) from error
         try:
             application = serve.deployment(
                 serve.ingress(build)(),  # type: ignore[operator,unused-ignore]
