@@ -33,6 +33,7 @@ from components.register.differences import (
 )
 from components.register.policy import GatePolicy
 from components.register.proof import Looks
+from components.register.targets import reached
 
 Outcome = Literal["promoted", "provisional", "refused", "not proved"]
 
@@ -114,7 +115,7 @@ def _floors(
     checks = [_enough_groups(policy, candidate), _finite(candidate), _in_range(policy, candidate)]
     if _sane(candidate):
         checks += _against_doing_nothing(policy, candidate, metrics, better)
-        checks += [_target(name, limit, candidate, better) for name, limit in policy.targets.items()]
+        checks += [reached(name, limit, candidate.scores, better) for name, limit in policy.targets.items()]
     if policy.max_seconds_per_megapixel is not None:
         checks.append(_fast_enough(policy.max_seconds_per_megapixel, candidate))
     return checks
@@ -240,22 +241,6 @@ def _fast_enough(limit: float, candidate: Measured) -> Check:
     seconds = candidate.seconds_per_megapixel
     words = f"{seconds:.3g} s per megapixel, {limit:.3g} allowed"
     return Check(name="time per megapixel", passed=seconds <= limit, words=words, value=seconds, limit=limit)
-
-
-def _target(name: str, limit: float, candidate: Measured, better: Mapping[str, Better]) -> Check:
-    """An absolute figure that a recipe asks for, over groups."""
-    title, side = f"target: {name}", "at least" if better[name] == "higher" else "at most"
-    if any(name not in score.restored for score in candidate.scores):
-        words = (
-            f"{name} must be {side} {limit:g} (gate.targets) and was not measured: add it to"
-            " evaluate.metrics, and give its weights where it needs some"
-        )
-        return Check(name=title, passed=False, words=words, limit=limit)
-    values = {score.pair: score.restored[name] for score in candidate.scores}
-    found = float(by_group(candidate.scores, values, "higher")[1].mean())
-    passed = found >= limit if better[name] == "higher" else found <= limit
-    words = f"{name} is {found:.4g}, and gate.targets asks for {side} {limit:g}"
-    return Check(name=title, passed=passed, words=words, value=found, limit=limit)
 
 
 def _against_doing_nothing(
