@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from components.core import debugging
@@ -34,7 +34,6 @@ def replicas_serving(
         os.environ.setdefault(name, value)  # a Ray of our own inherits it
     try:
         from ray import serve
-        from ray.exceptions import RayError
     except ImportError as error:
         raise InputError(
             f"Ray Serve is not whole on this machine ({error.name} is missing); install refocus[serve], or"
@@ -43,31 +42,45 @@ def replicas_serving(
     if not debugging.is_on():
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
     with ray_started(cpus=max(2, round(replicas + 1))):
+        up = False
         try:
-            serve.start(
-                http_options={"host": host, "port": port, "location": "HeadOnly"},
-                logging_config=_quiet(serve),
-            )
-        except RayError as error:
-            first = str(error).splitlines()[0]
-            raise ServiceError(
-                f"Ray Serve did not come up at {host}:{port} ({first}): is the port taken, or the machine too"
-                f" busy to start a process within {PROXY_START_S['RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S']} s?"
-                " Try again, or leave --replicas out"
-            ) from error
-        try:
-            application = serve.deployment(
-                serve.ingress(build)(),  # type: ignore[operator,unused-ignore]
-                name="refocus",
-                num_replicas=replicas,
-                max_ongoing_requests=places + BESIDE,
-                max_queued_requests=places + BESIDE,
-                ray_actor_options={"num_cpus": 1},
-            ).bind()
-            serve.run(application, name="refocus", route_prefix="/")
+            with _in_words(host, port):
+                # What takes longer than Serve waits goes on; `run` waits for it once more.
+                with suppress(TimeoutError):
+                    serve.start(
+                        http_options={"host": host, "port": port, "location": "HeadOnly"},
+                        logging_config=_quiet(serve),
+                    )
+                application = serve.deployment(
+                    serve.ingress(build)(),  # type: ignore[operator,unused-ignore]
+                    name="refocus",
+                    num_replicas=replicas,
+                    max_ongoing_requests=places + BESIDE,
+                    max_queued_requests=places + BESIDE,
+                    ray_actor_options={"num_cpus": 1},
+                ).bind()
+                serve.run(application, name="refocus", route_prefix="/")
+            up = True
             yield
         finally:
-            serve.delete("refocus")  # not Serve itself: on a cluster it may run what others serve
+            with (
+                nullcontext() if up else suppress(Exception)
+            ):  # what kept it from coming up is told, not this
+                serve.delete("refocus")  # not Serve itself: on a cluster it may run what others serve
+
+
+@contextmanager
+def _in_words(host: str, port: int) -> Iterator[None]:
+    """Turn what Ray Serve raises while it comes up into a ServiceError."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (RayError, TimeoutError) as error:
+        raise ServiceError(
+            f"Ray Serve did not come up at {host}:{port} ({str(error).splitlines()[0]}): is the port taken,"
+            " or the machine too busy to start processes within minutes? Try again, or leave --replicas out"
+        ) from error
 
 
 def _quiet(serve: Any) -> Any:
