@@ -28,6 +28,7 @@ KINDS: dict[str, Generator] = {
     "srresnet_photo": SRResNet(width=4, blocks=1, test_time_statistics="photo", head="linear"),
     "unet": UNet(width=4, depth=3),
     "unet_instance": UNet(width=4, depth=1, fold=2, norm={"kind": "instance", "affine": True}),
+    "unet_context": UNet(width=4, depth=2, fold=2, global_context=True),
     "unet_layer": UNet(width=4, depth=1, norm="layer"),
     "mobile": Mobile(width=4, blocks=(1, 1)),
     "nafnet": NAFNet(width=4, encoder=(1,), middle=1, decoder=(1,)),

@@ -46,6 +46,7 @@ SMALL: dict[str, Generator] = {
         first="he",
     ),
     "unet": UNet(width=8, depth=2),
+    "unet_context": UNet(width=8, depth=2, fold=2, global_context=True),
     "unet_folded": UNet(width=8, depth=1, fold=2, norm="instance"),
     "mobile": Mobile(width=8, widest=16, blocks=(1, 1, 2)),
     "mobile_dense": Mobile(fold=2, width=8, blocks=(1, 1), dense=True, skips="concat"),

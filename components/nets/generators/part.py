@@ -44,9 +44,9 @@ class GeneratorPart(Part):
         "whole_photo",
         description=(
             "what layers that look over the whole photo (instance norm, batch norm by the photo's statistics,"
-            " attention, channel attention) see of a photo larger than a tile: whole_photo, so that tiles are"
-            " what the whole would be, at one more pass over the photo for each such layer; or per_tile, one"
-            " pass and another picture"
+            " attention, channel attention, global context) see of a photo larger than a tile: whole_photo,"
+            " so that tiles are what the whole would be, at one more pass over the photo for each such layer;"
+            " or per_tile, one pass and another picture"
         ),
     )
 

@@ -34,6 +34,18 @@ class UNet(GeneratorPart):
     norm: Norm = Field(
         NoNorm(), description="normalisation behind each convolution; none keeps brightness as it is"
     )
+    global_context: bool = Field(
+        False,
+        description=(
+            "let every place of a level know what the level holds all over the photo (global context, Cao et"
+            " al. 2019): a camera's shake blurs all of a photo alike"
+        ),
+    )
+
+    @property
+    def looks_over_photo(self) -> bool:
+        """Whether some layer's answer depends on the whole photo when restoring."""
+        return super().looks_over_photo or self.global_context
 
     @property
     def stride(self) -> int:
@@ -47,7 +59,12 @@ class UNet(GeneratorPart):
         from components.nets.modules.unet import SLOPE, UNetBody
 
         body = UNetBody(
-            width=self.width, depth=self.depth, widest=self.widest, fold=self.fold, norm=self.norm
+            width=self.width,
+            depth=self.depth,
+            widest=self.widest,
+            fold=self.fold,
+            norm=self.norm,
+            global_context=self.global_context,
         )
         draw_first_weights(body, "he", generator_source(seed), slope=SLOPE)
         body.begin_at_zero()

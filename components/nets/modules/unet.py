@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from components.nets.modules.global_context import GlobalContext
 from components.nets.norms import Norm
 
 SLOPE = 0.1
@@ -22,7 +23,10 @@ class UNetBody(nn.Module):
     residual output an untrained net leaves the photo as it is.
     """
 
-    def __init__(self, *, width: int, depth: int, widest: int, fold: int, norm: Norm) -> None:
+    def __init__(
+        self, *, width: int, depth: int, widest: int, fold: int, norm: Norm, global_context: bool = False
+    ) -> None:
+        """global_context: every level lets its places know of the whole photo."""
         super().__init__()
         self.fold = fold
         channels = [min(width * 2**level, widest) for level in range(depth + 1)]
@@ -36,19 +40,28 @@ class UNetBody(nn.Module):
         )
         self.merge = nn.ModuleList(_twice(2 * above, above, norm, stride=1) for above in channels[:-1])
         self.head = _reflected(channels[0], 3 * self.fold**2)
+        self.contexts = nn.ModuleList(
+            GlobalContext(each) if global_context else nn.Identity() for each in channels
+        )
 
     def begin_at_zero(self) -> None:
         """Let the last layer give zero, whatever comes."""
         nn.init.zeros_(self.head.weight)
+        for context in self.contexts:
+            if isinstance(context, GlobalContext):
+                context.begin_without_effect()
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, 3, H, W), H and W multiples of fold · 2**depth; same shape out, any range."""
         levels = [self.stem(F.pixel_unshuffle(x_NCHW, self.fold))]
         for down in self.down:
             levels.append(down(levels[-1]))
-        y = levels.pop()
-        for up, merge in zip(reversed(self.up), reversed(self.merge), strict=True):
-            y = merge(torch.cat([up(y), levels.pop()], dim=1))
+        *contexts, deepest = self.contexts
+        y = deepest(levels.pop())
+        for up, merge, context in zip(
+            reversed(self.up), reversed(self.merge), reversed(contexts), strict=True
+        ):
+            y = context(merge(torch.cat([up(y), levels.pop()], dim=1)))
         return F.pixel_shuffle(self.head(y), self.fold)
 
 
