@@ -27,6 +27,8 @@ from components.metrics.psnr import psnr_rgb
 from components.metrics.sets import FEWEST, frechet_distance, kernel_distance
 from components.metrics.shown import Metric, SetMetric, Shown
 from components.metrics.ssim import WINDOW_PX, ssim_gauss11_rgb
+from components.metrics.temporal import SMALLEST_PX as TEMPORAL_PX
+from components.metrics.temporal import of_frames_alone, tof_dis, warping_error_dis
 
 PRIMARY = "psnr_rgb"
 
@@ -142,6 +144,36 @@ _ALL = (
         needs_target=False,
         fit=nss_of_set,
     ),
+    Metric(
+        name="warping_error_dis",
+        title="warping error",
+        better="lower",
+        unit="levels",
+        digits=2,
+        words=(
+            "temporal consistency (Lai et al. 2018): RMS difference, in levels of 255, of a frame from the"
+            " one before it moved along the sharp video's flow (DIS, medium), px of doubtful flow weighed"
+            " down by exp(-50 d²); the first frame of a clip beside the second"
+        ),
+        function=of_frames_alone,
+        over_time=warping_error_dis,
+        smallest_px=TEMPORAL_PX,
+    ),
+    Metric(
+        name="tof_dis",
+        title="tOF",
+        better="lower",
+        unit="px",
+        digits=3,
+        words=(
+            "motion (Chu et al. 2020, TecoGAN): mean length of the difference between the restored and the"
+            " sharp video's flow (DIS, medium) from a frame to the next; the first frame of a clip beside"
+            " the second"
+        ),
+        function=of_frames_alone,
+        over_time=tof_dis,
+        smallest_px=TEMPORAL_PX,
+    ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
@@ -228,6 +260,11 @@ def measurable(names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(name for name in names if name not in skipped), skipped
 
 
+def of_frames(names: Sequence[str]) -> tuple[str, ...]:
+    """Those metrics that compare neighbouring frames."""
+    return tuple(name for name in names if METRICS[name].over_time is not None)
+
+
 def measurable_sets(names: Sequence[str], photos: int) -> tuple[tuple[str, ...], dict[str, str]]:
     """The same of metrics of whole sets, for a set of so many photos: a single one has no spread."""
     few = (
@@ -256,6 +293,7 @@ __all__ = [
     "measurable",
     "measurable_sets",
     "metric_named",
+    "of_frames",
     "primary_of",
     "psnr_rgb",
     "psnr_y_crop4",
