@@ -15,8 +15,6 @@ from collections.abc import Collection, Sequence
 
 from components.core.errors import InputError, nearest
 from components.metrics.faithfulness import SHRUNK, rmse_shrunk4_rgb
-from components.metrics.inception import FILES as INCEPTION_FILES
-from components.metrics.inception import inception_features, inception_missing
 from components.metrics.lpips import FILES as LPIPS_FILES
 from components.metrics.lpips import SMALLEST_PX as LPIPS_PX
 from components.metrics.lpips import lpips_alex, lpips_missing
@@ -24,6 +22,7 @@ from components.metrics.luma import BORDER_PX, psnr_y_crop4, ssim_y_crop4
 from components.metrics.natural_scenes import SMALLEST_PX as NSS_PX
 from components.metrics.natural_scenes import nss_of_set, unfitted
 from components.metrics.psnr import psnr_rgb
+from components.metrics.set_kinds import SET_METRICS
 from components.metrics.sets import FEWEST, frechet_distance, kernel_distance
 from components.metrics.shown import Metric, SetMetric, Shown
 from components.metrics.ssim import WINDOW_PX, ssim_gauss11_rgb
@@ -176,49 +175,6 @@ _ALL = (
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
-
-_INCEPTION = (
-    "between 2048 features of InceptionV3 (weights of 2015, torch-fidelity's port; whole photos resized to"
-    " 299 × 299 px without antialiasing) of the photos made and of those wanted; every test pair counts once"
-)
-_SETS = (
-    SetMetric(
-        name="fid_inception",
-        title="FID",
-        better="lower",
-        unit="",
-        digits=2,
-        words=f"Fréchet distance (Heusel et al. 2017) {_INCEPTION}",
-        missing=inception_missing,
-        weights=INCEPTION_FILES,
-        features=inception_features,
-        function=frechet_distance,
-        weakness=(
-            "biased upward, the more the fewer photos: below 2048 the covariances are singular. Comparable"
-            " only with values over the same photos"
-        ),
-    ),
-    SetMetric(
-        name="kid_inception",
-        title="KID",
-        better="lower",
-        unit="",
-        digits=4,
-        words=(
-            "kernel distance (Bińkowski et al. 2018), unbiased squared MMD with the cubic kernel over the"
-            f" whole set, {_INCEPTION}"
-        ),
-        missing=inception_missing,
-        weights=INCEPTION_FILES,
-        features=inception_features,
-        function=kernel_distance,
-        weakness=(
-            "unbiased, but scatters widely over few photos and may fall below zero. Several pairs of one"
-            " photo bias it upward"
-        ),
-    ),
-)
-SET_METRICS: dict[str, SetMetric] = {metric.name: metric for metric in _SETS}
 
 
 def metric_named(name: str) -> Metric:

@@ -53,9 +53,9 @@ def _flow(one: Bytes8, other: Bytes8) -> Floats:
     """Where each px of one frame is found in the other: (H, W, 2) px, to the right and down."""
     import cv2
 
-    judge = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dense = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey, other_grey = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (one, other))
-    found = judge.calc(grey, other_grey, np.zeros((*one.shape[:2], 2), np.float32))
+    found = dense.calc(grey, other_grey, np.zeros((*one.shape[:2], 2), np.float32))
     return np.asarray(found, dtype=np.float32)
 
 

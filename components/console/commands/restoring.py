@@ -10,6 +10,11 @@ from components.console.commands.parser import Add, add_overwrite, add_where
 
 def add_to(add: Add) -> None:
     """Add the commands of this file."""
+    _add_restore(add)
+    _add_export(add)
+
+
+def _add_restore(add: Add) -> None:
     made = add(
         "restore",
         "restore photos and videos with a registered model or a checkpoint's folder",
@@ -57,6 +62,9 @@ def add_to(add: Add) -> None:
     )
     add_where(made)
     add_overwrite(made)
+
+
+def _add_export(add: Add) -> None:
     made = add(
         "export",
         "write a model as a file for other programs, with a report of how near it is",
