@@ -13,12 +13,13 @@ import torch
 from pydantic import JsonValue
 
 from components.core.baseline import do_nothing, words_for
-from components.core.files import write_text
-from components.core.images import rgb_of, to_float, write_png
-from components.core.levels import at_bits, bits_of
+from components.core.files import write_bytes, write_text
+from components.core.images import Bytes8, rgb_of, to_float, write_png
+from components.core.levels import Pixels, at_bits, bits_of
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
 from components.core.windows import Windows, clips_of
+from components.evaluate.clip import looped, shown_clip
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.measure import Restore, as_saved, measure, read_pair, read_window
 from components.evaluate.report import Compared, render_html
@@ -32,7 +33,7 @@ from components.nets.restore import Restorer, load_restorer
 from components.services.content import reader_of
 
 SHEETS = "sheets"
-PAGE = "report.html"
+PAGE, CLIP = "report.html", "clip.webm"
 
 
 def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out: Path) -> EvalReport:
@@ -76,8 +77,23 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
     sheets, compared = draw_sheets(config, restorer.restore, pairset, scores, window=restorer.window)
     for name, picture in sheets.items():
         write_png(out / SHEETS / f"{name}.png", picture)
-    write_text(out / PAGE, render_html(report, scores, sheets, compared))
+    clip = _clip(restorer, pairset)
+    if clip is not None:
+        write_bytes(out / SHEETS / CLIP, clip)
+    write_text(out / PAGE, render_html(report, scores, sheets, compared, clip))
     return report.save(out)
+
+
+def _clip(restorer: Restorer, pairset: PairSet) -> bytes | None:
+    """A test clip before and after, where there is one."""
+    shown = shown_clip(pairset)
+    if not shown:
+        return None
+
+    def restored(window: Pixels) -> Bytes8:
+        return at_bits(as_saved(restorer.restore(to_float(window)), 8), 8)
+
+    return looped(restored, lambda pairs: read_window(pairset, pairs), pairset, shown, restorer.window)
 
 
 def _of_clips(

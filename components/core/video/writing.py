@@ -26,7 +26,7 @@ class Codec(NamedTuple):
 
 CODECS: dict[VideoForm, Codec] = {
     "mkv": Codec("FFV1", "FFV1, lossless"),
-    "webm": Codec("VP90", "VP9, for viewing"),
+    "webm": Codec("vp09", "VP9, for viewing"),
     "mp4": Codec("mp4v", "MPEG-4 Part 2, for viewing"),
 }
 
