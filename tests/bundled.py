@@ -22,6 +22,8 @@ RECIPES = (
     "srgan_seed",
     "unet_patchgan",
     "unet_patchgan_seed",
+    "video_3d",
+    "video_flow",
 )
 
 

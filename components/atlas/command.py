@@ -46,6 +46,11 @@ def atlas(
             f" synthesize, and look at data/{recipe.name}/pairs/examples.png"
         )
     config = recipe.synthesize
+    if config.clip is not None:
+        raise RecipeError(
+            f"recipe {recipe.name} makes clips of photos along a camera's path (synthesize.clip), whose blur"
+            f" differs from frame to frame; run synthesize, and look at data/{recipe.name}/pairs/examples.png"
+        )
     folder = out or state_folder(root) / "blur-atlas" / recipe.name
     delivery = Delivery(folder, overwrite=overwrite or out is None)
     delivery.refuse_others([PAGE])

@@ -17,7 +17,8 @@ from components.core.errors import LineageError
 from components.core.images import to_float
 from components.core.levels import at_bits
 from components.core.records import Pair, PairSet, PhotoScore
-from components.evaluate.measure import as_saved, measure, read_pair
+from components.core.windows import Windows
+from components.evaluate.measure import as_saved, measure, read_pair, read_window
 from components.evaluate.sheets import amplified_error, draw_panels
 from components.metrics import METRICS, PRIMARY, measurable
 from components.registry import measured
@@ -67,7 +68,7 @@ def _rows(contender: Contender, pairset: PairSet, metrics: tuple[str, ...]) -> t
         return measured.scores_of(contender.version, pairset, metrics, tile_px=TILE_PX, title=contender.name)
     with contender.generator() as folder:
         restorer = load_restorer(folder, tile_px=TILE_PX)
-        return measure(restorer.restore, pairset, metrics, title=contender.name)
+        return measure(restorer.restore, pairset, metrics, title=contender.name, window=restorer.window)
 
 
 def pictures(comparison: Comparison, pairset: PairSet) -> dict[str, Bytes8]:
@@ -94,7 +95,8 @@ def pictures(comparison: Comparison, pairset: PairSet) -> dict[str, Bytes8]:
         with each.generator() as folder, ieee_float32():
             restorer = load_restorer(folder, tile_px=TILE_PX)
             for pair in chosen.values():
-                photo = to_float(read_pair(pairset, pair)[0])
+                windows = Windows(rows.values(), restorer.window)
+                photo = to_float(read_window(pairset, windows[pair]))
                 restored[pair.id].append(at_bits(as_saved(restorer.restore(photo), 8), 8))
     return {
         name: _sheet(

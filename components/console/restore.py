@@ -19,6 +19,7 @@ from components.core.errors import InputError, PhotoError, RefocusError
 from components.core.files import sha256_of_bytes
 from components.core.photo_names import composed
 from components.core.progress import Progress
+from components.core.video import VIDEOS
 from components.registry import lineage
 from components.serving.model import ServedModel, of_file, of_folder, of_version
 
@@ -52,6 +53,8 @@ def restore(
     Raises InputError, and PhotoError when none of the photos could be restored.
     """
     places = places_of(images, out)
+    videos = [place for place in places if PurePosixPath(place.name).suffix.lower() in VIDEOS]
+    places = [place for place in places if place not in videos]  # restore_video.py's
     others = [place for place in places if not place.named and not place.looks_like_a_photo()]
     places = [place for place in places if place not in others]
     targets = _targets(places, out, ENDINGS[form])
@@ -69,7 +72,7 @@ def restore(
         _beside(left_out),
         Progress("restore", len(photos), unit="photos") as bar,
     ):
-        served = _model(model, device, tile_px)
+        served = model_named(model, device, tile_px)
         for place in photos:
             name = targets[place]
             try:
@@ -213,7 +216,8 @@ def _beside(left_out: list[str]) -> Iterator[None]:
         raise type(error)(f"{error}; and could not be restored: {_several(left_out)}") from error
 
 
-def _model(model: str, device: str | None, tile_px: int) -> ServedModel:
+def model_named(model: str, device: str | None, tile_px: int) -> ServedModel:
+    """What a person calls a model, ready. Raises InputError where that is none."""
     if Path(model).is_dir():
         return of_folder(Path(model), device=device, tile_px=tile_px)
     if model.endswith(".onnx") and Path(model).is_file():

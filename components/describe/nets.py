@@ -82,7 +82,7 @@ def nets_of(recipe: Recipe, crop_px: int | None = None) -> tuple[Net, ...]:
     crop = train.phases[-1].crop_px if crop_px is None else crop_px
     _check_crop(train, crop)
     generator = train.generator
-    input = (3, crop // generator.scale, crop // generator.scale)
+    input = (3 * generator.window, crop // generator.scale, crop // generator.scale)
     own = Net(
         "generator",
         "generator",
@@ -132,7 +132,8 @@ def _check_crop(train: TrainConfig, crop: int) -> None:
 
 def _discriminators(train: TrainConfig, crop: int) -> Iterator[Net]:
     side = crop // train.generator.scale
-    photo, input = (torch.empty(1, 3, length, length, device="meta") for length in (crop, side))
+    photo = torch.empty(1, 3, crop, crop, device="meta")
+    input = torch.empty(1, 3 * train.generator.window, side, side, device="meta")
     for index, discriminator in enumerate(train.discriminators):
         shape = tuple(discriminator_view(discriminator, photo, input).shape[1:])
         build = lambda discriminator=discriminator, index=index: discriminator.build(train.seed, index)  # noqa: E731

@@ -18,8 +18,10 @@ from components.core.images import Bits, Bytes8, Pixels, decode, to_float
 from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.progress import tracked
 from components.core.records import Pair, PairSet, PhotoScore, Split
+from components.core.windows import Windows
+from components.evaluate.over_time import OverTime, in_order_of_time
 from components.evaluate.unfit import why_left_out
-from components.metrics import METRICS, measurable
+from components.metrics import METRICS, measurable, of_frames
 from components.metrics.of_set import MOST, Function, functions_for
 from components.metrics.sizes import fitting, need_one_fit, too_small
 from components.services.content import reader_of, training_targets
@@ -42,11 +44,13 @@ def measure(
     *,
     title: str = "evaluate",
     see: See | None = None,
+    window: int = 1,
 ) -> tuple[PhotoScore, ...]:
     """How near each photo of a split comes to its target, restored and by the PairSet's baseline
     (components/core/baseline.py).
 
-    restore: a photo (H, W, 3) float32 in [0, 1] to the restored one, values outside allowed.
+    restore: a photo (H, W, 3) float32 in [0, 1] to the restored one, values outside allowed; with a
+    window of several frames (H, W, 3 · window), in the order of time, to the middle one restored.
     metrics: names of metrics that can be measured here (see `measurable`); see: is shown each
     photo, for metrics of the whole set. Both photos are rounded before they are measured, to the
     bits of the target, as they would be saved; a restored photo is clipped first, and what is
@@ -70,34 +74,51 @@ def measure(
         )
     need_one_fit([(pair.height, pair.width) for pair in pairs], measured, "evaluate.metrics")
     reader_of(pairset).keep(name for pair in pairs for name in pair.files)
-    functions = functions_for(measured, pairset.digest, lambda: training_targets(pairset, MOST))
+    timed = of_frames(measured)
+    still = [name for name in measured if name not in timed]
+    functions = functions_for(still, pairset.digest, lambda: training_targets(pairset, MOST))
+    windows, over_time = Windows(pairs, window), OverTime(timed)
+    if timed:
+        pairs = in_order_of_time(pairs)
     from components.nets.precision import ieee_float32  # torch takes seconds to import
 
     with ieee_float32():
-        restore(to_float(read_pair(pairset, pairs[0])[0]))
-        return tuple(
-            _score(restore, pairset, pair, functions, see)
+        restore(to_float(read_window(pairset, windows[pairs[0]])))
+        scores = [
+            _score(restore, pairset, windows[pair], functions, see, over_time)
             for pair in tracked(pairs, title, len(pairs), "pairs")
-        )
+        ]
+    return tuple(over_time.added_to(score) for score in sorted(scores, key=lambda score: score.pair))
 
 
 def read_pair(pairset: PairSet, pair: Pair) -> tuple[Pixels, Pixels]:
     """The input and the target, (H, W, 3) uint8 or uint16. Raises LineageError when a file
     is missing or not the one that was measured.
     """
-    found, reader = [], reader_of(pairset)
-    for name, wanted in ((pair.input, pair.input_sha256), (pair.target, pair.target_sha256)):
-        try:
-            data = reader.read(name)
-        except PhotoError:
-            data = b""
-        if sha256_of_bytes(data) != wanted:
-            raise LineageError(
-                f"{reader.place(name)} is missing or was altered: its SHA-256 is not the {wanted[:12]}…"
-                " that the PairSet names; run synthesize again, or dvc checkout"
-            )
-        found.append(decode(data).pixels)
-    return found[0], found[1]
+    return _read(pairset, pair.input, pair.input_sha256), _read(pairset, pair.target, pair.target_sha256)
+
+
+def read_window(pairset: PairSet, window: Sequence[Pair]) -> Pixels:
+    """The inputs of neighbouring frames, (H, W, 3 T) in the order given; of one pair its input. Raises
+    LineageError as `read_pair` does.
+    """
+    frames = {pair.id: pair for pair in window}  # mirrored ones are read once
+    read = {name: _read(pairset, pair.input, pair.input_sha256) for name, pair in frames.items()}
+    return np.concatenate([read[pair.id] for pair in window], axis=2)
+
+
+def _read(pairset: PairSet, name: str, wanted: str) -> Pixels:
+    reader = reader_of(pairset)
+    try:
+        data = reader.read(name)
+    except PhotoError:
+        data = b""
+    if sha256_of_bytes(data) != wanted:
+        raise LineageError(
+            f"{reader.place(name)} is missing or was altered: its SHA-256 is not the {wanted[:12]}…"
+            " that the PairSet names; run synthesize again, or dvc checkout"
+        )
+    return decode(data).pixels
 
 
 def as_saved(restored: Floats, bits: Bits = 8) -> Pixels:
@@ -111,10 +132,16 @@ def as_saved(restored: Floats, bits: Bits = 8) -> Pixels:
 
 
 def _score(
-    restore: Restore, pairset: PairSet, pair: Pair, functions: Mapping[str, Function], see: See | None
+    restore: Restore,
+    pairset: PairSet,
+    window: Sequence[Pair],
+    functions: Mapping[str, Function],
+    see: See | None,
+    over_time: OverTime,
 ) -> PhotoScore:
+    pair = window[len(window) // 2]
     input, target = read_pair(pairset, pair)
-    photo = to_float(input)
+    photo = to_float(input if len(window) == 1 else read_window(pairset, window))
     began = time.perf_counter()
     restored = restore(photo)
     seconds = time.perf_counter() - began
@@ -126,8 +153,11 @@ def _score(
                 f" checkpoint for scale {pairset.scale}?"
             )
     saved, numbers = as_saved(restored, bits_of(target)), restored[np.isfinite(restored)]
-    if see is not None:
-        see(at_bits(saved, 8), at_bits(nothing, 8), at_bits(target, 8))
+    if see is not None or over_time.metrics:
+        shown = at_bits(saved, 8), at_bits(nothing, 8), at_bits(target, 8)
+        over_time.see(pair, *shown)
+        if see is not None:
+            see(*shown)
     metrics = tuple(functions)
     fit, small = fitting(target.shape[:2], metrics), too_small(target.shape[:2], metrics)
     used = {name: functions[name] for name in fit}

@@ -17,6 +17,7 @@ from components.core.baseline import sentence_for, words_for
 from components.core.pages import templates
 from components.core.records import EvalReport, PhotoScore
 from components.evaluate.charts import gain_by_severity, gain_by_start, gains_in_order
+from components.evaluate.clip import as_uri
 from components.evaluate.summary import Group, by_blur_kind, by_severity, gain_of, has_blur, ranked, whole
 from components.evaluate.tables import MOST_ACROSS
 from components.evaluate.unfit import counted, left_out_words
@@ -39,12 +40,13 @@ def render_html(
     scores: Sequence[PhotoScore],
     sheets: Mapping[str, Bytes8],
     compared: Mapping[str, Compared] | None = None,
+    clip: bytes | None = None,
 ) -> str:
     """The whole page as text.
 
     scores: the report's rows, one a test pair.
     sheets: name ("best") to picture (h, w, 3) uint8, in the order to show them; compared: by the same
-    names the photos of the sliders.
+    names the photos of the sliders; clip: a WebM of a test clip before and after.
     """
     folder, words, scale = (
         Path(__file__).parent,
@@ -76,6 +78,7 @@ def render_html(
                 gains_in_order(fit),
                 gain_by_severity(fit) if has_blur(fit) else gain_by_start(fit, words.nothing),
             ],
+            clip=None if clip is None else as_uri(clip),
             sheets={name: data_uri(picture) for name, picture in sheets.items()},
             compared={
                 name: (data_uri(_fitted(pair.input)), data_uri(_fitted(pair.restored)))

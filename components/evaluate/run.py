@@ -13,25 +13,27 @@ import torch
 from pydantic import JsonValue
 
 from components.core.baseline import do_nothing, words_for
-from components.core.files import write_text
-from components.core.images import rgb_of, to_float, write_png
-from components.core.levels import at_bits, bits_of
+from components.core.files import write_bytes, write_text
+from components.core.images import Bytes8, rgb_of, to_float, write_png
+from components.core.levels import Pixels, at_bits, bits_of
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
+from components.core.windows import Windows, clips_of
+from components.evaluate.clip import looped, shown_clip
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.measure import Restore, as_saved, measure, read_pair
+from components.evaluate.measure import Restore, as_saved, measure, read_pair, read_window
 from components.evaluate.report import Compared, render_html
 from components.evaluate.sets import WholeSet
 from components.evaluate.sheets import draw_sheet, picked
 from components.evaluate.summary import seconds_per_megapixel, whole
 from components.evaluate.unfit import counted
-from components.metrics import measurable, measurable_sets
+from components.metrics import measurable, measurable_sets, of_frames
 from components.nets.precision import place_of
 from components.nets.restore import Restorer, load_restorer
 from components.services.content import reader_of
 
 SHEETS = "sheets"
-PAGE = "report.html"
+PAGE, CLIP = "report.html", "clip.webm"
 
 
 def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out: Path) -> EvalReport:
@@ -44,12 +46,13 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
     """
     restorer = load_restorer(checkpoint.verify().folder, tile_px=config.tile_px)
     names, skipped = measurable(config.metrics)
+    names, skipped = _of_clips(names, skipped, pairset)
     fewest = pairset.counts["test"]
     if pairset.unpaired is not None:
         fewest = min(fewest, pairset.unpaired.targets["test"])
     set_names, set_skipped = measurable_sets(config.set_metrics, fewest)
     together = WholeSet(set_names)
-    scores = measure(restorer.restore, pairset, names, see=together.see)
+    scores = measure(restorer.restore, pairset, names, see=together.see, window=restorer.window)
     for name in {row.target: row for row in pairset.targets("test")} if set_names else ():
         together.see_target(at_bits(rgb_of(reader_of(pairset).read(name), name), 8))
     total, (set_restored, set_do_nothing) = whole(counted(scores)), together.values()
@@ -71,26 +74,59 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
         measured_on=place_of(restorer.device),
         paired=pairset.unpaired is None,
     )
-    sheets, compared = draw_sheets(config, restorer.restore, pairset, scores)
+    sheets, compared = draw_sheets(config, restorer.restore, pairset, scores, window=restorer.window)
     for name, picture in sheets.items():
         write_png(out / SHEETS / f"{name}.png", picture)
-    write_text(out / PAGE, render_html(report, scores, sheets, compared))
+    clip = _clip(restorer, pairset)
+    if clip is not None:
+        write_bytes(out / SHEETS / CLIP, clip)
+    write_text(out / PAGE, render_html(report, scores, sheets, compared, clip))
     return report.save(out)
 
 
+def _clip(restorer: Restorer, pairset: PairSet) -> bytes | None:
+    """A test clip before and after, where there is one."""
+    shown = shown_clip(pairset)
+    if not shown:
+        return None
+
+    def restored(window: Pixels) -> Bytes8:
+        return at_bits(as_saved(restorer.restore(to_float(window)), 8), 8)
+
+    return looped(restored, lambda pairs: read_window(pairset, pairs), pairset, shown, restorer.window)
+
+
+def _of_clips(
+    names: tuple[str, ...], skipped: dict[str, str], pairset: PairSet
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Without clips nothing is measured between frames."""
+    if any(len(clip) > 1 for clip in clips_of(pairset.pairs("test"))):
+        return names, skipped
+    why = "it compares neighbouring frames, and the test pairs are of single photos"
+    timed = of_frames(names)
+    return tuple(name for name in names if name not in timed), skipped | dict.fromkeys(timed, why)
+
+
 def draw_sheets(
-    config: EvaluateConfig, restore: Restore, pairset: PairSet, scores: tuple[PhotoScore, ...]
+    config: EvaluateConfig,
+    restore: Restore,
+    pairset: PairSet,
+    scores: tuple[PhotoScore, ...],
+    *,
+    window: int = 1,
 ) -> tuple[dict[str, npt.NDArray[np.uint8]], dict[str, Compared]]:
     """Restore the chosen photos once more and lay them side by side, and input and restored one over
     the other: cheaper than to keep every restored photo.
     """
     words = words_for(pairset.task, pairset.baseline)
     pairs = {pair.id: pair for pair in pairset.pairs("test")}
+    windows = Windows(pairs.values(), window)
     sheets: dict[str, npt.NDArray[np.uint8]] = {}
     compared: dict[str, Compared] = {}
     for name, score in picked(counted(scores), config.sheets).items():
         small, target = read_pair(pairset, pairs[score.pair])
-        restored = as_saved(restore(to_float(small)), bits_of(target))
+        frames = read_window(pairset, windows[pairs[score.pair]])
+        restored = as_saved(restore(to_float(frames)), bits_of(target))
         input = small if words.input == "input" else do_nothing(pairset, small)
         shown = {"input": at_bits(input, 8), "restored": at_bits(restored, 8), "target": at_bits(target, 8)}
         sheets[name] = draw_sheet(

@@ -145,10 +145,13 @@ def compared(
     """
     names, _ = measurable(metrics)
     opened = part.open(path, tile_px=restorer.tile_px)
+    window = restorer.window
     with tempfile.TemporaryDirectory() as folder:
         both = _Both(restorer.restore, opened.restore, Path(folder))
-        ours = measure(both.checkpoint, pairset, names, title=f"{part.kind}: checkpoint and file")
-        theirs = measure(both.file, pairset, names, title=f"{part.kind}: figures of the file")
+        ours = measure(
+            both.checkpoint, pairset, names, title=f"{part.kind}: checkpoint and file", window=window
+        )
+        theirs = measure(both.file, pairset, names, title=f"{part.kind}: figures of the file", window=window)
     kept = {name: _kept(name, ours, theirs, confidence) for name in names}
     found = Parity(
         format=part.kind,

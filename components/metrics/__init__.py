@@ -15,8 +15,6 @@ from collections.abc import Collection, Sequence
 
 from components.core.errors import InputError, nearest
 from components.metrics.faithfulness import SHRUNK, rmse_shrunk4_rgb
-from components.metrics.inception import FILES as INCEPTION_FILES
-from components.metrics.inception import inception_features, inception_missing
 from components.metrics.lpips import FILES as LPIPS_FILES
 from components.metrics.lpips import SMALLEST_PX as LPIPS_PX
 from components.metrics.lpips import lpips_alex, lpips_missing
@@ -24,9 +22,12 @@ from components.metrics.luma import BORDER_PX, psnr_y_crop4, ssim_y_crop4
 from components.metrics.natural_scenes import SMALLEST_PX as NSS_PX
 from components.metrics.natural_scenes import nss_of_set, unfitted
 from components.metrics.psnr import psnr_rgb
+from components.metrics.set_kinds import SET_METRICS
 from components.metrics.sets import FEWEST, frechet_distance, kernel_distance
 from components.metrics.shown import Metric, SetMetric, Shown
 from components.metrics.ssim import WINDOW_PX, ssim_gauss11_rgb
+from components.metrics.temporal import SMALLEST_PX as TEMPORAL_PX
+from components.metrics.temporal import of_frames_alone, tof_dis, warping_error_dis
 
 PRIMARY = "psnr_rgb"
 
@@ -142,51 +143,38 @@ _ALL = (
         needs_target=False,
         fit=nss_of_set,
     ),
+    Metric(
+        name="warping_error_dis",
+        title="warping error",
+        better="lower",
+        unit="levels",
+        digits=2,
+        words=(
+            "temporal consistency (Lai et al. 2018): RMS difference, in levels of 255, of a frame from the"
+            " one before it moved along the sharp video's flow (DIS, medium), px of doubtful flow weighed"
+            " down by exp(-50 d²); the first frame of a clip beside the second"
+        ),
+        function=of_frames_alone,
+        over_time=warping_error_dis,
+        smallest_px=TEMPORAL_PX,
+    ),
+    Metric(
+        name="tof_dis",
+        title="tOF",
+        better="lower",
+        unit="px",
+        digits=3,
+        words=(
+            "motion (Chu et al. 2020, TecoGAN): mean length of the difference between the restored and the"
+            " sharp video's flow (DIS, medium) from a frame to the next; the first frame of a clip beside"
+            " the second"
+        ),
+        function=of_frames_alone,
+        over_time=tof_dis,
+        smallest_px=TEMPORAL_PX,
+    ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
-
-_INCEPTION = (
-    "between 2048 features of InceptionV3 (weights of 2015, torch-fidelity's port; whole photos resized to"
-    " 299 × 299 px without antialiasing) of the photos made and of those wanted; every test pair counts once"
-)
-_SETS = (
-    SetMetric(
-        name="fid_inception",
-        title="FID",
-        better="lower",
-        unit="",
-        digits=2,
-        words=f"Fréchet distance (Heusel et al. 2017) {_INCEPTION}",
-        missing=inception_missing,
-        weights=INCEPTION_FILES,
-        features=inception_features,
-        function=frechet_distance,
-        weakness=(
-            "biased upward, the more the fewer photos: below 2048 the covariances are singular. Comparable"
-            " only with values over the same photos"
-        ),
-    ),
-    SetMetric(
-        name="kid_inception",
-        title="KID",
-        better="lower",
-        unit="",
-        digits=4,
-        words=(
-            "kernel distance (Bińkowski et al. 2018), unbiased squared MMD with the cubic kernel over the"
-            f" whole set, {_INCEPTION}"
-        ),
-        missing=inception_missing,
-        weights=INCEPTION_FILES,
-        features=inception_features,
-        function=kernel_distance,
-        weakness=(
-            "unbiased, but scatters widely over few photos and may fall below zero. Several pairs of one"
-            " photo bias it upward"
-        ),
-    ),
-)
-SET_METRICS: dict[str, SetMetric] = {metric.name: metric for metric in _SETS}
 
 
 def metric_named(name: str) -> Metric:
@@ -228,6 +216,11 @@ def measurable(names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(name for name in names if name not in skipped), skipped
 
 
+def of_frames(names: Sequence[str]) -> tuple[str, ...]:
+    """Those metrics that compare neighbouring frames."""
+    return tuple(name for name in names if METRICS[name].over_time is not None)
+
+
 def measurable_sets(names: Sequence[str], photos: int) -> tuple[tuple[str, ...], dict[str, str]]:
     """The same of metrics of whole sets, for a set of so many photos: a single one has no spread."""
     few = (
@@ -256,6 +249,7 @@ __all__ = [
     "measurable",
     "measurable_sets",
     "metric_named",
+    "of_frames",
     "primary_of",
     "psnr_rgb",
     "psnr_y_crop4",

@@ -58,7 +58,10 @@ class Shown:
 class Metric(Shown):
     """One variant of one metric, measured photo by photo."""
 
-    function: Callable[[Tensor, Tensor], Tensor]
+    function: Callable[[Tensor, Tensor], Tensor]  # restored, target
+    # Of neighbouring frames: before and now of the restored video, before and now of the sharp one. None
+    # for most; what has it has no value for a photo alone.
+    over_time: Callable[[Bytes8, Bytes8, Bytes8, Bytes8], float] | None = None
     ceiling: float = math.inf  # the most that is ever stored: JSON has no infinity
     smallest_px: int = 1  # sides of the smallest photo that it has a value for
     needs_target: bool = True  # whether it says anything only against a photo's own target

@@ -46,7 +46,9 @@ class OnnxRestorer(TiledRestorer):
                 f"{path} is no file of `refocus export`: {type(error).__name__}: {error};"
                 " make it with `refocus export`"
             ) from error
-        super().__init__(stride=stride, scale=scale, smallest_px=smallest, tile_px=tile_px)
+        # Files written before there were nets of video say nothing of a window.
+        window = int(self.about.get("window", "1"))
+        super().__init__(stride=stride, scale=scale, smallest_px=smallest, tile_px=tile_px, window=window)
 
     def alone(self, height: int, width: int) -> bool:
         """Whether the net looks over the whole photo (instance norm, attention), and this photo is

@@ -16,6 +16,11 @@ FIRST_PX = 512  # length of the first strip it is measured on
 NARROW = {"width": 4, "widest": 4, "up_width": 4, "input_range": "signed"}
 
 
+def reach_of(part: Generator | GeneratorPart) -> int | None:
+    """`reach_px`; None of a net that moves frames: how far it fetches a px depends on what it is shown."""
+    return None if part.aligns else reach_px(part)
+
+
 @functools.cache
 def reach_px(part: Generator | GeneratorPart) -> int:
     """The farthest px of the input that one cell of the net's grid (its stride) depends on, beyond the
@@ -33,7 +38,7 @@ def reach_px(part: Generator | GeneratorPart) -> int:
     length = max(FIRST_PX, 4 * stride)
     while True:
         cells = length // stride
-        strip = torch.zeros(1, 3, height, cells * stride)
+        strip = torch.zeros(1, 3 * part.window, height, cells * stride)
         begin = cells // 2 * stride
         strip[..., begin : begin + stride] = 1.0
         with torch.inference_mode():
@@ -60,7 +65,7 @@ def _make_positive(net: nn.Module) -> None:
     for name, parameter in net.named_parameters():
         parameter.fill_(0.0 if name.endswith("bias") else 1.0)
     for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d):
             module.register_forward_hook(_as_one)
 
 

@@ -27,7 +27,7 @@ from components.nets.generators import Generator, GeneratorPart
 from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.modules.over_photo import Box, Place, Reached, Survey
 from components.nets.modules.placed_dropout import placed_dropout
-from components.nets.reach import looking, reach_px
+from components.nets.reach import looking, reach_of
 from components.nets.tiles import Tile
 from components.nets.tiling import Photo, TiledRestorer
 
@@ -131,7 +131,13 @@ class Restorer(TiledRestorer):
         self, net: nn.Module, part: GeneratorPart, *, device: str | None = None, tile_px: int = 1024
     ) -> None:
         """tile_px: in px of the restored photo, as TiledRestorer has it."""
-        super().__init__(stride=part.stride, scale=part.scale, smallest_px=part.smallest_px, tile_px=tile_px)
+        super().__init__(
+            stride=part.stride,
+            scale=part.scale,
+            smallest_px=part.smallest_px,
+            tile_px=tile_px,
+            window=part.window,
+        )
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.net, self.part = for_use(net.to(self.device), part), part
         self._noisy, self._views = part.test_time_dropout, VIEWS if part.test_time_ensemble else VIEWS[:1]
@@ -143,7 +149,7 @@ class Restorer(TiledRestorer):
         return Restorer(copy.deepcopy(self.net), part, device=str(self.device), tile_px=self.tile_px)
 
     def _reach_px(self) -> int | None:
-        return None if self.part.test_time_tiles == "per_tile" else reach_px(self.part)
+        return None if self.part.test_time_tiles == "per_tile" else reach_of(self.part)
 
     @contextlib.contextmanager
     def _one_photo(self) -> Iterator[None]:

@@ -29,10 +29,11 @@ class TiledRestorer(ABC):
     attends over the photo each tile sees itself alone.
     """
 
-    def __init__(self, *, stride: int, scale: int, smallest_px: int, tile_px: int) -> None:
+    def __init__(self, *, stride: int, scale: int, smallest_px: int, tile_px: int, window: int = 1) -> None:
         """stride: sides of the input are multiples of it; scale: side of the output over side of the
         input; smallest_px: least side of the input; tile_px: in px of the restored photo; an enlarging
-        net is given tiles as many times smaller, but never less than overlap or reach need.
+        net is given tiles as many times smaller, but never less than overlap or reach need; window:
+        frames that the net is given, the middle one of which it restores.
         """
         if tile_px < 4 * OVERLAP_PX:
             raise InputError(
@@ -40,6 +41,7 @@ class TiledRestorer(ABC):
                 f" got {tile_px}"
             )
         self.stride, self.scale, self.smallest_px, self.tile_px = stride, scale, smallest_px, tile_px
+        self.window = window
         # In px of the input. What SRResNet sees beyond 16 px changes a tile by a tenth of a
         # level; 64 would double the work of its small tiles.
         self._overlap = OVERLAP_PX if scale == 1 else OVERLAP_PX // 2
@@ -47,11 +49,12 @@ class TiledRestorer(ABC):
 
     def restore(self, photo: Photo) -> Photo:
         """(H, W, 3) float32 in [0, 1] to (scale · H, scale · W, 3), not clipped: values outside
-        tell of a net that runs away.
+        tell of a net that runs away. A net of video takes (H, W, 3 · window), frames in the order of
+        time; a single photo is to it a clip in which nothing moves.
 
         Raises InputError for another shape.
         """
-        _refuse_other_shapes(photo)
+        photo = self._windowed(photo)
         result = np.empty((self.scale * photo.shape[0], self.scale * photo.shape[1], 3), np.float32)
 
         def put(rows: slice, columns: slice, piece: Photo) -> None:
@@ -72,7 +75,7 @@ class TiledRestorer(ABC):
 
         Raises InputError for another shape.
         """
-        _refuse_other_shapes(pixels)
+        pixels = self._windowed(pixels)
         bits = bits_of(pixels)
         result = np.empty((self.scale * pixels.shape[0], self.scale * pixels.shape[1], 3), pixels.dtype)
 
@@ -81,6 +84,19 @@ class TiledRestorer(ABC):
 
         self._each_piece(pixels, put)
         return result
+
+    def _windowed(self, photo: Pixels) -> Pixels:
+        """What the net is given: the window, or the one photo as often as the window is long."""
+        frames = photo.shape[2] // 3 if photo.ndim == 3 else 0
+        if frames not in (1, self.window) or photo.shape[2] % 3 or min(photo.shape[:2]) < 1:
+            video = (
+                f", or (height, width, {3 * self.window}) for {self.window} frames" if self.window > 1 else ""
+            )
+            raise InputError(
+                f"a photo must be (height, width, 3){video}, got shape {photo.shape}; repeat a grey photo"
+                " three times and drop alpha"
+            )
+        return photo if frames == self.window else np.tile(photo, (1, 1, self.window))
 
     def _each_piece(self, photo: Pixels, put: Callable[[slice, slice, Photo], None]) -> None:
         """Give all pieces; where memory does not hold a tile, the photo begins anew with tiles of half
@@ -185,15 +201,7 @@ class TiledRestorer(ABC):
 
     @abstractmethod
     def _whole(self, photo: Photo) -> Photo:
-        """(H, W, 3) in [0, 1] through the net at once: (scale · H, scale · W, 3)."""
-
-
-def _refuse_other_shapes(photo: Pixels) -> None:
-    if photo.ndim != 3 or photo.shape[2] != 3 or min(photo.shape[:2]) < 1:
-        raise InputError(
-            f"a photo must be (height, width, 3), got shape {photo.shape}; repeat a grey photo three"
-            " times and drop alpha"
-        )
+        """(H, W, 3 · window) in [0, 1] through the net at once: (scale · H, scale · W, 3)."""
 
 
 def _up(value: int, stride: int) -> int:

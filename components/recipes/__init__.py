@@ -103,6 +103,20 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _video_has_clips(self) -> Self:
+        generator, pairs = self.train.generator, self.ingest.pairs
+        clips = self.synthesize.clip is not None if pairs is None else pairs.gives_clips
+        if generator.window > 1 and not clips:
+            told = "made of single photos" if pairs is None else f"of ingest.pairs {pairs.kind}"
+            raise ValueError(
+                f"train.generator {generator.kind} is given {generator.window} neighbouring frames, and the"
+                f" pairs are {told}, which know no neighbours: set synthesize.clip, or take ingest.pairs"
+                " frame_average (videos), gopro, reds, dvd or two_folders with clips: true, or a generator"
+                " of photos"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _gate_rests_on_what_is_measured(self) -> Self:
         primary, measured = self.register_.gate.primary, self.evaluate.metrics
         if primary not in measured:

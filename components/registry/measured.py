@@ -49,6 +49,7 @@ def scores_of(
         here / "nets",
         here / "core" / "baseline.py",
         here / "core" / "resize.py",
+        here / "core" / "windows.py",
     )
     version = with_tags(version)
     weights = [version.tags[registry.WEIGHTS_SHA256], version.tags[registry.GENERATOR_SHA256]]
@@ -58,7 +59,7 @@ def scores_of(
         return known
     with tracking.fetch(version, WEIGHTS_PLACE) as folder:
         restorer = load_restorer(folder, tile_px=tile_px)
-        scores = measure(restorer.restore, pairset, metrics, title=title)
+        scores = measure(restorer.restore, pairset, metrics, title=title, window=restorer.window)
     kept = state_folder() / FOLDER / name
     write_rows(kept, scores)
     tracking.add_file(version, kept, FOLDER)

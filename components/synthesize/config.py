@@ -13,6 +13,7 @@ from components.core.quarantine import MAX_LEFT_OUT
 from components.core.records import Baseline, PairSet, Photo, PhotoMap, Task
 from components.optics.blurs import Blur, NoBlur, RandomTrajectory, map_of
 from components.optics.camera import Camera
+from components.optics.clip_shake import ClipShake
 from components.optics.degradation import Degradation
 from components.optics.downscale import SMALLEST_PX, Downscaling
 from components.optics.light import shrunk_size
@@ -25,7 +26,8 @@ Radius = Annotated[float, Field(gt=0)]
 
 def _usual_blurs(input: dict[str, Any]) -> tuple[Blur, ...]:
     """Camera shake for deblurring; the other tasks have none unless the recipe says so."""
-    return (NoBlur(),) if input.get("downscale") or input.get("translate") else (RandomTrajectory(),)
+    others = any(input.get(name) for name in ("downscale", "translate", "clip"))
+    return (NoBlur(),) if others else (RandomTrajectory(),)
 
 
 def _usual_camera(input: dict[str, Any]) -> Camera:
@@ -50,6 +52,12 @@ class SynthesizeConfig(Part):
         None,
         description="take input and target from the photo itself, for paired translation; excludes all else",
     )
+    # Not written where it is none, so that settings and sets keep their digest.
+    clip: ClipShake | None = Field(
+        None,
+        exclude_if=lambda clip: clip is None,
+        description="make clips of photos, each frame blurred along one path of a camera, for nets of video",
+    )
     blurs: tuple[Blur, ...] = Field(
         default_factory=_usual_blurs,
         min_length=1,
@@ -65,7 +73,7 @@ class SynthesizeConfig(Part):
             " downscale second_order"
         ),
     )
-    # Not written where it is the usual one, so that settings and sets keep their digest.
+    # Likewise.
     delivery: Delivery = Field(
         "offline",
         exclude_if=lambda way: way == "offline",
@@ -123,6 +131,18 @@ class SynthesizeConfig(Part):
         return self
 
     @model_validator(mode="after")
+    def _clips_have_their_own_blur(self) -> Self:
+        others = {
+            "downscale": self.downscale is not None,
+            "translate": self.translate is not None,
+            "blurs": self.blurred,
+            "delivery on_the_fly": self.delivery == "on_the_fly",
+        }
+        if self.clip is not None and (asked := [name for name, on in others.items() if on]):
+            raise ValueError(f"clip makes frames with a blur of their own: leave {', '.join(asked)} out")
+        return self
+
+    @model_validator(mode="after")
     def _one_task(self) -> Self:
         if self.translate is not None:
             if self.downscale is not None:
@@ -155,7 +175,7 @@ class SynthesizeConfig(Part):
             )
         drawn = self.downscale is not None and self.downscale.random
         if (
-            not (self.blurred or self.camera.steps or drawn)
+            not (self.blurred or self.camera.steps or drawn or self.clip)
             and max(self.pairs_per_photo, self.pairs_per_eval_photo) > 1
         ):
             raise ValueError(

@@ -44,10 +44,14 @@ def imported_pairs(work: Work) -> Iterator[File | Made]:
                 width=cut.shape[1],
                 height=cut.shape[0],
                 blur_kind=KIND,
-                drawn=input.model_dump(mode="json", exclude={"id", "file", "size_bytes", "severity"}),
+                drawn=input.model_dump(
+                    mode="json", exclude={"id", "file", "size_bytes", "severity", "clip", "frame"}
+                ),
                 severity=input.severity,
                 severity_class=config.severity_class(input.severity),
                 seed=0,
+                clip=input.clip,
+                frame=input.frame,
             )
         )
         yield file

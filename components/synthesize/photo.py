@@ -22,6 +22,7 @@ from components.core.records import Pair, Photo, SourcePhoto
 from components.optics.bands import in_bands, kept
 from components.optics.degradation import plans
 from components.optics.light import coloured, shrunk
+from components.synthesize.clips import clip_pairs
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.imported import imported_pairs
 from components.synthesize.made_pairs import File, Made, Work, encoded
@@ -51,6 +52,9 @@ def pairs_of_photo(work: Work) -> Iterator[File | Made]:
     if work.inputs:
         return imported_pairs(work)
     picture = decode(work.data, max_megapixels=math.inf)
+    if work.config.clip is not None:
+        count = pairs_of(work.config, work.photo) // work.config.clip.frames
+        return clip_pairs(work, shrunk(picture, work.config.max_side_px), count)
     return _blurred(work, picture) if work.config.translate is None else _translated(work, picture)
 
 
@@ -58,9 +62,8 @@ def pairs_of(config: SynthesizeConfig, photo: Photo) -> int:
     """How many pairs a photo gives."""
     if photo.domain is not None or (config.delivery == "on_the_fly" and photo.split == "train"):
         return 0
-    return len(photo.inputs) or (
-        config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo
-    )
+    asked = config.pairs_per_photo if photo.split == "train" else config.pairs_per_eval_photo
+    return len(photo.inputs) or asked * (1 if config.clip is None else config.clip.frames)
 
 
 def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:

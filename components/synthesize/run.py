@@ -204,11 +204,11 @@ def _megabytes_read(config: SynthesizeConfig, photo: Photo) -> float:
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:
     """Room for a photo's pictures as if PNG saved nothing, which is nearly so with noise."""
     width, height = config.target_size(photo)
-    # On the fly, a photo of more than 8 bits lies beside its target.
+    # Each frame of a clip has its target. On the fly, a photo of more than 8 bits lies beside its target.
     beside = (
         2.0
         if config.delivery == "on_the_fly" and photo.split == "train"
-        else pairs_of(config, photo) / config.scale**2
+        else pairs_of(config, photo) * (1 if config.clip is None else 2) / config.scale**2
     )
     return 3 * width * height * config.camera.bits / 8 * (1 + beside) / 1e6
 

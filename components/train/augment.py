@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -19,10 +20,11 @@ class PairedAugment:
     and after any restart.
 
     The input may be `scale` times smaller than the target (super-resolution): its crop is
-    then as much smaller, at the same place.
+    then as much smaller, at the same place. It may be a window of `frames` neighbouring frames, whose
+    colours are swapped within each.
     """
 
-    def __init__(self, config: Augment, crop_px: int, scale: int = 1) -> None:
+    def __init__(self, config: Augment, crop_px: int, scale: int = 1, frames: int = 1) -> None:
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer release
         import albumentations as A
 
@@ -38,11 +40,16 @@ class PairedAugment:
         if config.brightness or config.contrast:
             steps.append(A.RandomBrightnessContrast(config.brightness, config.contrast, p=1.0))
         # The shapes differ by `scale`, which it would refuse.
+        beside = {f"frame {number}": "image" for number in range(1, frames)}
         self._transform = A.Compose(
-            steps, additional_targets={"target": "image"}, is_check_shapes=False, save_applied_params=True
+            steps,
+            additional_targets={"target": "image", **beside},
+            is_check_shapes=False,
+            save_applied_params=True,
         )
         self._by_name = {type(step).__name__: step for step in steps}
         self._crop_px, self._scale, self._enlarge = crop_px, scale, config.enlarge
+        self._reverse_time = config.reverse_time
 
     def __call__(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
         """(h, w, 3) and (scale h, scale w, 3) uint8 or uint16; out (crop / scale, crop / scale, 3)
@@ -54,13 +61,24 @@ class PairedAugment:
 
     def cropped(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
         """The same of pictures that are enlarged already."""
-        height, width = input.shape[:2]
+        return self.window([input], target, *keys)
+
+    def window(self, frames: Sequence[Pixels], target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
+        """The same for T neighbouring frames (h, w, 3) of one target: out (crop / scale, crop / scale,
+        3 T) in the order of time, or against it, and (crop, crop, 3).
+        """
+        height, width = frames[0].shape[:2]
         top, left = self.crop_origin(height, width, *keys)
-        input, target = (
-            _cut(input, top, left, self._crop_px // self._scale),
-            _cut(target, top * self._scale, left * self._scale, self._crop_px),
-        )
-        return self.change(input, target, *keys)
+        frames = [_cut(frame, top, left, self._crop_px // self._scale) for frame in frames]
+        target = _cut(target, top * self._scale, left * self._scale, self._crop_px)
+        if len(frames) == 1:
+            return self.change(frames[0], target, *keys)
+        if self._reverse_time and stream(*keys, "time").random() < self._reverse_time:
+            frames = frames[::-1]
+        self._transform.set_random_seed(seed_of(*keys) % 2**32)
+        beside = {f"frame {number}": frame for number, frame in enumerate(frames[1:], 1)}
+        changed = self._transform(image=frames[0], target=target, **beside)
+        return np.concatenate([changed["image"], *(changed[name] for name in beside)], 2), changed["target"]
 
     def crop_origin(self, height: int, width: int, *keys: Key) -> tuple[int, int]:
         """Row and column where the crop begins in an input of that size (once enlarged)."""

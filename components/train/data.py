@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from components.core.records import Pair, PairSet, SourcePhoto, TargetPhoto
 from components.core.seeds import stream
+from components.core.windows import Windows
 from components.services.content import Reader, reader_of
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
@@ -52,12 +53,14 @@ class Data:
         """The pictures by name, from where the set lies."""
         return reader_of(self.pairset)
 
-    def keep(self, validated: int) -> None:
+    def keep(self, validated: int, window: int = 1) -> None:
         """Keep the pictures on this machine, as far as there is room: of all training pairs, and of so
-        many to validate with.
+        many to validate with, with the neighbours of a window of so many frames.
         """
         rows = (*self.train, *self.targets, *self.val[:validated])
-        self.reader.keep(name for row in rows for name in row.files)
+        windows = Windows(self.val, window)
+        beside = [each.input for pair in self.val[:validated] for each in windows[pair]]
+        self.reader.keep([*(name for row in rows for name in row.files), *beside])
 
     @classmethod
     def of(cls, pairset: PairSet) -> Data:
@@ -98,8 +101,8 @@ def pair_at(seed: int, place: Place, count: int, *, with_replacement: bool = Fal
 
 
 class TrainingSet(Dataset[Sample]):
-    """Pairs by place: two tensors, input (3, crop / scale, crop / scale) and target (3, crop, crop),
-    cropped and changed alike.
+    """Pairs by place: two tensors, input (3 T, crop / scale, crop / scale), T frames of a window, one but
+    for video, and target (3, crop, crop), cropped and changed alike.
 
     They are uint8; float32 in [0, 255] where the pairs have 16 bits.
     """
@@ -126,6 +129,7 @@ class PairDataset(TrainingSet):
         self, files: Path | Reader, pairs: Sequence[Pair], config: TrainConfig, crop_px: int
     ) -> None:
         self._pairs, self._config, self._crop_px = pairs, config, crop_px
+        self._windows = Windows(pairs, config.generator.window)
         self._pictures = Pictures(
             files,
             pairs,
@@ -138,15 +142,20 @@ class PairDataset(TrainingSet):
     def __getitem__(self, place: Place) -> Sample:
         config, pair = self._config, self._pair_at(place)
         if self._change is None:
-            self._change = PairedAugment(config.augment, self._crop_px, config.generator.scale)
-        input, target = self._change.cropped(
-            self._pictures[pair.input], self._pictures[pair.target], config.seed, "augment", *place
+            generator = config.generator
+            self._change = PairedAugment(config.augment, self._crop_px, generator.scale, generator.window)
+        frames = [self._pictures[each.input] for each in self._windows[pair]]
+        input, target = self._change.window(
+            frames, self._pictures[pair.target], config.seed, "augment", *place
         )
         return to_tensor(input), to_tensor(target)
 
     def expect(self, places: Sequence[Place]) -> None:
         """Bring the pairs' pictures near."""
-        self._pictures.expect(name for place in places for name in self._pair_at(place).files)
+        pairs = [self._pair_at(place) for place in places]
+        self._pictures.expect(
+            name for pair in pairs for name in (pair.target, *(each.input for each in self._windows[pair]))
+        )
 
     def _pair_at(self, place: Place) -> Pair:
         config, count = self._config, len(self._pairs)

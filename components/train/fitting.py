@@ -132,6 +132,19 @@ def refuse_missing_partners(pairset: PairSet, config: TrainConfig) -> None:
         )
 
 
+def refuse_single_photos(pairset: PairSet, config: TrainConfig) -> None:
+    """Raises InputError when a generator of video is to learn from pairs that know no neighbours."""
+    window = config.generator.window
+    if window > 1 and (
+        pairset.on_the_fly is not None or not any(pair.clip is not None for pair in pairset.pairs("train"))
+    ):
+        raise InputError(
+            f"the generator {config.generator.kind} is given {window} neighbouring frames, and the pairs are"
+            " of single photos: take in clips (ingest.pairs frame_average, gopro, reds, dvd, or two_folders"
+            " with clips: true) and run ingest and synthesize again, or take a generator of photos"
+        )
+
+
 def refuse_other_scale(pairset: PairSet, config: TrainConfig) -> None:
     """Raises InputError when the pairs are enlarged by another factor than the generator enlarges."""
     if pairset.scale != config.generator.scale:

@@ -39,6 +39,7 @@ from components.train.fitting import (
     croppable,
     refuse_missing_partners,
     refuse_other_scale,
+    refuse_single_photos,
     refuse_unvalidated,
 )
 from components.train.inputs import Inputs, OnThisMachine, inputs_for
@@ -195,6 +196,7 @@ def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
     """The pairs, once it is known that this training can use them, and what it leaves out."""
     refuse_other_scale(pairset, config)
     refuse_missing_partners(pairset, config)
+    refuse_single_photos(pairset, config)
     data, left_out = croppable(Data.of(pairset), config)
     refuse_unvalidated(data, config)
     verify_pairs(pairset, "train", "val")  # test pairs are hashed as they are measured

@@ -15,6 +15,7 @@ from components.core.baseline import do_nothing
 from components.core.images import Pixels, rgb_of, to_float
 from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.records import Pair
+from components.core.windows import Windows
 from components.metrics import METRICS
 from components.metrics.of_set import MOST, functions_for
 from components.metrics.sizes import need_one_fit, too_small
@@ -55,15 +56,20 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> V
     need_one_fit([(pair.height, pair.width) for pair in data.val], names, "train.validate_metrics")
     large = [pair for pair in data.val if too_small((pair.height, pair.width), names) is None]
     pairs = large[: config.validate_pairs]
+    windows = Windows(data.val, config.generator.window)
     values = torch.zeros(2, len(pairs), len(names), dtype=torch.float64)
     functions = functions_for(names, data.pairset.digest, lambda: training_targets(data.pairset, MOST))
     health = PictureHealth()
     rows: list[list[Picture]] = []
     for place in range(world.rank, len(pairs), world.size):
+        names_of_window = [each.input for each in windows[pairs[place]]]
+        frames = [rgb_of(data.reader.read(name), name) for name in names_of_window]
         input, target = (
-            rgb_of(data.reader.read(name), name) for name in (pairs[place].input, pairs[place].target)
+            frames[len(frames) // 2],
+            rgb_of(data.reader.read(pairs[place].target), pairs[place].target),
         )
-        restored = to_pixels(np.nan_to_num(restorer.restore(to_float(input))), bits_of(target))
+        shown = to_float(np.concatenate(frames, axis=2))
+        restored = to_pixels(np.nan_to_num(restorer.restore(shown)), bits_of(target))
         untouched = do_nothing(data.pairset, input)
         for side, seen in enumerate((restored, untouched)):
             ours, truth = _tensor(seen), _tensor(target)

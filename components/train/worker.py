@@ -53,7 +53,7 @@ def train_on_worker(job: TrainingJob) -> Outcome:
         mixed = replayed(data.train, parent.photos, config.replay)
         targets = replayed(data.targets, parent.photos, config.replay)
         data = replace(data, train=mixed, targets=targets)  # type: ignore[arg-type]
-    data.keep(config.validate_pairs)
+    data.keep(config.validate_pairs, config.generator.window)
     if not world.leads:
         return Loop(config, data, world, job.store, _Silent(), weights, parent).run()
     # The run's parameters are the recipe; where it ran is a tag.

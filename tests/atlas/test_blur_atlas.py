@@ -79,7 +79,9 @@ def bars(chart: Chart) -> list[Bar]:
     return found
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name", [name for name in RECIPES if recipes.load(name, root=ROOT).synthesize.clip is None]
+)
 def test_every_recipe_has_a_page_with_every_kind_of_its_blurs(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,7 +32,8 @@ def every_kind() -> dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]:
     for kind in (*get_args(get_args(Generator)[0]), *get_args(get_args(Discriminator)[0])):
         part = kind()
         side = getattr(part, "fixed_px", None) or 256
-        found[part.kind] = ((lambda part=part: part.build(0)), (3, side, side))
+        channels = 9 if getattr(part, "beside", "") == "neighbours" else 3 * getattr(part, "window", 1)
+        found[part.kind] = ((lambda part=part: part.build(0)), (channels, side, side))
     found["patchgan, spectral norm"] = (
         (lambda: get_args(get_args(Discriminator)[0])[0](spectral_norm=True).build(0)),
         (3, 256, 256),

@@ -107,6 +107,15 @@ def realblur(root: Path) -> Path:
     return root
 
 
+def dvd(root: Path) -> Path:
+    """Two clips of training and one of the authors' ten for testing, two frames and three."""
+    for name, seed, count in (("IMG_0001", 0, 2), ("720p_240fps_1", 10, 2), ("IMG_0003", 20, 3)):
+        for number in range(count):
+            clip = root / "quantitative_datasets" / name
+            pair_at(clip / f"GT/{number:05d}.png", clip / f"input/{number:05d}.png", seed=seed + number)
+    return root
+
+
 def koehler(root: Path) -> Path:
     """Two pictures by two paths; beside each five sharp frames along the path, the fourth of which
     lies where the blurred one does.

@@ -61,6 +61,17 @@ SETS: dict[str, tuple[Make, dict[str, Any], tuple[int, int], tuple[str, str, str
             "J",
         ),
     ),
+    "dvd": (
+        pair_sets.dvd,
+        {},
+        (4, 3),
+        (
+            "quantitative_datasets/IMG_0003/input/00001.png",
+            "quantitative_datasets/IMG_0003/GT/00001.png",
+            "IMG_0003",
+            None,
+        ),
+    ),
     "koehler": (
         pair_sets.koehler,
         {},

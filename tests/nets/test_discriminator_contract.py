@@ -22,6 +22,8 @@ SMALL: list[dict[str, Any]] = [
     {"kind": "patchgan", "layers": 2, "width": 4, "norm": "none", "shrink": 2, "conditional": True},
     {"kind": "patchgan", "layers": 3, "width": 4, "norm": "batch", "bias": "ends", "spectral_norm": True},
     {"kind": "patchgan", "layers": 2, "width": 4, "norm": "batch", "penultimate": False, "padding": "keras"},
+    {"kind": "temporal_patchgan", "layers": 2, "width": 4},
+    {"kind": "temporal_patchgan", "layers": 1, "width": 4, "norm": "none", "shrink": 2},
     {"kind": "pixel", "width": 4},
     {"kind": "pixel", "width": 4, "norm": "none", "conditional": True},
     {"kind": "patch_dense", "layers": 2, "width": 4, "dense": 8, "crop_px": 32},

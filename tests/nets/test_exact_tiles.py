@@ -13,7 +13,17 @@ from pydantic import ValidationError
 from torch import nn
 
 from components.nets.attention import Attention
-from components.nets.generators import ConvUNet, Generator, Mobile, NAFNet, ResNet, SRResNet, UNet
+from components.nets.generators import (
+    ConvUNet,
+    Generator,
+    Mobile,
+    NAFNet,
+    ResNet,
+    SRResNet,
+    UNet,
+    Video3D,
+    VideoFlow,
+)
 from components.nets.modules.over_photo import Box, Place, joined_moments, moments
 from components.nets.reach import looking, reach_px
 from components.nets.restore import VIEWS, Restorer, load_restorer, save_generator
@@ -31,6 +41,8 @@ KINDS: dict[str, Generator] = {
     "unet_context": UNet(width=4, depth=2, fold=2, global_context=True),
     "unet_layer": UNet(width=4, depth=1, norm="layer"),
     "mobile": Mobile(width=4, blocks=(1, 1)),
+    "video_3d": Video3D(width=4, depth=1, frames=3),
+    "video_3d_instance": Video3D(width=4, depth=1, frames=3, norm="instance"),
     "nafnet": NAFNet(width=4, encoder=(1,), middle=1, decoder=(1,)),
     "nafnet_folded": NAFNet(width=4, encoder=(1, 1), middle=0, decoder=(0, 1), fold=2, norm="instance"),
     "conv_unet": ConvUNet(
@@ -81,7 +93,9 @@ class Counting(Restorer):
 
 
 def test_the_contract_runs_over_every_generator() -> None:
-    assert {type(part) for part in KINDS.values()} == set(get_args(get_args(Generator)[0]))
+    # How far frames are moved depends on what they show, so that tiles of a net of flow overlap instead.
+    assert {*(type(part) for part in KINDS.values()), VideoFlow} == set(get_args(get_args(Generator)[0]))
+    assert [part.aligns for part in (*KINDS.values(), VideoFlow())] == [False] * len(KINDS) + [True]
 
 
 @pytest.mark.parametrize("size", [(301, 243), (131, 517)])
@@ -130,14 +144,16 @@ def test_a_part_says_of_its_net_whether_it_looks_over_the_photo(part: Generator)
     assert part.looks_over_photo == bool(looking(Restorer(part.build(0), part, device="cpu").net))
 
 
-@pytest.mark.parametrize("name", ["unet", "mobile", "resnet_seed", "srresnet"])
+@pytest.mark.parametrize("name", ["unet", "mobile", "resnet_seed", "srresnet", "video_3d"])
 def test_nothing_beyond_the_reach_changes_a_cell_and_something_at_it_does(name: str) -> None:
     part = KINDS[name].model_copy(update={"norm": UNet().norm})
     net, reach, stride = net_of(part).eval(), reach_px(part), part.stride
     assert reach % stride == 0
     length = 2 * reach + stride * 12
     begin = length // 2 // stride * stride
-    strip = torch.rand(1, 3, max(32, part.smallest_px), length, dtype=torch.float64).requires_grad_()
+    strip = torch.rand(
+        1, 3 * part.window, max(32, part.smallest_px), length, dtype=torch.float64
+    ).requires_grad_()
     answer = net.double()(strip)
     cell = answer[..., part.scale * begin : part.scale * (begin + stride)]
     cell.square().sum().backward()

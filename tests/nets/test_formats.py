@@ -19,7 +19,17 @@ from torch import nn
 from components.core.errors import InputError
 from components.nets.attention import Attention
 from components.nets.formats import FORMATS, Format, Onnx, OnnxInt8, OnnxInt8Aware, OnnxWithoutDropout
-from components.nets.generators import ConvUNet, Generator, Mobile, NAFNet, ResNet, SRResNet, UNet
+from components.nets.generators import (
+    ConvUNet,
+    Generator,
+    Mobile,
+    NAFNet,
+    ResNet,
+    SRResNet,
+    UNet,
+    Video3D,
+    VideoFlow,
+)
 from components.nets.restore import Restorer
 
 pytestmark = pytest.mark.skipif(
@@ -41,6 +51,8 @@ KINDS: dict[str, Generator] = {
     "unet_instance": UNet(width=8, depth=1, fold=2, norm="instance"),
     "conv_unet": ConvUNet(width=8, depth=4, widest=16, test_time_statistics="photo"),
     "nafnet": NAFNet(width=8, encoder=(1, 1), middle=1, decoder=(1, 1), fold=2, channel_attention=False),
+    "video_3d": Video3D(width=4, depth=1, frames=3),
+    "video_flow": VideoFlow(width=4, depth=1, frames=3, flow_width=4, flow_levels=2, flow_shrink=2),
 }
 SIZES = ((64, 64), (37, 90), (129, 70), (720, 64), (5, 3))
 
@@ -73,9 +85,11 @@ def test_the_file_restores_any_size_as_torch_does(part: Generator, tmp_path: Pat
     restorer = restorer_of(part)
     Onnx().write(restorer, tmp_path / "g.onnx", about={"checkpoint": "c" * 64})
     opened = Onnx().open(tmp_path / "g.onnx")
+    assert opened.window == part.window
     for size in SIZES:
-        ours = restorer.restore(photo(*size)).clip(0, 1)
-        np.testing.assert_allclose(opened.restore(photo(*size)), ours, atol=2e-4)
+        shown = np.concatenate([np.roll(photo(*size), place, 1) for place in range(part.window)], axis=2)
+        ours = restorer.restore(shown).clip(0, 1)
+        np.testing.assert_allclose(opened.restore(shown), ours, atol=2e-4)
 
 
 def test_large_photos_go_through_the_file_in_the_same_tiles(tmp_path: Path) -> None:
@@ -181,6 +195,15 @@ def model_output(path: Path) -> str:
 def test_8_bits_without_photos_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="photos to take ranges from"):
         OnnxInt8().write(restorer_of(KINDS["unet"]), tmp_path / "g.onnx", about={})
+
+
+@pytest.mark.parametrize("name", ["video_3d", "video_flow"])
+def test_a_net_of_video_is_not_exported_in_8_bits(name: str, tmp_path: Path) -> None:
+    for part in (OnnxInt8(), OnnxInt8Aware()):
+        with pytest.raises(
+            InputError, match="is given 3 frames, and neither convolutions over time nor flow"
+        ):
+            part.write(restorer_of(KINDS[name]), tmp_path / "g.onnx", about={}, pairs=[(photo(64, 64),) * 2])
 
 
 def test_a_bare_word_means_a_format_with_its_defaults() -> None:

@@ -11,7 +11,18 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 from torch.nn import functional as F
 
-from components.nets.generators import Attention, ConvUNet, Generator, Mobile, NAFNet, ResNet, SRResNet, UNet
+from components.nets.generators import (
+    Attention,
+    ConvUNet,
+    Generator,
+    Mobile,
+    NAFNet,
+    ResNet,
+    SRResNet,
+    UNet,
+    Video3D,
+    VideoFlow,
+)
 from components.nets.modules.attention import SelfAttention
 from components.nets.modules.heads import Headed
 
@@ -76,13 +87,23 @@ SMALL: dict[str, Generator] = {
         attention=ATTENTION,
         head="added_residual",
     ),
+    "video_3d": Video3D(width=4, depth=1, frames=3),
+    "video_3d_normed": Video3D(width=4, depth=2, fold=1, norm="instance"),
+    "video_flow": VideoFlow(width=4, depth=1, flow_width=4, flow_levels=2, flow_shrink=2),
 }
 each = pytest.mark.parametrize("part", SMALL.values(), ids=SMALL)
 
 
 def photos(part: Generator, count: int = 2) -> torch.Tensor:
     return (
-        torch.rand(count, 3, 3 * part.stride, 5 * part.stride, generator=torch.Generator().manual_seed(9)) * 2
+        torch.rand(
+            count,
+            3 * part.window,
+            3 * part.stride,
+            5 * part.stride,
+            generator=torch.Generator().manual_seed(9),
+        )
+        * 2
         - 1
     )
 

@@ -30,6 +30,7 @@ from components.train.content import (
     Content,
     Gradient,
     Perceptual,
+    Photometric,
     TotalVariation,
 )
 from components.train.losses.colour import lab, xyz_matrix
@@ -92,8 +93,10 @@ def worsened(target: Tensor) -> Tensor:
     )
 
 
-def test_the_contract_covers_every_kind() -> None:
-    assert {type(part) for part in KINDS} == set(get_args(get_args(Content)[0]))
+def test_the_contract_covers_every_kind_that_looks_at_two_pictures() -> None:
+    # How frames are moved is looked at by one, under test_video_nets.py.
+    assert {*map(type, KINDS), Photometric} == set(get_args(get_args(Content)[0]))
+    assert [part.kind for part in KINDS if part.looks_at_flow] == []
 
 
 @EVERY

@@ -23,8 +23,10 @@ NARROW: dict[str, dict[str, Any]] = {
     "conv_unet": {"width": 8, "widest": 16, "depth": 4, "attention": None},
     "unet": {"width": 8, "widest": 16},
     "mobile": {"width": 8, "widest": 16, "blocks": [1, 1, 1]},
+    "video_3d": {"width": 8, "widest": 16, "depth": 2},
+    "video_flow": {"width": 8, "widest": 16, "flow_width": 4},
 }
-CROP_PX = {"srgan": 48, "demo": 48, "unet_patchgan": 48}
+CROP_PX = {"srgan": 48, "demo": 48, "unet_patchgan": 48, "video_3d": 48, "video_flow": 48}
 BEFORE, WALLS = 8, 8  # steps
 
 
@@ -63,7 +65,8 @@ def batches(config: TrainConfig, turn: int, *, flat: bool) -> list[tuple[Tensor,
         target = torch.rand(1, 3, side, side, generator=source) + torch.linspace(-1, 0, side)
         if flat:
             target = torch.zeros(1, 3, side, side)
-        found.append((torch.nn.functional.avg_pool2d(target, config.generator.scale), target))
+        input = torch.nn.functional.avg_pool2d(target, config.generator.scale)
+        found.append((input.repeat(1, config.generator.window, 1, 1), target))
     return found
 
 

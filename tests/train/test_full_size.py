@@ -54,7 +54,8 @@ def test_a_full_size_recipe_takes_a_step_and_its_model_loads_elsewhere(
     phase, side = config.phases[-1], config.phases[-1].crop_px
     source = torch.Generator().manual_seed(1)
     input, target = (
-        torch.rand(1, 3, px, px, generator=source) * 2 - 1 for px in (side // config.generator.scale, side)
+        torch.rand(1, channels, px, px, generator=source) * 2 - 1
+        for channels, px in ((3 * config.generator.window, side // config.generator.scale), (3, side))
     )
     terms = step([(input, target)], phase, 0, 1.0)
     assert all(torch.isfinite(value) for value in terms.values())

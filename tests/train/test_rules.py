@@ -19,6 +19,8 @@ ALONE = {"discriminators": [], "adversarial": None, "phases": [CONTENT]}
 PATCH = {"kind": "patchgan", "layers": 1, "width": 4}
 CYCLE = {"consistency": [{"kind": "l1", "weight": 10.0}]}
 
+FLOW = {"kind": "video_flow", "width": 4, "depth": 1, "flow_levels": 2, "flow_shrink": 2}
+
 # A training that breaks the rule of that name, and the sentence that says so.
 BREACHES: dict[str, tuple[dict[str, Any], str]] = {
     "there is something to learn by": (
@@ -159,6 +161,31 @@ BREACHES: dict[str, tuple[dict[str, Any], str]] = {
         ALONE | {"rollback": {"on": ["adversarial_share"]}},
         "rollback.on names adversarial_share, which tells of discriminators, and there are none: take it out",
     ),
+    "time is reversed where there is some": (
+        {"augment": {"reverse_time": 0.5}},
+        "augment.reverse_time is 0.5, and unet is given one photo, which has no order in time: leave it out,"
+        " or take a generator of video",
+    ),
+    "neighbours in time are there to be looked at": (
+        {"discriminators": [PATCH | {"kind": "temporal_patchgan"}]},
+        "temporal_patchgan looks at the frames beside the photo, and unet is given one photo: take a"
+        " patchgan, or a generator of video",
+    ),
+    "a loss of flow has a flow": (
+        {"content": [{"kind": "photometric"}]},
+        "the content loss photometric looks at how a generator moves frames, and unet moves none: leave it"
+        " out, or take video_flow",
+    ),
+    "a cycle maps single photos": (
+        {"cycle": CYCLE | {"generator": FLOW}},
+        "a cycle takes what was restored back to its input, and video_flow looks at 5 frames, of which one"
+        " comes back: take a generator of photos, or leave cycle out",
+    ),
+    "a frame and its window are changed alike": (
+        {"diff_augment": {}, "generator": FLOW, "discriminators": [PATCH | {"conditional": True}]},
+        "diff_augment changes a photo and its input alike, and what patchgan sees is one of 5 frames of it:"
+        " take a discriminator that looks at the photo alone, or set diff_augment to null",
+    ),
     "a phase names content losses that are there": (
         {"phases": [PHASE | {"content": ["l2"]}, PHASE | {"name": "next"}]},
         "phase joint names the content loss l2; there are l1.",
@@ -175,6 +202,11 @@ BREACHES: dict[str, tuple[dict[str, Any], str]] = {
     "a validation metric is known": (
         {"validate_metrics": ["psnr"]},
         'no metric is called "psnr"; there are psnr_rgb,',
+    ),
+    "a validation looks at single frames": (
+        {"validate_metrics": ["psnr_rgb", "tof_dis"]},
+        "validate_metrics names tof_dis, which compares neighbouring frames, and a validation looks at"
+        " frames of many clips: name it in evaluate.metrics",
     ),
     "a watched metric is validated": (
         {"keep_best": "lpips_alex"},

@@ -23,7 +23,15 @@ NARROW = {
     "conv_unet": {"width": 32, "widest": 64, "dropout": 0.0},
 }
 # Images a phase. Crops are as small as the discriminators take; a dense head takes one side alone.
-OWN = {"demo", "mobile", "old_photo", "medical_16bit", "satellite"}  # nobody's published system
+OWN = {
+    "demo",
+    "mobile",
+    "old_photo",
+    "medical_16bit",
+    "satellite",
+    "video_3d",
+    "video_flow",
+}  # nobody's published system
 IMAGES = {"srgan": 120, "srgan_seed": 300, "unet_patchgan": 280}
 CROP_PX = {"deblurgan": 32, "srgan": 48, "unet_patchgan": 48}
 TASKS = {"srgan": "enlarge", "srgan_seed": "enlarge", "pix2pix": "translate", "pix2pix_seed": "translate"}

@@ -10,9 +10,14 @@ from components.console.commands.parser import Add, add_overwrite, add_where
 
 def add_to(add: Add) -> None:
     """Add the commands of this file."""
+    _add_restore(add)
+    _add_export(add)
+
+
+def _add_restore(add: Add) -> None:
     made = add(
         "restore",
-        "restore photos with a registered model or a checkpoint's folder",
+        "restore photos and videos with a registered model or a checkpoint's folder",
         "refocus restore blurred.jpg --model demo@champion --out restored",
         _restore,
     )
@@ -21,8 +26,8 @@ def add_to(add: Add) -> None:
         metavar="IMAGE",
         nargs="+",
         help=(
-            "files, folders, patterns or s3://bucket/prefix: JPEG, PNG, WebP or TIFF, 8 or 16 bit; RGB comes"
-            " out, transparency is dropped"
+            "files, folders, patterns or s3://bucket/prefix: JPEG, PNG, WebP or TIFF, 8 or 16 bit, and"
+            " videos; RGB comes out, transparency is dropped"
         ),
     )
     made.add_argument(
@@ -44,8 +49,22 @@ def add_to(add: Add) -> None:
         choices=["png", "jpeg", "tiff", "webp"],
         help="of the restored photos; PNG (the default) and TIFF keep 16 bits, JPEG and WebP have 8",
     )
+    made.add_argument(
+        "--video",
+        default="mkv",
+        choices=["mkv", "webm", "mp4"],
+        help="of restored videos: FFV1 without loss (the default), or VP9 or MPEG-4 for viewing; no H.264",
+    )
+    made.add_argument(
+        "--frames",
+        action="store_true",
+        help="each folder that is named is a clip, its pictures the frames in the order of their names",
+    )
     add_where(made)
     add_overwrite(made)
+
+
+def _add_export(add: Add) -> None:
     made = add(
         "export",
         "write a model as a file for other programs, with a report of how near it is",
@@ -71,23 +90,28 @@ def add_to(add: Add) -> None:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from components.console.restore import restore
+    from components.console.restore import Restored, restore
+    from components.console.restore_video import parted, restore_clips
     from components.pipeline.project import Project
 
     if not Path(arguments.model).exists():  # else it is the registry's, which is this project's
         Project.here()
-    written = restore(
-        arguments.images,
-        arguments.model,
-        arguments.out,
-        overwrite=arguments.overwrite,
-        form=arguments.format,
-        device=arguments.device,
-        tile_px=arguments.tile,
-    )
-    for path in written.files:
+    named = parted(arguments.images, arguments.out, frames=arguments.frames)
+    where = {
+        "overwrite": arguments.overwrite,
+        "device": arguments.device,
+        "tile_px": arguments.tile,
+    }
+    written = list[Restored]()
+    if named.clips:
+        written.append(
+            restore_clips(named.clips, arguments.model, arguments.out, form=arguments.video, **where)
+        )
+    if named.words:
+        written.append(restore(named.words, arguments.model, arguments.out, form=arguments.format, **where))
+    for path in (path for each in written for path in each.files):
         print(path)
-    return 0 if not written.left_out else 1
+    return 0 if not any(each.left_out for each in written) else 1
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -59,6 +59,19 @@ class Pair(Part):
         ),
     )
 
+    # Likewise for sets without clips.
+    clip: str | None = Field(
+        default=None,
+        exclude_if=lambda clip: clip is None,
+        description="the video whose frame it is; None: it stands alone",
+    )
+    frame: int | None = Field(
+        default=None,
+        exclude_if=lambda frame: frame is None,
+        ge=0,
+        description="its number in the clip; neighbours in time have successive ones",
+    )
+
     @property
     def counts_as(self) -> str:
         """What counts as one when models are compared."""

@@ -25,6 +25,18 @@ class PairedInput(Part):
     variant: str | None = Field(
         default=None, description="which of the blurred pictures a set has, such as blur or blur_gamma"
     )
+    # Not written where there are none, so that sets made before there were clips keep their digest.
+    clip: str | None = Field(
+        default=None,
+        exclude_if=lambda clip: clip is None,
+        description="the video whose frame it is; None: it stands alone",
+    )
+    frame: int | None = Field(
+        default=None,
+        exclude_if=lambda frame: frame is None,
+        ge=0,
+        description="its number in the clip; neighbours in time have successive ones",
+    )
     shift_px: tuple[float, float] = Field(
         description="(x, y): how far it lies to the right of and below the sharp photo, as it came"
     )

@@ -9,9 +9,9 @@ from typing import Annotated
 from pydantic import Field
 
 from components.ingest.pairs.frame_average import FrameAverage
-from components.ingest.pairs.published import GoPro, Hide, Koehler, RealBlur, Reds
+from components.ingest.pairs.published import Dvd, GoPro, Hide, Koehler, RealBlur, Reds
 from components.ingest.pairs.two_folders import TwoFolders
 
 Pairs = Annotated[
-    TwoFolders | GoPro | RealBlur | Hide | Koehler | Reds | FrameAverage, Field(discriminator="kind")
+    TwoFolders | GoPro | RealBlur | Hide | Koehler | Reds | Dvd | FrameAverage, Field(discriminator="kind")
 ]

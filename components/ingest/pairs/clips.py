@@ -24,6 +24,7 @@ from components.core.parts import canonical_json, digest_of
 from components.core.photo_names import extension_of
 from components.core.progress import Progress
 from components.core.records import SPLITS
+from components.core.video import VIDEOS, reading
 from components.ingest.originals import FOLDER
 from components.ingest.pairs import averaging, frame_average, frames
 from components.ingest.pairs.frame_average import FrameAverage, frame_groups
@@ -31,25 +32,6 @@ from components.ingest.pairs.import_pairs import Desk, Made, Reasons, Taken
 from components.ingest.pairs.layout import Layout, Named
 from components.ingest.source import Found
 from components.services import storage
-
-VIDEOS = frozenset(
-    {
-        ".mp4",
-        ".mov",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".m4v",
-        ".mpg",
-        ".mpeg",
-        ".mts",
-        ".m2ts",
-        ".wmv",
-        ".flv",
-        ".ogv",
-        ".3gp",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -113,7 +95,7 @@ def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[N
             kept = [out / FOLDER / f"{row[side]}.png" for side in ("input", "target")]
             if not all(path.is_file() and sha256_of_file(path) == path.stem for path in kept):
                 break
-            yield _pair(clip, settings, digest, row, kept[0].read_bytes(), kept[1].read_bytes())
+            yield _pair(clip, settings, digest, count, row, kept[0].read_bytes(), kept[1].read_bytes())
             count += 1
         journal.keep(count)
         for group in frame_groups(source, settings, first_group=count, called=clip.name):
@@ -124,7 +106,7 @@ def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[N
                 "drawn": group.drawn,
                 "severity_px": round(group.severity_px, 2),
             }
-            yield _pair(clip, settings, digest, row, blurred, middle)
+            yield _pair(clip, settings, digest, group.index, row, blurred, middle)
             journal.add(row)
         journal.add({"end": True})
 
@@ -139,7 +121,13 @@ def _digest_of(clip: Clip, source: Path | tuple[Found, ...]) -> str:
 
 
 def _pair(
-    clip: Clip, settings: FrameAverage, digest: str, row: dict[str, Any], blurred: bytes, sharp: bytes
+    clip: Clip,
+    settings: FrameAverage,
+    digest: str,
+    number: int,
+    row: dict[str, Any],
+    blurred: bytes,
+    sharp: bytes,
 ) -> tuple[Named, Found, Found, Made]:
     drawn, top = row["drawn"], PurePosixPath(clip.name).parts[0]
     middle, first = drawn["middle_frame"], drawn["first_frame"]
@@ -147,7 +135,9 @@ def _pair(
     input = Found(f"{clip.name}/{first:06d}-{last:06d}.png", len(blurred), lambda: blurred)
     target = Found(f"{clip.name}/{middle:06d}.png", len(sharp), lambda: sharp)
     split = next((split for split in SPLITS if split == top != clip.name), None)
-    named = Named(input.name, (target.name,), clip.name, split, settings.variant)
+    named = Named(
+        input.name, (target.name,), clip.name, split, settings.variant, clip=clip.name, frame=number
+    )
     return (
         named,
         input,
@@ -182,7 +172,7 @@ class Journal:
     def __init__(self, clip_sha256: str, settings: FrameAverage) -> None:
         code = code_digest(
             Path(decoding.__file__).parent,
-            *(Path(str(module.__file__)) for module in (averaging, frame_average, frames, images)),
+            *(Path(str(module.__file__)) for module in (averaging, frame_average, frames, images, reading)),
         )
         # The limits of an import change nothing about what is made.
         own = settings.model_dump(mode="json", exclude=set(Layout.model_fields))

@@ -111,6 +111,11 @@ class FrameAverage(Layout):
         """GOPRO's name for what is averaged; results on the two cannot be compared."""
         return "blur" if self.response == "linear" else "blur_gamma"
 
+    @property
+    def gives_clips(self) -> bool:
+        """Successive groups are successive frames of a blurred video."""
+        return True
+
     def spans(self) -> Iterator[tuple[int, int]]:
         """First frame and number of averaged frames of each group, without end; the same for every
         video of these settings.

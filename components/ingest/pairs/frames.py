@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
-
 from components.core.errors import PhotoError
 from components.core.images import Pixels, decode
 from components.core.photo_names import FORMAT_OF
+from components.core.video.reading import frames_of_video
 
 FRAME_SUFFIXES = frozenset(FORMAT_OF)
 
@@ -45,13 +44,13 @@ def frames_of(
     """
     name = called or str(source)
     if not isinstance(source, Path):
-        frames = _pictures(source, first, name)
+        frames: Iterator[Pixels] = _pictures(source, first, name)
     elif source.is_dir():
         frames = _pictures(
             [_File(file) for file in source.iterdir() if file.suffix.lower() in FRAME_SUFFIXES], first, name
         )
     elif source.is_file():
-        frames = _video(source, first, name)
+        frames = frames_of_video(source, first=first, called=name)
     else:
         raise PhotoError(f"{name} is neither a video nor a folder of frames: it is not there")
     size: tuple[int, ...] | None = None
@@ -105,21 +104,3 @@ def _pictures(frames: Sequence[Frame], first: int, called: str) -> Iterator[Pixe
             raise PhotoError(
                 f"frame {frame.name} cannot be read: {error}; take it out or replace it"
             ) from error
-
-
-def _video(file: Path, first: int, called: str) -> Iterator[Pixels]:
-    # Other backends of OpenCV take a numbered picture for the start of a sequence.
-    video = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
-    try:
-        if not video.isOpened():
-            raise PhotoError(f"{called} is no video that FFmpeg can read; give one, or a folder of frames")
-        # Seeking lands on a neighbouring key frame in some formats; grabbing does not.
-        if not all(video.grab() for _ in range(first)):
-            return
-        while True:
-            found, frame = video.read()
-            if not found:
-                return
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    finally:
-        video.release()

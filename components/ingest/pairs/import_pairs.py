@@ -121,6 +121,8 @@ class Desk:
                 layout=self.layout.kind,
                 scene=named.scene or target.name,
                 variant=named.variant,
+                clip=None if named.frame is None else named.clip,
+                frame=None if named.clip is None else named.frame,
                 shift_px=found.shift_px,
                 likeness=found.likeness,
                 severity=found.severity_px if made is None else made.severity_px,

@@ -31,6 +31,8 @@ class Named:
     scene: str | None = None  # None: the sharp picture is a scene of its own
     split: Split | None = None  # None: not told by its place
     variant: str | None = None
+    clip: str | None = None  # the video whose frame it is
+    frame: int | None = None  # its number there
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class Layout(Part):
         "none",
         description="shift: cut both pictures so that they lie on each other to the nearest whole pixel",
     )
+
+    @property
+    def gives_clips(self) -> bool:
+        """Whether its pairs are frames that know their clip and their place in it."""
+        return False
 
 
 class PublishedLayout(Layout):
@@ -132,6 +139,16 @@ def stem(name: str) -> str:
     'test/blur/0001'
     """
     return str(PurePosixPath(name).with_suffix(""))
+
+
+def frame_number(name: str) -> int | None:
+    """The number that a frame's name ends in; None where it ends in none.
+
+    >>> frame_number("train/GOPR0372_07_00/blur/000047.png"), frame_number("a/last.png")
+    (47, None)
+    """
+    found = re.search(r"(\d+)$", stem(name), re.ASCII)
+    return None if found is None else int(found[1])
 
 
 def _by_key(named: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:

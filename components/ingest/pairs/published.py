@@ -20,6 +20,7 @@ from components.ingest.pairs.layout import (
     PublishedLayout,
     Text,
     fitting,
+    frame_number,
     joined,
     stem,
 )
@@ -56,6 +57,11 @@ class GoPro(PublishedLayout):
     )
     max_shift_px: float | None = OF_AVERAGES
 
+    @property
+    def gives_clips(self) -> bool:
+        """Its scenes are videos."""
+        return True
+
     def listing(self, names: Sequence[str], text: Text) -> Listing:
         """Pairs among the names at the source."""
         found = [
@@ -84,6 +90,11 @@ class Reds(PublishedLayout):
     )
     max_shift_px: float | None = OF_AVERAGES
 
+    @property
+    def gives_clips(self) -> bool:
+        """Its scenes are videos."""
+        return True
+
     def listing(self, names: Sequence[str], text: Text) -> Listing:
         """Pairs among the names at the source."""
         found = [
@@ -93,6 +104,44 @@ class Reds(PublishedLayout):
             )
         ]
         return _folders(found, self.variant, self.variant)
+
+
+class Dvd(PublishedLayout):
+    """DVD (Su et al., CVPR 2017, "Deep Video Deblurring for Hand-held Cameras"):
+    SCENE/{input,GT}/NNNNN.jpg, 71 clips of which ten are for testing, below quantitative_datasets/ or
+    already parted into train/ and test/.
+    """
+
+    LIES: ClassVar[str] = (
+        "quantitative_datasets/IMG_0001/input/00000.jpg beside quantitative_datasets/IMG_0001/GT/00000.jpg,"
+        " or both below train/ and test/"
+    )
+    # What the authors tested on, by the folders' names.
+    TESTED: ClassVar[frozenset[str]] = frozenset(
+        {
+            "720p_240fps_2",
+            "IMG_0003",
+            "IMG_0021",
+            *(f"IMG_003{number}" for number in (0, 1, 2, 3, 7, 9)),
+            "IMG_0049",
+        }
+    )
+    kind: Literal["dvd"] = "dvd"
+    max_shift_px: float | None = OF_AVERAGES
+
+    @property
+    def gives_clips(self) -> bool:
+        """Its scenes are videos."""
+        return True
+
+    def listing(self, names: Sequence[str], text: Text) -> Listing:
+        """Pairs among the names at the source."""
+        found = []
+        for match, name in fitting(rf"([^/]+)/(input|GT)/({PICTURE})", names):
+            above = PurePosixPath(match["top"] or ".").name.lower()
+            side = above if above in ("train", "test") else "test" if match[2] in self.TESTED else "train"
+            found.append(((match["top"] or "", side, match[2], stem(match[4])), match[3].lower(), name))
+        return _folders(found, "input", None, "gt")
 
 
 class Hide(PublishedLayout):
@@ -225,17 +274,22 @@ class Koehler(PublishedLayout):
 
 
 def _folders(
-    found: Sequence[tuple[tuple[str, str, str, str], str, str]], folder: str, variant: str
+    found: Sequence[tuple[tuple[str, str, str, str], str, str]],
+    folder: str,
+    variant: str | None,
+    target: str = "sharp",
 ) -> Listing:
     """Pairs out of (top, split, scene, name), folder, file: those in `folder` beside those in
-    `sharp`. REDS numbers the videos of each split anew.
+    `target`. REDS numbers the videos of each split anew.
     """
     pairs, alone = joined(
         [(key, name) for key, where, name in found if where == folder],
-        [(key, name) for key, where, name in found if where == "sharp"],
+        [(key, name) for key, where, name in found if where == target],
     )
     named = []
-    for (_, side, scene, _), input, target in pairs:
+    for (_, side, scene, _), input, sharp in pairs:
         split: Split = "train" if side == "train" else "test"
-        named.append(Named(input, (target,), f"val/{scene}" if side == "val" else scene, split, variant))
+        called = f"val/{scene}" if side == "val" else scene
+        frame = frame_number(input)
+        named.append(Named(input, (sharp,), called, split, variant, clip=called, frame=frame))
     return Listing(tuple(named), tuple(alone))

@@ -21,10 +21,11 @@ from components.core.photo_names import FORMAT_OF, composed, extension_of
 from components.core.progress import tracked
 from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, Photo, PhotoSet, Split
+from components.core.video import VIDEOS
 from components.ingest.account import LastTime, closing_words, refuse_loss
 from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.originals import Originals
-from components.ingest.pairs.clips import VIDEOS, clips_of, from_clips
+from components.ingest.pairs.clips import clips_of, from_clips
 from components.ingest.pairs.frame_average import FrameAverage
 from components.ingest.pairs.import_pairs import Desk, Reasons, Taken, from_files
 from components.ingest.pairs.layout import Layout

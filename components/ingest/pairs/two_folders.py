@@ -11,7 +11,16 @@ from pydantic import Field, field_validator, model_validator
 
 from components.core.photo_names import PICTURE, composed
 from components.core.records import SPLITS, Split
-from components.ingest.pairs.layout import Key, Layout, Listing, Named, Text, joined, stem
+from components.ingest.pairs.layout import (
+    Key,
+    Layout,
+    Listing,
+    Named,
+    Text,
+    frame_number,
+    joined,
+    stem,
+)
 
 
 class TwoFolders(Layout):
@@ -44,6 +53,10 @@ class TwoFolders(Layout):
             " null: the folder below SHARP, or each alone"
         ),
     )
+    clips: bool = Field(
+        False,
+        description="a folder below SHARP is a video, and the number that a NAME ends in its frame's place",
+    )
     variant: str | None = Field(
         None, description="what to record as the blurred pictures' variant, such as blur_gamma"
     )
@@ -65,10 +78,24 @@ class TwoFolders(Layout):
         return pattern
 
     @model_validator(mode="after")
+    def _one_picture_a_frame(self) -> Self:
+        if self.clips and self.strip is not None:
+            raise ValueError(
+                f"clips is on, and strip {self.strip} lets several blurred pictures go with one frame: leave"
+                " one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _differ(self) -> Self:
         if self.input == self.target:
             raise ValueError(f"input and target are both {self.input}: name two folders")
         return self
+
+    @property
+    def gives_clips(self) -> bool:
+        """Where it was said."""
+        return self.clips
 
     def listing(self, names: Sequence[str], text: Text) -> Listing:
         """Pairs among the names at the source."""
@@ -77,7 +104,15 @@ class TwoFolders(Layout):
         )
         return Listing(
             tuple(
-                Named(input, (target,), self._scene(key[1], target), _split(key), self.variant)
+                Named(
+                    input,
+                    (target,),
+                    self._scene(key[1], target),
+                    _split(key),
+                    self.variant,
+                    clip=_clip(key) if self.clips else None,
+                    frame=frame_number(key[1]) if self.clips else None,
+                )
                 for key, input, target in pairs
             ),
             tuple(alone),
@@ -104,6 +139,11 @@ class TwoFolders(Layout):
             return None if folder == "." else folder
         found = re.search(composed(self.scene), plain)
         return None if found is None else found[1] if found.re.groups else found[0]
+
+
+def _clip(key: Key) -> str:
+    """The folders that a frame lies in, the split's among them."""
+    return str(PurePosixPath(key[0]) / PurePosixPath(key[1]).parent)
 
 
 def _split(key: Key) -> Split | None:

@@ -13,12 +13,13 @@ from pydantic import Field
 
 from components.nets.discriminators.dense import PatchDense
 from components.nets.discriminators.part import DiscriminatorPart
-from components.nets.discriminators.patch import PatchGAN, Pixel
+from components.nets.discriminators.patch import PatchGAN, Pixel, TemporalPatchGAN
 from components.nets.discriminators.srgan import SRGANDiscriminator
 from components.nets.discriminators.unet import UNetDiscriminator
 
 Discriminator = Annotated[
-    PatchGAN | Pixel | PatchDense | SRGANDiscriminator | UNetDiscriminator, Field(discriminator="kind")
+    PatchGAN | TemporalPatchGAN | Pixel | PatchDense | SRGANDiscriminator | UNetDiscriminator,
+    Field(discriminator="kind"),
 ]
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "PatchGAN",
     "Pixel",
     "SRGANDiscriminator",
+    "TemporalPatchGAN",
     "UNetDiscriminator",
 ]

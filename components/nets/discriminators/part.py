@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -41,6 +41,11 @@ class DiscriminatorPart(Part):
     first: First = Field("normal", description="how the weights begin; normal is N(0, 0.02²)")
 
     @property
+    def beside(self) -> Literal["nothing", "input", "neighbours"]:
+        """What is shown beside the photo, of the generator's input."""
+        return "input" if self.conditional else "nothing"
+
+    @property
     def fixed_px(self) -> int | None:
         """The only side it takes, in px of the photo it is shown; None when it takes any."""
         return None
@@ -67,13 +72,13 @@ class DiscriminatorPart(Part):
     def build(self, seed: int, index: int = 0) -> nn.Module:
         """The net, drawn from the seed and its place among the discriminators.
 
-        It takes (N, 3, H, W), or (N, 6, H, W) when conditional, in [-1, 1], and gives logits (N, 1,
-        h, w).
+        It takes (N, 3, H, W), (N, 6, H, W) when conditional, or (N, 9, H, W) with its neighbours in time,
+        in [-1, 1], and gives logits (N, 1, h, w).
         """
         from components.nets.modules.discriminators import SLOPE, normalise_spectrally
         from components.nets.modules.first_weights import discriminator_source, draw_first_weights
 
-        net = self._net(6 if self.conditional else 3)
+        net = self._net({"nothing": 3, "input": 6, "neighbours": 9}[self.beside])
         draw_first_weights(net, self.first, discriminator_source(seed, index), slope=SLOPE)
         if self.spectral_norm:
             normalise_spectrally(net, seed_of(seed, "spectral norm", index))

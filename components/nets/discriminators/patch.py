@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.nets.convolution_table import Convolution
 from components.nets.discriminators.part import DiscriminatorPart
@@ -49,6 +49,31 @@ class PatchGAN(DiscriminatorPart):
         from components.nets.modules.discriminators import convolutions
 
         return convolutions(self._table(), channels, self.norm, self.bias, self.padding)
+
+
+class TemporalPatchGAN(PatchGAN):
+    """A PatchGAN that looks at a frame between the two of the input that stand beside it in time: a
+    frame that does not follow from them is told, whatever it looks like by itself.
+
+    TecoGAN (Chu et al. 2020, sec. 3.1) shows three frames that were all restored, which takes three
+    windows a step; here the neighbours are the input's, at no cost.
+    """
+
+    kind: Literal["temporal_patchgan"] = "temporal_patchgan"  # type: ignore[assignment]
+
+    @property
+    def beside(self) -> Literal["nothing", "input", "neighbours"]:
+        """The frames before and after."""
+        return "neighbours"
+
+    @model_validator(mode="after")
+    def _not_conditional_too(self) -> Self:
+        if self.conditional:
+            raise ValueError(
+                "conditional is on, and a temporal_patchgan looks at the input's frames beside the photo"
+                " anyway: leave it out, or take a patchgan"
+            )
+        return self
 
 
 class Pixel(DiscriminatorPart):

@@ -113,6 +113,17 @@ class OnnxInt8(Onnx):
         """How many training pairs the ranges are taken from."""
         return self.photos
 
+    def refuse(self, restorer: Restorer) -> None:
+        """Raises InputError for what `onnx` refuses, and for a net of video: its convolutions over time
+        have no 8 bits in ONNX Runtime, and its flow must be exact to a fraction of a px.
+        """
+        super().refuse(restorer)
+        if restorer.window > 1:
+            raise InputError(
+                f"this generator is given {restorer.window} frames, and neither convolutions over time nor"
+                " flow can be had in 8 bits: export it as onnx"
+            )
+
     def write(
         self, restorer: Restorer, path: Path, *, about: dict[str, str], pairs: Sequence[PhotoPair] = ()
     ) -> None:

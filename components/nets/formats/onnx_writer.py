@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from components.core.parts import canonical_json
-from components.nets.reach import looking, reach_px
+from components.nets.reach import looking, reach_of
 
 if TYPE_CHECKING:
     from components.nets.restore import Restorer
@@ -38,9 +38,9 @@ class UnitRange(nn.Module):
 
 
 def example_for(restorer: Restorer) -> Tensor:
-    """An input (2, 3, H, W) that lets every size stay free: more than one photo, not square."""
+    """An input (2, 3 · window, H, W) that lets every size stay free: more than one photo, not square."""
     side = restorer.stride * -(-max(64, restorer.smallest_px) // restorer.stride)
-    return torch.full((2, 3, side, side + max(restorer.stride, 8)), 0.5)
+    return torch.full((2, 3 * restorer.window, side, side + max(restorer.stride, 8)), 0.5)
 
 
 def free_sizes() -> tuple[dict[int, Any]]:
@@ -79,14 +79,16 @@ def write_onnx(
             place.Clear()
             place.dim_param = enlarged if value.name == OUTPUT else name
     opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+    reach = reach_of(restorer.part)
     facts = {
         "generator": canonical_json(restorer.part.model_dump(mode="json")),
         "scale": str(restorer.scale),
         "stride": str(restorer.stride),
         "smallest_px": str(restorer.smallest_px),
         # A net is run tile by tile as it is: what looks over the whole photo sees a tile alone.
-        "tiles": "per_tile" if looking(restorer.net) else "exact",
-        "reach_px": str(reach_px(restorer.part)),
+        "tiles": "per_tile" if looking(restorer.net) else "overlapping" if reach is None else "exact",
+        "reach_px": str(reach or 0),
+        "window": str(restorer.window),
         "value_range": "0 to 1, sRGB",
         "colour_order": "RGB",
         "layout": "NCHW",

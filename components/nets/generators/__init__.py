@@ -16,6 +16,7 @@ from components.nets.generators.part import GeneratorPart
 from components.nets.generators.resnet import ResNet
 from components.nets.generators.srresnet import SRResNet
 from components.nets.generators.unet import UNet
+from components.nets.generators.video import Video3D, VideoFlow
 
 __all__ = [
     "Attention",
@@ -27,6 +28,10 @@ __all__ = [
     "ResNet",
     "SRResNet",
     "UNet",
+    "Video3D",
+    "VideoFlow",
 ]
 
-Generator = Annotated[ResNet | SRResNet | UNet | ConvUNet | NAFNet | Mobile, Field(discriminator="kind")]
+Generator = Annotated[
+    ResNet | SRResNet | UNet | ConvUNet | NAFNet | Mobile | Video3D | VideoFlow, Field(discriminator="kind")
+]

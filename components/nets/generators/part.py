@@ -71,6 +71,16 @@ class GeneratorPart(Part):
         return 1
 
     @property
+    def window(self) -> int:
+        """Neighbouring frames that it is given, an odd number; the middle one is restored. 1: photos."""
+        return 1
+
+    @property
+    def aligns(self) -> bool:
+        """Whether it moves the frames of its window onto each other, which a loss may look at."""
+        return False
+
+    @property
     def dropout_anywhere(self) -> float:
         """Probability of the dropout layers it builds, 0 when it builds none."""
         return 0.0
@@ -79,7 +89,8 @@ class GeneratorPart(Part):
         """The net with its first weights, drawn from (seed, "generator"); works on torch's meta
         device too.
 
-        Takes (N, 3, H, W) in [-1, 1], gives (N, 3, scale · H, scale · W) in about [-1, 1].
+        Takes (N, 3 · window, H, W) in [-1, 1], frames in the order of time, gives (N, 3, scale · H,
+        scale · W) in about [-1, 1].
         """
         raise AssertionError(f"{type(self).__name__} must build its net")
 

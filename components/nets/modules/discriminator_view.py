@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from components.nets.discriminators import Discriminator
+from components.nets.modules.heads import middle_frame
 
 
 def discriminator_view(part: Discriminator, photo_NCHW: Tensor, input_NCHW: Tensor) -> Tensor:
-    """The photo, behind its input when the discriminator is conditional, smaller when it shrinks.
+    """The photo, behind its input when the discriminator is conditional, between the input's neighbours
+    when it looks at time, smaller when it shrinks.
 
-    input_NCHW: the generator's input; a smaller one (super-resolution) is enlarged bicubically
-    (a = -0.5) to the photo's size.
+    input_NCHW: the generator's input, of a window (N, 3 T, h, w) the middle frame and those beside it; a
+    smaller one (super-resolution) is enlarged bicubically (a = -0.5) to the photo's size.
     """
-    shown = (
-        torch.cat([_enlarged(input_NCHW, photo_NCHW), photo_NCHW], dim=1) if part.conditional else photo_NCHW
+    shown = torch.cat(
+        [_enlarged(each, photo_NCHW) for each in BESIDE[part.beside](photo_NCHW, input_NCHW)], 1
     )
     return F.avg_pool2d(shown, part.shrink) if part.shrink > 1 else shown
+
+
+def _between(photo: Tensor, window: Tensor) -> list[Tensor]:
+    """A photo alone has nothing beside it in time but itself."""
+    middle, step = window.shape[1] // 6 * 3, 3 if window.shape[1] > 3 else 0
+    before, after = (window[:, first : first + 3] for first in (middle - step, middle + step))
+    return [before, photo, after]
+
+
+BESIDE: dict[str, Callable[[Tensor, Tensor], list[Tensor]]] = {
+    "nothing": lambda photo, input: [photo],
+    "input": lambda photo, input: [middle_frame(input), photo],
+    "neighbours": _between,
+}
 
 
 def _enlarged(input_NCHW: Tensor, photo_NCHW: Tensor) -> Tensor:

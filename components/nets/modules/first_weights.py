@@ -34,7 +34,7 @@ def draw_first_weights(net: nn.Module, first: First, source: torch.Generator, *,
     16).
     """
     for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear):
             fan_in, fan_out = _fans(layer)
             if first == "normal":
                 layer.weight.normal_(0.0, 0.02, generator=source)
@@ -54,7 +54,7 @@ def draw_first_weights(net: nn.Module, first: First, source: torch.Generator, *,
             layer.weight.normal_(1.0, 0.02, generator=source)
 
 
-def _fans(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> tuple[int, int]:
+def _fans(layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear) -> tuple[int, int]:
     """Values that enter one output, and outputs that one value enters, counted as Keras does."""
     if isinstance(layer, nn.Linear):
         return layer.in_features, layer.out_features

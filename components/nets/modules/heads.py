@@ -25,6 +25,12 @@ HEADS: dict[Head, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+def middle_frame(window_NCHW: Tensor) -> Tensor:
+    """The frame that a window is about: (N, 3 T, H, W), T odd, to (N, 3, H, W); a photo is its own."""
+    first = window_NCHW.shape[1] // 6 * 3
+    return window_NCHW[:, first : first + 3]
+
+
 class Headed(nn.Module):
     """A body and the way its output is joined with the photo."""
 
@@ -34,8 +40,10 @@ class Headed(nn.Module):
         self.head = head
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        """(N, 3, H, W) in [-1, 1], same out; only `added_residual` can leave the range."""
-        return HEADS[self.head](x_NCHW, self.body(x_NCHW))
+        """(N, 3 T, H, W) in [-1, 1], T frames of a window or one photo, to (N, 3, H, W); only
+        `added_residual` can leave the range.
+        """
+        return HEADS[self.head](middle_frame(x_NCHW), self.body(x_NCHW))
 
     def extra_repr(self) -> str:
         """What printing the net shows."""

@@ -24,22 +24,30 @@ class UNetBody(nn.Module):
     """
 
     def __init__(
-        self, *, width: int, depth: int, widest: int, fold: int, norm: Norm, global_context: bool = False
+        self,
+        *,
+        width: int,
+        depth: int,
+        widest: int,
+        fold: int,
+        norm: Norm,
+        channels_in: int = 3,
+        global_context: bool = False,
     ) -> None:
         """global_context: every level lets its places know of the whole photo."""
         super().__init__()
         self.fold = fold
         channels = [min(width * 2**level, widest) for level in range(depth + 1)]
-        self.stem = _twice(3 * self.fold**2, channels[0], norm, stride=1)
+        self.stem = twice(channels_in * self.fold**2, channels[0], norm, stride=1)
         self.down = nn.ModuleList(
-            _twice(above, below, norm, stride=2) for above, below in itertools.pairwise(channels)
+            twice(above, below, norm, stride=2) for above, below in itertools.pairwise(channels)
         )
         self.up = nn.ModuleList(
-            nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), _reflected(below, above))
+            nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), reflected(below, above))
             for above, below in itertools.pairwise(channels)
         )
-        self.merge = nn.ModuleList(_twice(2 * above, above, norm, stride=1) for above in channels[:-1])
-        self.head = _reflected(channels[0], 3 * self.fold**2)
+        self.merge = nn.ModuleList(twice(2 * above, above, norm, stride=1) for above in channels[:-1])
+        self.head = reflected(channels[0], 3 * self.fold**2)
         self.contexts = nn.ModuleList(
             GlobalContext(each) if global_context else nn.Identity() for each in channels
         )
@@ -52,7 +60,7 @@ class UNetBody(nn.Module):
                 context.begin_without_effect()
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        """(N, 3, H, W), H and W multiples of fold · 2**depth; same shape out, any range."""
+        """(N, channels_in, H, W), H and W multiples of fold · 2**depth; (N, 3, H, W) out, any range."""
         levels = [self.stem(F.pixel_unshuffle(x_NCHW, self.fold))]
         for down in self.down:
             levels.append(down(levels[-1]))
@@ -65,11 +73,13 @@ class UNetBody(nn.Module):
         return F.pixel_shuffle(self.head(y), self.fold)
 
 
-def _reflected(channels_in: int, channels_out: int) -> nn.Conv2d:
+def reflected(channels_in: int, channels_out: int) -> nn.Conv2d:
+    """A 3×3 convolution that sees the photo's own px beyond its border."""
     return nn.Conv2d(channels_in, channels_out, 3, padding=1, padding_mode="reflect")
 
 
-def _twice(channels_in: int, channels_out: int, norm: Norm, stride: int) -> nn.Sequential:
+def twice(channels_in: int, channels_out: int, norm: Norm, stride: int) -> nn.Sequential:
+    """Two 3×3 convolutions, each normalised and rectified; the first may halve."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1),
         *norm.layers(channels_out),

@@ -36,6 +36,12 @@ class Augment(Part):
             "probability of red, green and blue in one of their six orders: few photos show few colours"
         ),
     )
+    reverse_time: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability that a window of frames runs backwards; for generators of video alone",
+    )
     brightness: float = Field(
         0.0, ge=0, le=0.9, description="largest change of brightness, share of the range"
     )

@@ -16,6 +16,7 @@ from components.train.content.part import ContentLoss, ContentPart
 from components.train.content.perceptual import Perceptual
 from components.train.content.pixels import FFT, L1, L2, Charbonnier, Gradient, TotalVariation
 from components.train.content.structure import MSSSIM, SSIM
+from components.train.content.video import Photometric
 
 Content = Annotated[
     L1
@@ -28,7 +29,8 @@ Content = Annotated[
     | ColourConsistency
     | LAB
     | Gradient
-    | FFT,
+    | FFT
+    | Photometric,
     Field(discriminator="kind"),
 ]
 
@@ -46,5 +48,6 @@ __all__ = [
     "ContentPart",
     "Gradient",
     "Perceptual",
+    "Photometric",
     "TotalVariation",
 ]

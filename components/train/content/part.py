@@ -13,9 +13,11 @@ from components.train.pretrained_weights import VggWeights
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
 ContentLoss = Callable[["Tensor", "Tensor"], "Tensor"]
+# generator, input, restored, target
+StepLoss = Callable[["nn.Module", "Tensor", "Tensor", "Tensor"], "Tensor"]
 
 
 class ContentPart(Part):
@@ -23,6 +25,8 @@ class ContentPart(Part):
 
     # False: does not look at the target, so is not zero when the two are equal.
     compares_with_target: ClassVar[bool] = True
+    # True: looks at how a generator of video moves frames, so that it needs one that does.
+    looks_at_flow: ClassVar[bool] = False
 
     weight: float = Field(1.0, gt=0, description="weight of this term in the generator's loss")
 
@@ -42,3 +46,10 @@ class ContentPart(Part):
         The restored photo may stray out of the range; values and gradients stay finite.
         """
         raise AssertionError(f"{type(self).__name__} must build its loss")
+
+    def build_for_step(self, device: torch.device, weights: Path | None) -> StepLoss:
+        """The same as a step calls it: (generator, input, restored, target) to a scalar. What looks at
+        more than two pictures has its own.
+        """
+        loss = self.build(device, weights)
+        return lambda generator, input, restored, target: loss(restored, target)

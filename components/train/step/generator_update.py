@@ -36,11 +36,15 @@ class GeneratorUpdate:
         config.content_losses().
         """
         self._config, self._world, self._mappings = config, world, mappings
-        losses = [
+        binding = [
             (name, part.weight, part.build(world.device, weights.get(index)))
             for index, (name, part) in enumerate(config.content_losses())
+            if index >= len(config.content)
         ]
-        self._content, binding = losses[: len(config.content)], losses[len(config.content) :]
+        self._content = [
+            (name, part.weight, part.build_for_step(world.device, weights.get(index)))
+            for index, (name, part) in enumerate(config.content_losses()[: len(config.content)])
+        ]
         cycle = config.cycle
         self._binding = (
             ()
@@ -99,9 +103,13 @@ class GeneratorUpdate:
         return terms
 
     def _content_terms(self, photos: MappedPhotos, phase: Phase) -> list[WeightedTerm]:
-        suffix, (_, target) = photos.mapping.direction.suffix, photos.batch
+        suffix, (input, target) = photos.mapping.direction.suffix, photos.batch
         return [
-            (f"{name}{suffix}", weight, loss(photos.restored, target).float())
+            (
+                f"{name}{suffix}",
+                weight,
+                loss(photos.mapping.generator, input, photos.restored, target).float(),
+            )
             for name, weight, loss in self._content
             if phase.counts(name)
         ]

@@ -9,7 +9,8 @@ from components.train.config.rules.cycle import CYCLE
 from components.train.config.rules.discriminators import DISCRIMINATORS
 from components.train.config.rules.names import NAMES
 from components.train.config.rules.rollback import ROLLBACK
+from components.train.config.rules.video import VIDEO
 
-RULES = (*CYCLE, *DISCRIMINATORS, *CROPS, *ROLLBACK, *NAMES)
+RULES = (*CYCLE, *DISCRIMINATORS, *CROPS, *ROLLBACK, *VIDEO, *NAMES)
 
 __all__ = ["RULES"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.core.errors import InputError, nearest
-from components.metrics import metric_named
+from components.metrics import METRICS, metric_named, of_frames
 from components.train.config.fields import TrainFields
 from components.train.config.rules.rule import Breaches, Rule
 
@@ -46,6 +46,11 @@ def _unknown_metric(config: TrainFields) -> Breaches:
             yield {"words": words, "remedy": remedy}
 
 
+def _metric_of_frames(config: TrainFields) -> Breaches:
+    for name in of_frames([name for name in config.validate_metrics if name in METRICS]):
+        yield {"name": name}
+
+
 def _watched_metric_not_validated(config: TrainFields) -> Breaches:
     watched = [("keep_best", config.keep_best)] if config.keep_best is not None else []
     watched += [
@@ -85,6 +90,13 @@ NAMES = (
         "{words}",
         "{remedy}",
         joint="; ",
+    ),
+    Rule(
+        "a validation looks at single frames",
+        _metric_of_frames,
+        "validate_metrics names {name}, which compares neighbouring frames, and a validation looks at frames"
+        " of many clips",
+        "name it in evaluate.metrics",
     ),
     Rule(
         "a watched metric is validated",

@@ -1,0 +1,77 @@
+"""What one of several processes does: its part of three steps of a training on clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from small_training import config
+
+from components.core.records import PairSet
+from components.train.config import TrainConfig
+from components.train.data import PairDataset, load_steps, to_net
+from components.train.step import GanStep
+from components.train.worker_group import World
+
+STEPS = 3
+NETS: dict[str, dict[str, Any]] = {
+    "video_3d": {"kind": "video_3d", "width": 4, "depth": 1, "frames": 3},
+    "video_flow": {
+        "kind": "video_flow",
+        "width": 4,
+        "depth": 1,
+        "flow_width": 4,
+        "flow_levels": 2,
+        "flow_shrink": 2,
+    },
+}
+
+
+def training(kind: str, **changes: Any) -> TrainConfig:
+    """Pixels, a temporal discriminator and, where frames are moved, what trains their flow."""
+    flow = [{"kind": "photometric"}] if kind == "video_flow" else []
+    told = {
+        "generator": NETS[kind],
+        "discriminators": [
+            {"kind": "temporal_patchgan", "layers": 1, "width": 4},
+            {"kind": "patchgan", "layers": 1, "width": 4, "conditional": True},
+        ],
+        "adversarial": {"kind": "least_squares", "weight": 0.01},
+        "history": {"size": 4},
+        "content": [{"kind": "l1"}, *flow],
+        "augment": {"flip": 0.5, "swap_channels": 1.0, "reverse_time": 0.5},
+    }
+    return config(**(told | changes))
+
+
+def weights_after(kind: str, pairset: PairSet, world: World) -> list[torch.Tensor]:
+    part = training(kind, discriminator_updates=1)
+    step, phase = GanStep(part, world, {}), part.phases[0]
+    loaded = load_steps(
+        PairDataset(pairset.folder, pairset.pairs("train"), part, phase.crop_px),
+        start=0,
+        stop=STEPS * phase.batch,
+        batch=phase.batch,
+        updates=1,
+        rank=world.rank,
+        size=world.size,
+        processes=0,
+        pin=False,
+    )
+    for number, batch in enumerate(loaded):
+        input, target = (to_net(picture, world.device) for picture in batch)
+        step([(input, target)], phase, number * phase.batch, 1.0)
+    return [weight.detach().clone() for weight in step.generator.parameters()]
+
+
+def work(rank: int, folder: str, pairs: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
+    world = World.of_process_group(torch.device("cpu"))
+    found = {kind: weights_after(kind, PairSet.load(Path(pairs)), world) for kind in NETS}
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    torch.distributed.barrier()  # neither leaves while the other still sends
+    torch.distributed.destroy_process_group()
