@@ -9,6 +9,7 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[1]
 RECIPES = (
+    "cyclegan",
     "deblurgan",
     "deblurgan_seed",
     "demo",

@@ -72,6 +72,15 @@ def words_for(task: Task, baseline: Baseline) -> Words:
     return Words("blurred", "blurred", "restored", "sharp", "the sharp ones", "the blurred photos")
 
 
+# What a report, a card and a gate say of a set without pairs.
+NO_TARGETS = (
+    "No photo of this set has a target, so nothing here knows what the scene looked like: the figures tell"
+    " whether restored photos resemble the set's sharp ones, and how far they stray from their own inputs,"
+    " not whether the detail that was added was there. Look at the pictures, and measure on real pairs if"
+    " there are any"
+)
+
+
 def sentence_for(task: Task, baseline: Baseline, scale: int = 1) -> str:
     """What doing nothing is, as a report's note says it."""
     if baseline == "bicubic":

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.core.baseline import sentence_for, words_for
+from components.core.baseline import NO_TARGETS, sentence_for, words_for
 from components.core.pages import templates
 from components.core.records import EvalReport, PhotoScore
 from components.evaluate.charts import gain_by_severity, gain_by_start, gains_in_order
@@ -73,6 +73,7 @@ def render_html(
             photos=[(score, gain_of(score)) for score in ranked(scores)],
             groups=len({score.counts_as for score in fit}),
             left_out=left_out_words(scores),
+            no_targets=None if report.paired else NO_TARGETS,
             broken=[score for score in scores if not score.finite],
             charts=[
                 gains_in_order(fit),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.core.baseline import words_for
+from components.core.baseline import NO_TARGETS, words_for
 from components.core.records import EvalReport
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.summary import Group, by_severity, whole
@@ -56,6 +56,8 @@ def terminal_table(report: EvalReport) -> str:
         lines[-1] += f"; {count} independent group{'' if count == 1 else 's'}"
     if (left_out := left_out_words(scores)) is not None:
         lines += [left_out]
+    if not report.paired:
+        lines += [f"{NO_TARGETS}."]
     broken = sum(not score.finite for score in scores)
     if broken:
         lines += [f"{broken} of {total.count} pairs came out with NaN or infinity"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import yaml
 
-from components.core.baseline import sentence_for, words_for
+from components.core.baseline import NO_TARGETS, sentence_for, words_for
 from components.core.records import (
     Checkpoint,
     EvalReport,
@@ -21,7 +21,7 @@ from components.core.records import (
     Provenance,
     RecipeRecord,
 )
-from components.metrics import METRICS, SET_METRICS
+from components.metrics import METRICS, SET_METRICS, primary_of
 from components.register.differences import counted
 from components.register.policy import GatePolicy
 
@@ -64,6 +64,8 @@ def write_card(
 
 
 def _training_pairs(pairset: PairSet) -> str:
+    if (other := pairset.unpaired) is not None:
+        return f"{pairset.counts['train']} photos and {other.targets['train']} sharp ones of other scenes"
     if pairset.on_the_fly is None:
         return f"{pairset.counts['train']} {PAIRS[pairset.task]} pairs"
     return f"{PAIRS[pairset.task]} pairs made of {pairset.on_the_fly.sources} photos, a new one for each crop"
@@ -200,18 +202,20 @@ def _limits(pairset: PairSet, scores: tuple[PhotoScore, ...]) -> str:
             " (scenes, clips, near duplicates) are what they rest on."
         ),
     ]
-    worse = [
-        score
-        for score in scores
-        if score.restored.get("psnr_rgb", 0.0) < score.do_nothing.get("psnr_rgb", 0.0)
-    ]
+    if pairset.unpaired is not None:
+        lines.insert(1, f"- {NO_TARGETS}.")
+    primary = METRICS[primary_of(dict.fromkeys(name for score in scores for name in score.restored))]
+    sides = [[side.get(primary.name, 0.0) for side in (score.restored, score.do_nothing)] for score in scores]
+    worse = [side for side in sides if primary.gain(*side) < 0]
     if worse:
         than = (
             "left alone"
             if pairset.baseline == "input"
             else f"by doing nothing ({words_for(pairset.task, pairset.baseline).nothing})"
         )
-        lines.append(f"- {len(worse)} of {len(scores)} test pairs came out worse than {than} (`psnr_rgb`).")
+        lines.append(
+            f"- {len(worse)} of {len(scores)} test pairs came out worse than {than} (`{primary.name}`)."
+        )
     return "\n".join(lines)
 
 
@@ -229,6 +233,8 @@ def _kind(pair: Pair) -> str:
 
 def _known(pairset: PairSet) -> str:
     """What it was trained for, and so what not to expect."""
+    if pairset.unpaired is not None:
+        return "- It knows blur like that of the photos it was trained on, which nobody has measured."
     kinds = ", ".join(_kinds(pairset))
     # Pairs that training made were not measured; those to validate and test with are drawn from the
     # same ranges.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from components.core.images import rgb_of
-from components.core.records import Pair, SourcePhoto
+from components.core.records import Pair, SourcePhoto, TargetPhoto
 from components.services.content import FolderReader, Reader
 from components.train.augment import enlarged, enlarged_side
 from components.train.kept_pictures import KeptPictures, Slot
@@ -27,7 +27,7 @@ class Pictures:
     def __init__(
         self,
         files: Path | Reader,
-        rows: Sequence[Pair | SourcePhoto] = (),
+        rows: Sequence[Pair | SourcePhoto | TargetPhoto] = (),
         *,
         enlarge: float = 1.0,
         scale: int = 1,
@@ -70,7 +70,9 @@ class Pictures:
         picture = rgb_of(self._reader.read(name), name)
         return enlarged(picture, self._enlarge, self._scale if name in self._targets else 1)
 
-    def _file(self, rows: Sequence[Pair | SourcePhoto], gigabytes: float) -> KeptPictures | None:
+    def _file(
+        self, rows: Sequence[Pair | SourcePhoto | TargetPhoto], gigabytes: float
+    ) -> KeptPictures | None:
         slots = {}
         for row in rows:
             for name, sha256 in row.files.items():

@@ -29,7 +29,12 @@ class UnpairedSet(TrainingSet):
     ) -> None:
         self._names = {"input": [row.input for row in inputs], "target": [row.target for row in targets]}
         self._config, self._crop_px = config, crop_px
-        self._pictures = Pictures(reader)
+        self._pictures = Pictures(
+            reader,
+            (*inputs, *targets),
+            enlarge=config.augment.enlarge,
+            keep_gigabytes=config.keep_decoded_gb,
+        )
         self._change: PairedAugment | None = None
 
     def __getitem__(self, place: Place) -> Sample:
@@ -49,5 +54,5 @@ class UnpairedSet(TrainingSet):
         if self._change is None:
             self._change = PairedAugment(self._config.augment, self._crop_px)
         picture = self._pictures[self._name(domain, place)]
-        changed, _ = self._change(picture, picture, self._config.seed, f"augment {domain}", *place)
+        changed, _ = self._change.cropped(picture, picture, self._config.seed, f"augment {domain}", *place)
         return to_tensor(changed)

@@ -67,7 +67,7 @@ def test_photos_given_by_hand_take_the_place_of_the_recipes_own() -> None:
 
 def test_a_recipe_nobody_wrote_is_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(
-        RecipeError, match=r'no recipe "deblurgn".*there are deblurgan, .*Did you mean "deblurgan"'
+        RecipeError, match=r'no recipe "deblurgn".*there are cyclegan, deblurgan, .*Did you mean "deblurgan"'
     ):
         recipes.load("deblurgn", root=bundled_into(tmp_path))
 

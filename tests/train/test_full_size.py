@@ -20,6 +20,7 @@ from components.train.step import GanStep
 
 # The smallest crops that nets and losses take.
 CROP_PX = {
+    "cyclegan": 64,
     "demo": 64,
     "deblurgan": 64,
     "deblurgan_seed": 256,

@@ -74,7 +74,7 @@ def narrowed(name: str, images: int) -> TrainConfig:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name not in OWN])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in ("cyclegan", *OWN)])
 def test_two_pairs_are_learned_by_heart_and_the_discriminator_moves(
     name: str, vgg: dict[str, Path], tmp_path: Path
 ) -> None:
