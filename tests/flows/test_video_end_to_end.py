@@ -107,6 +107,7 @@ def test_a_browser_plays_the_clip_in_a_loop(made: tuple[Run, list[Record]]) -> N
         page.wait_for_function("document.querySelector('video.clip').readyState >= 2")
         assert video.evaluate("video => video.error") is None
         assert video.evaluate("video => [video.videoWidth > 100, video.loop, video.muted]") == [True] * 3
+        video.scroll_into_view_if_needed()  # what is out of sight does not play by itself
         page.wait_for_function("document.querySelector('video.clip').currentTime > 0")
 
 
