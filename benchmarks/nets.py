@@ -32,6 +32,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from components import recipes
+from components.nets.modules.discriminator_view import discriminator_view
 from components.nets.restore import Restorer
 from components.train.config import TrainConfig
 from components.train.step import GanStep
@@ -85,7 +86,7 @@ def counted(name: str, config: TrainConfig) -> list[Row]:
         ]
         photo, input = (
             torch.empty(1, 3, crop, crop),
-            torch.empty(1, 3, crop // part.scale, crop // part.scale),
+            torch.empty(1, 3 * part.window, crop // part.scale, crop // part.scale),
         )
     high, wide = (-(-side // (part.scale * part.stride)) * part.stride for side in (HEIGHT_PX, WIDTH_PX))
     rows = [
@@ -96,7 +97,7 @@ def counted(name: str, config: TrainConfig) -> list[Row]:
             parameters(generator),
             crop,
             macs(generator, *input.shape),
-            macs(generator, 1, 3, high, wide),
+            macs(generator, 1, 3 * part.window, high, wide),
         )
     ]
     for index, (discriminator, net) in enumerate(zip(config.discriminators, discriminators, strict=True)):
@@ -107,7 +108,7 @@ def counted(name: str, config: TrainConfig) -> list[Row]:
                 discriminator.kind,
                 parameters(net),
                 crop,
-                macs(net, *discriminator.view(photo, input).shape),
+                macs(net, *discriminator_view(discriminator, photo, input).shape),
             )
         )
     return rows
@@ -137,15 +138,18 @@ def training_seconds(config: TrainConfig, device: torch.device, weights: dict[in
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     source = torch.Generator().manual_seed(0)
 
-    def photos(side: int) -> torch.Tensor:
+    def photos(side: int, frames: int = 1) -> torch.Tensor:
         return (
-            torch.rand(phase.batch, 3, side, side, generator=source)
+            torch.rand(phase.batch, 3 * frames, side, side, generator=source)
             .mul(2)
             .sub(1)
             .to(device, memory_format=layout)
         )
 
-    batches = [(photos(phase.crop_px // scale), photos(phase.crop_px)) for _ in range(updates)]
+    batches = [
+        (photos(phase.crop_px // scale, config.generator.window), photos(phase.crop_px))
+        for _ in range(updates)
+    ]
     turns = iter(range(runs + 1))
 
     def once() -> None:

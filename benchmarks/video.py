@@ -1,7 +1,7 @@
 """Nets of video against the net of one photo, of equal size and budget: the same clips, images, crops,
 losses and learning rate; then each measured on the test clips against doing nothing.
 
-    python -m benchmarks.video train OUT --images 3000            # clips, then three small nets
+    python -m benchmarks.video train OUT --images 2000            # clips, then three small nets
     python -m benchmarks.video measure OUT                        # PSNR, SSIM, warping error, tOF
     python -m benchmarks.video speed                              # seconds per frame of 1280 × 720 px
 
@@ -39,8 +39,8 @@ from components.train.worker_group import World
 
 SMALL: dict[str, Any] = {
     "photo": UNet(width=16, depth=3, widest=96, fold=2),
-    "video_3d": Video3D(width=8, depth=3, widest=96, fold=2),
     "video_flow": VideoFlow(width=16, depth=3, widest=96, fold=2),
+    "video_3d": Video3D(width=8, depth=3, widest=96, fold=2),
 }
 FULL: dict[str, Any] = {
     "photo": UNet(width=32, depth=3, widest=192, fold=2),
@@ -143,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["train", "measure", "speed"])
     parser.add_argument("out", type=Path, nargs="?")
-    parser.add_argument("--images", type=int, default=3000)
+    parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--crop", type=int, default=96)
     arguments = parser.parse_args()
     if arguments.what == "speed":
