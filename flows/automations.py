@@ -30,8 +30,9 @@ _OVER = {f"{_RUN}{word}" for word in ("Completed", "Failed", "Crashed", "Cancell
 # Who waits for a person or for a retry has no process and beats for nobody.
 _RESTS = {f"{_RUN}{word}" for word in ("Suspended", "Paused", "Cancelling", "AwaitingRetry", "Scheduled")}
 BODY = (
-    "Flow run {{ flow_run.name }} of {{ flow.name }} is {{ flow_run.state.name }}:"
-    " {{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+    "Flow run {{ flow_run.name }} of {{ flow.name }}{% if deployment %}/{{ deployment.name }}{% endif %} is"
+    " {{ flow_run.state.name }}{% if flow_run.state.message %}: {{ flow_run.state.message }}{% endif %}"
+    "{% if flow_run|ui_url %}\n{{ flow_run|ui_url }}{% endif %}"
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,7 @@ def work(project: Project) -> None:
 
 
 def backfill(project: Project, recipe: str, places: tuple[str, ...]) -> tuple[str, ...]:
-    """Queue a run of the recipe for each place of photos, in their order: its deployment takes one at a
-    time. Gives a line for each.
+    """Queue a run of the recipe for each place of photos, in their order. Gives a line for each.
 
     Raises InputError when the recipe has no deployment.
     """
@@ -44,13 +44,39 @@ def backfill(project: Project, recipe: str, places: tuple[str, ...]) -> tuple[st
 
 
 async def _queue(recipe: str, places: list[str]) -> tuple[str, ...]:
-    lines = []
+    """Only the first is put into Prefect's queue, which keeps no order among those that wait; each puts
+    in the next as soon as it has the recipe's one slot, so that a run which dies loses none.
+    """
+    first, *later = places
     async with asking_prefect("queue the runs") as client:
         deployment = await deployment_of(client, f"retrain/{recipe}")
-        for place in places:
-            run = await client.create_flow_run_from_deployment(deployment.id, parameters={"photos": place})
-            lines.append(f"queued {run.name} ({run.id}): {recipe} on {place}")
-    return tuple(lines)
+        run = await client.create_flow_run_from_deployment(
+            deployment.id, parameters={"photos": first, "then": later}, name=f"retrain-{recipe}"
+        )
+    told = [f"queued {run.name} ({run.id}): {recipe} on {first}"]
+    return (*told, *(f"follows in its turn: {recipe} on {place}" for place in later))
+
+
+def queue_next(recipe: str, places: Sequence[str], run_id: str) -> str:
+    """Queue the run that follows the one of that id, which has begun; once, however often it begins. Gives
+    a line. places: of those that follow, not empty.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    following, *later = places
+    with get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment_by_name(f"retrain/{recipe}")
+        except ObjectNotFound:
+            return f"the Prefect server has no deployment retrain/{recipe} any more; not queued: {following}"
+        run = client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters={"photos": following, "then": later},
+            name=f"retrain-{recipe}",
+            idempotency_key=f"after-{run_id}",
+        )
+    return f"queued {run.name} ({run.id}): {recipe} on {following}"
 
 
 async def deployment_of(client: PrefectClient, name: str) -> DeploymentResponse:

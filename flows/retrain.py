@@ -18,6 +18,7 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run as this_run
 
 from components.core import surroundings
 from components.core.baseline import words_for
@@ -30,6 +31,7 @@ from flows.closing import best_sheet
 from flows.events import PHOTOS_DRIFTED, photos_resource
 from flows.glance import glance
 from flows.patience import patiently
+from flows.queued import queue_next
 from flows.schedule import read_schedule
 from flows.steps import Finished, Look, follow
 from flows.workspace import workspace
@@ -43,17 +45,24 @@ NAMED: dict[str, Any] = {"name": "retrain", "flow_run_name": "retrain-{recipe}",
 
 @flow(**NAMED, validate_parameters=True)
 def retrain(
-    recipe: str, photos: str | None = None, worktree: bool = False, root: str | None = None
+    recipe: str,
+    photos: str | None = None,
+    worktree: bool = False,
+    root: str | None = None,
+    then: list[str] | None = None,
 ) -> dict[str, Any]:
     """Run a recipe from photos to a verdict.
 
     photos: folder or s3:// prefix instead of the recipe's own; worktree: run the last commit in a
     folder of its own;
-    root: the checkout, found from the working directory when left out.
+    root: the checkout, found from the working directory when left out; then: places of photos for which
+    a run follows each (`refocus backfill`).
     Gives small JSON: the closing lines, and the version when one was made.
     """
     surroundings.settle()
     project, say = Project.at(Path(root) if root else project_root()), get_run_logger().info
+    if then:
+        say(queue_next(recipe, then, str(this_run.get_id())))
     pauses_s = read_schedule(project.root).retry_after_s
     return _told(patiently(lambda: _scheduled(recipe, project, photos, worktree), say, pauses_s))
 

@@ -20,6 +20,7 @@ from components.core.progress import Progress
 from components.core.records import EvalReport, ModelVersion
 from components.pipeline import registering, stages
 from components.pipeline.project import Project, Run
+from components.registry.at_work import alone
 from components.registry.decision import Decision
 from components.registry.drift import Drift
 from components.services import tracking, versioning
@@ -158,6 +159,12 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
     seen = seen or look(run, do, say)
     if seen.settled:
         return seen.settled
+    with alone(run.name, say) as need_alone:
+        return _worked(run, do, say, seen, need_alone)
+
+
+def _worked(run: Run, do: Do, say: versioning.Say, seen: Look, need_alone: Callable[[], None]) -> Finished:
+    """All steps of a run that has something to do. need_alone: raises once another has taken its place."""
     tracking.prepare()
     to_make = [name for name in seen.stale if name not in seen.made]
     if not is_outside() and any(name.startswith(("synthesize@", "train@")) for name in to_make):
@@ -166,6 +173,7 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
         preflight(run.recipe.train)  # weights that cannot be had are said before hours of other work
     steps = Steps(do, say, [seen.first])
     for name in run.order[1:]:
+        need_alone()
         if seen.stale:
             steps.stage(run, name)
         else:
@@ -175,6 +183,7 @@ def follow(run: Run, do: Do, say: versioning.Say, *, seen: Look | None = None) -
             f"after the run DVC still holds {', '.join(left)} to be out of date; was a file edited meanwhile?"
             " Run the same command again"
         )
+    need_alone()
     steps.step("push", partial(versioning.push, run.name, run.order, root=run.root))
     message = f"refocus run {run.name}: data, code and parameters as used"
     commit = steps.step("commit", partial(versioning.snapshot, run.name, message, root=run.root))

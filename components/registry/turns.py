@@ -37,12 +37,30 @@ BEAT_S, LEASE_S, PATIENCE_S = 4.0, 20.0, 900.0
 Finish = Callable[[str], None]  # carries out what a row's intent says; may be asked twice
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How often a holder says that it lives, and how long its silence may be, in seconds; what it does and
+    what that is called, for those who wait. waits: or go away at the first sign that it lives.
+    """
+
+    beat_s: float
+    lease_s: float
+    doing: str
+    called: str
+    waits: bool = True
+
+
+def _deciding(name: str) -> Pace:
+    return Pace(BEAT_S, LEASE_S, f"deciding about {name}", f"about {name}, decision")
+
+
 @dataclass
 class Turn:
     """The right to decide about a model, for as long as `turn` lasts. number: the fencing number."""
 
     name: str
     number: int
+    pace: Pace
     decided: bool = field(default=False, init=False)
 
     def decide(self, intent: str, words: str) -> None:
@@ -58,21 +76,29 @@ class Turn:
         """Raises BusyError when this turn was taken away, so that a late write never lands."""
         if ledger.row(self.name, self.number).tags.get(ledger.OPEN) != "true":
             raise BusyError(
-                f"decision {self.number} about {self.name} stood still for {LEASE_S:.0f} s and another caller"
-                " went on without it, so nothing was moved; run the same command again"
+                f"{self.pace.called} {self.number} stood still for {self.pace.lease_s:.0f} s and another"
+                " caller went on without it, so nothing was moved; run the same command again"
             )
 
 
 @contextmanager
-def turn(name: str, about: int, finish: Finish, *, patience_s: float = PATIENCE_S) -> Iterator[Turn]:
+def turn(
+    name: str,
+    about: int | None,
+    finish: Finish,
+    *,
+    patience_s: float = PATIENCE_S,
+    pace: Pace | None = None,
+) -> Iterator[Turn]:
     """Wait for the turn to decide about a model and hold it for the block.
 
-    about: the version the decision is about; finish: carries out the intent that a dead holder left.
-    Raises BusyError when others still hold it after `patience_s`.
+    about: the version the decision is about, if it is about one; finish: carries out the intent that a dead
+    holder left. Raises BusyError when others still hold it after `patience_s`.
     """
     began = datetime.now(UTC).isoformat(timespec="milliseconds")
     columns = {STATE: WAITING, OWNER: owner(), PROCESS: _process(), SINCE: began, BEAT: "0"}
-    mine = Turn(name, ledger.add_row(name, about, columns, "waiting for its turn"))
+    number = ledger.add_row(name, about, columns, "waiting for its turn")
+    mine = Turn(name, number, pace or _deciding(name))
     over = threading.Event()
     beating = threading.Thread(target=_beat, args=(mine, over), daemon=True)
     beating.start()
@@ -98,7 +124,7 @@ def recover(name: str, finish: Finish) -> tuple[str, ...]:
     """
     done = []
     for row in ledger.rows(name, only_open=True):
-        if not _is_dead(row):
+        if not is_dead(row):
             break  # who is alive comes first, and finishes what lies before it
         if intent := _settle(name, row, finish):
             done.append(intent)
@@ -114,16 +140,17 @@ def _wait_for(mine: Turn, finish: Finish, patience_s: float) -> None:
             mine.need_open()
             return
         first, now = before[0], time.monotonic()
+        known = first.number in seen
         beat, since = seen.get(first.number, ("", now))
-        if first.tags.get(BEAT, "") != beat:
+        if lives := first.tags.get(BEAT, "") != beat:
             beat, since = first.tags.get(BEAT, ""), now
         seen[first.number] = beat, since
-        if _is_dead(first) or now - since > LEASE_S:
+        if is_dead(first) or now - since > mine.pace.lease_s:
             _settle(mine.name, first, finish)
             continue
-        if now - began > patience_s:
+        if now - began > patience_s or (known and lives and not mine.pace.waits):
             raise BusyError(
-                f"{first.tags.get(OWNER, 'somebody')} has been deciding about {mine.name} since"
+                f"{first.tags.get(OWNER, 'somebody')} has been {mine.pace.doing} since"
                 f" {first.tags.get(SINCE, 'an unknown time')}; wait for it and run the same command again"
             )
         time.sleep(pause)
@@ -144,7 +171,7 @@ def _settle(name: str, row: Version, finish: Finish) -> str | None:
     return intent
 
 
-def _is_dead(row: Version) -> bool:
+def is_dead(row: Version) -> bool:
     """Whether a row's process is known to be gone; one on another machine never is."""
     told = row.tags.get(PROCESS, "")
     if told == "gone":
@@ -178,7 +205,7 @@ def _place() -> str:
 
 def _beat(mine: Turn, over: threading.Event) -> None:
     count = 0
-    while not over.wait(BEAT_S):
+    while not over.wait(mine.pace.beat_s):
         count += 1
         _quietly(mine, {BEAT: str(count)})
 

@@ -184,20 +184,23 @@ def test_backfilled_runs_wait_for_each_other_and_people_hear_of_long_waiting_and
         approved.ask("block", address)
         approved.deploy(watch=False, notify="custom-webhook/team", waiting_s=10)
         told = approved.clone.refocus("backfill", "tiny", str(dark), str(approved.photos)).stdout.splitlines()
-        ids = [line.partition("(")[2].partition(")")[0] for line in told]
         assert [line.rpartition(" on ")[2] for line in told] == [str(dark), str(approved.photos)]
-        assert [approved.ended(each)["state"] for each in ids] == ["Completed", "Completed"]
+        first = approved.ended(told[0].partition("(")[2].partition(")")[0])
+        (second,) = approved.until(
+            lambda: [run for run in approved.runs() if run["id"] not in {*before, first["id"]}]
+        )
+        assert [first["state"], approved.ended(second["id"])["state"]] == ["Completed", "Completed"]
         approved.until(lambda: any("refocus: drift" in words for words in heard))
-        approved.until(lambda: any("refocus: a run waits" in words for words in heard))
-    assert {run["id"] for run in approved.runs()} - before == set(ids)
-    first, second = (approved.api(f"flow_runs/{each}", None) for each in ids)
+        approved.until(lambda: any("is AwaitingConcurrencySlot" in words for words in heard))
+    first, second = (approved.api(f"flow_runs/{run['id']}", None) for run in (first, second))
     assert first["end_time"] <= second["start_time"], "one at a time, in their order"
-    assert first["parameters"]["photos"] == str(dark)
+    assert [run["parameters"]["photos"] for run in (first, second)] == [str(dark), str(approved.photos)]
     drift = next(words for words in heard if "refocus: drift" in words)
     assert "tiny: " in drift
     assert "photos' brightness" in drift
-    waits = next(words for words in heard if "refocus: a run waits" in words)
-    assert "of retrain is AwaitingConcurrencySlot" in waits
+    waits = [words for words in heard if "refocus: a run waits" in words]
+    assert any("retrain-tiny of retrain/tiny is AwaitingConcurrencySlot" in words for words in waits)
+    assert not any("None" in words for words in waits)
 
 
 def test_a_run_that_failed_is_told_of_by_the_notification_block(burst: Team) -> None:

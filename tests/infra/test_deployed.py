@@ -116,6 +116,13 @@ def test_mlflow_and_its_health_check_agree_on_the_host() -> None:
     assert {"mlflow", "mlflow:*"} <= set(hosts)
 
 
+def test_prefects_page_asks_where_a_browser_outside_of_the_network_finds_it() -> None:
+    given, (published,) = SERVICES["prefect"]["environment"], SERVICES["prefect"]["ports"]
+    page = f"http://localhost:{published.split(':')[1]}"
+    assert given["PREFECT_SERVER_UI_API_URL"] == f"{page}/api"
+    assert given["PREFECT_UI_URL"] == given["PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"] == page
+
+
 def test_servers_start_after_their_tables_are_up_to_date() -> None:
     for name in ("mlflow", "prefect"):
         wanted = SERVICES[name]["depends_on"][f"{name}-upgrade"]

@@ -9,7 +9,7 @@ training.py   one training's run: parameters, losses, pictures, the machine's lo
 models.py     a model folder that loads anywhere; trial.py is what tries it
 model_files.py  which files a version has
 unnamed.py    files of models that never became a version
-sqlite_registry.py  what a local file can be asked without MLflow
+sqlite_registry.py  what a local file can be asked without MLflow; server_registry.py a server
 registry.py   versions, their aliases, tags and files
 ledger.py     a table beside a model to which rows are only ever added
 """

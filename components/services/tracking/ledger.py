@@ -23,20 +23,24 @@ _ATTEMPTS = 40
 _BUSY = ("giving up after", "database is locked", "deadlock", "could not serialize")
 
 
-def add_row(name: str, about: int, tags: Mapping[str, str], words: str) -> int:
-    """Add a row about version `about` of a model; gives its number, larger than all before it.
+def add_row(name: str, about: int | None, tags: Mapping[str, str], words: str) -> int:
+    """Add a row about version `about` of a model, or about no version; gives its number, larger than all
+    before it.
 
     Raises LineageError when the model has no such version, ServiceError when the registry answers
     nobody.
     """
     client, ledger = store.client(), name + SUFFIX
-    _make(client, ledger, f"Decisions about {name}, one a version, in their order; made by refocus.")
-    registry.get_version(name, about)  # says in words that it is not there
+    _make(client, ledger, f"What was done about {name}, one a version, in its order; made by refocus.")
+    source = f"refocus:{name}"
+    if about is not None:
+        registry.get_version(name, about)  # says in words that it is not there
+        source = f"models:/{name}/{about}"
     for attempt in range(_ATTEMPTS):
         try:
             with store.asking("take a decision"):
                 row = client.create_model_version(
-                    ledger, f"models:/{name}/{about}", None, tags={**tags, OPEN: "true"}, description=words
+                    ledger, source, None, tags={**tags, OPEN: "true"}, description=words
                 )
             return int(row.version)
         except ServiceError as error:

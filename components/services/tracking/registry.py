@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import LineageError, ServiceError
-from components.services.tracking import model_files, sqlite_registry, store
+from components.services.tracking import model_files, server_registry, sqlite_registry, store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 STATUS = "validation_status"
@@ -70,6 +70,8 @@ def get_version(name: str, number: int) -> Version:
 def maybe_version(name: str, number: int) -> Version | None:
     """A version by its number, None where the registry has none (any more)."""
     row = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.version(name, number))
+    if row is None:
+        row = server_registry.version(store.tracking_uri(), name, number)
     if row is not None:
         return Version(*row) if row else None
     found = _maybe(lambda client: client.get_model_version(name, str(number)))
@@ -81,6 +83,8 @@ def at_alias(name: str, alias: str) -> Version | None:
     if store.is_unused():
         return None
     number = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.at_alias(name, alias))
+    if number is None and (told := server_registry.model(store.tracking_uri(), name)) is not None:
+        number = told[1].get(alias, 0)
     if number is None:
         found = _maybe(lambda client: client.get_model_version_by_alias(name, alias))
         number = 0 if found is None else int(found.version)
@@ -121,6 +125,8 @@ def add_tags(name: str, number: int, tags: Mapping[str, str]) -> None:
 def model_tags(name: str) -> dict[str, str]:
     """The tags of the model as a whole; none when there is no such model."""
     known = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.model_tags(name))
+    if known is None and (told := server_registry.model(store.tracking_uri(), name)) is not None:
+        known = told[0]
     if known is not None:
         return known
     found = _maybe(lambda client: client.get_registered_model(name))

@@ -21,7 +21,7 @@ from components.core.errors import InputError, RefocusError, ServiceError
 from components.core.files import state_folder
 from components.core.locks import locked
 from components.core.surroundings import keep_loopback_direct
-from components.services.tracking import answers
+from components.services.tracking import answers, server_registry
 from components.services.tracking.answers import URI_VARIABLE, first_line
 
 EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
@@ -51,6 +51,11 @@ def tracking_uri() -> str:
 def is_on_this_machine() -> bool:
     """Whether the tracking store is a file, which no other machine reaches."""
     return tracking_uri().startswith("sqlite")
+
+
+def is_shared() -> bool:
+    """Whether others may use the same store: it was named, by the variable."""
+    return bool(os.environ.get(URI_VARIABLE))
 
 
 def shown_uri() -> str:
@@ -115,7 +120,7 @@ def prepare() -> None:
 
 def need_answer() -> None:
     """Refuse an address that does not answer, or is none that MLflow can use, as `prepare` does;
-    MLflow is imported for a server only.
+    MLflow is imported only where a server has to be asked twice.
     """
     _answering(tracking_uri())
 
@@ -136,7 +141,7 @@ def _answering(uri: str) -> str:
     elif not os.environ.get(URI_VARIABLE):
         answers.need_file(state_folder() / "mlflow.db")
     waited_s = time.monotonic() - began
-    if scheme in ("http", "https"):
+    if scheme in ("http", "https") and not server_registry.answers(uri):
         mlflow()  # takes its time on a slow machine, which is none of the server's
         answers.need_server(uri, max(PATIENCE_S - waited_s, 1.0))
     return scheme
