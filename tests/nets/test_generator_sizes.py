@@ -19,6 +19,7 @@ from components.nets.generators import ConvUNet, Generator
 
 RECIPES = Path(components.__file__).parent / "recipes"
 NAMES = (
+    "cyclegan",
     "deblurgan",
     "deblurgan_seed",
     "srgan",
@@ -54,6 +55,7 @@ DEBLURGAN: list[Row] = [
 ]
 SRGAN_TRUNK: list[Row] = [("C", 3, 64, 9, 1), *[("C", 64, 64, 3, 1)] * 33]
 TABLES: dict[str, list[Row]] = {
+    "cyclegan": DEBLURGAN,
     "deblurgan": DEBLURGAN,
     "deblurgan_seed": DEBLURGAN,
     "srgan": [*SRGAN_TRUNK, ("C", 64, 256, 3, 1), ("C", 64, 256, 3, 1), ("C", 64, 3, 9, 1)],
@@ -82,6 +84,7 @@ def on_meta(part: Generator) -> nn.Module:
 @pytest.mark.parametrize(
     ("name", "trainable", "statistics"),
     [
+        ("cyclegan", 11_378_179, 0),
         ("deblurgan", 11_378_179, 0),
         ("deblurgan_seed", 11_388_675, 2 * 5_248),
         ("srgan", 1_547_350, 4_224),
