@@ -31,6 +31,7 @@ TOGETHER = (
     "tests/register/",
     "tests/flows/test_end_to_end.py",
     "tests/flows/test_two_clones.py",
+    "tests/flows/test_two_domains.py",
     "tests/flows/test_video_end_to_end.py",
     "tests/serving/",
     "tests/flows/test_scheduled.py",
