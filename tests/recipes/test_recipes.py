@@ -212,9 +212,9 @@ WRONG: list[tuple[str, object, str]] = [
     ),
     (
         "synthesize.max_side_px",
-        100,
+        50,
         (
-            r"max_side_px is 100, so that no photo holds the 128 px crops of phase content: raise it to 128"
+            r"max_side_px is 50, so that no photo holds the 64 px crops of phase content: raise it to 64"
             r" or more"
         ),
     ),
