@@ -154,7 +154,7 @@ class TiledRestorer(ABC):
         tiles = tiles_of(len(rows), len(columns), side, stride=self.stride, around=reach)
 
         def seen(tile: Tile) -> Photo:
-            return to_float(photo[rows[tile.rows]][:, columns[tile.columns]])
+            return to_float(photo[np.ix_(rows[tile.rows], columns[tile.columns])])
 
         self._look_over(seen, tiles)
         for tile in tiles:
