@@ -48,29 +48,30 @@ class UNetBody(nn.Module):
         )
         self.merge = nn.ModuleList(twice(2 * above, above, norm, stride=1) for above in channels[:-1])
         self.head = reflected(channels[0], 3 * self.fold**2)
-        self.contexts = nn.ModuleList(
-            GlobalContext(each) if global_context else nn.Identity() for each in channels
-        )
+        self.contexts = nn.ModuleList(GlobalContext(each) for each in channels if global_context)
 
     def begin_at_zero(self) -> None:
         """Let the last layer give zero, whatever comes."""
         nn.init.zeros_(self.head.weight)
         for context in self.contexts:
-            if isinstance(context, GlobalContext):
-                context.begin_without_effect()
+            assert isinstance(context, GlobalContext)
+            context.begin_without_effect()
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, channels_in, H, W), H and W multiples of fold · 2**depth; (N, 3, H, W) out, any range."""
         levels = [self.stem(F.pixel_unshuffle(x_NCHW, self.fold))]
         for down in self.down:
             levels.append(down(levels[-1]))
-        *contexts, deepest = self.contexts
-        y = deepest(levels.pop())
-        for up, merge, context in zip(
-            reversed(self.up), reversed(self.merge), reversed(contexts), strict=True
-        ):
-            y = context(merge(torch.cat([up(y), levels.pop()], dim=1)))
+        y = self._in_context(levels.pop(), len(self.down))
+        for level in reversed(range(len(self.down))):
+            joined = torch.cat([self.up[level](y), levels.pop()], dim=1)
+            y = self._in_context(self.merge[level](joined), level)
         return F.pixel_shuffle(self.head(y), self.fold)
+
+    def _in_context(self, y_NCHW: Tensor, level: int) -> Tensor:
+        """A level that knows of the whole photo, where the net has that."""
+        known: Tensor = self.contexts[level](y_NCHW) if self.contexts else y_NCHW
+        return known
 
 
 def reflected(channels_in: int, channels_out: int) -> nn.Conv2d:
