@@ -11,7 +11,7 @@ TESTS = $(BIN)/python -m pytest -n $(WORKERS)
 TEAM = .refocus/team
 PORTS = usual
 
-.PHONY: help demo test test-team check lint ui team team-stop team-env venv clean
+.PHONY: help demo test test-team check lint ui gpu team team-stop team-env venv clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := demo
 
@@ -43,6 +43,9 @@ team-stop: $(STAMP)  ## end it; data and credentials are kept
 
 team-env: $(STAMP)  ## what a shell needs to use it: eval "$(make -s team-env)"
 	@$(BIN)/python -m infra.team env --folder "$(TEAM)"
+
+gpu: $(STAMP)    ## on a machine with an NVIDIA GPU: the tests for it and its figures, 6 minutes
+	$(BIN)/python benchmarks/gpu.py --out gpu
 
 venv: $(STAMP)   ## only the environment (.venv), brought up to date when the tested set changes
 

@@ -60,7 +60,7 @@ def main() -> None:
         _print(arguments, base, device, times)
         if arguments.operations:
             for name, step in steps.items():
-                print(f"  {name:<34} {_operations(step)}")
+                print(f"  {name:<34} {operations(step)}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -100,11 +100,12 @@ def _steps(
         steps[AUTHORS] = lambda turn: plain_unet(*_photos(base, phase, device, last=False))
     for name, changes in rows.items():
         config = base.model_copy(update=changes)
-        steps[name] = _ours(config, phase, device, weights)
+        steps[name] = ours(config, phase, device, weights)
     return steps
 
 
-def _ours(config: TrainConfig, phase: Phase, device: torch.device, weights: dict[int, Path]) -> Step:
+def ours(config: TrainConfig, phase: Phase, device: torch.device, weights: dict[int, Path]) -> Step:
+    """A step of a recipe on photos of chance, as a function of its number."""
     step = GanStep(config, World.alone(device), weights)
     updates = 1 if config.discriminator_reuse else config.discriminator_updates
 
@@ -139,7 +140,8 @@ class _Counted(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _operations(step: Step) -> str:
+def operations(step: Step) -> str:
+    """How many operations a step takes, in words."""
     with _Counted() as counted:
         step(1000)
     return f"{counted.all} operations a step, {counted.casts} of them casts"

@@ -32,6 +32,40 @@ hurry = threading.Event()  # set by the second signal: whoever waits in order to
 _heeding = False
 _begun: int | None = None
 _last_deeds: list[Callable[[], None]] = []
+_deferral: Deferral | None = None
+
+
+class Deferral:
+    """What a first signal waits for: work that ends at a moment of its own choice."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether the end has been asked for."""
+        return self.number is not None
+
+    def leave(self) -> None:
+        """End now, if that was asked for: raises what the signal would have raised."""
+        if self.number is not None:
+            number, self.number = self.number, None
+            raise _raised_by(number)
+
+
+@contextmanager
+def deferred() -> Iterator[Deferral]:
+    """For the length of a block a first signal raises nothing in the middle of things: the block asks, and
+    leaves where it can go on later. The watch over the end runs meanwhile. Whoever does not ask ends with
+    the block.
+    """
+    global _deferral
+    before, _deferral = _deferral, (mine := Deferral())
+    try:
+        yield mine
+        mine.leave()
+    finally:
+        _deferral = before
 
 
 def heed() -> None:
@@ -155,9 +189,14 @@ def _heard(number: int, frame: FrameType | None) -> None:
         hurry.set()
         return
     begin(number)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)
+    if _deferral is not None:
+        _deferral.number = number
+        return
+    raise _raised_by(number)
+
+
+def _raised_by(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _watch(number: int) -> None:

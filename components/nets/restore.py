@@ -9,7 +9,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from components.nets.reach import looking, reach_of
 from components.nets.tiles import Tile
 from components.nets.tiling import Photo, TiledRestorer
 
+Precision = Literal["fp32", "bf16"]
 WEIGHTS, CONFIG = Checkpoint.WEIGHTS, Checkpoint.CONFIG
 
 
@@ -64,7 +65,9 @@ def save_generator(folder: Path, config: Generator, weights: dict[str, Tensor]) 
     return sha256_of_file(folder / WEIGHTS), sha256_of_file(folder / CONFIG)
 
 
-def load_restorer(folder: Path, *, device: str | None = None, tile_px: int = 1024) -> Restorer:
+def load_restorer(
+    folder: Path, *, device: str | None = None, tile_px: int = 1024, precision: Precision = "fp32"
+) -> Restorer:
     """Read a generator folder. No pickle is opened.
 
     Raises LineageError when a file is missing or does not fit the other.
@@ -79,7 +82,7 @@ def load_restorer(folder: Path, *, device: str | None = None, tile_px: int = 102
             f"{folder} holds no generator this version can load ({first}); it needs {WEIGHTS} and {CONFIG}"
             " from one training"
         ) from error
-    return Restorer(net, config.generator, device=device, tile_px=tile_px)
+    return Restorer(net, config.generator, device=device, tile_px=tile_px, precision=precision)
 
 
 def for_use(net: nn.Module, part: GeneratorPart) -> nn.Module:
@@ -128,9 +131,17 @@ class Restorer(TiledRestorer):
     """
 
     def __init__(
-        self, net: nn.Module, part: GeneratorPart, *, device: str | None = None, tile_px: int = 1024
+        self,
+        net: nn.Module,
+        part: GeneratorPart,
+        *,
+        device: str | None = None,
+        tile_px: int = 1024,
+        precision: Precision = "fp32",
     ) -> None:
-        """tile_px: in px of the restored photo, as TiledRestorer has it."""
+        """tile_px: in px of the restored photo, as TiledRestorer has it. precision: bf16 takes half the
+        time and is off by up to three levels of 255, so that nothing is measured with it.
+        """
         super().__init__(
             stride=part.stride,
             scale=part.scale,
@@ -140,13 +151,20 @@ class Restorer(TiledRestorer):
         )
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.net, self.part = for_use(net.to(self.device), part), part
+        self.precision: Precision = precision
         self._noisy, self._views = part.test_time_dropout, VIEWS if part.test_time_ensemble else VIEWS[:1]
         self._surveys: dict[View, Survey] = {}
 
     def without_dropout(self) -> Restorer:
         """The same weights with dropout off: another restorer, whose part says so."""
         part = self.part.model_copy(update={"test_time_dropout": False})
-        return Restorer(copy.deepcopy(self.net), part, device=str(self.device), tile_px=self.tile_px)
+        return Restorer(
+            copy.deepcopy(self.net),
+            part,
+            device=str(self.device),
+            tile_px=self.tile_px,
+            precision=self.precision,
+        )
 
     def _reach_px(self) -> int | None:
         return None if self.part.test_time_tiles == "per_tile" else reach_of(self.part)
@@ -216,6 +234,8 @@ class Restorer(TiledRestorer):
     def _seen(self, x_NCHW: Tensor, view: View, place: Place, photo: Box) -> Tensor:
         """The net's answer to one view of a tile, as the net sees it. photo: all of it."""
         turned = torch.rot90(x_NCHW.flip(3) if view.mirrored else x_NCHW, view.turns, (2, 3))
+        # Convolutions take this order faster, on processors by up to half.
+        turned = turned.contiguous(memory_format=torch.channels_last)
         place = view.place(place, photo)
         survey = self._surveys.get(view)
         layers = looking(self.net)
@@ -226,8 +246,10 @@ class Restorer(TiledRestorer):
                     stack.callback(setattr, layer, "survey", None)
             if self._noisy:
                 stack.enter_context(placed_dropout(self.net, place, seed_of("test-time dropout", *view)))
+            if self.precision == "bf16":
+                stack.enter_context(torch.autocast(self.device.type, dtype=torch.bfloat16))
             answer: Tensor = self.net(turned)
-        return answer
+        return answer.float()
 
 
 def _places(tile: Tile) -> tuple[Place, Box]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from components.core import stopping
 from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
 from components.train.data import Data, load_steps, loader_count, to_net
@@ -28,10 +29,13 @@ from components.train.worker_group import World
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended. diverged: what ran away, in words; None when all went well."""
+    """How a training ended. diverged: what ran away, in words; None when all went well. computed: device,
+    precision and determinism, for the record.
+    """
 
     images_seen: int
     diverged: str | None
+    computed: Mapping[str, str | bool] = field(default_factory=dict)
 
 
 def longest(config: TrainConfig, pairs: int) -> int:
@@ -60,9 +64,18 @@ class Loop:
         self.state = TrainingState(config, self.step, self.progress, world, store, observer)
         self.checks = TrainingChecks(config, self.progress, world, observer)
         self.readings = Readings(world)
+        self.ending = stopping.Deferral()
+        self.baselines: dict[str, list[float]] = {}
 
     def run(self) -> Outcome:
         """Train to the end of the last phase, or to the point where it diverged."""
+        with stopping.deferred() as self.ending:
+            try:
+                return self._run()
+            finally:
+                self.state.finish()
+
+    def _run(self) -> Outcome:
         resumed = self.state.resume()
         if not resumed and self.parent is not None:
             start_from(self.step, self.parent)
@@ -85,7 +98,12 @@ class Loop:
         batches = self._loader(phase, stop)
         self.readings = Readings(self.world)
         over = False
+        if progress.validation_due:  # it was ended between the step and its validation
+            over, trouble = self._validate_and_keep(progress.images_seen >= stop)
+            if trouble:
+                return trouble
         while not over:
+            self._leave_if_asked()
             began = time.perf_counter()
             loaded = next(batches)
             waited = time.perf_counter() - began
@@ -104,13 +122,32 @@ class Loop:
                 words = self.checks.check_steps(self._values(phase, lr_multiplier))
                 if words:
                     return Trouble(words)
+                if not validates and self._is_time_for_a_state():
+                    self.state.keep_between()
             if self.world.leads:
                 self.observer.advance(phase.batch, "")
             if validates:
+                progress.validation_due = True
+                self._leave_if_asked()
                 over, trouble = self._validate_and_keep(over)
                 if trouble:
                     return trouble
         return None
+
+    def _leave_if_asked(self) -> None:
+        """Keep the state as it is and end, where a signal has asked for that. On several workers each hears
+        it at another step, so that the last kept state has to do.
+        """
+        if self.ending.asked:
+            if self.world.size == 1:
+                self.state.keep_between()
+                self.state.finish()
+            self.ending.leave()
+
+    def _is_time_for_a_state(self) -> bool:
+        """Whether the leader finds that the last state has been kept long enough ago."""
+        due = self.world.leads and self.state.age_s() >= self.config.state_every_s
+        return bool(self.world.total(torch.tensor(float(due), device=self.world.device)).item())
 
     def _values(self, phase: Phase, lr_multiplier: float) -> dict[str, float]:
         """The readings since the last ones, with the present learning rates."""
@@ -147,6 +184,8 @@ class Loop:
 
     def _validate_and_keep(self, over: bool) -> tuple[bool, Trouble | None]:
         """Validate, then keep the state. Gives whether the phase is over, and trouble."""
+        self.progress.validation_due = False
+        self.checks.need_same_weights([self.step.generator, *self.step.discriminators])
         if self.data.val:
             found, trouble = self._validate()
             if lost := self.progress.lost(found.scores):
@@ -170,7 +209,7 @@ class Loop:
         """Log the averaged generator's scores on the validation pairs, and a sheet; gives them, and
         trouble in words.
         """
-        found = validate(self.config, self.step.average, self.data, self.world)
+        found = validate(self.config, self.step.average, self.data, self.world, self.baselines)
         trouble = self.checks.check(found.scores)
         if self.world.leads:
             main = self.config.validate_metrics[0]

@@ -13,6 +13,8 @@ class Store(Protocol):
     None.
     """
 
+    in_background: bool  # whether `save` may be called by another thread, while the training goes on
+
     def load(self) -> bytes | None:
         """The newest state, None at the start."""
         ...

@@ -101,7 +101,7 @@ def run(
     made_by = ("train", "nets") if pairset.on_the_fly is None else ("train", "nets", "optics")
     code = code_digest(*(Path(__file__).parents[1] / part for part in made_by))
     key = digest_of(
-        {"config": config.key_digest(), "pairs": pairset.digest, "code": code}
+        {"config": config.key_digest(), "pairs": pairset.digest, "code": code, "device": _device_kind(config)}
         | ({} if parent is None else {"parent": parent.identity})
     )
     name = f"{recipe.name}-{key[:20]}"
@@ -169,6 +169,17 @@ def _on_workers(
         retries=config.retries,
         bar=bar,
     )
+
+
+def _device_kind(config: TrainConfig) -> str:
+    """What it will be computed on, for the training's key: a GPU's bits are not a processor's. On a
+    cluster that is the cluster's to say, and stands in the record.
+    """
+    if config.gpu == "never":
+        return "cpu"
+    if is_cluster():
+        return "cuda" if config.gpu == "require" else "auto"
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _by_ray(config: TrainConfig) -> bool:
@@ -283,5 +294,6 @@ def _export(
             "mlflow_run": tracking.find_training(key),
             "phases_stopped_early": progress["stopped_early"],
             "rollbacks": progress["rollbacks"],
+            **({"computed": dict(outcome.computed)} if outcome.computed else {}),
         },
     ).save(out)

@@ -18,6 +18,8 @@ KEPT_TRAININGS = 3
 class FolderStore:
     """States in a local folder, for trainings without Ray: the newest two are kept."""
 
+    in_background = True
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 

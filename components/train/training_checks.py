@@ -5,9 +5,12 @@ send it back.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from torch import nn
+
+from components.core.errors import DivergenceError
 from components.train.config import TrainConfig
 from components.train.health.of_terms import health_of_terms
 from components.train.protocols import Observer
@@ -51,6 +54,15 @@ class TrainingChecks:
             if self._config.rollback is not None and complaint.name in self._config.rollback.on:
                 trouble = complaint.words
         return trouble
+
+    def need_same_weights(self, nets: Sequence[nn.Module]) -> None:
+        """Raises DivergenceError when the workers no longer hold the same weights."""
+        if self._world.apart([weight for net in nets for weight in net.parameters()]):
+            raise DivergenceError(
+                f"the workers' weights were no longer the same at image {self._progress.images_seen}: a"
+                " worker's memory, or what it runs, differs from the others'. No such state is kept; run"
+                " again to go on from the last one, on other nodes if it comes again"
+            )
 
     def _diverged(self, values: Mapping[str, float]) -> str | None:
         for name, value in values.items():

@@ -30,6 +30,7 @@ class TrainingProgress:
         self.stopped_early: list[str] = []  # names of phases
         self._best_of_phase: float | None = None
         self._groups_of_phase: list[float] = []  # of the best: its values by group
+        self.validation_due = False  # the step is done, its validation is not
         self._waited = 0  # validations without a better value
         self.best: dict[str, Any] | None = None  # value, images_seen and weights, when the best is to be kept
 
@@ -125,6 +126,7 @@ class TrainingProgress:
             "waited": self._waited,
             "best": self.best,
             "watch": self.watch.state(),
+            "validation_due": self.validation_due,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -138,7 +140,7 @@ class TrainingProgress:
         self.rollbacks, self.stopped_early = state["rollbacks"], list(state["stopped_early"])
         self._best_of_phase, self._waited = state["best_of_phase"], state["waited"]
         self._groups_of_phase = list(state["groups_of_phase"])
-        self.best = state["best"]
+        self.best, self.validation_due = state["best"], state["validation_due"]
         self.watch.load_state(state["watch"])
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -35,19 +37,33 @@ class TrainingState:
         self._world, self._store, self._observer = world, store, observer
         # What a rollback goes back to: the newest state, and that of the phase's best validation where
         # it is another. Every worker holds the same nets, so each keeps its own.
-        self._healthy, self._best = b"", b""
+        self._healthy, self._best = _done(b""), _done(b"")
+        self._kept_at_s = time.monotonic()
+        self._writer = ThreadPoolExecutor(1) if store.in_background else None
+        self._writing: Future[None] | None = None
 
     def resume(self) -> bool:
         """Go on from the store's newest state; False when there is none."""
         kept = self._store.load()
         if kept is not None:
-            self._best = _best_beside(self._take(kept))
+            plain = self._take(kept)
+            self._best, self._healthy = _done(_bytes_of(plain["best"])), _done(_bytes_of(plain["healthy"]))
         return kept is not None
 
+    def age_s(self) -> float:
+        """Seconds since a state was kept, or since the beginning."""
+        return time.monotonic() - self._kept_at_s
+
+    def finish(self) -> None:
+        """Wait until what was to be kept is kept. Raises what went wrong with it."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
     def mark_healthy(self) -> None:
-        """Remember the beginning as what a rollback goes back to."""
-        if self._config.rollback is not None:
-            self._healthy = self._written()
+        """Remember the beginning as what a rollback goes back to, where no state has brought another."""
+        if self._config.rollback is not None and not self._healthy.result():
+            self._healthy = self._written(self._whole())
 
     def keep(self) -> None:
         """Keep the state as the newest, beside that of the best validation: only healthy ones come here.
@@ -59,11 +75,19 @@ class TrainingState:
         if settings is not None and progress.watch.doubts(settings.on) and progress.current is not None:
             return
         if progress.is_at_peak or settings is None:
-            self._best = b""
-        elif not self._best:
+            self._best = _done(b"")
+        elif not self._best.result():
             self._best = self._healthy
-        self._healthy = self._written() if self._world.leads or settings is not None else b""
-        self._save()
+        wanted = self._world.leads or settings is not None
+        self._healthy = self._written(self._whole()) if wanted else _done(b"")
+        self._save(self._healthy)
+
+    def keep_between(self) -> None:
+        """Keep the state as the newest between two validations: to go on from, with what a rollback would
+        go back to beside it. Whether it is healthy is the next validation's to say.
+        """
+        healthy = self._healthy.result()
+        self._save(self._written(self._whole(healthy)) if self._world.leads else _done(b""))
 
     def roll_back(self, trouble: str, *, to_best: bool = False) -> bool:
         """Go back to the newest healthy state, or to the best one, with lower learning rates; False when
@@ -73,11 +97,11 @@ class TrainingState:
         if settings is None or earlier >= settings.most:
             return False
         at = progress.images_seen
-        self._take((self._best if to_best else b"") or self._healthy)
-        self._best = b"" if to_best else self._best
+        self._take((self._best.result() if to_best else b"") or self._healthy.result())
+        self._best = _done(b"") if to_best else self._best
         progress.rollbacks = earlier + 1
-        self._healthy = self._written()
-        self._save()
+        self._healthy = self._written(self._whole())
+        self._save(self._healthy)
         if self._world.leads:
             self._observer.begin(progress.images_seen)
             self._observer.warn(
@@ -87,12 +111,34 @@ class TrainingState:
             )
         return True
 
-    def _save(self) -> None:
-        self._store.save(self._healthy if self._world.leads else None, self._progress.images_seen)
+    def _save(self, state: Future[bytes]) -> None:
+        seen, leads = self._progress.images_seen, self._world.leads
+        self._kept_at_s = time.monotonic()
 
-    def _written(self) -> bytes:
-        best = torch.frombuffer(bytearray(self._best), dtype=torch.uint8) if self._best else None
-        return write_state({"progress": self._progress.state(), "step": self._step.state(), "best": best})
+        def save() -> None:
+            self._store.save(state.result() if leads else None, seen)
+
+        if self._writer is None:
+            save()
+        else:
+            self._writing = self._writer.submit(save)  # behind the state's own writing
+
+    def _written(self, state: dict[str, Any]) -> Future[bytes]:
+        """The state as bytes; of a copy and by another thread, where the store lets it. One at a time: a
+        disk that is slower than the states come holds the training up.
+        """
+        if self._writer is None:
+            return _done(write_state(state))
+        self.finish()
+        return self._writer.submit(write_state, copied(state))
+
+    def _whole(self, healthy: bytes = b"") -> dict[str, Any]:
+        return {
+            "progress": self._progress.state(),
+            "step": self._step.state(),
+            "best": _tensor_of(self._best.result()),
+            "healthy": _tensor_of(healthy),
+        }
 
     def _take(self, state: bytes) -> dict[str, Any]:
         plain = read_state(state)
@@ -101,9 +147,30 @@ class TrainingState:
         return plain
 
 
-def _best_beside(plain: Mapping[str, Any]) -> bytes:
-    best: torch.Tensor | None = plain["best"]
-    return b"" if best is None else best.numpy().tobytes()
+def _done(data: bytes) -> Future[bytes]:
+    there: Future[bytes] = Future()
+    there.set_result(data)
+    return there
+
+
+def _bytes_of(kept: torch.Tensor | None) -> bytes:
+    return b"" if kept is None else kept.numpy().tobytes()
+
+
+def _tensor_of(data: bytes) -> torch.Tensor | None:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else None
+
+
+def copied(state: Any) -> Any:
+    """The same dictionaries, lists and numbers with copies of the tensors, on the processor."""
+    if isinstance(state, torch.Tensor):
+        there = state.detach()
+        return there.clone() if there.device.type == "cpu" else there.cpu()
+    if isinstance(state, Mapping):
+        return {name: copied(value) for name, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(map(copied, state))
+    return state
 
 
 def write_state(state: Mapping[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ signs of ill health, and a sheet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,13 +42,23 @@ class Validation(NamedTuple):
     by_group: dict[str, tuple[float, ...]]
 
 
-def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> Validation:
+def validate(
+    config: TrainConfig,
+    net: nn.Module,
+    data: Data,
+    world: World,
+    baselines: dict[str, list[float]] | None = None,
+) -> Validation:
     """Scores by name, and a sheet: input (enlarged where it is smaller) | restored | target, a row a
     pair.
 
     The pairs are parted among the workers and their values added up. Restored photos are rounded
     to the pair's bits first, as a user would save them.
+
+    baselines: of earlier validations with the same metrics, by the pair's id; filled with those of the
+    pairs that are not in it.
     """
+    known = {} if baselines is None else baselines
     # Between steps the net alone is looked at: eight times the time would go into training.
     part = config.generator.model_copy(update={"test_time_ensemble": False})
     restorer = Restorer(net, part, device=str(world.device))
@@ -70,15 +80,13 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> V
         )
         shown = to_float(np.concatenate(frames, axis=2))
         restored = to_pixels(np.nan_to_num(restorer.restore(shown)), bits_of(target))
-        untouched = do_nothing(data.pairset, input)
-        for side, seen in enumerate((restored, untouched)):
-            ours, truth = _tensor(seen), _tensor(target)
-            values[side, place] = torch.tensor(
-                [METRICS[name].stored(functions[name](ours, truth).item()) for name in names]
-            )
+        if pairs[place].id not in known:
+            known[pairs[place].id] = _measured(do_nothing(data.pairset, input), target, names, functions)
+        values[0, place] = torch.tensor(_measured(restored, target, names, functions))
+        values[1, place] = torch.tensor(known[pairs[place].id])
         health.add(at_bits(restored, 8), at_bits(target, 8))
         if world.leads and len(rows) < SHEET_ROWS:
-            left = input if input.shape == target.shape else untouched
+            left = input if input.shape == target.shape else do_nothing(data.pairset, input)
             rows.append([_middle(at_bits(picture, 8)) for picture in (left, restored, target)])
     values = world.total(values.to(world.device)).cpu()
     restored_means, untouched_means = values.mean(1).tolist()
@@ -89,6 +97,16 @@ def validate(config: TrainConfig, net: nn.Module, data: Data, world: World) -> V
     }
     scores |= PictureHealth.values(world.total(health.sums().to(world.device)).cpu())
     return Validation(scores, _sheet(rows) if rows else None, _by_group(names, pairs, values[0]))
+
+
+def _measured(
+    seen: Pixels,
+    target: Pixels,
+    names: Sequence[str],
+    functions: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
+) -> list[float]:
+    ours, truth = _tensor(seen), _tensor(target)
+    return [METRICS[name].stored(functions[name](ours, truth).item()) for name in names]
 
 
 def _by_group(names: Sequence[str], pairs: Sequence[Pair], values: Tensor) -> dict[str, tuple[float, ...]]:

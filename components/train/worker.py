@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import platform
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 
@@ -13,13 +17,17 @@ from components.core.records import RecipeRecord
 from components.services import tracking
 from components.services.cluster import MailedProgress, assigned_device
 from components.train.config import TrainConfig
+from components.train.data import Data
 from components.train.fitting import croppable
-from components.train.inputs import Inputs
+from components.train.inputs import Inputs, Weights
 from components.train.loop import Loop, Outcome
+from components.train.precision import computing
 from components.train.protocols import Store
 from components.train.validate import Picture
 from components.train.warm_start import Parent, ParentInStore, replayed
 from components.train.worker_group import World
+
+UNWRITTEN = 100  # readings and pictures on their way to MLflow
 
 
 @dataclass(frozen=True)
@@ -42,18 +50,28 @@ class TrainingJob:
 
 def train_on_worker(job: TrainingJob) -> Outcome:
     """Train to the end, or to where it diverged; every worker calls it with the same job."""
-    config, recipe = job.config, job.recipe
+    config = job.config
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     world = World.of_process_group(_device(config, by_ray=job.threads is not None))
     data, weights = job.inputs.open()
-    pairset, (data, _) = data.pairset, croppable(data, config)
+    data, _ = croppable(data, config)
     parent = job.parent.open() if job.parent is not None else None
     if parent is not None:
         mixed = replayed(data.train, parent.photos, config.replay)
         targets = replayed(data.targets, parent.photos, config.replay)
         data = replace(data, train=mixed, targets=targets)  # type: ignore[arg-type]
     data.keep(config.validate_pairs, config.generator.window)
+    with computing(config.precision, deterministic=config.deterministic):
+        outcome = _trained(job, config, data, world, weights, parent)
+    return replace(outcome, computed=_how(config, world.device))
+
+
+def _trained(
+    job: TrainingJob, config: TrainConfig, data: Data, world: World, weights: Weights, parent: Parent | None
+) -> Outcome:
+    """The loop to its end, with the leader's words to MLflow and the bar."""
+    recipe, pairset = job.recipe, data.pairset
     if not world.leads:
         return Loop(config, data, world, job.store, _Silent(), weights, parent).run()
     # The run's parameters are the recipe; where it ran is a tag.
@@ -68,11 +86,17 @@ def train_on_worker(job: TrainingJob) -> Outcome:
     with tracking.open_training(
         job.key, recipe=recipe.name, params=recipe.sections, tags=tags, dataset=dataset
     ) as logged:
-        observer = _Logged(logged, job.bar)
-        outcome = Loop(config, data, world, job.store, observer, weights, parent).run()
+        with _Logged(logged, job.bar) as observer:
+            outcome = Loop(config, data, world, job.store, observer, weights, parent).run()
         if outcome.diverged is not None:
             logged.close("FAILED")
     return outcome
+
+
+def _how(config: TrainConfig, device: torch.device) -> dict[str, str | bool]:
+    """On what and in which arithmetic it was computed, for the record."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
+    return {"device": name, "precision": config.precision, "deterministic": config.deterministic}
 
 
 def _device(config: TrainConfig, *, by_ray: bool) -> torch.device:
@@ -113,18 +137,36 @@ class _Silent:
 
 
 class _Logged:
-    """The leader's readings go to MLflow, its progress to the bar."""
+    """The leader's readings go to MLflow, its progress to the bar.
+
+    Another thread writes to MLflow, in order: a step never waits for a server. Leaving the block waits
+    until all is written.
+    """
 
     def __init__(self, logged: tracking.TrainingRun, bar: Progress | MailedProgress) -> None:
         self._logged, self._bar = logged, bar
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="tracking")
+        self._room = threading.BoundedSemaphore(UNWRITTEN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.shutdown(wait=True)
+
+    def _write(self, work: Callable[[], None]) -> None:
+        """Let it be written; waits where too much is unwritten already, so that memory stays bounded."""
+        self._room.acquire()
+        self._writer.submit(work).add_done_callback(lambda _: self._room.release())
 
     def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
         """Log readings; the step is images seen."""
-        self._logged.log_metrics(dict(values), images_seen)
+        kept = dict(values)
+        self._write(lambda: self._logged.log_metrics(kept, images_seen))
 
     def picture(self, picture: Picture, images_seen: int) -> None:
         """Log a validation picture: blurred | restored | sharp."""
-        self._logged.log_picture("validation", picture, images_seen)
+        self._write(lambda: self._logged.log_picture("validation", picture, images_seen))
 
     def begin(self, images_seen: int) -> None:
         """Set the bar where the training goes on."""
@@ -137,4 +179,4 @@ class _Logged:
     def warn(self, words: str) -> None:
         """Say it beside the bar, and in the run's tag `health`, one line a warning."""
         self._bar.warn(words)
-        self._logged.add_line("health", words)
+        self._write(lambda: self._logged.add_line("health", words))

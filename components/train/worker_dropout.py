@@ -4,14 +4,13 @@ no result.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from components.nets.modules.dropout import BitDropout
 from components.train.worker_group import World
 
 
-class WorkerDropout(nn.Dropout):
+class WorkerDropout(BitDropout):
     """Dropout of this worker's photos, every `size`-th of the batch. All workers must draw from the
     same seed.
     """
@@ -20,15 +19,9 @@ class WorkerDropout(nn.Dropout):
         super().__init__(p)
         self.rank, self.size = world.rank, world.size
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Same shape out as in."""
-        if not self.training:
-            return x_NCHW
-        # Draws follow the memory's order, so the layout must be that of the photos.
-        last = x_NCHW.dim() == 4 and x_NCHW.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if last else torch.contiguous_format
-        whole = x_NCHW.new_ones((self.size * len(x_NCHW), *x_NCHW.shape[1:])).contiguous(memory_format=layout)
-        return x_NCHW * F.dropout(whole, self.p)[self.rank :: self.size]
+    def mask(self, x_NCHW: Tensor, photos: int) -> Tensor:
+        """Of the whole batch what falls to this worker."""
+        return super().mask(x_NCHW, self.size * photos)[self.rank :: self.size]
 
 
 def draw_dropout_over_workers(net: nn.Module, world: World) -> None:
@@ -37,5 +30,5 @@ def draw_dropout_over_workers(net: nn.Module, world: World) -> None:
         return
     for module in net.modules():
         for name, layer in module.named_children():
-            if type(layer) is nn.Dropout:
+            if type(layer) is BitDropout:
                 setattr(module, name, WorkerDropout(layer.p, world))

@@ -60,6 +60,19 @@ class World:
         self.average(gradients)
         return torch.nn.utils.get_total_norm(gradients)
 
+    def apart(self, weights: Sequence[Tensor]) -> bool:
+        """Whether any bit of the workers' float32 weights differs: the same answer on all of them, by one
+        short message.
+        """
+        if self.size == 1 or not weights:
+            return False
+        sums = torch.stack(
+            [weight.detach().contiguous().view(torch.int32).sum(dtype=torch.int64) for weight in weights]
+        )
+        both = torch.cat([sums, -sums])
+        dist.all_reduce(both, dist.ReduceOp.MAX)
+        return not torch.equal(both[: len(sums)], -both[len(sums) :])
+
     def total(self, values: Tensor) -> Tensor:
         """The sum over the workers."""
         if self.size > 1:

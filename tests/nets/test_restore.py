@@ -265,3 +265,26 @@ def test_an_ensemble_is_the_mean_over_eight_turns_and_mirrors() -> None:
     np.testing.assert_allclose(ours, wanted, atol=1e-5)
     turned = Restorer(net, part, device="cpu").restore(np.rot90(photo).copy())
     np.testing.assert_allclose(turned, np.rot90(ours), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "unet", "batch"])
+def test_bfloat16_restores_within_three_levels_of_255_and_nobody_has_it_unasked(kind: str) -> None:
+    part = {
+        "resnet": ResNet(width=8, blocks=2),
+        "unet": UNet(width=8, depth=2),
+        "batch": ResNet(width=8, blocks=1, norm={"kind": "batch"}),
+    }[kind]
+    net, input = part.build(seed=1), photo(40, 56, seed=2)
+    for weight in net.parameters():  # a head may begin at zero
+        if not weight.any():
+            nn.init.normal_(weight, 0.0, 0.05)
+    usual, quick = (Restorer(net, part, device="cpu", **asked) for asked in ({}, {"precision": "bf16"}))
+    assert usual.precision == "fp32"
+    with torch.inference_mode():
+        straight = net(torch.from_numpy(input).permute(2, 0, 1)[None] * 2 - 1)
+    np.testing.assert_allclose(
+        usual.restore(input), ((straight + 1) / 2)[0].permute(1, 2, 0).numpy(), atol=2e-6
+    )
+    apart = 255 * np.abs(quick.restore(input) - usual.restore(input))
+    assert 0 < apart.max() < 3
+    assert apart.mean() < 0.5

@@ -54,6 +54,8 @@ class KilledError(Exception):
 class Memory:
     """A store and an observer that remember."""
 
+    in_background = False
+
     def __init__(self, die_after: int | None = None) -> None:
         self.states: list[bytes] = []
         self.values: dict[int, dict[str, float]] = {}
@@ -113,9 +115,11 @@ def copy_of(net: torch.nn.Module) -> list[torch.Tensor]:
 
 
 def seen_by_the_discriminator(step: GanStep) -> list[torch.Tensor]:
-    """Fills with every photo that the first discriminator is shown."""
+    """Fills with every batch of two photos that the first discriminator is shown; real and restored ones
+    may come in one pass.
+    """
     seen: list[torch.Tensor] = []
     step.discriminators[0].register_forward_pre_hook(
-        lambda net, input: seen.append(input[0].detach().clone())
+        lambda net, input: seen.extend(input[0].detach().clone().split(2))
     )
     return seen

@@ -80,6 +80,7 @@ def test_the_state_holds_nets_optimisers_average_and_position(pairset: PairSet) 
         "discriminator_optimizer",
         "discriminator_guard",
         "pool",
+        "further",
     }
     assert state["step"]["discriminator_optimizer"]["state"][0]["step"].item() == 20  # two updates a step
 
@@ -223,7 +224,9 @@ def test_instance_noise_fades_over_the_phase(pairset: PairSet) -> None:
     )
     outside: list[float] = []  # how far photos in [-1, 1] are driven out of their range
     loop.step.discriminators[0].register_forward_pre_hook(
-        lambda net, input: outside.append((input[0].abs() - 1).clamp_min(0).mean().item())
+        lambda net, input: outside.extend(  # real and restored ones may come in one pass
+            (photos.abs() - 1).clamp_min(0).mean().item() for photos in input[0].split(2)
+        )
     )
     loop.run()
     on_real = outside[::3]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from pairs import make_pairs
-from small_training import LEARNING, Memory, config, content_phase, run
+from small_training import CPU, LEARNING, Memory, a_batch, config, content_phase, run
 from torch import nn
 
 from components.core.records import PairSet
 from components.nets.generators import ConvUNet, ResNet, UNet
+from components.nets.modules.dead_biases import dead_biases
 from components.train.config import Adam, AdamW
+from components.train.step import GanStep
 from components.train.step.parameter_groups import set_learning_rate
 
 WIDE = UNet(width=32, depth=3, widest=192, fold=2)
@@ -84,3 +86,17 @@ def test_a_phase_warms_up_before_its_schedule(pairset: PairSet) -> None:
     )
     logged = [memory.values[seen]["learning_rate/generator"] for seen in (2, 4, 6, 8, 10)]
     assert logged == pytest.approx([0.5e-4, 1e-4, 1e-4, 1e-4, 1e-4])
+
+
+def test_biases_that_a_normalisation_takes_away_rest_and_the_others_learn() -> None:
+    generator = {"kind": "resnet", "width": 4, "blocks": 1, "norm": "instance"}
+    step = GanStep(config(generator=generator), CPU, {})
+    nets = (step.generator, step.discriminators[0])
+    dead = [bias for net in nets for bias in dead_biases(net)]
+    assert len(dead) == 7 + 1
+    before = [weight.detach().clone() for net in nets for weight in net.parameters()]
+    for seen in (0, 2):
+        step([a_batch(), a_batch()], step.config.phases[0], seen, 1.0)
+    after = [weight for net in nets for weight in net.parameters()]
+    for old, new in zip(before, after, strict=True):
+        assert torch.equal(old, new) == any(new is bias for bias in dead)

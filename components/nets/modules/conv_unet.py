@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from components.nets.attention import Attention
 from components.nets.choices import Upsampling
 from components.nets.modules.convolutions import conv, double
+from components.nets.modules.dropout import BitDropout
 from components.nets.norms import Norm
 
 
@@ -65,7 +66,7 @@ class ConvUNetBody(nn.Module):
             return [
                 *double(upsampling, joined, here, 4, bias=bias, separable=separable),
                 *norm.layers(here),
-                *([nn.Dropout(dropout)] if dropout > 0 and number in dropout_ups else []),
+                *([BitDropout(dropout)] if dropout > 0 and number in dropout_ups else []),
             ]
 
         channels = [min(width * 2**level, widest) for level in range(depth)]

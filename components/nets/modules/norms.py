@@ -9,7 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from components.nets.modules.over_photo import OverPhoto, joined_moments, moments
-from components.nets.modules.over_workers import mean_over_workers, worker_count
+from components.nets.modules.over_workers import of_every_worker, worker_count
+
+
+def mixes_photos(net: nn.Module) -> bool:
+    """Whether what a net makes of a photo depends on the others of its batch."""
+    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in net.modules())
 
 
 class _PhotoStatistics(OverPhoto):
@@ -43,11 +48,26 @@ class PhotoNorm2d(_PhotoStatistics, nn.InstanceNorm2d):
         """Same shape out as in."""
         if self.survey is not None:
             return self.survey.forward(self, x_NCHW)
+        if not torch.compiler.is_compiling() and _is_channels_last(x_NCHW):
+            # torch's would copy it to the other order and back, three times the time. One photo's
+            # statistics are those of a batch of one.
+            photos = torch.split(x_NCHW, 1) if len(x_NCHW) > 1 else (x_NCHW,)
+            normed = [
+                F.batch_norm(photo, None, None, self.weight, self.bias, True, 0.0, self.eps)
+                for photo in photos
+            ]
+            return torch.cat(normed) if len(normed) > 1 else normed[0]
         # Not shape.numel(): torch.export would fix height and width by it.
         if x_NCHW.shape[2] * x_NCHW.shape[3] > 1:
             return super().forward(x_NCHW)
         nothing = x_NCHW - x_NCHW
         return nothing if self.bias is None else nothing + self.bias.view(1, -1, 1, 1)
+
+
+def _is_channels_last(x_NCHW: Tensor) -> bool:
+    """In that order and no other, of more than one px."""
+    last = x_NCHW.is_contiguous(memory_format=torch.channels_last)
+    return last and not x_NCHW.is_contiguous() and x_NCHW.shape[2] * x_NCHW.shape[3] > 1
 
 
 class ChannelNorm2d(nn.LayerNorm):
@@ -101,9 +121,15 @@ class SharedBatchNorm2d(_PhotoStatistics, nn.BatchNorm2d):
         """Normalised, scaled and shifted; the mean and the variance it was done with."""
         # Two passes: E[x²] - E[x]² loses what it is after when the mean is large.
         x = x_NCHW.float()
-        mean = mean_over_workers(x.mean(over, keepdim=True), workers)
+        mean = x.mean(over, keepdim=True)
         centred = x - mean
-        variance = mean_over_workers(centred.square().mean(over, keepdim=True), workers)
+        variance = centred.square().mean(over, keepdim=True)
+        if workers > 1:
+            # The variance within each worker and that between them (Chan et al. 1979), by one message.
+            every = of_every_worker(torch.stack([mean, variance]), workers)
+            mean = every[:, 0].mean(0)
+            variance = (every[:, 1] + (every[:, 0] - mean).square()).mean(0)
+            centred = x - mean
         result = centred * (variance + self.eps).rsqrt() * self.weight.view(1, -1, 1, 1) + self.bias.view(
             1, -1, 1, 1
         )

@@ -33,6 +33,16 @@ class _Sum(torch.autograd.Function):
         return result
 
 
+def of_every_worker(value: Tensor, workers: int) -> Tensor:
+    """Every worker's value, (workers, *shape), differentiable any number of times: one message there, one
+    back.
+    """
+    own = torch.zeros(workers, *([1] * value.dim()), dtype=value.dtype, device=value.device)
+    own[dist.get_rank()] = 1
+    every: Tensor = _Sum.apply(own * value)
+    return every
+
+
 def mean_over_workers(value: Tensor, workers: int) -> Tensor:
     """Mean of a value that every worker has its own of, differentiable; workers: how many there
     are.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from components.nets.attention import Attention
 from components.nets.choices import Padding, Upsampling
 from components.nets.modules.convolutions import conv, double
+from components.nets.modules.dropout import BitDropout
 from components.nets.norms import Norm
 
 
@@ -68,7 +69,7 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             *normed(),
             nn.ReLU(inplace=True),
-            *([nn.Dropout(dropout)] if dropout > 0 else []),
+            *([BitDropout(dropout)] if dropout > 0 else []),
             *normed(),
         )
 

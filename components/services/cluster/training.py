@@ -40,6 +40,7 @@ class RayStore:
     """
 
     FILE = "state.pt"
+    in_background = False  # Ray's report is a barrier of all workers
 
     def __init__(self, is_whole: Callable[[bytes], bool]) -> None:
         """is_whole: whether a state's bytes are all there and as they were written."""

@@ -9,13 +9,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from components.core.parts import Part
 from components.core.quarantine import MAX_LEFT_OUT
 from components.core.seeds import seed_of
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
 from components.train.config.adam import Adam, Optimizer
+from components.train.config.arithmetic import Arithmetic
 from components.train.config.augment import Augment
 from components.train.config.cycle import Cycle
 from components.train.config.direction import Direction
@@ -27,7 +27,7 @@ from components.train.config.workers import WorkerCount, WorkerRange
 from components.train.content import Content
 
 
-class TrainFields(Part):
+class TrainFields(Arithmetic):
     """Everything training depends on, field by field; `TrainConfig` adds that the parts agree."""
 
     seed: int = Field(0, ge=0)
@@ -131,14 +131,6 @@ class TrainFields(Part):
             "decay per step of the averaged generator, the one that is kept; 0 keeps the last weights"
         ),
     )
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32",
-        description="bf16: forward passes under autocast; weights, losses and the gradient penalty stay fp32",
-    )
-    channels_last: bool = Field(
-        False, description="memory layout NHWC; measure before use, it hurts some nets"
-    )
-    compile: bool = Field(False, description="torch.compile of the generator")
     max_left_out: float = MAX_LEFT_OUT
     workers: WorkerCount | WorkerRange = Field(
         1,
@@ -192,8 +184,15 @@ class TrainFields(Part):
     validate_every: int = Field(
         1000,
         ge=1,
+        description=("images between validations, whose states are what a rollback goes back to"),
+    )
+    state_every_s: float = Field(
+        300.0,
+        gt=0,
         description=(
-            "images between validations and kept states: what an interrupted training does again at most"
+            "seconds between states kept to go on from, beside those of validations: what a killed training"
+            " does again at most. One that is asked to end (Ctrl-C, SIGTERM) keeps its state first, where it"
+            " trains in its own process"
         ),
     )
     validate_pairs: int = Field(

@@ -58,6 +58,7 @@ class TrainConfig(TrainFields):
                     "retries",
                     "loader_processes",
                     "keep_decoded_gb",
+                    "state_every_s",
                     "gpu",
                     "synthesize_on",
                     "max_left_out",

@@ -76,13 +76,17 @@ class Perceptual(ContentPart):
         from components.train.precision import in_float32
 
         assert weights is not None, "preflight fetches the weights before anything is built"
-        features = Features(self.backbone, self.layer, self.imagenet).load(weights).to(device)
+        features = Features(self.backbone, self.layer, self.imagenet).load(weights)
+        # In this order the first blocks' convolutions take a processor less than half the time.
+        last = torch.channels_last
+        features = features.to(device, memory_format=last)  # type: ignore[call-overload]
         apart = F.mse_loss if self.distance == "l2" else F.l1_loss
 
         def loss(restored: Tensor, target: Tensor) -> Tensor:
             with torch.no_grad():
-                wanted = features(target)
-            return apart(features(restored) * self.scale, wanted * self.scale)
+                wanted = features(target.contiguous(memory_format=last))
+            seen = features(restored.contiguous(memory_format=last))
+            return apart(seen * self.scale, wanted * self.scale)
 
         # In bfloat16 the two photos' features round alike once they are near each other, and what is left
         # of the gradient points elsewhere (cosine 0.76 at a third of a level of noise).

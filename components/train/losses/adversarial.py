@@ -24,6 +24,11 @@ class AdversarialLoss:
         """
         raise AssertionError(f"{type(self).__name__} must say what its generator lowers")
 
+    @property
+    def penalises(self) -> bool:
+        """Whether there is a penalty."""
+        return False
+
     def penalty(
         self, discriminator: DiscriminatorFunction, real: Tensor, restored: Tensor, mix: Tensor
     ) -> Tensor | None:

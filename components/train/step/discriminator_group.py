@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from components.nets.discriminators import Discriminator
 from components.nets.modules.discriminator_view import discriminator_view
+from components.nets.modules.norms import mixes_photos
+from components.train.step.terms import Batch
 
 
 class DiscriminatorGroup:
@@ -19,10 +21,20 @@ class DiscriminatorGroup:
     alone.
     """
 
-    def __init__(self, parts: Sequence[Discriminator], seed: int, device: torch.device) -> None:
-        """seed: of their first weights."""
+    def __init__(
+        self,
+        parts: Sequence[Discriminator],
+        seed: int,
+        device: torch.device,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
+        """seed: of their first weights. layout: of their convolutions' weights."""
         self._parts = tuple(parts)
-        self.nets = [part.build(seed, index).to(device) for index, part in enumerate(self._parts)]
+        self.nets: list[nn.Module] = [
+            part.build(seed, index).to(device, memory_format=layout)  # type: ignore[call-overload]
+            for index, part in enumerate(self._parts)
+        ]
+        self._mix = [mixes_photos(net) for net in self.nets]
 
     def members(self) -> Iterator[tuple[int, float, nn.Module]]:
         """Place, weight in the adversarial loss, net."""
@@ -43,6 +55,21 @@ class DiscriminatorGroup:
     def logits(self, index: int, photo: Tensor, input: Tensor) -> Tensor:
         """The same in float32."""
         return self.raw(index, photo, input).float()
+
+    def of_both(self, index: int, real: Batch, restored: Batch) -> tuple[Tensor, Tensor]:
+        """The logits of real and of restored photos, each (input, photo); in one pass where no photo
+        changes what is said of another.
+        """
+        if self._mix[index] or real[1].shape != restored[1].shape or real[0].shape != restored[0].shape:
+            return self.logits(index, real[1], real[0]), self.logits(index, restored[1], restored[0])
+        photos = torch.cat([real[1], restored[1]])
+        inputs = torch.cat([real[0], restored[0]]) if self.conditional(index) else photos
+        on_real, on_restored = self.logits(index, photos, inputs).chunk(2)
+        return on_real, on_restored
+
+    def conditional(self, index: int) -> bool:
+        """Whether a net looks at the input too."""
+        return self._parts[index].conditional
 
     def features(self, index: int, photo: Tensor, input: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The logits in float32, and what each rectifier of the net gives on the way to them."""

@@ -97,7 +97,7 @@ class DiscriminatorUpdate:
         terms: Terms = {}
         totals = []
         for index, weight, _ in self._discriminators.members():
-            own, loss = self._terms(index, real, restored, mix(index), sides)
+            own, loss = self._terms(index, real, restored, mix, sides)
             if r1_due and SIDES[0] in sides:
                 own["r1"] = self._r1(index, real)
                 loss = loss + own["r1"]
@@ -116,33 +116,45 @@ class DiscriminatorUpdate:
         return terms
 
     def _terms(
-        self, index: int, real: Batch, restored: Batch, mix: Tensor, sides: Sequence[str]
+        self,
+        index: int,
+        real: Batch,
+        restored: Batch,
+        mix: Callable[[int], Tensor],
+        sides: Sequence[str],
     ) -> tuple[Terms, Tensor]:
         """One discriminator's terms for the log, and their sum with its graph."""
-        logits = self._discriminators.logits
         with autocast(self._config.precision, self._world.device):
-            on_real = logits(index, real[1], real[0])
-            on_restored = logits(index, restored[1], restored[0])
+            on_real, on_restored = self._discriminators.of_both(index, real, restored)
         losses = {
             name: self._part.discriminator_weight * value
             for name, value in self._loss.discriminator_terms(on_real, on_restored).items()
         }
         logged = {name: value.detach() for name, value in losses.items()}
         parts = [value for name, value in losses.items() if name in sides or len(sides) == len(SIDES)]
-        if SIDES[-1] in sides:
-            # A pooled photo came of another input: a photo on the way between stands beside what lies on
-            # the way between the two.
-            beside = torch.lerp(restored[0], real[0], mix.view(-1, 1, 1, 1).to(real[0]))
-            penalty = self._loss.penalty(
-                lambda photo: self._discriminators.raw(index, photo, beside), real[1], restored[1], mix
-            )
-            if penalty is not None:
-                logged["penalty"] = penalty.detach()
-                parts.append(penalty)
+        if SIDES[-1] in sides and self._loss.penalises:
+            penalty = self._penalty(index, real, restored, mix(index))
+            logged["penalty"] = penalty.detach()
+            parts.append(penalty)
         logged["accuracy_real"], logged["accuracy_restored"] = self._loss.accuracy(
             on_real.detach(), on_restored.detach()
         )
         return logged, torch.stack(parts).sum()
+
+    def _penalty(self, index: int, real: Batch, restored: Batch, mix: Tensor) -> Tensor:
+        """The penalty between real and restored photos; mix: one number a photo."""
+        beside = real[0]
+        if self._discriminators.conditional(index):
+            # A pooled photo came of another input: a photo on the way between stands beside what lies on
+            # the way between the two.
+            beside = torch.lerp(restored[0], real[0], mix.view(-1, 1, 1, 1).to(real[0]))
+        # An own context: each casts the weights anew, so that the two gradients are added in float32.
+        with autocast(self._config.precision, self._world.device):
+            penalty = self._loss.penalty(
+                lambda photo: self._discriminators.raw(index, photo, beside), real[1], restored[1], mix
+            )
+        assert penalty is not None
+        return penalty
 
     def _r1(self, index: int, real: Batch) -> Tensor:
         """gamma / 2 · |∇D|² at real photos, as many times as steps go without; D is a photo's mean logit. In

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from components.nets.modules.norms import mixes_photos
 from components.train.config import Phase, TrainConfig
 from components.train.config.direction import Direction
 from components.train.precision import autocast
@@ -21,6 +22,8 @@ from components.train.step.terms import Batch, Terms
 from components.train.step.weight_average import WeightAverage
 from components.train.worker_dropout import draw_dropout_over_workers
 from components.train.worker_group import World
+
+AT_ONCE = 16  # photos in a pass without graph
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class DomainMapping:
         self._weight_average = WeightAverage(self.generator, config.ema)
         self.average = self._weight_average.net
         draw_dropout_over_workers(self.generator, world)
-        self.discriminators = DiscriminatorGroup(config.discriminators, direction.seed, world.device)
+        self._mixes = mixes_photos(self.generator)
+        self.discriminators = DiscriminatorGroup(config.discriminators, direction.seed, world.device, layout)
         self.update_discriminators = (
             DiscriminatorUpdate(config, config.adversarial, self.discriminators, world, direction)
             if config.adversarial is not None
@@ -61,6 +65,20 @@ class DomainMapping:
         with autocast(self._config.precision, self._world.device):
             restored: Tensor = self._forward(input)
         return restored.float()
+
+    def restored_each(self, inputs: Sequence[Tensor], photos: int) -> list[Tensor]:
+        """The same of several batches without graph: together, up to AT_ONCE photos a pass, where no
+        photo changes what becomes of another. photos: of a batch over all workers, so that their number
+        changes no pass.
+        """
+        count = 1 if self._mixes else max(1, AT_ONCE // photos)
+        made: list[Tensor] = []
+        with torch.no_grad():
+            for begin in range(0, len(inputs), count):
+                group = inputs[begin : begin + count]
+                one_pass = group[0] if len(group) == 1 else torch.cat(list(group))
+                made += self.restored(one_pass).chunk(len(group))
+        return made
 
     def begin(
         self, phase: Phase, draws: StepDraws, lr_multiplier: float, phase_fraction: float
@@ -110,6 +128,11 @@ class MappingStep:
         if parts == 1:
             return self.mapping.restored(input)
         return torch.cat([self.mapping.restored(part) for part in input.tensor_split(parts) if len(part)])
+
+    def restored_each(self, batches: Sequence[Batch]) -> list[Tensor]:
+        """What it makes of the inputs of several batches, without graph."""
+        inputs = [self.mapping.direction.view(batch)[0] for batch in batches]
+        return self.mapping.restored_each(inputs, self.noisy.draws.batch)
 
     def teach(self, batch: Batch, restored: Tensor, number: int) -> Terms:
         """Update the discriminators, if there are any; gives their terms. number: of the step."""

@@ -47,4 +47,7 @@ class StepDraws:
         """This worker's (local batch, *shape) of what is drawn by a law of torch under a name."""
         source = torch.Generator().manual_seed(seed_of(self.seed, name, self.images_seen, *keys))
         whole = law(self.batch, *shape, generator=source)
-        return whole[self.world.rank :: self.world.size][slice(*self.part)].to(self.world.device)
+        own = whole[self.world.rank :: self.world.size][slice(*self.part)]
+        if self.world.device.type == "cuda":  # from pageable memory the way there would be waited for
+            own = own.contiguous().pin_memory()
+        return own.to(self.world.device, non_blocking=True)

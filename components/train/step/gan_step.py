@@ -90,11 +90,11 @@ class GanStep:
         draws.seed_dropout()
         steps = [one.begin(phase, draws, lr_multiplier, phase_fraction) for one in self.mappings]
         terms: Terms = {}
-        for number, batch in enumerate(batches[:-1] if phase.adversarial else ()):
-            for step in steps:
-                with torch.no_grad():
-                    restored = step.restored(batch)
-                terms |= step.teach(batch, restored, number)
+        further = batches[:-1] if phase.adversarial else ()
+        made_of_further = [step.restored_each(further) for step in steps]
+        for number, batch in enumerate(further):
+            for step, made_before in zip(steps, made_of_further, strict=True):
+                terms |= step.teach(batch, made_before[number], number)
         self.update_generator.guard.begin(phase.name)
         set_learning_rate(self.update_generator.optimizer, self.config.generator_optimizer.lr * lr_multiplier)
         # The generators do not change while the discriminators learn, so that one pass serves

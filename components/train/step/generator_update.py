@@ -125,11 +125,13 @@ class GeneratorUpdate:
         (input, target), discriminators = photos.batch, photos.mapping.discriminators
         suffix, features = photos.mapping.direction.suffix, discriminators.features
         shown_input, shown = noisy.shown(input, photos.restored, "restored", -1)
-        real_input, real = noisy.shown(input, target, "real", -1)
         terms = []
+        looks_at_real = part.compares or bool(matching)
+        if looks_at_real:
+            real_input, real = noisy.shown(input, target, "real", -1)
         for index, weight, _ in discriminators.members():
             on_real, of_real = None, None
-            if part.compares or matching:
+            if looks_at_real:
                 with torch.no_grad():
                     on_real, of_real = features(index, real, real_input)
             on_restored, of_restored = features(index, shown, shown_input)

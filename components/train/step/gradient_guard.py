@@ -22,7 +22,7 @@ class GradientGuard:
     """Watches the nets of one optimiser, each against its own running median."""
 
     def __init__(self, config: Gradients, nets: Sequence[nn.Module], device: torch.device) -> None:
-        self._config, self._nets = config, nets
+        self._config, self._weights = config, [list(net.parameters()) for net in nets]
         self._norms = torch.full((len(nets), config.window), UNKNOWN, device=device)
         self._phase, self._known = "", 0
 
@@ -41,11 +41,11 @@ class GradientGuard:
         """
         skip = torch.zeros((), dtype=torch.bool, device=self._norms.device)
         found = []
-        for place, (net, norm) in enumerate(zip(self._nets, norms, strict=True)):
+        for place, (weights, norm) in enumerate(zip(self._weights, norms, strict=True)):
             longest, wild = self._limits(place)
             factor = (longest / norm).clamp_max(1.0)  # exactly 1 where nothing is to be done
             if not _unlimited(self._config):
-                gradients = [weight.grad for weight in net.parameters() if weight.grad is not None]
+                gradients = [weight.grad for weight in weights if weight.grad is not None]
                 torch._foreach_mul_(gradients, factor)
             beyond = ~torch.isfinite(norm) | (norm > wild)
             skip |= beyond

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+
+from components.nets.modules.dead_biases import dead_biases
 
 CEILING = "lr_ceiling"  # of a group; kept in the optimiser's state
 
@@ -23,11 +25,18 @@ def parameter_groups(
     thousands of times as large; a normalisation would take it back. Hence rates that fall with width,
     as in μP (Yang et al. 2022, "Tensor Programs V", table 3; Yang et al. 2023, "A spectral condition
     for feature learning").
+
+    Biases that a normalisation takes away again are in no group, and their gradient is 0: it would be
+    rounding alone, on which Adam would walk by the whole learning rate a step.
     """
     groups: dict[tuple[float | None, float], list[nn.Parameter]] = {}
     for net in nets:
         normed = any(isinstance(layer, _NormBase | nn.LayerNorm | nn.GroupNorm) for layer in net.modules())
+        resting = {id(bias) for bias in dead_biases(net)}
         for weight in net.parameters():
+            if id(weight) in resting:
+                weight.register_post_accumulate_grad_hook(_forget)  # type: ignore[no-untyped-call]
+                continue
             wide = weight.dim() > 1
             ceiling = (
                 None if spectral_step is None or normed or not wide else spectral_step / weight.numel() ** 0.5
@@ -37,6 +46,11 @@ def parameter_groups(
         {"params": weights, CEILING: ceiling, "weight_decay": decay}
         for (ceiling, decay), weights in groups.items()
     ]
+
+
+def _forget(weight: Tensor) -> None:
+    if weight.grad is not None:
+        weight.grad.zero_()
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

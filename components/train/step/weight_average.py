@@ -15,12 +15,14 @@ class WeightAverage:
         """decay: of the average per step; 0 keeps the last weights."""
         self.net = copy.deepcopy(net).requires_grad_(False).eval()
         self._decay = decay
+        self._of, self._kept, self._present = net, _values(self.net), _values(net)
 
     @torch.no_grad()
     def update(self, present: nn.Module, steps_done: int) -> None:
         """Move a little toward the present net; faster at first, so that the start does not linger."""
         decay = min(self._decay, (1 + steps_done) / (10 + steps_done)) if self._decay else 0.0
-        torch._foreach_lerp_(_values(self.net), _values(present), 1.0 - decay)
+        toward = self._present if present is self._of else _values(present)
+        torch._foreach_lerp_(self._kept, toward, 1.0 - decay)
 
 
 def _values(net: nn.Module) -> list[Tensor]:

@@ -1,0 +1,34 @@
+"""In which arithmetic and order of memory a training computes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.core.parts import Part
+
+Precision = Literal["fp32", "tf32", "bf16"]
+
+
+class Arithmetic(Part):
+    """What changes a training's speed and its rounding, and nothing else."""
+
+    precision: Precision = Field(
+        "fp32",
+        description=(
+            "fp32: IEEE float32 on every device; tf32: factors of 10 bits on NVIDIA's GPUs; bf16: forward"
+            " passes and the gradient penalty under autocast, weights and losses in IEEE float32"
+        ),
+    )
+    deterministic: bool = Field(
+        False,
+        description=(
+            "the same bits each time on the same device; slower on a GPU, and refused by torch where an"
+            " operation has no such way. Processors give the same bits without it"
+        ),
+    )
+    channels_last: bool = Field(
+        False, description="memory layout NHWC; measure before use, it hurts some nets"
+    )
+    compile: bool = Field(False, description="torch.compile of the generator")
