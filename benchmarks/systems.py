@@ -57,6 +57,8 @@ VALIDATIONS = 5
 class Memory:
     """A store and an observer that remember."""
 
+    in_background = False
+
     def __init__(self) -> None:
         self.last = b""
         self.values: dict[int, dict[str, float]] = {}

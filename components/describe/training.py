@@ -107,11 +107,13 @@ def phase_words(phase: Phase) -> str:
     """
     length = f"epochs {phase.epochs:g}" if phase.epochs is not None else f"images {phase.images:,}"
     who = "generator and discriminators" if phase.adversarial else "generator alone"
+    parts = f" in {phase.accumulate} parts" if phase.accumulate > 1 else ""
+    warm_up = f" after a warm-up of {phase.warm_up_images:,} images" if phase.warm_up_images else ""
     losses = f", content losses {', '.join(phase.content)}" if phase.content is not None else ""
     stop = f"; early stopping ({words(phase.early_stopping)})" if phase.early_stopping else ""
     return (
-        f"{length}, crops of {phase.crop_px} px, batch {phase.batch}, {who}{losses}; rate"
-        f" {value_words(phase.schedule)}{stop}"
+        f"{length}, crops of {phase.crop_px} px, batch {phase.batch}{parts}, {who}{losses}; rate"
+        f" {value_words(phase.schedule)}{warm_up}{stop}"
     )
 
 

@@ -198,4 +198,6 @@ def test_a_state_folder_that_cannot_be_made_is_a_finding(
 
 
 def test_where_all_is_well_nothing_needs_doing(project: Project) -> None:
-    assert [found(check, project) for check in (*places.CHECKS, *services.CHECKS)] == [""] * 10
+    checks = (*places.CHECKS, *services.CHECKS)
+    assert len(checks) == 11
+    assert [found(check, project) for check in checks] == [""] * 11

@@ -64,11 +64,11 @@ def test_another_crop_changes_the_shapes_and_no_parameter(
 ) -> None:
     commands.run(["describe", "demo", "--out", str(tmp_path)])
     usual = capsys.readouterr().out
-    commands.run(["describe", "demo", "--out", str(tmp_path), "--crop", "64"])
-    small = capsys.readouterr().out
-    assert "generator: unet: 3×128×128 → 3×128×128, 1,741,036 parameters" in usual
-    assert "generator: unet: 3×64×64 → 3×64×64, 1,741,036 parameters" in small
-    assert "for one photo of 64×64 px" in (tmp_path / "index.html").read_text()
+    commands.run(["describe", "demo", "--out", str(tmp_path), "--crop", "128"])
+    large = capsys.readouterr().out
+    assert "generator: unet: 3×64×64 → 3×64×64, 1,741,036 parameters" in usual
+    assert "generator: unet: 3×128×128 → 3×128×128, 1,741,036 parameters" in large
+    assert "for one photo of 128×128 px" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -140,13 +140,18 @@ def test_the_training_picture_calls_photos_what_the_task_calls_them() -> None:
 def test_settings_are_said_in_words_and_defaults_are_left_out() -> None:
     train = recipes.load("demo", root=ROOT).train
     assert words(train.generator_optimizer).startswith("lr 0.001, beta1 0.9, beta2 0.999")
-    assert (
-        phase_words(train.phases[0])
-        == "images 12,000, crops of 128 px, batch 8, generator alone; rate cosine (floor 0.05)"
+    assert phase_words(train.phases[0]) == (
+        "images 40,000, crops of 64 px, batch 8, generator alone; rate cosine (floor 0.01) after a warm-up of"
+        " 800 images"
     )
     told = {name: value for name, value, _ in further(train)}
     assert told["ema"] == "0.995"
     assert "discriminator updates" not in told
+
+
+def test_a_phase_that_is_worked_through_in_parts_says_so() -> None:
+    phase = recipes.load("demo", root=ROOT).train.phases[1].model_copy(update={"accumulate": 2})
+    assert "batch 8 in 2 parts, generator and discriminators" in phase_words(phase)
 
 
 def test_a_term_names_its_phases_when_they_are_not_all() -> None:
