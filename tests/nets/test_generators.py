@@ -331,7 +331,11 @@ def test_the_pix2pix_guides_unet_is_the_one_it_prints() -> None:
     for layers, skip in zip(up[:-1], (e2, e1), strict=True):
         y = torch.cat([F.relu(layers(y)), skip], dim=1)
     torch.testing.assert_close(net(input), torch.tanh(up[2](y)))
-    assert [type(layer).__name__ for layer in up[0]] == ["ConvTranspose2d", "SharedBatchNorm2d", "Dropout"]
+    assert [type(layer).__name__ for layer in up[0]] == [
+        "ConvTranspose2d",
+        "SharedBatchNorm2d",
+        "BitDropout",
+    ]
 
 
 def test_official_pix2pix_rectifies_before_each_doubling() -> None:

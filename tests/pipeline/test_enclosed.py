@@ -34,11 +34,18 @@ NAMES = {
     *(f"{losses}.{name}" for losses in LOSSES for name in ("weights_sha256", "layer")),
     *("name", "about", "register.name"),
     *("ingest.pairs.input", "ingest.pairs.target", "ingest.pairs.strip", "ingest.pairs.scene"),
-    *("ingest.pairs.variant", "train.phases.name", "train.phases.content", "train.finetune.name"),
+    *(
+        "ingest.pairs.variant",
+        "ingest.domains.input",
+        "ingest.domains.target",
+        "train.phases.name",
+        "train.phases.content",
+        "train.finetune.name",
+    ),
     *("train.finetune.content", "train.phases.early_stopping.metric", "train.keep_best"),
     *("train.finetune.early_stopping.metric", "train.validate_metrics", "evaluate.metrics"),
     *("evaluate.set_metrics", "register.gate.primary", "register.gate.margins"),
-    "register.gate.class_margins",
+    *("register.gate.class_margins", "register.gate.targets"),
 }
 
 

@@ -118,7 +118,7 @@ WRONG: list[tuple[str, object, str]] = [
         129,
         r"train: crop_px 129 of phase content must be a multiple of \d+, the generator's stride",
     ),
-    ("train.precision", "fp16", r"train\.precision = 'fp16' must be 'fp32' or 'bf16'"),
+    ("train.precision", "fp16", r"train\.precision = 'fp16' must be 'fp32', 'tf32' or 'bf16'"),
     (
         "train.generator_optimizer.lr",
         float("nan"),

@@ -104,6 +104,7 @@ def test_panoramas_stop_neither_synthesize_nor_training(
     demo = project_root() / "components" / "recipes" / "demo.yaml"
     plain = yaml.safe_load(demo.read_text())
     plain["synthesize"] = {"blurs": [json.loads(BLUR.model_dump_json())]}
+    plain["train"]["phases"][-1]["crop_px"] = 128
     (folder / "demo.yaml").write_text(yaml.safe_dump(plain))
     photoset_of(folder_of(tmp_path, "demo", PhotoSet), sizes=((600, 80), *[(160, 140)] * 13))
     made = run_stage("synthesize", Run.of(Project.at(tmp_path), "demo"))

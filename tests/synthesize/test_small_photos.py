@@ -46,7 +46,8 @@ def test_photos_that_training_cannot_crop_are_told_before_pairs_are_made(
     folder = tmp_path / "components" / "recipes"
     folder.mkdir(parents=True)
     plain = yaml.safe_load((project_root() / "components" / "recipes" / "demo.yaml").read_text())
-    plain["train"]["phases"][0]["crop_px"] = 64
+    first, last = plain["train"]["phases"]
+    first["crop_px"], last["crop_px"] = 64, 128
     plain["synthesize"] = {**({} if "translate" in more else plain["synthesize"]), **more}
     if "translate" in more:
         plain["train"]["generator"] = {"kind": "resnet"}

@@ -109,12 +109,12 @@ def test_a_cycles_terms_are_what_they_are_when_written_out() -> None:
 
 def test_each_discriminator_sees_its_own_domain_and_what_is_made_for_it() -> None:
     step = begun(history=None)
-    seen: list[list[torch.Tensor]] = [[], []]
+    input, target = a_batch()
+    seen: list[list[torch.Tensor]] = [[], []]  # real and restored pictures may come in one pass
     for shown, one in zip(seen, step.mappings, strict=True):
         one.discriminators.nets[0].register_forward_pre_hook(
-            lambda net, given, shown=shown: shown.append(given[0].detach().clone())
+            lambda net, given, shown=shown: shown.extend(given[0].detach().clone().split(len(input)))
         )
-    input, target = a_batch()
     with torch.no_grad():
         made = [step.mappings[0].generator(input), step.mappings[1].generator(target)]
     step([a_batch()], step.config.phases[0], 0, 1.0)

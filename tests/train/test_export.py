@@ -28,7 +28,9 @@ def test_the_averaged_generator_is_kept_at_the_end_or_at_its_best(
     )
     kept = None if best is None else best | {"weights": at_best}
     progress = {"best": kept, "stopped_early": ["joint"], "rollbacks": 2}
-    state = write_state({"progress": progress, "step": {"generator": present, "average": average}})
+    state = write_state(
+        {"progress": progress, "step": {"generator": present, "average": average, "further": []}}
+    )
     made = run._export(
         settings,
         make_pairs(tmp_path / "pairs"),

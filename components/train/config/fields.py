@@ -9,13 +9,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from components.core.parts import Part
 from components.core.quarantine import MAX_LEFT_OUT
 from components.core.seeds import seed_of
 from components.nets.discriminators import Discriminator
 from components.nets.generators import Generator
 from components.train.adversarial import Adversarial
 from components.train.config.adam import Adam, Optimizer
-from components.train.config.arithmetic import Arithmetic
 from components.train.config.augment import Augment
 from components.train.config.cycle import Cycle
 from components.train.config.direction import Direction
@@ -27,7 +27,7 @@ from components.train.config.workers import WorkerCount, WorkerRange
 from components.train.content import Content
 
 
-class TrainFields(Arithmetic):
+class TrainFields(Part):
     """Everything training depends on, field by field; `TrainConfig` adds that the parts agree."""
 
     seed: int = Field(0, ge=0)

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import model_validator
 
 from components.core.parts import digest_of
+from components.train.config.arithmetic import Arithmetic
 from components.train.config.fields import TrainFields
 from components.train.config.health import OF_DISCRIMINATORS
 from components.train.config.rules import RULES
@@ -16,7 +17,7 @@ from components.train.config.rules.discriminators import NEED_DISCRIMINATORS
 OF_THE_GAN = ("discriminators", "adversarial", *NEED_DISCRIMINATORS)
 
 
-class TrainConfig(TrainFields):
+class TrainConfig(Arithmetic, TrainFields):
     """Everything training depends on."""
 
     @model_validator(mode="after")
