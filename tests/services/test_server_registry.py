@@ -83,8 +83,8 @@ def said(server: str, home: Path, **variables: str) -> tuple[bool, object]:
         env={**os.environ, "PYTHONWARNINGS": "ignore", **own, **variables},
         capture_output=True,
         text=True,
-        check=True,
     )
+    assert done.returncode == 0, done.stderr
     imported, plain = json.loads(done.stdout)
     return imported, plain
 
