@@ -87,10 +87,8 @@ def mailed_bar(ray: Any, bar: Progress, waiting: Callable[[], str]) -> Iterator[
                 if not last and not working and begun is None and time.monotonic() - said > WAITING_S:
                     said = time.monotonic()
                     bar.warn(waiting())
-            except ray.exceptions.GetTimeoutError:  # a busy machine; it comes later
+            except ray.exceptions.RayError:  # busy, losing a node, or ending: it comes later, or never
                 continue
-            except ray.exceptions.RayError:  # Ray is ending; the trainer's own error tells more
-                return
             for name in sorted(here - now):
                 bar.warn(f"node {name} has gone; its workers go on elsewhere, from the last state")
             here = now

@@ -32,7 +32,7 @@ def add_row(name: str, about: int | None, tags: Mapping[str, str], words: str) -
     """
     client, ledger = store.client(), name + SUFFIX
     _make(client, ledger, f"What was done about {name}, one a version, in its order; made by refocus.")
-    source = f"refocus:{name}"
+    source = f"refocus://decisions/{name}"  # a server takes no path that is not absolute
     if about is not None:
         registry.get_version(name, about)  # says in words that it is not there
         source = f"models:/{name}/{about}"
