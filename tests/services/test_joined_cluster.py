@@ -117,10 +117,6 @@ def test_a_node_with_another_library_is_refused_by_name(cluster: TwoNodes, tmp_p
     assert "has numpy 9.9.9, this run has " in complaints
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="it goes on from the last state; the line that names the lost node stays away, cause unknown",
-)
 def test_a_training_outlives_a_node(cluster: TwoNodes, tmp_path: Path) -> None:
     assert wait_for(lambda: cluster.alive() == 2, 180)
     driver = start(cluster, "counted", str(tmp_path))

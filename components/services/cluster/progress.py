@@ -71,9 +71,10 @@ def mailed_bar(ray: Any, bar: Progress, waiting: Callable[[], str]) -> Iterator[
     """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    # Beside the driver: with another node it would be lost, and all later words with it.
+    # Beside the driver, as words are lost with another node; where Ray put it elsewhere all the same, it
+    # begins anew on a node that is left.
     beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    mail = ray.remote(num_cpus=0, scheduling_strategy=beside)(ProgressMail).remote()
+    mail = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=beside)(ProgressMail).remote()
     over = threading.Event()
 
     def show() -> None:
@@ -82,16 +83,16 @@ def mailed_bar(ray: Any, bar: Progress, waiting: Callable[[], str]) -> Iterator[
         while not last:
             last = over.wait(0.5)  # once more after the end: the last warnings may be on their way
             try:
-                begun, count, note, warnings = ray.get(mail.take.remote(), timeout=30)
                 now = {nodes.name_of(node) for node in nodes.alive(ray)}
+                for name in sorted(here - now):
+                    bar.warn(f"node {name} has gone; its workers go on elsewhere, from the last state")
+                here = now
+                begun, count, note, warnings = ray.get(mail.take.remote(), timeout=30)
                 if not last and not working and begun is None and time.monotonic() - said > WAITING_S:
                     said = time.monotonic()
                     bar.warn(waiting())
             except ray.exceptions.RayError:  # busy, losing a node, or ending: it comes later, or never
                 continue
-            for name in sorted(here - now):
-                bar.warn(f"node {name} has gone; its workers go on elsewhere, from the last state")
-            here = now
             if begun is not None:
                 working = True
                 bar.begin(begun)
