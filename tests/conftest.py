@@ -86,12 +86,13 @@ def _own_state_folder(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """No test reads or writes the checkout's state, nor the store of the test before: MLflow leaves the
-    last address it was given to whatever is started next.
+    last addresses it was given to whatever is started next.
     """
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("REFOCUS_HOME", str(folder))
     yield folder
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)

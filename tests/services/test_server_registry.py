@@ -24,7 +24,7 @@ address = "sqlite:///" + sys.argv[1]
 os.environ |= {"_MLFLOW_SERVER_FILE_STORE": address, "_MLFLOW_SERVER_REGISTRY_STORE": address}
 os.environ |= {"_MLFLOW_SERVER_ARTIFACT_ROOT": sys.argv[1] + "-files", "MLFLOW_DISABLE_TELEMETRY": "true"}
 from mlflow import MlflowClient
-client = MlflowClient(address)
+client = MlflowClient(address, registry_uri=address)
 client.create_experiment("refocus")
 made = client.create_registered_model("demo", tags={"refocus.looked.demo": '{"a": "b"}', "empty": ""})
 for number, tags in ((1, {"validation_status": "passed", "git.commit": "c" * 40}), (2, {})):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -57,6 +58,16 @@ def test_importing_the_door_does_not_import_mlflow() -> None:
 
 def test_without_an_address_the_store_lies_in_the_state_folder(home: Path) -> None:
     assert tracking.tracking_uri() == f"sqlite:///{home}/mlflow.db"
+
+
+def test_using_the_store_leaves_the_environment_as_it_was(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(store.URI_VARIABLE, raising=False)
+    monkeypatch.setenv(store.REGISTRY_VARIABLE, "https://elsewhere.example")
+    assert tracking.registry.newest_versions("demo") == ()
+    assert store.client().search_experiments()
+    assert (store.is_shared(), os.environ[store.REGISTRY_VARIABLE]) == (False, "https://elsewhere.example")
 
 
 def test_a_password_in_the_address_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from components.services.tracking import answers, server_registry
 from components.services.tracking.answers import URI_VARIABLE, first_line
 
 EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
+REGISTRY_VARIABLE = "MLFLOW_REGISTRY_URI"
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 PATIENCE_S = answers.PATIENCE_S
 # Nothing is sent home, nothing asks a package index, and no project file of the checkout slips into
@@ -100,13 +101,20 @@ def mlflow() -> Any:
 
 def client() -> Any:
     """An MlflowClient for the prepared store; fluent MLflow calls made by a model's file go to the
-    same store.
+    same store. The environment stays as it was: MLflow would leave both addresses in it, where a file of
+    our own would look like a store that was named, to us and to whatever is started next.
     """
     prepare()
-    package = mlflow()
-    package.set_tracking_uri(tracking_uri())
-    package.set_registry_uri(tracking_uri())
-    return package.MlflowClient(tracking_uri=tracking_uri(), registry_uri=tracking_uri())
+    package, address = mlflow(), tracking_uri()
+    found = {name: os.environ.get(name) for name in (URI_VARIABLE, REGISTRY_VARIABLE)}
+    package.set_tracking_uri(address)
+    package.set_registry_uri(address)
+    for name, value in found.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    return package.MlflowClient(tracking_uri=address, registry_uri=address)
 
 
 def prepare() -> None:
