@@ -57,12 +57,19 @@ def measure(stack: Stack, folder: Path, images: int) -> None:
     made = night(folder / "clone", stack, images=images)
     try:
         for what in ("a run from photos to a verdict", "a run with nothing to do"):
+            asked = time.monotonic()
             run = made.run()
             state = run.to_its_end(3600)
-            told = made.ask(f"/flow_runs/{run.id}")
-            share = re.search(r"(\d+) % ?of it orchestration|(\d+)% of it", run.words)
-            beside = f", {share[0]}" if share else ""
-            print(f"{told['total_run_time']:6.1f} s  {what} ({state['type']}{beside}){load()}", flush=True)
+            waited_s = time.monotonic() - asked
+            took_s = made.ask(f"/flow_runs/{run.id}")["total_run_time"]
+            run.says(r"% of it orchestration|nothing to do", 20)  # the last lines come after the end
+            told = re.search(r"[^\n]*% of it orchestration", run.words)
+            words = told[0] if told else "no work"
+            print(
+                f"{took_s:6.1f} s  {what} ({state['type']}); {waited_s:.1f} s after it was asked for{load()}"
+                f"\n{'':10}{words}",
+                flush=True,
+            )
         print(f"{from_upload_to_start(made, folder):6.1f} s  from an upload to the start of its run{load()}")
     finally:
         made.worker.stop()
