@@ -12,12 +12,14 @@ Prints points and failures a step; exits with 1 when there was one.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,7 @@ def sweep(name: str, home: Path, chosen: Callable[[int], Iterable[int]]) -> tupl
     before, after, project = home / "before", home / "after", home / "project"
     shutil.copytree(project, before, symlinks=True)
     assert stopped(home, lambda: take(name, project), 0) == 0, (home / "log").read_text()
+    import_too((home / "modules").read_text().split())
     wanted, changes = left_by(project), int((home / "changes").read_text())
     shutil.copytree(project, after, symlinks=True)
     wrong, tried = [], 0
@@ -132,7 +135,7 @@ def flattering(run: Run, folder: Path) -> EvalReport:
 
 def stopped(home: Path, work: Callable[[], None], point: int | None) -> int:
     """Do the work in a forked process that ends before its `point`-th change; gives its exit code. With 0 it
-    only counts them, into HOME/changes.
+    only counts them, into HOME/changes, and names what it imported in HOME/modules.
     """
     sys.stdout.flush()
     pid = os.fork()
@@ -149,6 +152,7 @@ def stopped(home: Path, work: Callable[[], None], point: int | None) -> int:
             work()
             if ends is not None and point == 0:
                 (home / "changes").write_text(str(ends.seen))
+                (home / "modules").write_text(" ".join(sys.modules))
         except BaseException:
             import traceback
 
@@ -157,6 +161,14 @@ def stopped(home: Path, work: Callable[[], None], point: int | None) -> int:
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def import_too(names: Iterable[str]) -> None:
+    """Import here what a step imports, so that its forks need not: it is most of their time."""
+    for name in names:
+        if name not in sys.modules:
+            with suppress(Exception):  # made while the step ran, or not meant to be imported by its name
+                importlib.import_module(name)
 
 
 class _Ends:

@@ -9,12 +9,15 @@ two pictures come from the same photo, so that both are off alike.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from components.core.decoding import heif, jpeg, png, tiff, webp
+from components.core.decoding.colours import profile_for_rgb, profile_of_exif
+from components.core.decoding.others import what_else
 from components.core.decoding.picture import (
     MAX_MEGAPIXELS,
     Header,
@@ -107,8 +110,14 @@ def decode(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
         stored.channels,
         stored.bits,
         form,
-        stored.metadata,
+        _with_colours(stored.metadata),
     )
+
+
+def _with_colours(said: Metadata) -> Metadata:
+    """What a file says, its colours as a profile for the RGB that is given back."""
+    icc = profile_of_exif(said.exif) if said.icc is None else profile_for_rgb(said.icc)
+    return said if icc == said.icc else replace(said, icc=icc)
 
 
 def _refuse_more_bytes(size: int, max_megapixels: float) -> None:
@@ -142,6 +151,4 @@ def _reader_of(data: bytes) -> tuple[str, _Reader]:
     form = heif.brand(data)
     if form is not None:
         return form, heif
-    raise PhotoError(
-        "not a photo: no JPEG, PNG, WebP or TIFF in it" if data else "not a photo: the file is empty"
-    )
+    raise PhotoError(f"not a photo: {what_else(data)}")

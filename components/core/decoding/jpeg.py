@@ -16,7 +16,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from components.core.decoding.metadata import EXIF_HEAD, exif_upright
+from components.core.decoding.metadata import EXIF_HEAD, exif_upright, tiff_block
 from components.core.decoding.picture import (
     MAX_ICC_BYTES,
     Metadata,
@@ -33,7 +33,9 @@ MAX_SCANS = 100  # encoders write 1 to 12; T.81 knows no limit
 MAX_SCAN_MEGAPIXELS = 4_000  # scans × megapixels: about 2 s at 0.5 ms a scan and megapixel
 MAX_FILL_BYTES = 65_536  # T.81 B.1.1.2 allows any number before a marker; cameras pad to a sector
 
-_SOI, _EOI, _SOS, _DQT, _DNL, _TEM = 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0x01
+_SOI, _EOI, _SOS, _DQT, _DNL, _TEM, _LS = 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0x01, 0xF7
+_PROGRESSIVE = (0xC2, 0xCA)
+_NO_SCAN = 14  # more than the 13 bits by which a first scan may be coarser
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # C4, CC: tables; C8: reserved
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _XMP_HEAD, _ICC_HEAD = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
@@ -52,6 +54,8 @@ class Walk:
     height: int = 0
     components: int = 0
     scans: int = 0
+    progressive: bool = False
+    coarse: dict[int, list[int]] = field(default_factory=dict)  # lowest bits that no scan brought: by channel
     jfif: bool = False
     exif: bytes = b""
     xmp: bytes = b""
@@ -135,6 +139,8 @@ def walked(data: bytes) -> Walk:
             position = after.start()
     if not walk.scans:
         damaged("it has no scan")
+    if any(map(any, walk.coarse.values())):
+        truncated("its scans end before the picture is fine in all its colours")
     walk.end = position
     return walk
 
@@ -156,6 +162,7 @@ def _note(walk: Walk, marker: int, body: bytes) -> None:
     elif marker == _SOS:
         if not walk.components:
             damaged("a scan stands before its frame")
+        _refine(walk, body)
         walk.scans += 1
         if walk.scans > MAX_SCANS:
             unusual(f"more than {MAX_SCANS} scans, as no camera writes; save it again")
@@ -167,6 +174,8 @@ def _note(walk: Walk, marker: int, body: bytes) -> None:
             )
     elif marker == _DQT:
         _quantisation(body)
+    elif marker == _LS:
+        unusual("a JPEG-LS; save it as PNG or TIFF")
     elif marker == _DNL:
         unusual("its height stands behind its pixels (DNL); save it again")
     elif marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 12:
@@ -175,7 +184,7 @@ def _note(walk: Walk, marker: int, body: bytes) -> None:
         if body[7] in _PER_INCH and across and down:
             walk.density = across * _PER_INCH[body[7]], down * _PER_INCH[body[7]]
     elif marker == _APP1 and body.startswith(EXIF_HEAD):
-        walk.exif = walk.exif or body
+        walk.exif = walk.exif or tiff_block(body)
     elif marker == _APP1 and body.startswith(_XMP_HEAD):
         walk.xmp = walk.xmp or body
     elif marker == _APP2 and body.startswith(_ICC_HEAD) and len(body) > 14:
@@ -196,6 +205,18 @@ def _frame(walk: Walk, marker: int, body: bytes) -> None:
         damaged(f"its frame has {walk.components} components in {len(body)} bytes")
     if not walk.width or not walk.height:
         damaged(f"it claims {walk.width} × {walk.height} px")
+    walk.progressive = marker in _PROGRESSIVE
+    walk.coarse = {name: [_NO_SCAN] * 64 for name in body[6::3]}
+
+
+def _refine(walk: Walk, body: bytes) -> None:
+    """Note what a scan brings: of which channels which frequencies, down to which bit (T.81 B.2.3)."""
+    count = body[0] if body else 0
+    if not 1 <= count <= 4 or len(body) != 4 + 2 * count or not walk.coarse.keys() >= set(body[1:-3:2]):
+        damaged(f"the head of its scan {walk.scans + 1} names other channels than its frame")
+    first, last, bits = body[-3:] if walk.progressive else (0, 63, 0)
+    for name in body[1:-3:2]:
+        walk.coarse[name][first : last + 1] = [bits & 0x0F] * len(walk.coarse[name][first : last + 1])
 
 
 def _quantisation(body: bytes) -> None:

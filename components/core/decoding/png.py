@@ -2,7 +2,8 @@
 stream's own (Adler-32).
 
 Of the file, libpng is given the chunks that make pixels: text of any size, animations and
-profiles do not reach it, and transparency is left out, as alpha is dropped, not blended.
+profiles do not reach it, and transparency is left out, as alpha is dropped, not blended. Nor does a
+palette: its pixels are read as grey, since libpng makes up a colour where the palette has none.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import cv2
 import imagecodecs
 import numpy as np
 
+from components.core.decoding.colours import profile_of_png
 from components.core.decoding.metadata import exif_upright, inflated
 from components.core.decoding.picture import (
     MAX_ICC_BYTES,
@@ -29,8 +31,10 @@ from components.core.decoding.picture import (
 from components.core.levels import Pixels
 
 START = b"\x89PNG\r\n\x1a\n"
+COLOUR_CHUNKS = (b"cICP", b"sRGB", b"gAMA", b"cHRM")  # colours without a profile
 MAX_EXIF_BYTES = 16_000_000
-_MAKES_PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_MAKES_PIXELS = (b"IHDR", b"IDAT", b"IEND")
+_GREY, _PALETTE = 0, 3
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PASSES = (
@@ -56,8 +60,11 @@ def stored(data: bytes) -> Stored:
     icc = exif = None
     density = None
     text = xmp = b""
+    said: dict[bytes, bytes] = {}
     for name, body in _chunks(data):
-        if name == b"iCCP" and icc is None:
+        if name in COLOUR_CHUNKS:
+            said.setdefault(name, body)
+        elif name == b"iCCP" and icc is None:
             icc = inflated(body.partition(b"\0")[2][1:], MAX_ICC_BYTES)
         elif name == b"eXIf" and exif is None:
             exif = body
@@ -77,7 +84,7 @@ def stored(data: bytes) -> Stored:
         1 if colours in (0, 4) else 3,
         16 if depth == 16 else 8,
         orientation,
-        Metadata(icc, upright, density),
+        Metadata(profile_of_png(said) if icc is None else icc, upright, density),
     )
 
 
@@ -85,9 +92,31 @@ def pixels(data: bytes) -> Pixels:
     """Decode to (H, W, 3) uint8 or uint16 RGB, as stored. Raises PhotoError for whatever a
     checksum or libpng refuses.
     """
-    plain = START + b"".join(_chunk(name, body) for name, body in _chunks(data) if name in _MAKES_PIXELS)
-    if plain[_INTERLACED]:
-        return _interlaced(plain)
+    kept = {name: body for name, body in _chunks(data) if name in (b"IHDR", b"PLTE")}
+    depth, colours = kept[b"IHDR"][8:10]
+    plain = START + b"".join(
+        _chunk(name, _as_grey(body) if name == b"IHDR" and colours == _PALETTE else body)
+        for name, body in _chunks(data)
+        if name in _MAKES_PIXELS
+    )
+    found = _interlaced(plain) if plain[_INTERLACED] else _in_rows(plain)
+    if colours == _PALETTE:
+        return _coloured(found[:, :, 0] // (255 // (2**depth - 1)), kept.get(b"PLTE", b""))
+    return found
+
+
+def _as_grey(head: bytes) -> bytes:
+    return head[:9] + bytes([_GREY]) + head[10:]
+
+
+def _coloured(places: Pixels, palette: bytes) -> Pixels:
+    colours = np.frombuffer(palette[: len(palette) // 3 * 3], np.uint8).reshape(-1, 3)
+    if len(palette) % 3 or int(places.max()) >= len(colours):
+        damaged(f"its palette of {len(palette)} bytes has no colour for some of its pixels")
+    return colours[places]
+
+
+def _in_rows(plain: bytes) -> Pixels:
     try:
         found = imagecodecs.png_decode(plain)
     except (imagecodecs.PngError, ValueError) as error:
@@ -144,9 +173,13 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         (checksum,) = struct.unpack_from(">I", data, position + 8 + length)
         if zlib.crc32(body, zlib.crc32(name)) != checksum:
             damaged(f"the checksum of chunk {name.decode()} at byte {position} is not that of its bytes")
-        if name[:1].isupper() and name not in _MAKES_PIXELS:
+        if name[:1].isupper() and name not in (*_MAKES_PIXELS, b"PLTE"):
             unusual(f"a chunk {name.decode()} that no PNG standard knows")
-        if (name == b"IHDR") != (not names) or (name == b"IDAT" and b"IDAT" in names and last != b"IDAT"):
+        if (
+            (name == b"IHDR") != (not names)
+            or (name == b"IDAT" and b"IDAT" in names and last != b"IDAT")
+            or (name == b"PLTE" and names & {b"PLTE", b"IDAT"})
+        ):
             damaged(f"chunk {name.decode()} at byte {position} is out of order")
         yield name, body
         names.add(name)
@@ -163,6 +196,8 @@ def _head(data: bytes) -> tuple[int, int, int, int]:
     width, height, depth, colours = struct.unpack_from(">IIBB", body)
     if depth not in _DEPTHS.get(colours, ()) or not width or not height:
         damaged(f"it claims {width} × {height} px of colour type {colours} with {depth} bits")
+    if any(body[10:12]) or body[12] > 1:
+        damaged(f"its pixels are packed, filtered and interlaced by {list(body[10:])}, which no PNG is")
     return width, height, depth, colours
 
 

@@ -6,14 +6,13 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from components.core.decoding.png import COLOUR_CHUNKS
 from components.core.encoding.exif import exif_of_restored, fits
 from components.core.images import Metadata, Pixels, png_bytes
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 HEAD = len(PNG_START) + 25  # the signature and IHDR
 INCHES_PER_METRE = 1 / 0.0254
-# Colours that a PNG tells without a profile; they are copied from PNG to PNG.
-COLOUR_CHUNKS = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 
 
 def encoded(pixels: Pixels, original: bytes, metadata: Metadata, scale: int) -> bytes:
@@ -22,11 +21,11 @@ def encoded(pixels: Pixels, original: bytes, metadata: Metadata, scale: int) -> 
     original: the file the pixels were restored from; scale: how many times larger they are, so that
     a print keeps its size.
     """
-    chunks = []
-    if fits(metadata.icc):
+    # Colours that a PNG tells without a profile are copied from PNG to PNG.
+    told = dict(_chunks(original)) if original.startswith(PNG_START) else {}
+    chunks = [_chunk(name, told[name]) for name in COLOUR_CHUNKS if name in told and b"iCCP" not in told]
+    if not chunks and fits(metadata.icc):
         chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc or b"")))
-    elif original.startswith(PNG_START) and metadata.icc is None:
-        chunks += [_chunk(name, body) for name, body in _chunks(original) if name in COLOUR_CHUNKS]
     if metadata.density is not None:
         across, down = (round(scale * dots * INCHES_PER_METRE) for dots in metadata.density)
         if 0 < across < 1 << 31 and 0 < down < 1 << 31:

@@ -54,9 +54,9 @@ def pixels(data: bytes) -> Pixels:
 def _rgb(samples: Pixels, layout: Layout, page: Directory) -> Pixels:
     highest = np.iinfo(samples.dtype).max
     if layout.photometric == kinds.PALETTE:
-        # 16 bits a colour, of which 8 count, as everywhere.
-        colours = np.array(page.numbers(Tag.COLOUR_MAP), np.uint16).reshape(3, -1).T >> 8
-        return colours.astype(np.uint8)[samples[:, :, 0]]
+        # 16 bits a colour, of which 8 count, as everywhere; some writers put in those 8 alone.
+        colours = np.array(page.numbers(Tag.COLOUR_MAP), np.uint16).reshape(3, -1).T
+        return (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)[samples[:, :, 0]]
     if layout.photometric == kinds.CMYK:
         return _from_inks(samples)
     if layout.bits < 8:

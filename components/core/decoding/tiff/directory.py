@@ -146,13 +146,18 @@ class Directory:
     def area(self) -> int:
         return self.number(Tag.WIDTH) * self.number(Tag.HEIGHT)
 
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Width, height and kind of the pixels."""
+        return tuple(self.number(tag, 0) for tag in (Tag.WIDTH, Tag.HEIGHT, Tag.PHOTOMETRIC))
+
 
 def photo_page(data: bytes) -> Directory:
     """The page that is the photo: the first that is not marked as a preview or mask, else such a
     one below the pages.
 
-    Raises PhotoError where there is none, several among which nobody can choose, or bytes behind
-    all pages that are nobody's.
+    Raises PhotoError where there is none, several among which nobody can choose (a page of the same
+    size and kind is another photo of a scan), or bytes behind all pages that are nobody's.
     """
     if data[8:10] == b"CR":
         unusual("a camera's raw file (CR2); develop it first")
@@ -165,8 +170,12 @@ def photo_page(data: bytes) -> Directory:
     if not (photos or below):
         unusual("a TIFF all of whose pages are marked as previews")
     photo = (photos or below)[0]
-    if any(other.area > photo.area for other in (photos or below)):
+    others = [page for page in photos or below if page is not photo]
+    if any(other.area > photo.area for other in others):
         unusual("a TIFF with several pages, the first not the largest; save the photo alone")
+    like = sum(other.looks == photo.looks for other in others)
+    if like:
+        unusual(f"a TIFF with {like + 1} pages that may each be the photo; save each in a file of its own")
     # Bytes put in somewhere push the photo's last ones out. Writers fill up with zeros, if at all.
     over = data[max(_end(data, page) for page in pages) :].strip(b"\0")
     if over:
