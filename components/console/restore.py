@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from components.console.photo_places import PhotoPlace, places_of
 from components.console.restored_before import RestoredBefore
+from components.console.restored_names import names_of_restored
 from components.core.decoding import decode
 from components.core.delivery import Delivery
 from components.core.encoding import ENDINGS, Format, encoded, fits
 from components.core.errors import InputError, PhotoError, RefocusError
 from components.core.files import sha256_of_bytes
-from components.core.photo_names import composed
 from components.core.progress import Progress
 from components.core.video import VIDEOS
 from components.registry import lineage
@@ -57,7 +57,7 @@ def restore(
     places = [place for place in places if place not in videos]  # restore_video.py's
     others = [place for place in places if not place.named and not place.looks_like_a_photo()]
     places = [place for place in places if place not in others]
-    targets = _targets(places, out, ENDINGS[form])
+    targets = names_of_restored(places, out, ENDINGS[form])
     before = RestoredBefore(out)
     # A PNG has its seal in itself; of the others the folder's record says which are ours.
     known = {} if form == "png" else {name: before.known().get(name, []) for name in targets.values()}
@@ -143,42 +143,6 @@ def _deliver(delivery: Delivery, name: str, data: bytes, form: Format) -> None:
         return
     with delivery.incoming(name) as temporary:
         temporary.write_bytes(data)
-
-
-def _targets(places: Sequence[PhotoPlace], out: Path, ending: str) -> dict[PhotoPlace, str]:
-    """The name of each photo's restored version. Two photos of a folder that differ in their ending
-    alone keep it before the new one. Raises InputError when two would go to one place, or one onto a
-    photo that was named.
-    """
-    stems: dict[str, int] = {}
-    for place in places:
-        stem = _alike(str(PurePosixPath(place.name).with_suffix("")))
-        stems[stem] = stems.get(stem, 0) + 1
-    targets = {}
-    # As a file system sees them that tells neither case nor the two ways to write an umlaut apart.
-    taken: dict[str, PhotoPlace] = {}
-    for place in places:
-        bare = str(PurePosixPath(place.name).with_suffix(""))
-        whole = not place.named and stems[_alike(bare)] > 1
-        targets[place] = name = (place.name if whole else bare) + ending
-        twin = taken.setdefault(_alike(name), place)
-        if twin != place:
-            raise InputError(
-                f"two of the photos would both become {out / name}: {twin.at} and {place.at}; restore them"
-                " into different folders"
-            )
-    named = {Path(place.at).resolve() for place in places}
-    over = [out / name for name in targets.values() if (out / name).resolve() in named]
-    if over:
-        raise InputError(
-            f"{over[0]} would be overwritten by a restored version, and is one of the photos given; choose"
-            " another --out"
-        )
-    return targets
-
-
-def _alike(name: str) -> str:
-    return composed(name).casefold()
 
 
 def _tell(count: int, left_out: Sequence[str], others: Sequence[PhotoPlace], again: int) -> None:

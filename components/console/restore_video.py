@@ -5,17 +5,17 @@ frames in memory whatever its length.
 from __future__ import annotations
 
 import contextlib
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from components.console.photo_places import PhotoPlace, places_of
 from components.console.restore import Restored, model_named
 from components.console.restored_before import RestoredBefore
+from components.console.restored_names import names_of_restored
 from components.core.delivery import Delivery
 from components.core.encoding import encoded
 from components.core.errors import InputError, PhotoError
@@ -23,13 +23,15 @@ from components.core.files import sha256_of_file
 from components.core.levels import Pixels, at_bits
 from components.core.progress import Progress
 from components.core.video import VIDEOS
-from components.core.video.reading import VideoFacts, facts_of_video, frames_of_video
+from components.core.video.interlaced import refuse_interlaced
+from components.core.video.reading import VideoFacts, facts_of_video, frames_of_video, times_of_frames
 from components.core.video.scenes import is_cut
+from components.core.video.timing import Timing, timing_of
 from components.core.video.writing import CODECS, VideoForm, VideoWriter
 from components.core.windows import windows_of
 from components.ingest.pairs.frames import FRAME_SUFFIXES, frames_of, natural_order
 from components.nets.tiling import TiledRestorer
-from components.services import storage
+from components.services import ffmpeg, storage
 from components.serving.model import ServedModel
 
 SLACK = 2  # frames that containers may promise and not hold
@@ -52,7 +54,8 @@ def parted(words: Sequence[str], out: Path, *, frames: bool) -> Parted:
         places = places_of([word], out)
         videos = [place for place in places if _is_video(place)]
         clips += videos
-        if len(videos) < len(places):
+        others = [place for place in places if place not in videos]
+        if others and (not videos or any(place.named or place.looks_like_a_photo() for place in others)):
             left.append(word)
     return Parted(tuple(clips), tuple(left))
 
@@ -74,7 +77,7 @@ def restore_clips(
     Raises InputError where a file would be written twice or is not this command's, before anything is
     written, and PhotoError when no clip could be restored.
     """
-    targets = _targets(clips, form)
+    targets = _targets(clips, out, form)
     before = RestoredBefore(out)
     known = {name: before.known().get(name, []) for name in targets if _is_video(targets[name])}
     delivery = Delivery(out, overwrite=overwrite, known=known)
@@ -115,24 +118,37 @@ def _video(
 ) -> list[str]:
     """Write one restored video; gives what a person should know of it. It takes its name when it is whole."""
     facts, restorer, count = facts_of_video(file, place.at), served.restorer, 0
+    refuse_interlaced(file, place.at)
+    times = times_of_frames(file, place.at)
+    timing = timing_of(times, facts.fps)
     with delivery.incoming(name) as temporary:
         size = (facts.width * restorer.scale, facts.height * restorer.scale)
         with (
-            Progress("restore", facts.frames, unit="frames") as bar,
-            VideoWriter(temporary, form, facts.fps, size) as video,
+            Progress("restore", len(times), unit="frames") as bar,
+            VideoWriter(temporary, form, timing.fps, size) as video,
         ):
-            for frame in restored_frames(frames_of_video(file, called=place.at), restorer):
-                video.write(at_bits(frame, 8))
+            frames = restored_frames(frames_of_video(file, called=place.at), restorer)
+            for frame, shown in zip(frames, timing.each(), strict=False):
+                for _ in range(shown):
+                    video.write(at_bits(frame, 8))
                 count += 1
                 bar.advance(1)
         if not count:
             raise PhotoError(f"{place.at}: no frame of it can be decoded; it is empty or damaged")
-        _say_what_is_not_kept(temporary, file, delivery.folder / name, size, form)
-    return _cut_off(place, facts, count)
+        _completed(temporary, file, delivery.folder / name, form, facts, timing, restorer.scale)
+    return _cut_off(place, file, facts, times)
 
 
-def _cut_off(place: PhotoPlace, facts: VideoFacts, count: int) -> list[str]:
+def _cut_off(place: PhotoPlace, file: Path, facts: VideoFacts, times: Sequence[float]) -> list[str]:
+    """Words where frames are missing, in number and in time: containers tell the one by the other, and
+    take the longest of their streams.
+    """
+    count, promised_s = len(times), facts.frames / facts.fps - ffmpeg.late_s(file)
+    longest_s = max((after - before for before, after in pairwise(times)), default=0.0)
+    seen_s = times[-1] - times[0] + max(longest_s, 1 / facts.fps)  # the last is shown as long as any
     if facts.frames - count <= max(SLACK, facts.frames // 50):
+        return []
+    if promised_s - seen_s <= max(SLACK / facts.fps, promised_s / 50):
         return []
     return [
         f"{place.at} ends after {count} of the {facts.frames} frames that it promises: it is cut off or"
@@ -160,17 +176,21 @@ def _folder(place: PhotoPlace, name: str, restorer: TiledRestorer, delivery: Del
     return [delivery.folder / each for each in names]
 
 
-def _targets(clips: Sequence[PhotoPlace], form: VideoForm) -> dict[str, PhotoPlace]:
+def _targets(clips: Sequence[PhotoPlace], out: Path, form: VideoForm) -> dict[str, PhotoPlace]:
     """By the name of each restored clip what it is of."""
-    targets: dict[str, PhotoPlace] = {}
-    for place in clips:
-        name = str(PurePosixPath(place.name).with_suffix(f".{form}")) if _is_video(place) else place.name
-        if name in targets:
+    videos = [place for place in clips if _is_video(place)]
+    targets = {name: place for place, name in names_of_restored(videos, out, f".{form}", "clips").items()}
+    for place in (place for place in clips if not _is_video(place)):
+        if place.name in targets:
             raise InputError(
-                f"two of the clips would both become {name}: {targets[name].at} and {place.at}; restore them"
-                " into different folders"
+                f"two of the clips would both become {place.name}: {targets[place.name].at} and {place.at};"
+                " restore them into different folders"
             )
-        targets[name] = place
+        if (out / place.name).resolve() == Path(place.at).resolve():
+            raise InputError(
+                f"{place.at} would be overwritten by its own restored frames; choose another --out"
+            )
+        targets[place.name] = place
     return targets
 
 
@@ -195,44 +215,31 @@ def _on_this_machine(place: PhotoPlace) -> Iterator[Path]:
         yield copy
 
 
-def _say_what_is_not_kept(
-    made: Path, original: Path, path: Path, size: tuple[int, int], form: VideoForm
+def _completed(
+    made: Path, original: Path, path: Path, form: VideoForm, facts: VideoFacts, timing: Timing, scale: int
 ) -> None:
-    """Copy the sound where FFmpeg is at hand, else say how; and say what OpenCV does to the rest."""
-    if any(side % 2 for side in size):
-        print(
-            f"restore: {path} has its last row or column twice: videos are written with even sides, and"
-            f" {size[0]} × {size[1]} px are not",
-            file=sys.stderr,
+    """Add what OpenCV leaves out where FFmpeg is at hand, else say how; say what is another than it was."""
+    told = []
+    width, height = (side * scale for side in (facts.width, facts.height))
+    if width % 2 or height % 2:
+        told.append(
+            f"has its last row or column twice: videos are written with even sides, and {width} × {height} px"
+            " are not"
         )
-    program = shutil.which("ffmpeg")
-    aside = made.with_name(f"{made.stem}-sound{made.suffix}")
-    copying = ["-map", "0:v", "-map", "1:a?", "-map_metadata", "1", "-c", "copy"]
-    if program is not None:
-        try:
-            command = [
-                program,
-                "-v",
-                "error",
-                "-y",
-                "-i",
-                str(made),
-                "-i",
-                str(original),
-                *copying,
-                str(aside),
-            ]
-            found = subprocess.run(command, capture_output=True, text=True, check=False)
-            if found.returncode == 0 and aside.is_file():
-                aside.replace(made)
-                return
-            print(f"restore: {path} has no sound: ffmpeg: {found.stderr.strip()[-300:]}", file=sys.stderr)
-        finally:
-            aside.unlink(missing_ok=True)
-        return
-    line = f"ffmpeg -i {path} -i {original} {' '.join(copying)} {path.with_stem(path.stem + '-sound')}"
-    print(
-        f"restore: {path} is {CODECS[form].words}; sound and colour tags are not in it (OpenCV writes"
-        f" neither), frame rate is. With ffmpeg on the path the sound is copied; by hand: {line}",
-        file=sys.stderr,
-    )
+    if timing.varies:
+        told.append(
+            f"has {timing.fps:.6g} frames a second, some of them more than once: the original's rate varies"
+        )
+    if ffmpeg.on_path():
+        shape = facts.px_shape * (width + width % 2) / (height + height % 2)
+        aspect = None if facts.px_shape == 1 else f"{shape.numerator}:{shape.denominator}"
+        told.append(ffmpeg.complete(made, original, form, aspect))
+    else:
+        wide = "" if facts.px_shape == 1 else f", nor that its px are {facts.px_shape} times as wide as high"
+        told.append(
+            f"is {CODECS[form].words}; sound and colour tags are not in it (OpenCV writes neither){wide},"
+            " frame rate is. With ffmpeg on the path they are copied; the sound by hand:"
+            f" {ffmpeg.line_by_hand(path, original)}"
+        )
+    for words in filter(None, told):
+        print(f"restore: {path} {words}", file=sys.stderr)

@@ -16,14 +16,17 @@ from photosets import photoset_of
 from tiny_clone import TINY
 
 from components import recipes
+from components.console import commands
 from components.console.restore_video import restored_frames
 from components.core.images import read_rgb
+from components.core.levels import at_bits
 from components.core.record import Record
-from components.core.records import Checkpoint, EvalReport, PairSet
-from components.core.video.reading import frames_of_video
+from components.core.records import Checkpoint, EvalReport, PairSet, Provenance
+from components.core.video.reading import facts_of_video, frames_of_video
+from components.core.video.writing import VideoWriter
 from components.core.windows import Windows, clips_of
 from components.nets.restore import load_restorer
-from components.pipeline import stages
+from components.pipeline import registering, stages
 from components.pipeline.project import Project, Run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))
@@ -51,9 +54,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[Record]]:
     }
     plain["train"]["discriminators"] = [{"kind": "temporal_patchgan", "layers": 1, "width": 4}]
     plain["train"]["content"] += [{"kind": "photometric", "weight": 0.1}]
-    plain["train"]["phases"][0]["images"] = 32
+    plain["train"]["phases"][0]["images"] = 240
     plain["train"] |= {"validate_every": 24, "augment": {"reverse_time": 0.5}}
     plain["evaluate"]["metrics"] += ["warping_error_dis", "tof_dis"]
+    # What a net of seconds gains is not the matter here, but it has to gain something to serve.
+    plain["register"]["gate"]["margins"] |= {
+        "ssim_gauss11_rgb": 1.0,
+        "warping_error_dis": 50.0,
+        "tof_dis": 50.0,
+    }
+    (root / "dvc.yaml").touch()  # a checkout's sign, where models of a registry are looked for
     path = root / "components" / "recipes" / "tiny.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(yaml.safe_dump(plain))
@@ -82,6 +92,37 @@ def test_clips_go_from_photos_to_a_report_with_measures_between_frames(
     for number, pair in enumerate(clip):
         window = [read_rgb(pairset.folder / each.input) for each in Windows(clip, 3)[pair]]
         assert np.array_equal(shown[number], restorer.restore_pixels(np.concatenate(window, axis=2)))
+
+
+@pytest.mark.services
+def test_a_promoted_net_of_video_restores_a_clip_by_its_alias(
+    made: tuple[Run, list[Record]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, (_, pairset, checkpoint, _) = made
+    assert isinstance(pairset, PairSet)
+    assert isinstance(checkpoint, Checkpoint)
+    monkeypatch.chdir(run.root)
+    version = stages.register(run, Provenance(git_commit="0" * 40, dvc={}))
+    decision = registering.decide(run, version)
+    assert decision.promoted, decision.words
+    clip = clips_of(pairset.pairs("test"))[0]
+    frames = [read_rgb(pairset.folder / pair.input) for pair in clip]
+    with VideoWriter(tmp_path / "clip.mkv", "mkv", 12.5, (frames[0].shape[1], frames[0].shape[0])) as video:
+        for frame in frames:
+            video.write(at_bits(frame, 8))
+    asked = [
+        "restore",
+        str(tmp_path / "clip.mkv"),
+        "--model",
+        "tiny@champion",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert commands.run(asked) == 0
+    shown = list(frames_of_video(tmp_path / "out" / "clip.mkv"))
+    wanted = list(restored_frames(frames, load_restorer(checkpoint.folder, device="cpu")))
+    assert all(np.array_equal(one, at_bits(two, 8)) for one, two in zip(shown, wanted, strict=True))
+    assert facts_of_video(tmp_path / "out" / "clip.mkv").fps == 12.5
 
 
 @pytest.mark.services

@@ -25,6 +25,7 @@ from components.core.photo_names import extension_of
 from components.core.progress import Progress
 from components.core.records import SPLITS
 from components.core.video import VIDEOS, reading
+from components.core.video.interlaced import refuse_interlaced
 from components.ingest.originals import FOLDER
 from components.ingest.pairs import averaging, frame_average, frames
 from components.ingest.pairs.frame_average import FrameAverage, frame_groups
@@ -85,8 +86,8 @@ def from_clips(
 
 def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[Named, Found, Found, Made]]:
     """The pairs of a clip: those an earlier run made and that still lie there, then new ones."""
-    with _readable(clip) as source:
-        digest = _digest_of(clip, source)
+    with readable(clip) as source:
+        digest = digest_of_clip(clip, source)
         journal = Journal(digest, settings)
         count = 0
         for row in journal.rows:
@@ -98,6 +99,8 @@ def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[N
             yield _pair(clip, settings, digest, count, row, kept[0].read_bytes(), kept[1].read_bytes())
             count += 1
         journal.keep(count)
+        if isinstance(source, Path):
+            refuse_interlaced(source, clip.name)
         for group in frame_groups(source, settings, first_group=count, called=clip.name):
             blurred, middle = png_bytes(group.input), png_bytes(group.target)
             row = {
@@ -111,7 +114,8 @@ def _pairs_of(clip: Clip, settings: FrameAverage, out: Path) -> Iterator[tuple[N
         journal.add({"end": True})
 
 
-def _digest_of(clip: Clip, source: Path | tuple[Found, ...]) -> str:
+def digest_of_clip(clip: Clip, source: Path | tuple[Found, ...]) -> str:
+    """Of its bytes. Raises PhotoError when they cannot be read."""
     if not isinstance(source, Path):
         return digest_of([sha256_of_bytes(file.read()) for file in clip.files])
     try:
@@ -147,7 +151,7 @@ def _pair(
 
 
 @contextmanager
-def _readable(clip: Clip) -> Iterator[Path | tuple[Found, ...]]:
+def readable(clip: Clip) -> Iterator[Path | tuple[Found, ...]]:
     """A video as a file on this machine, which FFmpeg needs; frames as they are."""
     place = clip.files[0].at
     if not clip.is_video:

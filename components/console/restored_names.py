@@ -1,0 +1,49 @@
+"""What the restored versions of photos and clips are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from components.console.photo_places import PhotoPlace
+from components.core.errors import InputError
+from components.core.photo_names import composed
+
+
+def names_of_restored(
+    places: Sequence[PhotoPlace], out: Path, ending: str, what: str = "photos"
+) -> dict[PhotoPlace, str]:
+    """The name of each one's restored version, below `out`. Two of a folder that differ in their ending
+    alone keep it before the new one. what: they are, in messages.
+
+    Raises InputError when two would go to one place, or one onto a file that was named.
+    """
+    stems: dict[str, int] = {}
+    for place in places:
+        stem = _alike(str(PurePosixPath(place.name).with_suffix("")))
+        stems[stem] = stems.get(stem, 0) + 1
+    targets = {}
+    # As a file system sees them that tells neither case nor the two ways to write an umlaut apart.
+    taken: dict[str, PhotoPlace] = {}
+    for place in places:
+        bare = str(PurePosixPath(place.name).with_suffix(""))
+        whole = not place.named and stems[_alike(bare)] > 1
+        targets[place] = name = (place.name if whole else bare) + ending
+        twin = taken.setdefault(_alike(name), place)
+        if twin != place:
+            raise InputError(
+                f"two of the {what} would both become {out / name}: {twin.at} and {place.at}; restore them"
+                " into different folders"
+            )
+    named = {Path(place.at).resolve() for place in places}
+    over = [out / name for name in targets.values() if (out / name).resolve() in named]
+    if over:
+        raise InputError(
+            f"{over[0]} would be overwritten by a restored version, and is one of the {what} given; choose"
+            " another --out"
+        )
+    return targets
+
+
+def _alike(name: str) -> str:
+    return composed(name).casefold()
