@@ -21,10 +21,12 @@ class PairedAugment:
 
     The input may be `scale` times smaller than the target (super-resolution): its crop is
     then as much smaller, at the same place. It may be a window of `frames` neighbouring frames, whose
-    colours are swapped within each.
+    colours are swapped within each; the `targets` are those of the frames in its middle.
     """
 
-    def __init__(self, config: Augment, crop_px: int, scale: int = 1, frames: int = 1) -> None:
+    def __init__(
+        self, config: Augment, crop_px: int, scale: int = 1, frames: int = 1, targets: int = 1
+    ) -> None:
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer release
         import albumentations as A
 
@@ -41,6 +43,7 @@ class PairedAugment:
             steps.append(A.RandomBrightnessContrast(config.brightness, config.contrast, p=1.0))
         # The shapes differ by `scale`, which it would refuse.
         beside = {f"frame {number}": "image" for number in range(1, frames)}
+        beside |= {f"target {number}": "image" for number in range(1, targets)}
         self._transform = A.Compose(
             steps,
             additional_targets={"target": "image", **beside},
@@ -61,24 +64,30 @@ class PairedAugment:
 
     def cropped(self, input: Pixels, target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
         """The same of pictures that are enlarged already."""
-        return self.window([input], target, *keys)
+        return self.window([input], [target], *keys)
 
-    def window(self, frames: Sequence[Pixels], target: Pixels, *keys: Key) -> tuple[Pixels, Pixels]:
-        """The same for T neighbouring frames (h, w, 3) of one target: out (crop / scale, crop / scale,
-        3 T) in the order of time, or against it, and (crop, crop, 3).
+    def window(
+        self, frames: Sequence[Pixels], targets: Sequence[Pixels], *keys: Key
+    ) -> tuple[Pixels, Pixels]:
+        """The same for T neighbouring frames (h, w, 3) and the targets of those in the middle: out
+        (crop / scale, crop / scale, 3 T) in the order of time, or against it, and (crop, crop, 3 targets).
         """
         height, width = frames[0].shape[:2]
         top, left = self.crop_origin(height, width, *keys)
         frames = [_cut(frame, top, left, self._crop_px // self._scale) for frame in frames]
-        target = _cut(target, top * self._scale, left * self._scale, self._crop_px)
+        targets = [_cut(each, top * self._scale, left * self._scale, self._crop_px) for each in targets]
         if len(frames) == 1:
-            return self.change(frames[0], target, *keys)
+            return self.change(frames[0], targets[0], *keys)
         if self._reverse_time and stream(*keys, "time").random() < self._reverse_time:
-            frames = frames[::-1]
+            frames, targets = frames[::-1], targets[::-1]
         self._transform.set_random_seed(seed_of(*keys) % 2**32)
-        beside = {f"frame {number}": frame for number, frame in enumerate(frames[1:], 1)}
-        changed = self._transform(image=frames[0], target=target, **beside)
-        return np.concatenate([changed["image"], *(changed[name] for name in beside)], 2), changed["target"]
+        shown = {f"frame {number}": frame for number, frame in enumerate(frames[1:], 1)}
+        aims = {f"target {number}": target for number, target in enumerate(targets[1:], 1)}
+        changed = self._transform(image=frames[0], target=targets[0], **shown, **aims)
+        return (
+            np.concatenate([changed[name] for name in ("image", *shown)], axis=2),
+            np.concatenate([changed[name] for name in ("target", *aims)], axis=2),
+        )
 
     def crop_origin(self, height: int, width: int, *keys: Key) -> tuple[int, int]:
         """Row and column where the crop begins in an input of that size (once enlarged)."""

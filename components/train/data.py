@@ -102,7 +102,8 @@ def pair_at(seed: int, place: Place, count: int, *, with_replacement: bool = Fal
 
 class TrainingSet(Dataset[Sample]):
     """Pairs by place: two tensors, input (3 T, crop / scale, crop / scale), T frames of a window, one but
-    for video, and target (3, crop, crop), cropped and changed alike.
+    for video, and target (3, crop, crop), cropped and changed alike. Where several successive frames are
+    targets, (3 frames, crop, crop), the window is as much wider.
 
     They are uint8; float32 in [0, 255] where the pairs have 16 bits.
     """
@@ -129,7 +130,8 @@ class PairDataset(TrainingSet):
         self, files: Path | Reader, pairs: Sequence[Pair], config: TrainConfig, crop_px: int
     ) -> None:
         self._pairs, self._config, self._crop_px = pairs, config, crop_px
-        self._windows = Windows(pairs, config.generator.window)
+        self._aims = Windows(pairs, config.target_frames)
+        self._windows = Windows(pairs, config.generator.window + config.target_frames - 1)
         self._pictures = Pictures(
             files,
             pairs,
@@ -142,19 +144,24 @@ class PairDataset(TrainingSet):
     def __getitem__(self, place: Place) -> Sample:
         config, pair = self._config, self._pair_at(place)
         if self._change is None:
-            generator = config.generator
-            self._change = PairedAugment(config.augment, self._crop_px, generator.scale, generator.window)
-        frames = [self._pictures[each.input] for each in self._windows[pair]]
-        input, target = self._change.window(
-            frames, self._pictures[pair.target], config.seed, "augment", *place
-        )
+            scale, targets = config.generator.scale, config.target_frames
+            frames = config.generator.window + targets - 1
+            self._change = PairedAugment(config.augment, self._crop_px, scale, frames, targets)
+        shown = [self._pictures[each.input] for each in self._windows[pair]]
+        aims = [self._pictures[each.target] for each in self._aims[pair]]
+        input, target = self._change.window(shown, aims, config.seed, "augment", *place)
         return to_tensor(input), to_tensor(target)
 
     def expect(self, places: Sequence[Place]) -> None:
         """Bring the pairs' pictures near."""
         pairs = [self._pair_at(place) for place in places]
         self._pictures.expect(
-            name for pair in pairs for name in (pair.target, *(each.input for each in self._windows[pair]))
+            name
+            for pair in pairs
+            for name in (
+                *(each.target for each in self._aims[pair]),
+                *(each.input for each in self._windows[pair]),
+            )
         )
 
     def _pair_at(self, place: Place) -> Pair:

@@ -140,8 +140,9 @@ def refuse_single_photos(pairset: PairSet, config: TrainConfig) -> None:
     ):
         raise InputError(
             f"the generator {config.generator.kind} is given {window} neighbouring frames, and the pairs are"
-            " of single photos: take in clips (ingest.pairs frame_average, gopro, reds, dvd, or two_folders"
-            " with clips: true) and run ingest and synthesize again, or take a generator of photos"
+            " of single photos: make clips of them (synthesize.clip), or take in clips (ingest.clips, or"
+            " ingest.pairs frame_average, gopro, reds, dvd, or two_folders with clips: true), and run ingest"
+            " and synthesize again; or take a generator of photos"
         )
 
 

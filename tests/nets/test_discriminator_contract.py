@@ -24,6 +24,7 @@ SMALL: list[dict[str, Any]] = [
     {"kind": "patchgan", "layers": 2, "width": 4, "norm": "batch", "penultimate": False, "padding": "keras"},
     {"kind": "temporal_patchgan", "layers": 2, "width": 4},
     {"kind": "temporal_patchgan", "layers": 1, "width": 4, "norm": "none", "shrink": 2},
+    {"kind": "temporal_patchgan", "layers": 1, "width": 4, "neighbours": "restored"},
     {"kind": "pixel", "width": 4},
     {"kind": "pixel", "width": 4, "norm": "none", "conditional": True},
     {"kind": "patch_dense", "layers": 2, "width": 4, "dense": 8, "crop_px": 32},

@@ -19,6 +19,7 @@ ALONE = {"discriminators": [], "adversarial": None, "phases": [CONTENT]}
 PATCH = {"kind": "patchgan", "layers": 1, "width": 4}
 CYCLE = {"consistency": [{"kind": "l1", "weight": 10.0}]}
 
+RESTORED = PATCH | {"kind": "temporal_patchgan", "neighbours": "restored"}
 FLOW = {"kind": "video_flow", "width": 4, "depth": 1, "flow_levels": 2, "flow_shrink": 2}
 
 # A training that breaks the rule of that name, and the sentence that says so.
@@ -160,6 +161,25 @@ BREACHES: dict[str, tuple[dict[str, Any], str]] = {
     "a rollback's sign of discriminators has discriminators": (
         ALONE | {"rollback": {"on": ["adversarial_share"]}},
         "rollback.on names adversarial_share, which tells of discriminators, and there are none: take it out",
+    ),
+    "several target frames have a window": (
+        {"target_frames": 3},
+        "target_frames is 3, and unet is given one photo, which has no neighbours: leave it out, or take a"
+        " generator of video",
+    ),
+    "target frames have one in the middle": (
+        {"target_frames": 4, "generator": FLOW},
+        "target_frames is 4: an even number has no frame in the middle: take 3",
+    ),
+    "restored neighbours are restored": (
+        {"generator": FLOW, "discriminators": [RESTORED]},
+        "temporal_patchgan looks at three restored frames, and target_frames is 1: set target_frames to 3 or"
+        " more, or its neighbours to input",
+    ),
+    "the frames of a clip stay together": (
+        {"target_frames": 3, "generator": FLOW, "discriminators": [RESTORED]},
+        "temporal_patchgan looks at three restored frames of one clip, and the penalty of wgan_gp goes photo"
+        " by photo: leave that out, or set its neighbours to input",
     ),
     "time is reversed where there is some": (
         {"augment": {"reverse_time": 0.5}},

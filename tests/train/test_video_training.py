@@ -95,12 +95,12 @@ def test_a_photos_augmentation_is_drawn_as_it_was_before_there_was_time() -> Non
     one, three = PairedAugment(told, 16), PairedAugment(told, 16, 1, 3)
     for position in range(8):
         alone = one(picture, picture, position)
-        window = three.window([picture] * 3, picture, position)
+        window = three.window([picture] * 3, [picture], position)
         assert np.array_equal(window[0], np.concatenate([alone[0]] * 3, axis=2))
         assert np.array_equal(window[1], alone[1])
 
 
-@KINDS
+@pytest.mark.parametrize("kind", video_workers.CASES)
 def test_ten_steps_equal_five_plus_five(kind: str, pairset: PairSet) -> None:
     part = training(kind)
     whole, cut = Memory(), Memory(die_after=10)
@@ -120,7 +120,7 @@ def test_two_workers_train_on_clips_what_one_trains(
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     torch.multiprocessing.spawn(video_workers.work, (str(tmp_path), str(pairset.folder)), nprocs=2)
     both = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
-    for kind in video_workers.NETS:
+    for kind in video_workers.CASES:
         alone = video_workers.weights_after(kind, pairset, CPU)
         for one, other, single in zip(both[0][kind], both[1][kind], alone, strict=True):
             assert torch.equal(one, other)

@@ -28,8 +28,24 @@ NETS: dict[str, dict[str, Any]] = {
 }
 
 
-def training(kind: str, **changes: Any) -> TrainConfig:
+# What a case says beside its net; "all frames" restores three of a clip and shows them together.
+CASES: dict[str, dict[str, Any]] = {
+    "video_3d": {},
+    "video_flow": {},
+    "all frames": {
+        "target_frames": 3,
+        "history": None,
+        "discriminators": [
+            {"kind": "temporal_patchgan", "layers": 1, "width": 4, "neighbours": "restored"},
+            {"kind": "patchgan", "layers": 1, "width": 4, "conditional": True},
+        ],
+    },
+}
+
+
+def training(case: str, **changes: Any) -> TrainConfig:
     """Pixels, a temporal discriminator and, where frames are moved, what trains their flow."""
+    kind = "video_3d" if case == "all frames" else case
     flow = [{"kind": "photometric"}] if kind == "video_flow" else []
     told = {
         "generator": NETS[kind],
@@ -42,11 +58,11 @@ def training(kind: str, **changes: Any) -> TrainConfig:
         "content": [{"kind": "l1"}, *flow],
         "augment": {"flip": 0.5, "swap_channels": 1.0, "reverse_time": 0.5},
     }
-    return config(**(told | changes))
+    return config(**(told | CASES[case] | changes))
 
 
-def weights_after(kind: str, pairset: PairSet, world: World) -> list[torch.Tensor]:
-    part = training(kind, discriminator_updates=1)
+def weights_after(case: str, pairset: PairSet, world: World) -> list[torch.Tensor]:
+    part = training(case, discriminator_updates=1)
     step, phase = GanStep(part, world, {}), part.phases[0]
     loaded = load_steps(
         PairDataset(pairset.folder, pairset.pairs("train"), part, phase.crop_px),
@@ -71,7 +87,7 @@ def work(rank: int, folder: str, pairs: str) -> None:
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
     )
     world = World.of_process_group(torch.device("cpu"))
-    found = {kind: weights_after(kind, PairSet.load(Path(pairs)), world) for kind in NETS}
+    found = {kind: weights_after(kind, PairSet.load(Path(pairs)), world) for kind in CASES}
     torch.save(found, Path(folder) / f"{rank}.pt")
     torch.distributed.barrier()  # neither leaves while the other still sends
     torch.distributed.destroy_process_group()

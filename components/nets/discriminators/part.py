@@ -41,8 +41,8 @@ class DiscriminatorPart(Part):
     first: First = Field("normal", description="how the weights begin; normal is N(0, 0.02²)")
 
     @property
-    def beside(self) -> Literal["nothing", "input", "neighbours"]:
-        """What is shown beside the photo, of the generator's input."""
+    def beside(self) -> Literal["nothing", "input", "neighbours", "restored"]:
+        """What is shown beside the photo: of the generator's input, or of what it restored."""
         return "input" if self.conditional else "nothing"
 
     @property
@@ -78,7 +78,7 @@ class DiscriminatorPart(Part):
         from components.nets.modules.discriminators import SLOPE, normalise_spectrally
         from components.nets.modules.first_weights import discriminator_source, draw_first_weights
 
-        net = self._net({"nothing": 3, "input": 6, "neighbours": 9}[self.beside])
+        net = self._net({"nothing": 3, "input": 6, "neighbours": 9, "restored": 9}[self.beside])
         draw_first_weights(net, self.first, discriminator_source(seed, index), slope=SLOPE)
         if self.spectral_norm:
             normalise_spectrally(net, seed_of(seed, "spectral norm", index))

@@ -52,25 +52,31 @@ class PatchGAN(DiscriminatorPart):
 
 
 class TemporalPatchGAN(PatchGAN):
-    """A PatchGAN that looks at a frame between the two of the input that stand beside it in time: a
-    frame that does not follow from them is told, whatever it looks like by itself.
+    """A PatchGAN that looks at a frame between the two that stand beside it in time: a frame that does
+    not follow from them is told, whatever it looks like by itself.
 
-    TecoGAN (Chu et al. 2020, sec. 3.1) shows three frames that were all restored, which takes three
-    windows a step; here the neighbours are the input's, at no cost.
+    TecoGAN (Chu et al. 2020, sec. 3.1) shows three frames that were all restored, which needs
+    train.target_frames of 3 or more and as many windows a step. Those of the input cost nothing.
     """
 
     kind: Literal["temporal_patchgan"] = "temporal_patchgan"  # type: ignore[assignment]
+    # Not written where it is the input, so that earlier recipes keep their digest.
+    neighbours: Literal["input", "restored"] = Field(
+        "input",
+        exclude_if=lambda of: of == "input",
+        description="the two frames beside the one in the middle: the input's, or restored ones",
+    )
 
     @property
-    def beside(self) -> Literal["nothing", "input", "neighbours"]:
+    def beside(self) -> Literal["neighbours", "restored"]:
         """The frames before and after."""
-        return "neighbours"
+        return "neighbours" if self.neighbours == "input" else "restored"
 
     @model_validator(mode="after")
     def _not_conditional_too(self) -> Self:
         if self.conditional:
             raise ValueError(
-                "conditional is on, and a temporal_patchgan looks at the input's frames beside the photo"
+                "conditional is on, and a temporal_patchgan looks at neighbouring frames beside the photo"
                 " anyway: leave it out, or take a patchgan"
             )
         return self

@@ -32,6 +32,17 @@ class TrainFields(Part):
 
     seed: int = Field(0, ge=0)
     generator: Generator
+    # Not written where it is one, so that earlier recipes keep their digest.
+    target_frames: int = Field(
+        1,
+        ge=1,
+        le=15,
+        exclude_if=lambda count: count == 1,
+        description=(
+            "for nets of video: successive frames that are restored and held against their targets, odd, the"
+            " drawn one in the middle; each costs what an image does. generator.frames: its whole window"
+        ),
+    )
     discriminators: tuple[Discriminator, ...] = Field(
         default=(), description="none trains on the content losses alone"
     )

@@ -27,9 +27,12 @@ class DiscriminatorGroup:
         seed: int,
         device: torch.device,
         layout: torch.memory_format = torch.contiguous_format,
+        frames: int = 1,
     ) -> None:
-        """seed: of their first weights. layout: of their convolutions' weights."""
-        self._parts = tuple(parts)
+        """seed: of their first weights. layout: of their convolutions' weights. frames: of each clip that
+        photos come from, all first ones before all second ones.
+        """
+        self._parts, self._frames = tuple(parts), frames
         self.nets: list[nn.Module] = [
             part.build(seed, index).to(device, memory_format=layout)  # type: ignore[call-overload]
             for index, part in enumerate(self._parts)
@@ -49,7 +52,7 @@ class DiscriminatorGroup:
         """What one net gives for photos (N, 3, H, W) beside the generator's input, in the precision it
         was computed in.
         """
-        logits: Tensor = self.nets[index](discriminator_view(self._parts[index], photo, input))
+        logits: Tensor = self.nets[index](discriminator_view(self._parts[index], photo, input, self._frames))
         return logits
 
     def logits(self, index: int, photo: Tensor, input: Tensor) -> Tensor:
@@ -60,16 +63,17 @@ class DiscriminatorGroup:
         """The logits of real and of restored photos, each (input, photo); in one pass where no photo
         changes what is said of another.
         """
-        if self._mix[index] or real[1].shape != restored[1].shape or real[0].shape != restored[0].shape:
+        apart = self._mix[index] or self._parts[index].beside == "restored"
+        if apart or real[1].shape != restored[1].shape or real[0].shape != restored[0].shape:
             return self.logits(index, real[1], real[0]), self.logits(index, restored[1], restored[0])
         photos = torch.cat([real[1], restored[1]])
-        inputs = torch.cat([real[0], restored[0]]) if self.conditional(index) else photos
+        inputs = torch.cat([real[0], restored[0]]) if self.looks_beside(index) else photos
         on_real, on_restored = self.logits(index, photos, inputs).chunk(2)
         return on_real, on_restored
 
-    def conditional(self, index: int) -> bool:
-        """Whether a net looks at the input too."""
-        return self._parts[index].conditional
+    def looks_beside(self, index: int) -> bool:
+        """Whether a net looks at the input too, be it at the frames beside the photo alone."""
+        return self._parts[index].beside in ("input", "neighbours")
 
     def features(self, index: int, photo: Tensor, input: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The logits in float32, and what each rectifier of the net gives on the way to them."""

@@ -144,7 +144,7 @@ class DiscriminatorUpdate:
     def _penalty(self, index: int, real: Batch, restored: Batch, mix: Tensor) -> Tensor:
         """The penalty between real and restored photos; mix: one number a photo."""
         beside = real[0]
-        if self._discriminators.conditional(index):
+        if self._discriminators.looks_beside(index):
             # A pooled photo came of another input: a photo on the way between stands beside what lies on
             # the way between the two.
             beside = torch.lerp(restored[0], real[0], mix.view(-1, 1, 1, 1).to(real[0]))

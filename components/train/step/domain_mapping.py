@@ -52,7 +52,9 @@ class DomainMapping:
         self.average = self._weight_average.net
         draw_dropout_over_workers(self.generator, world)
         self._mixes = mixes_photos(self.generator)
-        self.discriminators = DiscriminatorGroup(config.discriminators, direction.seed, world.device, layout)
+        self.discriminators = DiscriminatorGroup(
+            config.discriminators, direction.seed, world.device, layout, config.target_frames
+        )
         self.update_discriminators = (
             DiscriminatorUpdate(config, config.adversarial, self.discriminators, world, direction)
             if config.adversarial is not None
@@ -132,7 +134,7 @@ class MappingStep:
     def restored_each(self, batches: Sequence[Batch]) -> list[Tensor]:
         """What it makes of the inputs of several batches, without graph."""
         inputs = [self.mapping.direction.view(batch)[0] for batch in batches]
-        return self.mapping.restored_each(inputs, self.noisy.draws.batch)
+        return self.mapping.restored_each(inputs, self.noisy.draws.photos)
 
     def teach(self, batch: Batch, restored: Tensor, number: int) -> Terms:
         """Update the discriminators, if there are any; gives their terms. number: of the step."""

@@ -19,7 +19,8 @@ class StepDraws:
     """Numbers per sample are drawn for the whole batch and parted among the workers, so that together
     they draw what one would.
 
-    images_seen: position in the training. batch: images of the step over all workers together.
+    images_seen: position in the training. batch: images of the step over all workers together; each is
+    worked through as so many `frames` of its clip.
     """
 
     seed: int
@@ -30,6 +31,12 @@ class StepDraws:
         0,
         None,
     )  # from, to: of this worker's photos, where they are worked through in parts
+    frames: int = 1
+
+    @property
+    def photos(self) -> int:
+        """Over all workers together."""
+        return self.batch * self.frames
 
     def seed_dropout(self) -> None:
         """Let dropout begin where this step's begins; `WorkerDropout` parts it among the workers."""
@@ -46,7 +53,7 @@ class StepDraws:
     def per_sample(self, law: Callable[..., Tensor], shape: Sequence[int], name: str, *keys: int) -> Tensor:
         """This worker's (local batch, *shape) of what is drawn by a law of torch under a name."""
         source = torch.Generator().manual_seed(seed_of(self.seed, name, self.images_seen, *keys))
-        whole = law(self.batch, *shape, generator=source)
+        whole = law(self.photos, *shape, generator=source)
         own = whole[self.world.rank :: self.world.size][slice(*self.part)]
         if self.world.device.type == "cuda":  # from pageable memory the way there would be waited for
             own = own.contiguous().pin_memory()

@@ -18,6 +18,7 @@ from components.train.config import Phase, TrainConfig
 from components.train.step.discriminator_update import DiscriminatorUpdate
 from components.train.step.domain_mapping import DomainMapping, in_parts
 from components.train.step.draws import StepDraws
+from components.train.step.frames import frame_by_frame
 from components.train.step.generator_update import GeneratorUpdate
 from components.train.step.parameter_groups import set_learning_rate
 from components.train.step.terms import Batch, Terms
@@ -82,11 +83,14 @@ class GanStep:
         """Change the weights once.
 
         batches: one (input, target) per discriminator update on fresh photos, (local batch, 3, h, w)
-        and (local batch, 3, crop, crop) in [-1, 1]; the last one is also the generators'.
+        and (local batch, 3, crop, crop) in [-1, 1], of video with more frames behind each other; the last
+        one is also the generators'.
         images_seen: position in the training, which names every random draw.
         lr_multiplier: of the learning rates. phase_fraction: how much of the phase is done, 0 to 1.
         """
-        draws = StepDraws(self.config.seed, images_seen, phase.batch, self.world)
+        frames = self.config.target_frames
+        batches = [frame_by_frame(batch, frames) for batch in batches]
+        draws = StepDraws(self.config.seed, images_seen, phase.batch, self.world, frames=frames)
         draws.seed_dropout()
         steps = [one.begin(phase, draws, lr_multiplier, phase_fraction) for one in self.mappings]
         terms: Terms = {}
