@@ -123,8 +123,9 @@ def taken_words(source: Source, rows: tuple[Photo, ...], left_out: int, unfit: i
     assert names + left_out == found, f"{names} names taken and {left_out} left out of {found} found"
     splits = ", ".join(f"{split} {count}" for split, count in counts_of(rows).items())
     copies, maps = names - len(rows), len(source.maps) - unfit
+    what = "clips" if any(row.frames for row in rows) else "photos"
     return (
-        f"took {len(rows)} photos ({splits})"
+        f"took {len(rows)} {what} ({splits})"
         + (f", {copies} more names of the same bytes" if copies else "")
         + (f", {maps} masks and depth maps" if maps else "")
     )

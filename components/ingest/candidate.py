@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from components.core.files import sha256_of_bytes
-from components.core.records import SPLITS, Domain, Split
+from components.core.records import SPLITS, ClipFrame, Domain, Split
 from components.ingest.config import ByContent, IngestConfig
 from components.ingest.examine import Facts
 from components.ingest.maps import Owner
@@ -23,6 +23,7 @@ class Candidate:
     file: str
     size_bytes: int
     found: list[Found] = field(default_factory=list)
+    frames: tuple[ClipFrame, ...] = ()  # that follow it
 
     def own_split(self, config: IngestConfig) -> Split:
         """The split its folder, its place in the bundled table or its bytes decide; train wins
@@ -42,7 +43,7 @@ class Candidate:
     def key(self, config: IngestConfig) -> str:
         """64 hex digits that decide its split: its own bytes' hash, or that of its folder's name."""
         folder = PurePosixPath(self.found[0].name).parent.as_posix()
-        return sha256_of_bytes(folder.encode()) if config.group_by == "folder" and folder != "." else self.id
+        return sha256_of_bytes(folder.encode()) if config.by_folders and folder != "." else self.id
 
     def is_set_aside(self, config: IngestConfig) -> bool:
         """Whether it belongs to another test set than the present one."""

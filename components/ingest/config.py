@@ -114,6 +114,18 @@ class Domains(Part):
         return self.input if domain == "input" else self.target
 
 
+class SharpClips(Part):
+    """Clips out of sharp videos, for synthesize.clip: runs of successive frames within one scene, kept as
+    PNG. A video's clips stand in one split.
+    """
+
+    frames: int = Field(9, ge=3, le=300, description="frames of a clip")
+    every: int = Field(
+        60, ge=1, le=1_000_000, description="frames from where a clip starts to where the next one may"
+    )
+    most: int = Field(20, ge=1, le=10_000, description="most clips of one video")
+
+
 class IngestConfig(Part):
     """Where sharp photos come from and which are fit to be used."""
 
@@ -177,6 +189,28 @@ class IngestConfig(Part):
         exclude_if=lambda domains: domains is None,
         description="two folders below `photos` whose pictures have no partner; null: one domain",
     )
+
+    # Likewise.
+    clips: SharpClips | None = Field(
+        None,
+        exclude_if=lambda clips: clips is None,
+        description="take clips out of the videos and folders of frames at `photos`; null: photos alone",
+    )
+
+    @property
+    def by_folders(self) -> bool:
+        """Whether photos of one folder are never parted: it is said, or the folder is a video."""
+        return self.group_by == "folder" or self.clips is not None
+
+    @model_validator(mode="after")
+    def _clips_are_of_videos(self) -> Self:
+        others = [name for name in ("pairs", "domains") if getattr(self, name) is not None]
+        if self.clips is not None and (self.photos == BUNDLED or others):
+            raise ValueError(
+                "clips are taken out of sharp videos of your own: set photos to the folder or"
+                " s3://bucket/prefix where they lie, and leave pairs and domains out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _domains_are_folders_of_photos(self) -> Self:

@@ -22,7 +22,7 @@ from components.core.images import Header
 from components.core.photo_names import EXTENSION_OF, SHOWN
 from components.core.progress import tracked
 from components.core.quarantine import Quarantine
-from components.core.records import SPLITS, Photo, PhotoMap, PhotoSet
+from components.core.records import SPLITS, ClipFrame, Photo, PhotoMap, PhotoSet
 from components.ingest import domains
 from components.ingest.account import LastTime, closing_words, counts_of, refuse_loss, taken_words
 from components.ingest.candidate import Candidate
@@ -34,6 +34,7 @@ from components.ingest.near_duplicates import Groups, first_of_groups, near_dupl
 from components.ingest.originals import Originals
 from components.ingest.source import Found, Source, look
 from components.ingest.split import SET_ASIDE, Verdict, decide
+from components.ingest.videos import look_at_videos
 
 
 def run(config: IngestConfig, *, out: Path) -> PhotoSet:
@@ -48,11 +49,8 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         from components.ingest.pairs.run import run as take_pairs
 
         return take_pairs(config, out=out)
-    source = look(config, out=out)
-    if config.domains is not None:
-        within, strays = domains.parted(source.found, config.domains)
-        source = replace(source, found=tuple(within), strays=strays)
     with Originals(out) as originals:
+        source = _source(config, originals, out)
         _need_room(source, originals, out)
         candidates, reasons = _examined(source, config, originals)
         if not candidates:
@@ -86,13 +84,28 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
                 "ignored": dict(quarantine.ignored),
             },
         ).save(out)
-    originals.drop_others({row.file for row in rows} | {each.file for row in rows for each in row.maps})
+    originals.drop_others(
+        {row.file for row in rows}
+        | {each.file for row in rows for each in row.maps}
+        | {each.file for row in rows for each in row.frames}
+    )
     if source.kind != "bundled":
         last.note(names)
     words = taken_words(source, rows, len(reasons), len(unfit))
     words += f": {domains.words_of(rows)}" if config.domains is not None else ""
     print(closing_words(words, source.seen, quarantine, source.passed, out), file=sys.stderr)
     return record
+
+
+def _source(config: IngestConfig, originals: Originals, out: Path) -> Source:
+    """What lies there: photos, those of two domains, or clips out of videos."""
+    if config.clips is not None:
+        return look_at_videos(config, originals, out=out)
+    source = look(config, out=out)
+    if config.domains is None:
+        return source
+    within, strays = domains.parted(source.found, config.domains)
+    return replace(source, found=tuple(within), strays=strays)
 
 
 def _need_room(source: Source, originals: Originals, out: Path) -> None:
@@ -136,13 +149,19 @@ def _examined(
                 reasons.append((found.name, f"both domains: the same bytes as {first}, of the other domain"))
                 continue
             if photo not in candidates:
-                candidates[photo] = Candidate(
-                    photo, facts, originals.keep(photo, EXTENSION_OF[facts.format], data), len(data)
-                )
+                kept = originals.keep(photo, EXTENSION_OF[facts.format], data)
+                following = tuple(_followed(frame, config, originals) for frame in found.frames)
+                candidates[photo] = Candidate(photo, facts, kept, len(data), frames=following)
             candidates[photo].found.append(found)
     finally:
         known.save()
     return [candidates[photo] for photo in sorted(candidates)], reasons
+
+
+def _followed(found: Found, config: IngestConfig, originals: Originals) -> ClipFrame:
+    """A further frame of a clip, which is of its first one's video and so like that."""
+    data, frame = bytes_of(found, config)
+    return ClipFrame(id=frame, file=originals.keep(frame, "png", data), name=found.name, size_bytes=len(data))
 
 
 def _facts(data: bytes, photo: str, found: Found, config: IngestConfig, known: Known) -> Facts:
@@ -159,9 +178,7 @@ def _decided(candidates: list[Candidate], config: IngestConfig, source: Source) 
     thumbnails = np.stack([candidate.facts.thumbnail for candidate in candidates])
     shapes = np.array([candidate.facts.width / candidate.facts.height for candidate in candidates])
     roots = near_duplicates(thumbnails, shapes, config.near_duplicate_bits)
-    groups = first_of_groups(
-        roots if config.group_by == "photo" else _with_folders(roots, candidates, config)
-    )
+    groups = first_of_groups(_with_folders(roots, candidates, config) if config.by_folders else roots)
     ids = [[candidates[place].id for place in members] for members in groups.values()]
     fillable = config.split if isinstance(config.split, ByContent) and source.kind != "bundled" else None
     splits = {candidate.id: candidate.own_split(config) for candidate in candidates}
@@ -224,6 +241,7 @@ def _row(candidate: Candidate, verdict: Verdict, config: IngestConfig, maps: tup
         origin=first.origin,
         licence=first.licence,
         domain=candidate.domain,
+        frames=candidate.frames,
         maps=maps,
     )
 

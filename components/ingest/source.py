@@ -39,6 +39,7 @@ class Found:
     origin: str | None = None
     licence: str | None = None
     domain: Domain | None = None  # None: there are no domains
+    frames: tuple[Found, ...] = ()  # what follows it, where it is the first of a clip
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,14 @@ class Source:
     maps: tuple[Found, ...] = ()  # masks and depth maps, by their names
     ignored: dict[str, int] = field(default_factory=dict)  # extension ("" for none) to files
     passed: dict[str, int] = field(default_factory=dict)  # HIDDEN or NO_FILE to how many
-    strays: tuple[tuple[str, str], ...] = ()  # (name, reason) of photos in no split's folder
+    strays: tuple[tuple[str, str], ...] = ()  # (name, reason) of what cannot be used, by its place or at all
+    files: int | None = None  # how many there are, where a file is more or less than one photo
 
     @property
     def seen(self) -> int:
         """Everything that was there: what a person would count."""
+        if self.files is not None:
+            return self.files
         counted = sum(self.ignored.values()) + sum(self.passed.values())
         return len(self.found) + len(self.strays) + len(self.maps) + counted
 
@@ -73,6 +77,11 @@ def look(config: IngestConfig, *, out: Path) -> Source:
             ),
         )
     kind, seen, passed = everything(config, out=out)
+    return source_of(config, kind, seen, passed)
+
+
+def source_of(config: IngestConfig, kind: str, seen: list[Found], passed: dict[str, int]) -> Source:
+    """The photos and maps among what was seen, and their splits where folders decide them."""
     maps = tuple(file for file in seen if map_kind(file.name) is not None)
     photos = [file for file in seen if extension_of(file.name) in FORMAT_OF and map_kind(file.name) is None]
     ignored = Counter(extension_of(file.name) for file in seen if extension_of(file.name) not in FORMAT_OF)

@@ -1,47 +1,60 @@
-"""Clips out of photos: frame after frame of one path of the camera, each frame a pair of its own."""
+"""Clips out of photos and of sharp videos: frame after frame of one path of the camera, each frame a pair
+of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
 from components.core import seeds
-from components.core.images import Pixels
+from components.core.errors import PhotoError
+from components.core.images import Floats, decode
 from components.core.levels import at_bits
 from components.core.records import Pair
-from components.optics.light import coloured, lit, stored
+from components.optics.light import coloured, lit, shrunk, stored
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.made_pairs import File, Made, Work, encoded
 
 KIND = "clip_shake"
 
 
-def clip_pairs(work: Work, pixels: Pixels, clips: int) -> Iterator[File | Made]:
-    """So many clips of one photo, each frame's target and input, and the rows.
-
-    pixels: (H, W) or (H, W, 3), as the photo is after shrinking. Every number is drawn from (seed, photo,
-    clip), noise from (…, frame) too.
+def clip_pairs(work: Work, clips: int) -> Iterator[File | Made]:
+    """So many clips of one photo, or of the frames that begin with it, each frame's target and input, and
+    the rows. Every number is drawn from (seed, photo, clip), noise from (…, frame) too.
     """
     config, photo, rows = work.config, work.photo, list[Pair]()
+    assert config.clip is not None
+    views = [_view(config, data) for data in (work.data, *work.frames)]
+    if len({view.shape[:2] for view in views}) > 1:
+        raise PhotoError("the frames of its clip differ in size; run ingest again")
+    if len(views) == 1:  # a photo is a view that stands still
+        views *= config.clip.frames
     for index in range(clips):
         seed = seeds.seed_of(config.seed, photo.id, index)
-        for row, files in _clip(config, work, pixels, f"{photo.id[:16]}-{index:02d}", seed):
+        for row, files in _clip(config, work, views, f"{photo.id[:16]}-{index:02d}", seed):
             rows.append(row)
             yield from files
-    yield Made(split=photo.split, rows=tuple(rows))
+    yield Made(split=photo.split, rows=tuple(rows), frames=tuple(each.id for each in photo.frames))
+
+
+def _view(config: SynthesizeConfig, data: bytes) -> Floats:
+    """A picture's light, (H, W) or (H, W, 3), after shrinking."""
+    pixels = shrunk(decode(data, max_megapixels=math.inf), config.max_side_px)
+    return lit(pixels, linear=config.camera.linear_light)
 
 
 def _clip(
-    config: SynthesizeConfig, work: Work, pixels: Pixels, name: str, seed: int
+    config: SynthesizeConfig, work: Work, views: Sequence[Floats], name: str, seed: int
 ) -> Iterator[tuple[Pair, list[File]]]:
     part, camera = config.clip, config.camera
     assert part is not None
     shaken = part.draw(seeds.stream(seed, "clip"))
     shots = [camera.shot(seeds.seed_of(seed, "frame", number)) for number in range(part.frames)]
-    light = lit(pixels, linear=camera.linear_light)
     inputs = [
-        coloured(shot.picture(shaken.blurred(shot.recovered(light), number)))
+        coloured(shot.picture(shaken.blurred(shot.recovered(views[number]), number)))
         for number, shot in enumerate(shots)
     ]
     coded = part.codec is not None and part.codec.drawn(seeds.stream(seed, "codec"))
@@ -49,7 +62,7 @@ def _clip(
         written = part.codec.roundtrip([at_bits(each, 8) for each in inputs], part.fps)
         inputs = [at_bits(each, camera.bits) for each in written]
     for number, (shot, input) in enumerate(zip(shots, inputs, strict=True)):
-        target = stored(shaken.sharp(light, number), linear=camera.linear_light, bits=camera.bits)
+        target = stored(shaken.sharp(views[number], number), linear=camera.linear_light, bits=camera.bits)
         drawn: dict[str, JsonValue] = {"blur": shaken.drawn, **shot.drawn}
         if coded and part.codec is not None:
             drawn["codec"] = part.codec.kind

@@ -72,9 +72,21 @@ def placed(pixels: Bytes8, x: int, y: int) -> Bytes8:
 
 
 def refuse_settings(config: SynthesizeConfig, photos: Sequence[Photo]) -> None:
-    """Raises InputError when photos came with their blurred pictures and the settings ask for
-    others.
+    """Raises InputError when photos came with their blurred pictures and the settings ask for others, or as
+    clips that the settings do not fit.
     """
+    longest = None if config.clip is None else config.clip.frames
+    for photo in (photo for photo in photos if photo.frames):
+        if longest is None:
+            raise InputError(
+                "the photos came as clips of video (ingest.clips), and the settings make none: set"
+                " synthesize.clip, or leave ingest.clips out"
+            )
+        if longest > 1 + len(photo.frames):
+            raise InputError(
+                f"synthesize.clip.frames is {longest}, and ingest.clips took clips of"
+                f" {1 + len(photo.frames)}: lower the first or raise the second"
+            )
     asked = config.asks_for_blur
     if asked and any(photo.inputs or photo.domain for photo in photos):
         came = (

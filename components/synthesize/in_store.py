@@ -59,7 +59,9 @@ class Task:
     def key(self) -> str:
         """What its result depends on beside settings and code, which name the bench."""
         maps = [[each.id for each in self.config.maps_of(photo)] for photo in self.photos]
-        return digest_of({"photos": [[photo.id, photo.split] for photo in self.photos], "maps": maps})
+        told = {"photos": [[photo.id, photo.split] for photo in self.photos], "maps": maps}
+        frames = [[each.id for each in photo.frames] for photo in self.photos]
+        return digest_of(told | ({"frames": frames} if any(frames) else {}))
 
 
 def all_packed(

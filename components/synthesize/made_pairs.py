@@ -29,7 +29,7 @@ class Work:
     """One photo to make pairs of; `data` is the photo's file as it was ingested, `inputs` those of
     the blurred pictures that came with it.
 
-    maps: files of the photo's maps that a blur takes.
+    maps: files of the photo's maps that a blur takes. frames: those that follow it in its clip.
     """
 
     config: SynthesizeConfig
@@ -37,6 +37,7 @@ class Work:
     data: bytes
     inputs: tuple[bytes, ...] = ()
     maps: Mapping[MapKind, bytes] = field(default_factory=dict)
+    frames: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Made(Part):
         ),
     )
     maps: tuple[str, ...] = Field((), description="ids of the photo's maps that its blurs took")
+    frames: tuple[str, ...] = Field((), description="ids of the frames that follow it in its clip")
 
     @property
     def photo(self) -> str:

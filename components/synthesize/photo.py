@@ -51,10 +51,9 @@ def pairs_of_photo(work: Work) -> Iterator[File | Made]:
         return unpaired_picture(work)
     if work.inputs:
         return imported_pairs(work)
-    picture = decode(work.data, max_megapixels=math.inf)
     if work.config.clip is not None:
-        count = pairs_of(work.config, work.photo) // work.config.clip.frames
-        return clip_pairs(work, shrunk(picture, work.config.max_side_px), count)
+        return clip_pairs(work, pairs_of(work.config, work.photo) // work.config.clip.frames)
+    picture = decode(work.data, max_megapixels=math.inf)
     return _blurred(work, picture) if work.config.translate is None else _translated(work, picture)
 
 

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from components.core.errors import LineageError, PhotoError
 from components.core.files import sha256_of_bytes
-from components.core.records import PairedInput, Photo, PhotoMap
+from components.core.records import ClipFrame, PairedInput, Photo, PhotoMap
 from components.services.content import Reader
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.made_pairs import Work
 
 
 def work_of(config: SynthesizeConfig, photo: Photo, files: Reader) -> Work:
-    """A photo with its bytes, those of the blurred pictures that came with it, and those of the
-    maps that are used.
+    """A photo with its bytes, those of the blurred pictures that came with it, of the maps that are used,
+    and of the frames that follow it.
 
     files: of the PhotoSet. Raises LineageError when one is missing or is another.
     """
     maps = {each.kind: _read(files, each) for each in config.maps_of(photo)}
     inputs = tuple(_read(files, input) for input in photo.inputs)
-    return Work(config, photo, _read(files, photo), inputs, maps)
+    frames = tuple(_read(files, frame) for frame in photo.frames)
+    return Work(config, photo, _read(files, photo), inputs, maps, frames)
 
 
 def names_of(config: SynthesizeConfig, photo: Photo) -> list[str]:
     """The files that are read for a photo."""
-    inputs, maps = photo.inputs, config.maps_of(photo)
-    return [photo.file, *(each.file for each in inputs), *(each.file for each in maps)]
+    inputs, maps, frames = photo.inputs, config.maps_of(photo), photo.frames
+    return [
+        photo.file,
+        *(each.file for each in inputs),
+        *(each.file for each in maps),
+        *(each.file for each in frames),
+    ]
 
 
-def _read(files: Reader, picture: Photo | PairedInput | PhotoMap) -> bytes:
+def _read(files: Reader, picture: Photo | PairedInput | PhotoMap | ClipFrame) -> bytes:
     """A picture's bytes, which are its identity."""
     try:
         data = files.read(picture.file)

@@ -194,11 +194,10 @@ def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
 
 def _megabytes_read(config: SynthesizeConfig, photo: Photo) -> float:
     """Of a photo and what comes with it."""
-    input, maps = (
-        sum(each.size_bytes for each in photo.inputs),
-        sum(each.size_bytes for each in config.maps_of(photo)),
+    beside = sum(
+        sum(each.size_bytes for each in came) for came in (photo.inputs, config.maps_of(photo), photo.frames)
     )
-    return (photo.size_bytes + input + maps) / 1e6
+    return (photo.size_bytes + beside) / 1e6
 
 
 def _megabytes(config: SynthesizeConfig, photo: Photo) -> float:

@@ -75,6 +75,7 @@ class Workbench:
             made is None
             or made.split != photo.split
             or made.maps != tuple(each.id for each in self._config.maps_of(photo))
+            or made.frames != tuple(each.id for each in photo.frames)
         ):
             return None
         intact = all(

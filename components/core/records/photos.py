@@ -65,6 +65,17 @@ class PhotoMap(Part):
     size_bytes: int
 
 
+class ClipFrame(Part):
+    """A frame of a sharp video that follows a photo, which is the first of its clip. `id` is the SHA-256 of
+    its bytes.
+    """
+
+    id: str
+    file: str = Field(description="place of the untouched bytes below the PhotoSet's folder")
+    name: str = Field(description="the video, and its number there")
+    size_bytes: int
+
+
 class Photo(Part):
     """One sharp photo as found. `id` is the SHA-256 of its bytes."""
 
@@ -94,6 +105,12 @@ class Photo(Part):
         default=None,
         exclude_if=lambda domain: domain is None,
         description="of a set of two domains without pairs (ingest.domains); None in any other",
+    )
+    # Likewise for sets without clips.
+    frames: tuple[ClipFrame, ...] = Field(
+        default=(),
+        exclude_if=lambda frames: not frames,
+        description="what follows it in its video, in the order of time; it is the first of a clip",
     )
     # Likewise for sets without maps.
     maps: tuple[PhotoMap, ...] = Field(
