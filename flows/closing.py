@@ -16,6 +16,7 @@ from components.services import versioning
 from flows.timing import Step, times_line
 
 PICTURES = (".png", ".jpg")
+LABEL = 15  # letters of a line's first word and the blanks behind it
 
 
 def closing_lines(
@@ -47,7 +48,7 @@ def closing_lines(
         *look,
         f"report         {page}",
         "runs           make ui (MLflow's page)",
-        f"git            {_git_words(root, commit)}",
+        f"git            {_git_words(root) if stays else ''}commit {commit[:12]} holds what this run used",
         f"time           {times_line(steps, total_s)}",
     )
 
@@ -77,7 +78,25 @@ def best_sheet(report: EvalReport) -> Path | None:
     return found[0] if found else None
 
 
-def _git_words(root: Path, commit: str) -> str:
+def as_markdown(lines: Sequence[str]) -> str:
+    """The last words of a run for a page: the table as it is, what follows as a list whose lines break.
+
+    >>> print(as_markdown(["", "PSNR  26.4", "", "verdict        promoted", "time           9 s"]))
+    ```text
+    PSNR  26.4
+    ```
+    <BLANKLINE>
+    - **verdict** promoted
+    - **time** 9 s
+    """
+    first = next((number for number, line in enumerate(lines) if line.startswith("verdict")), len(lines))
+    table = "\n".join(lines[:first]).strip("\n")
+    told = "\n".join(f"- **{line[:LABEL].strip()}** {line[LABEL:].strip()}" for line in lines[first:] if line)
+    return f"```text\n{table}\n```\n\n{told}"
+
+
+def _git_words(root: Path) -> str:
+    """What is not committed where the run's person works."""
     lines = versioning.changes(root)
     edited = [line[3:] for line in lines if not line.endswith("dvc.lock")]
     locked = (
@@ -91,7 +110,7 @@ def _git_words(root: Path, commit: str) -> str:
         if edited
         else ""
     )
-    return f"{locked}{others}; commit {commit[:12]} holds what this run used"
+    return f"{locked}{others}; "
 
 
 def _short(path: Path) -> str:

@@ -27,7 +27,7 @@ from components.core.files import state_kept_in
 from components.pipeline.project import Project, Run, project_root
 from components.services import tracking
 from flows.approve import ask_on_page
-from flows.closing import best_sheet
+from flows.closing import as_markdown, best_sheet
 from flows.events import PHOTOS_DRIFTED, photos_resource
 from flows.glance import glance
 from flows.patience import patiently
@@ -153,7 +153,7 @@ def _show(finished: Finished) -> None:
     key, report = finished.recipe.replace("_", "-").lower(), finished.report
     title = f"# {finished.version.name} version {finished.version.version}\n\n"
     create_markdown_artifact(
-        title + finished.decision.words + "\n\n```text\n" + "\n".join(finished.lines) + "\n```\n",
+        title + as_markdown(finished.lines),
         key=f"{key}-verdict",
         description="the gate's verdict",
     )

@@ -52,6 +52,13 @@ def test_the_branch_and_the_index_are_untouched(trained: Clone) -> None:
     )
 
 
+def test_the_training_names_on_mlflows_page_whose_it_is_and_what_made_it(trained: Clone) -> None:
+    with closing(sqlite3.connect(trained.root / ".refocus" / "mlflow.db")) as database:
+        tags = dict(database.execute("SELECT key, value FROM tags").fetchall())
+    assert "@" in tags["mlflow.user"], "the account and its machine at least"
+    assert tags["mlflow.source.name"] == "refocus run tiny"
+
+
 def test_the_second_run_says_in_one_line_why_there_is_nothing_to_do(trained: Clone) -> None:
     last = trained.refocus("run", "tiny", "--no-prefect").stdout.splitlines()[-1]
     assert last.startswith(

@@ -1,5 +1,5 @@
-"""Who decides, as the record names them: the person or service, and the account and machine it came
-from.
+"""Who trains and who decides, as the record names them: the person or service, and the account and machine
+it came from.
 """
 
 from __future__ import annotations

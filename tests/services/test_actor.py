@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.registry.actor import owner
+from components.services.actor import owner
 
 
 @pytest.fixture
