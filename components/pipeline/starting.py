@@ -60,15 +60,21 @@ def _champion(name: str, state: Path) -> Parent | None:
 
 
 def _registered(version: tracking.Version, state: Path) -> Parent:
-    """A version's generator and records, once fetched kept by their digest."""
+    """A version's generators and records, once fetched kept by their digest."""
     folder = state / "parents" / version.tags[registry.CHECKPOINT]
     if not (folder / Checkpoint.FILE).is_file():
         with tracking.fetch(version, "") as fetched:
-            places = [fetched / WEIGHTS_PLACE / name for name in (Checkpoint.WEIGHTS, Checkpoint.CONFIG)]
-            records = [fetched / RECORDS / name for name in (PhotoSet.FILE, PhotoSet.TABLE, Checkpoint.FILE)]
-            for path in (*places, *records):  # the checkpoint's record last: who finds it finds all
-                folder.mkdir(parents=True, exist_ok=True)
-                with atomic_path(folder / path.name) as temporary:
+            nets = (Checkpoint.WEIGHTS, Checkpoint.CONFIG)
+            places = {name: fetched / WEIGHTS_PLACE / name for name in nets}
+            back = {f"{Checkpoint.BACK}/{name}": fetched / Checkpoint.BACK / name for name in nets}
+            if Checkpoint.load(fetched / RECORDS).back_sha256 is not None:
+                places |= back
+            # The checkpoint's record last: who finds it finds all.
+            for name in (PhotoSet.FILE, PhotoSet.TABLE, Checkpoint.FILE):
+                places[name] = fetched / RECORDS / name
+            for name, path in places.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                with atomic_path(folder / name) as temporary:
                     shutil.copyfile(path, temporary)
     return _in_folder(f"{version.name}:{version.number}", folder)
 

@@ -65,6 +65,8 @@ def build(
     (folder / "example").mkdir()
     np.save(folder / "example" / "blurred.npy", example[None], allow_pickle=False)
     np.save(folder / "example" / "restored.npy", _restored(checkpoint, example)[None], allow_pickle=False)
+    if checkpoint.back_sha256 is not None:  # what restores does not need it, but a training that starts here
+        shutil.copytree(checkpoint.folder / checkpoint.BACK, folder / checkpoint.BACK)
     (folder / RECORDS).mkdir()
     for name, path in records.items():
         shutil.copyfile(path, folder / RECORDS / name)

@@ -40,18 +40,27 @@ class Parent:
     @property
     def identity(self) -> str:
         """Digest of all that a training takes from it."""
+        back = self.checkpoint.back_sha256
         return digest_of(
             {
                 "weights": self.checkpoint.weights_sha256,
                 "state": sha256_of_file(self.state) if self.state else None,
                 "photos": sorted(self.photos),
             }
+            | ({} if back is None else {"back": back})
         )
 
     @property
     def weights(self) -> Path:
         """Its generator's file on this machine."""
         return self.checkpoint.folder / Checkpoint.WEIGHTS
+
+    @property
+    def back(self) -> Path | None:
+        """The file of a cycle's generator back; None where there is none."""
+        if self.checkpoint.back_sha256 is None:
+            return None
+        return self.checkpoint.folder / Checkpoint.BACK / Checkpoint.WEIGHTS
 
     def open(self) -> Parent:
         """Itself, on the machine that it lies on."""
@@ -71,22 +80,35 @@ class ParentInStore:
         """The parent, its files fetched to this machine. Raises LineageError when the store has others."""
         store = ContentStore.of_environment()
         assert store is not None, "what was sent by the store comes by it"
-        weights = store.fetch_file(self.checkpoint.weights_sha256)
+        weights, back = self.checkpoint.weights_sha256, self.checkpoint.back_sha256
         state = None if self.state is None else store.fetch_file(self.state)
-        return _FetchedParent(self.name, self.checkpoint, self.photos, state, weights)
+        return _FetchedParent(
+            self.name,
+            self.checkpoint,
+            self.photos,
+            state,
+            store.fetch_file(weights),
+            None if back is None else store.fetch_file(back),
+        )
 
 
 @dataclass(frozen=True)
 class _FetchedParent(Parent):
-    """A parent whose generator lies in this machine's cache."""
+    """A parent whose generators lie in this machine's cache."""
 
     fetched: Path | None = None
+    fetched_back: Path | None = None
 
     @property
     def weights(self) -> Path:
         """Its generator's file on this machine."""
         assert self.fetched is not None
         return self.fetched
+
+    @property
+    def back(self) -> Path | None:
+        """The file of a cycle's generator back."""
+        return self.fetched_back
 
 
 def parent_for_workers(parent: Parent | None) -> Parent | ParentInStore | None:
@@ -97,6 +119,8 @@ def parent_for_workers(parent: Parent | None) -> Parent | ParentInStore | None:
     if parent is None or store is None:
         return parent
     store.send_file(parent.weights)
+    if parent.back is not None:
+        store.send_file(parent.back)
     state = None if parent.state is None else store.send_file(parent.state)
     return ParentInStore(parent.name, parent.checkpoint, parent.photos, state)
 
@@ -118,8 +142,9 @@ def kept_state(storage: Path, checkpoint: Checkpoint) -> Path | None:
 
 
 def start_from(step: GanStep, parent: Parent) -> tuple[str, ...]:
-    """Put the parent's weights into both generators, and what fits of its discriminators and optimisers
-    into theirs; gives what was taken, in words.
+    """Put the parent's weights into the generator and its average, those of a cycle's generator back into
+    that of another cycle, and what fits of its discriminators and optimisers into theirs; gives what was
+    taken, in words. A training on pairs takes of a cycle the generator that restores.
 
     Raises InputError when the generator is another net.
     """
@@ -136,18 +161,20 @@ def start_from(step: GanStep, parent: Parent) -> tuple[str, ...]:
         )
     step.generator.load_state_dict(weights)
     step.average.load_state_dict(weights)
-    if parent.state is None:
-        return ("generator",)
-    kept = read_state(parent.state.read_bytes())["step"]
     taken = ["generator"]
+    for mapping in step.mappings[1:]:
+        if parent.back is not None and _fits(mapping.generator.state_dict(), back := load_file(parent.back)):
+            mapping.generator.load_state_dict(back)
+            mapping.average.load_state_dict(back)
+            taken.append("the generator back")
+    if parent.state is None:
+        return tuple(taken)
+    kept = read_state(parent.state.read_bytes())["step"]
     if _take_optimizer(step.update_generator.optimizer, kept["generator_optimizer"]):
         taken.append("its moments")
     taken += _take_discriminators(step.restoring, kept)
     for mapping, theirs in zip(step.mappings[1:], kept.get("further", ()), strict=False):
-        if _fits(mapping.generator.state_dict(), theirs["average"]):
-            mapping.generator.load_state_dict(theirs["average"])
-            mapping.average.load_state_dict(theirs["average"])
-            taken += ["the generator back", *_take_discriminators(mapping, theirs)]
+        taken += [f"{what} back" for what in _take_discriminators(mapping, theirs)]
     return tuple(taken)
 
 

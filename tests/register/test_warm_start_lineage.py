@@ -11,6 +11,8 @@ from chain import Chain
 from components import recipes
 from components.core.errors import InputError, LineageError
 from components.core.records import Checkpoint
+from components.nets.generators import UNet
+from components.nets.restore import save_generator
 from components.pipeline.starting import parent_of
 from components.register.card import write_card
 from components.register.config import RegisterConfig
@@ -55,6 +57,36 @@ def test_a_parent_is_found_by_version_by_champion_and_by_folder(
     trained_on = {photo.id for photo in chain.photoset.photos() if photo.split == "train"}
     assert [parent.photos for parent in found if parent] == [trained_on] * 3 + [set()]
     assert [parent.name for parent in found if parent][:3] == [f"parent:{number}"] * 3
+
+
+def with_a_way_back(chain: Chain, folder: Path) -> Chain:
+    """The chain as a cycle's training would have left it: with a second generator."""
+    net = UNet(width=4, depth=1)
+    for name in (Checkpoint.WEIGHTS, Checkpoint.CONFIG):
+        (folder / "cycle").mkdir(exist_ok=True)
+        (folder / "cycle" / name).write_bytes((chain.checkpoint.folder / name).read_bytes())
+    back, _ = save_generator(folder / "cycle" / Checkpoint.BACK, net, net.build(seed=5).state_dict())
+    checkpoint = chain.checkpoint.model_copy(update={"back_sha256": back}).save(folder / "cycle")
+    report = chain.report.model_copy(update={"checkpoint": checkpoint.digest})
+    (folder / "report").mkdir()
+    (folder / "report" / "scores.jsonl").write_bytes((chain.report.folder / "scores.jsonl").read_bytes())
+    return replace(chain, checkpoint=checkpoint, report=report.save(folder / "report"))
+
+
+def test_a_registered_cycle_is_a_parent_with_both_its_generators(
+    store: Path, chain: Chain, tmp_path: Path
+) -> None:
+    cycle = with_a_way_back(chain, tmp_path)
+    number = registered("cycle", cycle, tmp_path / "out")
+    parent = starting(f"cycle:{number}", store, name="cycle")
+    assert parent is not None
+    assert parent.back is not None
+    assert parent.back.is_relative_to(store)
+    back = cycle.checkpoint.folder / Checkpoint.BACK
+    for name in (Checkpoint.WEIGHTS, Checkpoint.CONFIG):
+        assert (parent.back.parent / name).read_bytes() == (back / name).read_bytes()
+    again = starting(f"cycle:{number}", store, name="cycle")
+    assert again == parent, "from where it was kept"
 
 
 def test_from_scratch_and_before_a_first_champion_there_is_no_parent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,14 @@ import torch.distributed as dist
 from pydantic import ValidationError
 from small_training import CPU, CRITIC, LOGITS, a_batch, config, copy_of
 
+from components.core.errors import LineageError
+from components.core.records import Checkpoint
+from components.nets.restore import save_generator
 from components.train.config import TrainConfig
 from components.train.step import GanStep
 from components.train.step.weight_average import WeightAverage
+from components.train.training_state import write_state
+from components.train.warm_start import Parent, start_from
 from components.train.worker_group import World
 
 CYCLE = {
@@ -190,6 +196,68 @@ def test_the_averages_of_both_ways_follow_their_generators() -> None:
         assert all(
             torch.equal(*pair) for pair in zip(copy_of(one.average), copy_of(one.generator), strict=True)
         )
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return all(torch.equal(*pair) for pair in zip(copy_of(one), copy_of(other), strict=True))
+
+
+def left_behind(step: GanStep, folder: Path) -> Parent:
+    """What a cycle's training leaves: both generators, and its state."""
+    digests = []
+    for place, one in zip((folder, folder / Checkpoint.BACK), step.mappings, strict=True):
+        digests.append(save_generator(place, one.direction.generator, one.average.state_dict()))
+    checkpoint = Checkpoint(
+        pairset="0" * 64,
+        config_digest="0" * 64,
+        code_digest="0" * 64,
+        weights_sha256=digests[0][0],
+        generator_sha256=digests[0][1],
+        images_seen=2,
+        back_sha256=digests[1][0],
+    ).save(folder)
+    (folder / "state.pt").write_bytes(write_state({"step": step.state()}))
+    return Parent("cycle:1", checkpoint.verify(), state=folder / "state.pt")
+
+
+def test_a_cycle_starts_from_both_generators_of_another(tmp_path: Path) -> None:
+    theirs = begun(ema=0.0)
+    theirs([a_batch()], theirs.config.phases[0], 0, 1.0)
+    ours, parent = GanStep(cycle(seed=9), CPU, {}), left_behind(theirs, tmp_path)
+    assert start_from(ours, parent) == (
+        "generator",
+        "the generator back",
+        "its moments",
+        "discriminators",
+        "their moments",
+        "discriminators back",
+        "their moments back",
+    )
+    for one, other in zip(ours.mappings, theirs.mappings, strict=True):
+        assert same(one.generator, other.average)
+        assert same(one.average, other.average)
+    fresh = GanStep(cycle(seed=9), CPU, {})
+    assert start_from(fresh, replace(parent, state=None)) == ("generator", "the generator back")
+    assert same(fresh.mappings[1].generator, theirs.mappings[1].average)
+
+
+def test_a_training_on_pairs_starts_from_the_generator_of_a_cycle_that_restores(tmp_path: Path) -> None:
+    theirs = begun(ema=0.0)
+    theirs([a_batch()], theirs.config.phases[0], 0, 1.0)
+    parent = left_behind(theirs, tmp_path)
+    paired = GanStep(cycle(seed=9, cycle=None, content=[{"kind": "l1"}]), CPU, {})
+    assert start_from(paired, parent) == ("generator", "discriminators", "their moments")
+    assert same(paired.generator, theirs.average)
+    paired([a_batch()], paired.config.phases[0], 0, 1.0)
+
+
+def test_a_parents_generator_back_is_a_part_of_its_identity(tmp_path: Path) -> None:
+    parent = left_behind(begun(), tmp_path)
+    other = parent.checkpoint.model_copy(update={"back_sha256": "f" * 64})
+    assert replace(parent, checkpoint=other).identity != parent.identity
+    (tmp_path / Checkpoint.BACK / Checkpoint.WEIGHTS).unlink()
+    with pytest.raises(LineageError, match=r"back/generator\.safetensors is missing or was altered"):
+        parent.checkpoint.verify()
 
 
 @pytest.mark.parametrize(
