@@ -74,7 +74,10 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "no memory",
         (errno.ENOMEM,),
-        ("cannot allocate memory", "out of memory", "std::bad_alloc", "memoryerror"),
+        (
+            *("cannot allocate memory", "out of memory", "std::bad_alloc", "memoryerror"),
+            "failed to map segment from shared object",
+        ),
         "this machine has not enough free memory",
         "close other programs, or lower the recipe's train.workers, batch or crop",
     ),

@@ -10,12 +10,14 @@ import importlib.util
 import ipaddress
 import os
 import pwd
+import sys
 import tempfile
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
 from components.core import short_folders
+from components.core.errors import InputError
 
 ADDRESSES = (
     "MLFLOW_TRACKING_URI",
@@ -48,7 +50,12 @@ _left_out: dict[str, str] = {}
 
 
 def settle() -> None:
-    """Make this process's environment one that every tool can work in. Twice is the same as once."""
+    """Make this process's environment one that every tool can work in. Twice is the same as once.
+
+    Raises InputError where the working directory is gone.
+    """
+    open_streams()
+    refuse_gone_folder()
     for name in OF_ANOTHER_REPOSITORY:
         _leave_out(name)
     for name in CERTIFICATES:
@@ -58,6 +65,32 @@ def settle() -> None:
     keep_loopback_direct()
     give_a_name()
     shorten_temporary()
+
+
+def open_streams() -> None:
+    """Open what this process was started without of its input, its output and its errors (`>&-`, some
+    supervisors), to nowhere: else the next file that is opened stands in its place, a database among
+    them, and is written into by whoever says something.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(nowhere, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
+
+
+def refuse_gone_folder() -> None:
+    """Raises InputError where the working directory was deleted, which each library says in its own way."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError(
+            f"the folder in which this was started is no longer there ({error.strerror}); cd into the project"
+            " and run the same command again"
+        ) from error
 
 
 def keep_loopback_direct() -> None:

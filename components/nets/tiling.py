@@ -13,6 +13,7 @@ import numpy as np
 
 from components.core.errors import InputError
 from components.core.levels import Pixels, bits_of, to_float, to_pixels
+from components.core.memory import give_back
 from components.nets.tiles import Strip, Tile, joined, tiles_of
 
 OVERLAP_PX = 64
@@ -106,6 +107,7 @@ class TiledRestorer(ABC):
             try:
                 for rows, columns, piece in self._pieces(photo):
                     put(rows, columns, piece)
+                    give_back()
                 return
             except Exception as error:
                 if not self._is_out_of_memory(error) or self._tile <= self._least():

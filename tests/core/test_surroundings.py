@@ -182,3 +182,47 @@ def test_a_long_temporary_folder_has_a_short_second_name_for_the_length_of_the_p
 def test_a_socket_below_the_long_name_is_what_fails(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="AF_UNIX path too long"), socket.socket(socket.AF_UNIX) as each:
         each.bind(str(tmp_path / ("long" * 30)))
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
+def test_a_file_never_stands_in_the_place_of_a_closed_stream(closed: tuple[int, ...], tmp_path: Path) -> None:
+    code = SETTLED + (
+        "import os, sys\n"
+        "with open('kept', 'w') as kept:\n"
+        "    assert kept.fileno() > 2, kept.fileno()\n"
+        "    for stream in (sys.stdout, sys.stderr):\n"
+        "        print('said', file=stream, flush=True)\n"
+        "        stream.isatty()\n"
+        "    os.system('echo said; echo said >&2')\n"
+        "    assert sys.stdin.read() == ''\n"
+        "    kept.write('whole')\n"
+    )
+    shell = 'exec "$0" -c "$1" ' + " ".join(f"{number}>&-" for number in closed)
+    done = subprocess.run(
+        ["sh", "-c", shell, sys.executable, code],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "kept").read_text() == "whole"
+    assert done.stdout == (b"" if 1 in closed else b"said\nsaid\n")
+    assert done.stderr == (b"" if 2 in closed else b"said\nsaid\n")
+
+
+def test_a_folder_that_was_deleted_is_a_sentence_of_every_command(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    shell = 'rmdir "$PWD"; exec "$0" -m components.console.cli recipes'
+    done = subprocess.run(
+        ["sh", "-c", shell, sys.executable],
+        cwd=gone,
+        env={**os.environ, "PYTHONPATH": str(Path(surroundings.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("refocus: error: the folder in which this was started is no longer there")
+    assert len(done.stderr.splitlines()) == 1
