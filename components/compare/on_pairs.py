@@ -20,7 +20,7 @@ from components.core.records import Pair, PairSet, PhotoScore
 from components.core.windows import Windows
 from components.evaluate.measure import as_saved, measure, read_pair, read_window
 from components.evaluate.sheets import amplified_error, draw_panels
-from components.metrics import METRICS, PRIMARY, measurable
+from components.metrics import METRICS, measurable, primary_of
 from components.registry import measured
 
 Bytes8 = npt.NDArray[np.uint8]
@@ -79,14 +79,13 @@ def pictures(comparison: Comparison, pairset: PairSet) -> dict[str, Bytes8]:
     from components.nets.restore import load_restorer
 
     first, last = comparison.rows[0], comparison.rows[-1]
-    metric = METRICS[
-        PRIMARY if PRIMARY in first[comparison.pairs[0]].restored else comparison.lines[0].metric
-    ]
+    metric = METRICS[primary_of([line.metric for line in comparison.lines])]
 
     def gained(pair: str) -> float:
         return metric.gain(last[pair].restored[metric.name], first[pair].restored[metric.name])
 
-    order = sorted(comparison.pairs, key=lambda pair: (-gained(pair), pair))
+    having = (pair for pair in comparison.pairs if metric.name in first[pair].restored)
+    order = sorted(having, key=lambda pair: (-gained(pair), pair))
     places = {"gains most": 0, "median": (len(order) - 1) // 2, "gains least": len(order) - 1}
     rows = {pair.id: pair for pair in pairset.pairs("test")}
     chosen = {name: rows[order[place]] for name, place in places.items() if place in _few(len(order))}

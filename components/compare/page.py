@@ -16,7 +16,7 @@ from components.evaluate.plots import Plot, colour, plotted
 from components.evaluate.report import data_uri
 from components.evaluate.tables import aligned
 from components.metrics import METRICS
-from components.register.differences import Difference, counted
+from components.metrics.differences import Difference, counted
 
 Bytes8 = npt.NDArray[np.uint8]
 MOST_SETTINGS = 40  # on the terminal; the page has all

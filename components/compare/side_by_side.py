@@ -1,6 +1,6 @@
 """The arithmetic of a comparison: figures over the pairs that all contenders share, each beside doing
 nothing and beside the first one, with intervals over independent groups (as the gate counts them,
-components/register/differences.py).
+components/metrics/differences.py).
 
 With several beside the first, each interval is wider, so that all of them hold at once (Bonferroni).
 Nothing here decides what serves: the gate also knows how often a test set was looked at.
@@ -18,8 +18,8 @@ from components.compare.contenders import Contender
 from components.core.errors import LineageError
 from components.core.records import PhotoScore
 from components.metrics import METRICS
+from components.metrics.differences import Difference, by_group, difference, having
 from components.register.champion_checks import SAME_GROUND
-from components.register.differences import Difference, by_group, difference
 from components.services.tracking.training import flatten
 
 CONFIDENCE = 0.95
@@ -66,7 +66,7 @@ def compare(
     figures of another device.
     """
     _same_place(contenders, scores)
-    metrics = [name for name in METRICS if all(row.restored.get(name) is not None for row in _all(scores))]
+    metrics = [name for name in METRICS if all(having(each, name) for each in scores)]
     if not metrics:
         raise LineageError(
             f"{_names(contenders)} have no metric in common; name the pairs to measure all of them on: --on"
@@ -81,7 +81,8 @@ def compare(
             " --on RECIPE"
         )
     confidence = 1 - (1 - CONFIDENCE) / (len(contenders) - 1)
-    lines = tuple(_line(name, rows, confidence) for name in metrics)
+    shared = tuple(rows[0].values())
+    lines = tuple(_line(name, rows, confidence) for name in metrics if having(shared, name))
     return Comparison(
         tuple(contenders),
         rows,
@@ -110,6 +111,7 @@ def settings_that_differ(contenders: Sequence[Contender]) -> tuple[tuple[str, tu
 
 def _line(metric: str, rows: Sequence[Rows], confidence: float) -> Line:
     better = METRICS[metric].better
+    rows = [{pair: row for pair, row in each.items() if metric in row.restored} for each in rows]
     order = [rows[0][pair] for pair in sorted(rows[0])]
 
     def over(mine: Mapping[str, float], others: Mapping[str, float]) -> Difference:
@@ -128,22 +130,35 @@ def _line(metric: str, rows: Sequence[Rows], confidence: float) -> Line:
 
 
 def _shared(scores: Sequence[Sequence[PhotoScore]], metrics: Sequence[str]) -> tuple[Rows, ...]:
-    rows = [{score.pair: score for score in each if _counts(score, metrics)} for each in scores]
+    rows = [
+        {found.pair: found for score in each if (found := _with(score, metrics)).restored and _counts(found)}
+        for each in scores
+    ]
     alike = [
         pair
         for pair in rows[0]
-        if all(pair in each and _untouched_alike(each[pair], rows[0][pair], metrics) for each in rows)
+        if all(pair in each and _untouched_alike(each[pair], rows[0][pair]) for each in rows)
     ]
     return tuple({pair: each[pair] for pair in sorted(alike)} for each in rows)
 
 
-def _counts(score: PhotoScore, metrics: Sequence[str]) -> bool:
-    return score.left_out is None and all(math.isfinite(score.restored[name]) for name in metrics)
+def _with(score: PhotoScore, metrics: Sequence[str]) -> PhotoScore:
+    """The row with those of the metrics that it has, and no others."""
+    restored, nothing = (
+        {name: side[name] for name in metrics if name in side} for side in (score.restored, score.do_nothing)
+    )
+    return score.model_copy(update={"restored": restored, "do_nothing": nothing})
 
 
-def _untouched_alike(some: PhotoScore, others: PhotoScore, metrics: Sequence[str]) -> bool:
+def _counts(score: PhotoScore) -> bool:
+    return score.left_out is None and all(map(math.isfinite, score.restored.values()))
+
+
+def _untouched_alike(some: PhotoScore, others: PhotoScore) -> bool:
     """Whether the untouched pair scores the same: the same photo with another blur is another pair."""
-    away = [abs(some.do_nothing[name] - others.do_nothing[name]) for name in metrics]
+    if some.do_nothing.keys() != others.do_nothing.keys():
+        return False
+    away = [abs(some.do_nothing[name] - others.do_nothing[name]) for name in some.do_nothing]
     return bool(np.max(away) <= SAME_GROUND)
 
 
@@ -169,10 +184,6 @@ def _ground(
     return [
         f"compared on the {len(rows[0])} test pairs that all share; not counted: {', '.join(parted)}"
     ] * bool(parted)
-
-
-def _all(scores: Sequence[Sequence[PhotoScore]]) -> list[PhotoScore]:
-    return [score for each in scores for score in each]
 
 
 def _names(contenders: Sequence[Contender]) -> str:

@@ -4,6 +4,7 @@ words for it, by task.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +80,28 @@ NO_TARGETS = (
     " not whether the detail that was added was there. Look at the pictures, and measure on real pairs if"
     " there are any"
 )
+
+
+def targets_words(paired: Iterable[bool]) -> str | None:
+    """What a report or card must say of test photos without a target; None where there are none.
+
+    paired: of each test photo, whether it has one.
+
+    >>> targets_words([True, True]) is None, targets_words([False]) == NO_TARGETS
+    (True, True)
+    """
+    known = [*paired]
+    pairs, alone = sum(known), len(known) - sum(known)
+    if not alone:
+        return None
+    if not pairs:
+        return NO_TARGETS
+    return (
+        f"{alone} of {len(known)} test photos have no target, so nothing here knows what their scene looked"
+        " like: of them the figures tell whether they resemble the set's sharp photos, and how far they stray"
+        f" from their own inputs. Only the {pairs} test pairs tell whether the detail that was added was"
+        " there; they stand for the others as far as they are blurred like them"
+    )
 
 
 def sentence_for(task: Task, baseline: Baseline, scale: int = 1) -> str:

@@ -51,8 +51,9 @@ def measure(
 
     restore: a photo (H, W, 3) float32 in [0, 1] to the restored one, values outside allowed; with a
     window of several frames (H, W, 3 · window), in the order of time, to the middle one restored.
-    metrics: names of metrics that can be measured here (see `measurable`); see: is shown each
-    photo, for metrics of the whole set. Both photos are rounded before they are measured, to the
+    metrics: names of metrics that can be measured here (see `measurable`); in a set of two domains a
+    photo has those of them that `asked_of` gives. see: is shown each photo, but for test pairs beside
+    two domains, for metrics of the whole set. Both photos are rounded before they are measured, to the
     bits of the target, as they would be saved; a restored photo is clipped first, and what is
     not a number counts as black. `seconds` is the restorer's alone, after one warm-up that is not
     counted.
@@ -66,13 +67,8 @@ def measure(
     measured, skipped = measurable(metrics)
     if skipped:
         raise WeightsError("; ".join(skipped.values()))
-    pairs = sorted(pairset.pairs(split), key=lambda pair: pair.id)
-    if not pairs:
-        raise InputError(
-            f"the PairSet at {pairset.folder} has no {split} pairs, so nothing can be measured; give more"
-            f" photos, or a larger share to {split}"
-        )
-    need_one_fit([(pair.height, pair.width) for pair in pairs], measured, "evaluate.metrics")
+    asked = _asked(pairset, split, measured)
+    pairs = sorted((pair for pair in pairset.pairs(split) if pair.id in asked), key=lambda pair: pair.id)
     reader_of(pairset).keep(name for pair in pairs for name in pair.files)
     timed = of_frames(measured)
     still = [name for name in measured if name not in timed]
@@ -85,10 +81,41 @@ def measure(
     with ieee_float32():
         restore(to_float(read_window(pairset, windows[pairs[0]])))
         scores = [
-            _score(restore, pairset, windows[pair], functions, see, over_time)
+            _score(
+                restore,
+                pairset,
+                windows[pair],
+                {name: functions[name] for name in asked[pair.id] if name in functions},
+                see if pairset.unpaired is None or not pair.paired else None,
+                over_time,
+            )
             for pair in tracked(pairs, title, len(pairs), "pairs")
         ]
     return tuple(over_time.added_to(score) for score in sorted(scores, key=lambda score: score.pair))
+
+
+def _asked(pairset: PairSet, split: Split, metrics: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What is to be measured of each pair, by its id; of pairs that have none of the metrics nothing."""
+    pairs = pairset.pairs(split)
+    asked = {pair.id: names for pair in pairs if (names := asked_of(pair, pairset, metrics))}
+    if not asked:
+        raise InputError(
+            f"the PairSet at {pairset.folder} has no {split} pairs for {', '.join(metrics)}, so nothing can"
+            f" be measured; give more photos, or a larger share to {split}"
+        )
+    for names in dict.fromkeys(asked.values()):
+        sizes = [(pair.height, pair.width) for pair in pairs if asked.get(pair.id) == names]
+        need_one_fit(sizes, names, "evaluate.metrics")
+    return asked
+
+
+def asked_of(pair: Pair, pairset: PairSet, metrics: Sequence[str]) -> tuple[str, ...]:
+    """Those of the metrics that say something of a pair: in a set of two domains those that need a target
+    of the test pairs, and the others of inputs without one; all of any other pair.
+    """
+    if pairset.unpaired is None:
+        return tuple(metrics)
+    return tuple(name for name in metrics if METRICS[name].needs_target == pair.paired)
 
 
 def read_pair(pairset: PairSet, pair: Pair) -> tuple[Pixels, Pixels]:

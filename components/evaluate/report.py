@@ -7,21 +7,35 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.core.baseline import NO_TARGETS, sentence_for, words_for
+from components.core.baseline import sentence_for, targets_words, words_for
 from components.core.pages import templates
 from components.core.records import EvalReport, PhotoScore
 from components.evaluate.charts import gain_by_severity, gain_by_start, gains_in_order
 from components.evaluate.clip import as_uri
-from components.evaluate.summary import Group, by_blur_kind, by_severity, gain_of, has_blur, ranked, whole
+from components.evaluate.summary import (
+    Group,
+    apart,
+    by_blur_kind,
+    by_severity,
+    gain_of,
+    gain_over_groups,
+    has_blur,
+    metrics_of,
+    of_the_set,
+    ranked,
+    whole,
+)
 from components.evaluate.tables import MOST_ACROSS
 from components.evaluate.unfit import counted, left_out_words
 from components.metrics import METRICS, SET_METRICS, any_metric, primary_of
+from components.metrics.differences import counted as groups_counted
+from components.metrics.shown import Metric
 
 Bytes8 = npt.NDArray[np.uint8]
 JPEG_QUALITY = 92  # of the pictures inside the report; the sheets themselves are PNG
@@ -53,7 +67,9 @@ def render_html(
         words_for(report.task, report.baseline),
         report.about.get("scale"),
     )
-    fit = counted(scores)
+    main, *others = apart(scores)
+    fit = counted(main)
+    metrics = metrics_of(fit, report.metrics)
     return (
         templates(folder)
         .get_template("report.html.j2")
@@ -62,18 +78,22 @@ def render_html(
             digest=report.digest,
             words=words,
             nothing=sentence_for(report.task, report.baseline, scale if isinstance(scale, int) else 1),
-            metrics=[METRICS[name] for name in report.metrics],
+            metrics=[METRICS[name] for name in metrics],
+            over_groups={name: _interval(main, name) for name in metrics},
+            **_alone(others, report.metrics),
+            set_count=len(counted(of_the_set(scores))),
             set_metrics=[SET_METRICS[name] for name in report.set_restored],
             skipped={any_metric(name).title: reason for name, reason in report.skipped.items()},
-            stacked=len(report.metrics) > MOST_ACROSS,
-            primary=METRICS[primary_of(report.metrics)],
+            stacked=len(metrics) > MOST_ACROSS,
+            primary=METRICS[primary_of(metrics)],
             total=whole(fit),
             tables=_tables(fit),
             has_blur=has_blur(fit),
-            photos=[(score, gain_of(score)) for score in ranked(scores)],
+            columns=[METRICS[name] for name in report.metrics],
+            photos=[row for part in (main, *others) for row in _rows(part)],
             groups=len({score.counts_as for score in fit}),
             left_out=left_out_words(scores),
-            no_targets=None if report.paired else NO_TARGETS,
+            no_targets=targets_words(row.paired for row in scores),
             broken=[score for score in scores if not score.finite],
             charts=[
                 gains_in_order(fit),
@@ -87,6 +107,29 @@ def render_html(
             },
         )
     )
+
+
+def _alone(parts: Sequence[Sequence[PhotoScore]], names: Sequence[str]) -> dict[str, Any]:
+    """What the page shows of photos without a target beside test pairs. parts: their rows, if any."""
+    scores = counted(parts[0]) if parts else ()
+    return {
+        "alone": whole(scores) if scores else None,
+        "of_alone": [(METRICS[name], _interval(scores, name)) for name in metrics_of(scores, names)],
+    }
+
+
+def _rows(scores: Sequence[PhotoScore]) -> list[tuple[PhotoScore, Metric, float]]:
+    """Rows with the metric that puts them in order, and what they gained in it."""
+    return [(score, METRICS[primary_of(score.restored)], gain_of(score)) for score in ranked(scores)]
+
+
+def _interval(scores: Sequence[PhotoScore], metric: str) -> str:
+    """Where the mean gain over independent groups lies, in words."""
+    found, text = gain_over_groups(counted(scores), metric), METRICS[metric].text
+    if found.low is None or found.high is None:
+        return f"{groups_counted(found.groups)}: too few for an interval"
+    ends = f"{text(found.low, signed=True)} to {text(found.high, signed=True)}"
+    return f"{ends} with 95 % over {groups_counted(found.groups)}"
 
 
 def _tables(scores: Sequence[PhotoScore]) -> dict[str, tuple[Group, ...]]:

@@ -25,9 +25,9 @@ from components.evaluate.measure import Restore, as_saved, measure, read_pair, r
 from components.evaluate.report import Compared, render_html
 from components.evaluate.sets import WholeSet
 from components.evaluate.sheets import draw_sheet, picked
-from components.evaluate.summary import seconds_per_megapixel, whole
+from components.evaluate.summary import apart, seconds_per_megapixel, whole
 from components.evaluate.unfit import counted
-from components.metrics import measurable, measurable_sets, of_frames
+from components.metrics import METRICS, measurable, measurable_sets, of_frames
 from components.nets.precision import place_of
 from components.nets.restore import Restorer, load_restorer
 from components.services.content import reader_of
@@ -47,9 +47,11 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
     restorer = load_restorer(checkpoint.verify().folder, tile_px=config.tile_px)
     names, skipped = measurable(config.metrics)
     names, skipped = _of_clips(names, skipped, pairset)
+    names, skipped = _of_targets(names, skipped, pairset)
     fewest = pairset.counts["test"]
     if pairset.unpaired is not None:
-        fewest = min(fewest, pairset.unpaired.targets["test"])
+        alone = sum(not pair.paired for pair in pairset.pairs("test"))
+        fewest = min(alone, pairset.unpaired.targets["test"])
     set_names, set_skipped = measurable_sets(config.set_metrics, fewest)
     together = WholeSet(set_names)
     scores = measure(restorer.restore, pairset, names, see=together.see, window=restorer.window)
@@ -107,6 +109,17 @@ def _of_clips(
     return tuple(name for name in names if name not in timed), skipped | dict.fromkeys(timed, why)
 
 
+def _of_targets(
+    names: tuple[str, ...], skipped: dict[str, str], pairset: PairSet
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Without test pairs beside two domains nothing is measured against a target."""
+    if pairset.unpaired is None or any(pair.paired for pair in pairset.pairs("test")):
+        return names, skipped
+    why = "it needs a photo's own target, and no test photo has one (ingest.pairs names a paired test set)"
+    blind = dict.fromkeys((name for name in names if METRICS[name].needs_target), why)
+    return tuple(name for name in names if name not in blind), skipped | blind
+
+
 def draw_sheets(
     config: EvaluateConfig,
     restore: Restore,
@@ -116,23 +129,36 @@ def draw_sheets(
     window: int = 1,
 ) -> tuple[dict[str, npt.NDArray[np.uint8]], dict[str, Compared]]:
     """Restore the chosen photos once more and lay them side by side, and input and restored one over
-    the other: cheaper than to keep every restored photo.
+    the other: cheaper than to keep every restored photo. Of photos without a target beside test pairs the
+    names begin with unpaired_.
     """
     words = words_for(pairset.task, pairset.baseline)
     pairs = {pair.id: pair for pair in pairset.pairs("test")}
     windows = Windows(pairs.values(), window)
     sheets: dict[str, npt.NDArray[np.uint8]] = {}
     compared: dict[str, Compared] = {}
-    for name, score in picked(counted(scores), config.sheets).items():
+    parts = apart(scores)
+    chosen = [
+        (f"unpaired_{name}" if place else name, score, f"{name} of {len(part)}")
+        for place, part in enumerate(parts)
+        for name, score in picked(counted(part), config.sheets).items()
+    ]
+    for name, score, title in chosen:
         small, target = read_pair(pairset, pairs[score.pair])
         frames = read_window(pairset, windows[pairs[score.pair]])
         restored = as_saved(restore(to_float(frames)), bits_of(target))
         input = small if words.input == "input" else do_nothing(pairset, small)
-        shown = {"input": at_bits(input, 8), "restored": at_bits(restored, 8), "target": at_bits(target, 8)}
+        pictures = Compared(at_bits(input, 8), at_bits(restored, 8))
         sheets[name] = draw_sheet(
-            f"{name} of {len(scores)}", score, words, **shown, error_gain=config.error_gain
+            title,
+            score,
+            words,
+            input=pictures.input,
+            restored=pictures.restored,
+            target=at_bits(target, 8) if score.paired else None,
+            error_gain=config.error_gain,
         )
-        compared[name] = Compared(shown["input"], shown["restored"])
+        compared[name] = pictures
     return sheets, compared
 
 

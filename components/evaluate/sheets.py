@@ -44,30 +44,36 @@ def draw_sheet(
     *,
     input: Bytes8,
     restored: Bytes8,
-    target: Bytes8,
+    target: Bytes8 | None,
     error_gain: float = 4.0,
 ) -> Bytes8:
     """One sheet: four panels of the whole photo and, when it is larger than a panel shows well,
     four of a region at pixel level.
 
     title: what the sheet shows, such as "best of 12". input, restored, target: (H, W, 3) uint8 of
-    one size; a small input comes enlarged.
+    one size; a small input comes enlarged. target None: there is none, and three panels show what was
+    changed instead of what is wrong.
     Returns (h, w, 3) uint8. The region is where `input` is farthest from `target`, so it is the
-    same one for every checkpoint.
+    same one for every checkpoint; without a target where most was changed.
     """
-    error = amplified_error(restored, target, error_gain)
     nothing = () if words.input == words.nothing else (f"{words.nothing}:",)
     captions = {
         words.input: (*nothing, *_numbers(score.do_nothing)),
         words.restored: _numbers(score.restored),
-        words.target: (),
-        f"error ×{error_gain:g}": (f"|{words.restored} − {words.target}|",),
     }
     gained = METRICS[primary_of(score.restored)].text(gain_of(score), signed=True)
     blur = f", {score.severity_class}, {score.severity:.1f} px" if score.severity else ""
-    height, width = target.shape[:2]
+    height, width = input.shape[:2]
     about = f"pair {score.pair[:16]} · {score.blur_kind}{blur} · {width} × {height} px"
-    return draw_panels(f"{title}: {gained}", about, captions, [input, restored, target, error], target=2)
+    if target is None:
+        change = f"change ×{error_gain:g}"
+        photos = [input, restored, amplified_error(restored, input, error_gain)]
+        captions |= {change: (f"|{words.restored} − {words.input}|",)}
+    else:
+        error = f"error ×{error_gain:g}"
+        photos = [input, restored, target, amplified_error(restored, target, error_gain)]
+        captions |= {words.target: (), error: (f"|{words.restored} − {words.target}|",)}
+    return draw_panels(f"{title}: {gained}", about, captions, photos, target=min(2, len(photos) - 2))
 
 
 def draw_panels(

@@ -10,6 +10,7 @@ from statistics import fmean, median
 
 from components.core.records import PhotoScore
 from components.metrics import METRICS, primary_of
+from components.metrics.differences import Difference, by_group, difference, having
 
 SEVERITIES = ("mild", "medium", "strong")
 
@@ -40,6 +41,33 @@ def gain_of(score: PhotoScore, metric: str | None = None) -> float:
 def whole(scores: Sequence[PhotoScore]) -> Group:
     """All photos as one group."""
     return _group("all", scores)
+
+
+def apart(scores: Sequence[PhotoScore]) -> tuple[tuple[PhotoScore, ...], ...]:
+    """The rows that were held against targets, and those that have none: what is measured of them differs.
+    One part where all are alike.
+    """
+    parts = ([row for row in scores if row.paired], [row for row in scores if not row.paired])
+    return tuple(tuple(part) for part in parts if part)
+
+
+def of_the_set(scores: Sequence[PhotoScore]) -> tuple[PhotoScore, ...]:
+    """The rows that metrics of the whole set rest on: all, but for test pairs beside two domains."""
+    return apart(scores)[-1]
+
+
+def metrics_of(scores: Sequence[PhotoScore], names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the metrics that the rows have."""
+    return tuple(name for name in names if having(scores, name))
+
+
+def gain_over_groups(scores: Sequence[PhotoScore], metric: str) -> Difference:
+    """How much better than doing nothing over the independent groups of the rows that have the metric, with
+    its 95 % interval.
+    """
+    rows = having(scores, metric)
+    gained = {row.pair: gain_of(row, metric) for row in rows}
+    return difference(by_group(rows, gained, "higher")[1], 0.95)
 
 
 def has_blur(scores: Sequence[PhotoScore]) -> bool:
@@ -77,11 +105,11 @@ def _groups(
 
 
 def _group(name: str, scores: Sequence[PhotoScore]) -> Group:
-    metrics = tuple(scores[0].restored)
+    rows = {metric: having(scores, metric) for metric in dict.fromkeys(n for s in scores for n in s.restored)}
     return Group(
         name=name,
         count=len(scores),
-        restored={metric: fmean(score.restored[metric] for score in scores) for metric in metrics},
-        do_nothing={metric: fmean(score.do_nothing[metric] for score in scores) for metric in metrics},
+        restored={metric: fmean(row.restored[metric] for row in own) for metric, own in rows.items()},
+        do_nothing={metric: fmean(row.do_nothing[metric] for row in own) for metric, own in rows.items()},
         improved=sum(gain_of(score) > 0 for score in scores),
     )

@@ -24,10 +24,10 @@ from components.core.parts import Part
 from components.core.records import PairSet, PhotoScore
 from components.evaluate.measure import Floats, Restore, measure, read_pair
 from components.metrics import METRICS, measurable
+from components.metrics.differences import Difference, by_group, difference, having
 from components.nets.formats import FormatPart
 from components.nets.restore import Restorer
 from components.nets.tiling import OVERLAP_PX
-from components.register.differences import Difference, by_group, difference
 from components.register.policy import ParityPolicy
 
 TIMED, ROUNDS = 3, 3  # photos, and times each, of which the median counts
@@ -152,7 +152,7 @@ def compared(
             both.checkpoint, pairset, names, title=f"{part.kind}: checkpoint and file", window=window
         )
         theirs = measure(both.file, pairset, names, title=f"{part.kind}: figures of the file", window=window)
-    kept = {name: _kept(name, ours, theirs, confidence) for name in names}
+    kept = {name: _kept(name, ours, theirs, confidence) for name in names if having(ours, name)}
     found = Parity(
         format=part.kind,
         file=path.name,
@@ -216,10 +216,9 @@ def _limited(found: Parity, part: FormatPart, policy: ParityPolicy) -> Parity:
 
 
 def _kept(name: str, ours: Sequence[PhotoScore], theirs: Sequence[PhotoScore], confidence: float) -> Kept:
-    """One metric, over the groups of pairs that count."""
-    counted = [
-        (mine, other) for mine, other in zip(ours, theirs, strict=True) if mine.left_out is None
-    ] or list(zip(ours, theirs, strict=True))
+    """One metric, over the groups of pairs that have it and count."""
+    both = list(zip(having(ours, name), having(theirs, name), strict=True))
+    counted = [(mine, other) for mine, other in both if mine.left_out is None] or both
     better = METRICS[name].better
 
     def over_groups(values: Mapping[str, float]) -> np.ndarray:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from components.core.parts import Part
 from components.core.records import Domain, Split
 from components.ingest.pairs import Pairs
+from components.ingest.pairs.two_folders import TwoFolders
 
 BUNDLED = "bundled"
 
@@ -100,9 +101,7 @@ class Domains(Part):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        one, other = (PurePosixPath(name).parts for name in (self.input, self.target))
-        short = min(len(one), len(other))
-        if one[:short] == other[:short]:
+        if _one_within_the_other(self.input, self.target):
             raise ValueError(
                 f"domains are two folders, neither within the other; got input {self.input!r} and target"
                 f" {self.target!r}"
@@ -112,6 +111,28 @@ class Domains(Part):
     def folder(self, domain: Domain) -> str:
         """A domain's folder."""
         return self.input if domain == "input" else self.target
+
+    def refuse(self, pairs: Pairs) -> None:
+        """Raises ValueError when these cannot be test pairs beside the domains."""
+        if not isinstance(pairs, TwoFolders) or pairs.clips:
+            kind = f"{pairs.kind} with clips" if isinstance(pairs, TwoFolders) else pairs.kind
+            raise ValueError(
+                f"pairs beside domains are a test set of photos in two folders more, got {kind}: set"
+                " pairs to {kind: two_folders, input: FOLDER, target: FOLDER}, or leave domains out"
+            )
+        for folder in (pairs.input, pairs.target):
+            for domain in (self.input, self.target):
+                if _one_within_the_other(folder, domain):
+                    raise ValueError(
+                        f"pairs beside domains lie in folders of their own, and {folder!r} is not apart from"
+                        f" the domain {domain!r}: a photo that is measured on must not be trained on"
+                    )
+
+
+def _one_within_the_other(one: str, other: str) -> bool:
+    parts = [PurePosixPath(name).parts for name in (one, other)]
+    short = min(map(len, parts))
+    return parts[0][:short] == parts[1][:short]
 
 
 class SharpClips(Part):
@@ -179,7 +200,8 @@ class IngestConfig(Part):
         None,
         description=(
             "take blurred pictures in beside the sharp ones, instead of making them: what lies at `photos`,"
-            " and how"
+            " and how; beside domains (two_folders alone) it is a paired test set, on which metrics that need"
+            " a target are measured"
         ),
     )
 
@@ -216,11 +238,13 @@ class IngestConfig(Part):
     def _domains_are_folders_of_photos(self) -> Self:
         if self.domains is None:
             return self
-        if self.photos == BUNDLED or self.pairs is not None or not isinstance(self.split, ByContent):
+        if self.photos == BUNDLED or not isinstance(self.split, ByContent):
             raise ValueError(
                 "domains are two folders below photos of your own, split by their content: set photos to the"
-                " folder or s3://bucket/prefix above them, and leave pairs and split out"
+                " folder or s3://bucket/prefix above them, and leave split out"
             )
+        if self.pairs is not None:
+            self.domains.refuse(self.pairs)
         if self.group_by == "folder":
             raise ValueError("domains are folders themselves: leave group_by folder out")
         return self

@@ -8,30 +8,42 @@ from pathlib import PurePosixPath
 
 from components.core.errors import PhotoError
 from components.core.records import SPLITS, Domain, Photo
-from components.ingest.config import ByContent, Domains
-from components.ingest.source import Found
+from components.ingest.config import ByContent, Domains, IngestConfig
+from components.ingest.pairs.two_folders import TwoFolders
+from components.ingest.source import Source
 from components.ingest.split import Verdict, fill_empty
 
 DOMAINS: tuple[Domain, ...] = ("input", "target")
 
 
-def parted(found: Sequence[Found], domains: Domains) -> tuple[list[Found], tuple[tuple[str, str], ...]]:
-    """The photos of both domains, each with its own, and (name, reason) of those that lie in neither.
-    Raises PhotoError when a domain has none.
+def parted(source: Source, config: IngestConfig) -> Source:
+    """The source with the photos of both domains, each with its own; those in neither are strays, or of
+    the paired test set where the recipe has one. Raises PhotoError when a domain has none.
     """
-    placed = [replace(each, domain=_domain(each.name, domains)) for each in found]
+    domains = config.domains
+    assert domains is not None, "photos of one domain are not parted"
+    placed = [replace(each, domain=_domain(each.name, domains)) for each in source.found]
     for domain in DOMAINS:
         if not any(each.domain == domain for each in placed):
             raise PhotoError(
                 f"no photo lies in {domains.folder(domain)}/, which ingest.domains.{domain} names; put photos"
                 " there, or correct the name"
             )
+    within = tuple(each for each in placed if each.domain is not None)
+    outside = [each for each in placed if each.domain is None]
+    names = [each.name for each in outside]
+    of_pairs = config.pairs.within(names) if isinstance(config.pairs, TwoFolders) else frozenset[str]()
     strays = tuple(
         (each.name, f"no domain: it lies in neither {domains.input}/ nor {domains.target}/")
-        for each in placed
-        if each.domain is None
+        for each in outside
+        if each.name not in of_pairs
     )
-    return [each for each in placed if each.domain is not None], strays
+    return replace(
+        source,
+        found=within,
+        strays=strays,
+        of_pairs=tuple(each for each in outside if each.name in of_pairs),
+    )
 
 
 def _domain(name: str, domains: Domains) -> Domain | None:

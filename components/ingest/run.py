@@ -11,7 +11,7 @@ photos become a part of their rows (maps.py).
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +19,23 @@ import numpy as np
 from components.core.errors import PhotoError
 from components.core.files import need_free_space
 from components.core.images import Header
-from components.core.photo_names import EXTENSION_OF, SHOWN
+from components.core.photo_names import EXTENSION_OF
 from components.core.progress import tracked
 from components.core.quarantine import Quarantine
-from components.core.records import SPLITS, ClipFrame, Photo, PhotoMap, PhotoSet
+from components.core.records import ClipFrame, Photo, PhotoMap, PhotoSet
 from components.ingest import domains
 from components.ingest.account import LastTime, closing_words, counts_of, refuse_loss, taken_words
 from components.ingest.candidate import Candidate
-from components.ingest.config import ByContent, ByFolder, IngestConfig
+from components.ingest.config import ByContent, IngestConfig
 from components.ingest.decoded_before import Known
 from components.ingest.examine import Facts, bytes_of, examine, refuse_unfit
 from components.ingest.maps import take_maps
 from components.ingest.near_duplicates import Groups, first_of_groups, near_duplicates
 from components.ingest.originals import Originals
+from components.ingest.paired_tests import PairedTests, take_in
+from components.ingest.pairs.import_pairs import Reasons
+from components.ingest.pairs.run import run as take_pairs
+from components.ingest.refusals import nothing_words, refuse_empty_split
 from components.ingest.source import Found, Source, look
 from components.ingest.split import SET_ASIDE, Verdict, decide
 from components.ingest.videos import look_at_videos
@@ -45,33 +49,19 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     bucket does not answer; InputError when the disk cannot hold the photos. Nothing new stays
     behind then.
     """
-    if config.pairs is not None:
-        from components.ingest.pairs.run import run as take_pairs
-
+    if config.pairs is not None and config.domains is None:
         return take_pairs(config, out=out)
     with Originals(out) as originals:
         source = _source(config, originals, out)
         _need_room(source, originals, out)
-        candidates, reasons = _examined(source, config, originals)
-        if not candidates:
-            raise PhotoError(_nothing(config, source, Quarantine.of(reasons, source.ignored)))
-        candidates = _without_reserve(candidates, config, reasons)
-        verdict = _decided(candidates, config, source)
-        reasons += _left_out(candidates, verdict, config)
-        used = [candidate for candidate in candidates if candidate.id in verdict.splits]
-        maps, unfit = take_maps(
-            source.maps,
-            [candidate.owner(config) for candidate in used],
-            {found.name for found in source.found},
-            config,
-            originals,
-        )
-        quarantine = Quarantine.of([*reasons, *unfit], source.ignored)
-        rows = tuple(_row(candidate, verdict, config, maps[candidate.id]) for candidate in used)
-        _refuse_empty_split(rows, config, quarantine)
+        taken = _taken(source, config, originals)
+        quarantine = taken.quarantine(source)
+        refuse_empty_split(taken.photos, config, quarantine)
         if config.domains is not None:
-            domains.refuse_empty(rows, config.photos)
-        refuse_loss(Quarantine.of(reasons, {}), len(source.found) + len(source.strays), config, "photos")
+            domains.refuse_empty(taken.photos, config.photos)
+        total = len(source.found) + len(source.strays)
+        refuse_loss(Quarantine.of(taken.reasons, {}), total, config, "photos")
+        rows = taken.rows
         last, names = LastTime(config, out), {row.id: row.name for row in rows}
         last.refuse_shrinking(names, quarantine, "photos")
         quarantine.save(out)
@@ -84,15 +74,12 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
                 "ignored": dict(quarantine.ignored),
             },
         ).save(out)
-    originals.drop_others(
-        {row.file for row in rows}
-        | {each.file for row in rows for each in row.maps}
-        | {each.file for row in rows for each in row.frames}
-    )
+    originals.drop_others({file for row in rows for file in row.files})
     if source.kind != "bundled":
         last.note(names)
-    words = taken_words(source, rows, len(reasons), len(unfit))
-    words += f": {domains.words_of(rows)}" if config.domains is not None else ""
+    words = taken_words(source, taken.photos, len(taken.reasons), len(taken.unfit))
+    words += f": {domains.words_of(taken.photos)}" if config.domains is not None else ""
+    words += "" if taken.tests is None else f"; {taken.tests.words}"
     print(closing_words(words, source.seen, quarantine, source.passed, out), file=sys.stderr)
     return record
 
@@ -102,16 +89,61 @@ def _source(config: IngestConfig, originals: Originals, out: Path) -> Source:
     if config.clips is not None:
         return look_at_videos(config, originals, out=out)
     source = look(config, out=out)
-    if config.domains is None:
-        return source
-    within, strays = domains.parted(source.found, config.domains)
-    return replace(source, found=tuple(within), strays=strays)
+    return source if config.domains is None else domains.parted(source, config)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What becomes of a source. photos: rows of those that lie there for themselves, ordered by id;
+    reasons and unfit: of photos and of maps that are left out.
+    """
+
+    photos: tuple[Photo, ...]
+    reasons: Reasons
+    unfit: Reasons
+    tests: PairedTests | None
+
+    @property
+    def rows(self) -> tuple[Photo, ...]:
+        """All rows, ordered by id."""
+        of_pairs = () if self.tests is None else self.tests.rows
+        return tuple(sorted((*self.photos, *of_pairs), key=lambda row: row.id))
+
+    def quarantine(self, source: Source) -> Quarantine:
+        """Everything that is left out."""
+        of_pairs = () if self.tests is None else self.tests.reasons
+        return Quarantine.of([*self.reasons, *self.unfit, *of_pairs], source.ignored)
+
+
+def _taken(source: Source, config: IngestConfig, originals: Originals) -> _Taken:
+    """Read and judge everything at the source."""
+    candidates, reasons = _examined(source, config, originals)
+    if not candidates:
+        raise PhotoError(nothing_words(config, source, Quarantine.of(reasons, source.ignored)))
+    candidates = _without_reserve(candidates, config, reasons)
+    tests = None
+    if config.domains is not None and config.pairs is not None:
+        tests = take_in(source.of_pairs, config, originals)
+        candidates = tests.apart(candidates, config, reasons)
+    verdict = _decided(candidates, config, source)
+    reasons += _left_out(candidates, verdict, config)
+    used = [candidate for candidate in candidates if candidate.id in verdict.splits]
+    maps, unfit = take_maps(
+        source.maps,
+        [candidate.owner(config) for candidate in used],
+        {found.name for found in source.found},
+        config,
+        originals,
+    )
+    photos = tuple(_row(candidate, verdict, config, maps[candidate.id]) for candidate in used)
+    return _Taken(photos, reasons, unfit, tests)
 
 
 def _need_room(source: Source, originals: Originals, out: Path) -> None:
     """InputError unless the disk holds what is not there yet."""
     if source.found:
-        megabytes = sum(found.size_bytes for found in (*source.found, *source.maps)) / 1e6
+        files = (*source.found, *source.maps, *source.of_pairs)
+        megabytes = sum(found.size_bytes for found in files) / 1e6
         need_free_space(out, megabytes - originals.megabytes(), "ingest")
 
 
@@ -243,36 +275,4 @@ def _row(candidate: Candidate, verdict: Verdict, config: IngestConfig, maps: tup
         domain=candidate.domain,
         frames=candidate.frames,
         maps=maps,
-    )
-
-
-def _nothing(config: IngestConfig, source: Source, quarantine: Quarantine) -> str:
-    if not source.found:
-        maps = f", but for masks and depth maps ({len(source.maps)})" if source.maps else ""
-        return (
-            f"no photo at {config.photos}: no file there ends in {SHOWN}{maps}"
-            f" ({quarantine.words()}); give ingest.photos, or --photos, a folder or s3://bucket/prefix of"
-            " sharp photos"
-        )
-    return (
-        f"no usable photo at {config.photos}: all {len(source.found)} files were left out"
-        f" ({quarantine.words()}); give at least 3 whole photos (JPEG, PNG, WebP, TIFF, HEIC or AVIF)"
-        f" of {config.min_px} px or more"
-    )
-
-
-def _refuse_empty_split(rows: tuple[Photo, ...], config: IngestConfig, quarantine: Quarantine) -> None:
-    empty = [split for split in SPLITS if not any(row.split == split for row in rows)]
-    if not empty:
-        return
-    if isinstance(config.split, ByFolder):
-        raise PhotoError(
-            f"no usable photo for {' and '.join(empty)} at {config.photos} ({quarantine.words()}); put some"
-            f" into the folders {', '.join(f'{split}/' for split in empty)}, or set ingest.split to {{kind:"
-            " by_content}"
-        )
-    different = len({row.group for row in rows})
-    raise PhotoError(
-        f"train, val and test need at least 3 different photos, {config.photos} has {different} usable "
-        f"({quarantine.words()}; near duplicates count as one); add photos there"
     )

@@ -53,6 +53,7 @@ class Source:
     passed: dict[str, int] = field(default_factory=dict)  # HIDDEN or NO_FILE to how many
     strays: tuple[tuple[str, str], ...] = ()  # (name, reason) of what cannot be used, by its place or at all
     files: int | None = None  # how many there are, where a file is more or less than one photo
+    of_pairs: tuple[Found, ...] = ()  # of a paired test set beside two domains
 
     @property
     def seen(self) -> int:
@@ -60,7 +61,7 @@ class Source:
         if self.files is not None:
             return self.files
         counted = sum(self.ignored.values()) + sum(self.passed.values())
-        return len(self.found) + len(self.strays) + len(self.maps) + counted
+        return len(self.found) + len(self.strays) + len(self.maps) + len(self.of_pairs) + counted
 
 
 def look(config: IngestConfig, *, out: Path) -> Source:

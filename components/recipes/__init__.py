@@ -89,17 +89,36 @@ class Recipe(Part):
             raise ValueError(
                 f"ingest.domains gives no pairs, and {what} looks at an input beside its own target: {remedy}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _domains_have_few_targets(self) -> Self:
+        """Photos of two domains are measured without a target, test pairs beside them against theirs."""
+        if self.ingest.domains is None:
+            return self
+        alone = ", ".join(one.name for one in METRICS.values() if not one.needs_target)
+        blind = [name for name in self.evaluate.metrics if not METRICS[name].needs_target]
+        if not blind:
+            raise ValueError(
+                "ingest.domains gives photos without targets, and evaluate.metrics"
+                f" ({', '.join(self.evaluate.metrics)}) names nothing that measures them: add {alone}"
+            )
         for field, names in (
-            ("evaluate.metrics", self.evaluate.metrics),
+            ("evaluate.metrics", self.evaluate.metrics if self.ingest.pairs is None else ()),
             ("train.validate_metrics", self.train.validate_metrics),
         ):
             for name in names:
                 if METRICS[name].needs_target:
-                    alone = ", ".join(one.name for one in METRICS.values() if not one.needs_target)
+                    tested = ", or name a paired test set (ingest.pairs)" if field[0] == "e" else ""
                     raise ValueError(
                         f"ingest.domains gives no pairs, and {field} names {name}, which needs a photo's own"
-                        f" target: take {alone}"
+                        f" target: take {alone}{tested}"
                     )
+        if self.ingest.pairs is not None and len(blind) == len(self.evaluate.metrics):
+            raise ValueError(
+                f"ingest.pairs names a paired test set, and evaluate.metrics ({', '.join(blind)}) has nothing"
+                " that looks at its targets: add psnr_rgb, or leave ingest.pairs out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import yaml
 
-from components.core.baseline import NO_TARGETS, sentence_for, words_for
+from components.core.baseline import targets_words, words_for
 from components.core.records import (
     Checkpoint,
     EvalReport,
@@ -21,8 +21,9 @@ from components.core.records import (
     Provenance,
     RecipeRecord,
 )
-from components.metrics import METRICS, SET_METRICS, primary_of
-from components.register.differences import counted
+from components.metrics import METRICS, primary_of
+from components.metrics.differences import counted, having
+from components.register.card_figures import figures, groups_of
 from components.register.policy import GatePolicy
 
 PAIRS = {"deblurring": "blurred/sharp", "super_resolution": "small/large", "translation": "input/target"}
@@ -46,9 +47,9 @@ def write_card(
             f" {checkpoint.images_seen} crops seen{_start(checkpoint)}."
         ),
         "## Measured on photos it never saw",
-        _figures(pairset, report, scores),
+        figures(pairset, report, scores),
         "## What being the champion means",
-        _promise(recipe, _groups(scores)),
+        _promise(recipe, scores),
         "## Data",
         _data(photoset, pairset, photos),
         "## Limits",
@@ -98,46 +99,6 @@ def _purpose(pairset: PairSet) -> str:
     return "Restores sharp photos from blurred ones."
 
 
-def _figures(pairset: PairSet, report: EvalReport, scores: tuple[PhotoScore, ...]) -> str:
-    words = words_for(report.task, report.baseline)
-    lines = [f"| metric | {words.nothing} (doing nothing) | {words.restored} |", "| --- | ---: | ---: |"]
-    lines += [
-        f"| `{name}` | {report.do_nothing[name]:.4f} | {report.restored[name]:.4f} |"
-        for name in report.metrics
-        if name in report.restored
-    ]
-    lines += [
-        f"| `{name}` | {report.set_do_nothing[name]:.4f} | {value:.4f} |"
-        for name, value in report.set_restored.items()
-    ]
-    lines += [f"| `{name}` | not measured: {why} | |" for name, why in report.skipped.items()]
-    classes = Counter(score.severity_class for score in scores if score.severity > 0)
-    spread = (
-        f" (blur: {', '.join(f'{count} {kind}' for kind, count in sorted(classes.items()))})"
-        if classes
-        else ""
-    )
-    left_out = sum(score.left_out is not None for score in scores)
-    aside = f" ({left_out} more show nothing that could be judged)" if left_out else ""
-    lines += [
-        "",
-        (
-            f"Means over {len(scores) - left_out} test pairs{spread} of"
-            f" {counted(_groups(scores))}{aside}; {report.seconds_per_megapixel:.2f} s per megapixel (median)"
-            f" on {report.measured_on or 'the machine where it was measured'}. Doing nothing is"
-            f" {sentence_for(report.task, report.baseline, pairset.scale)}."
-        ),
-        "",
-    ]
-    lines += [f"- `{name}`: {METRICS[name].words}." for name in report.metrics if name in METRICS]
-    lines += [
-        f"- `{name}`, over all {len(scores)} pairs at once: {SET_METRICS[name].words};"
-        f" {SET_METRICS[name].weakness}."
-        for name in report.set_restored
-    ]
-    return "\n".join(lines)
-
-
 def _data(photoset: PhotoSet, pairset: PairSet, photos: Iterable[Photo]) -> str:
     counts = ", ".join(f"{count} {split}" for split, count in photoset.counts.items())
     pairs = ", ".join(f"{count} {split}" for split, count in pairset.counts.items())
@@ -166,16 +127,12 @@ def _cell(text: str | None) -> str:
     return text.replace("|", "/").replace("\n", " ") if text else "not stated"
 
 
-def _groups(scores: Iterable[PhotoScore]) -> int:
-    """Independent groups among the pairs that count."""
-    return len({score.counts_as for score in scores if score.left_out is None})
-
-
-def _promise(recipe: RecipeRecord, groups: int) -> str:
+def _promise(recipe: RecipeRecord, scores: tuple[PhotoScore, ...]) -> str:
     """What the gate proves, and what it does not."""
     section = recipe.sections.get("register")
     gate = section.get("gate", {}) if isinstance(section, dict) else {}
     policy = GatePolicy.model_validate(gate)
+    groups = groups_of(having(scores, policy.primary))
     few = (
         f" With {counted(groups)} no champion is ever replaced by itself, as {policy.least_groups} are"
         " needed: a version that serves here was chosen by the floors alone, and is provisional."
@@ -198,15 +155,17 @@ def _limits(pairset: PairSet, scores: tuple[PhotoScore, ...]) -> str:
             " plates)."
         ),
         (
-            f"- The figures above hold for test photos like these; {counted(_groups(scores))} of photos"
+            f"- The figures above hold for test photos like these; {counted(groups_of(scores))} of photos"
             " (scenes, clips, near duplicates) are what they rest on."
         ),
     ]
-    if pairset.unpaired is not None:
-        lines.insert(1, f"- {NO_TARGETS}.")
+    if (told := targets_words(row.paired for row in scores)) is not None:
+        lines.insert(1, f"- {told}.")
     primary = METRICS[primary_of(dict.fromkeys(name for score in scores for name in score.restored))]
-    sides = [[side.get(primary.name, 0.0) for side in (score.restored, score.do_nothing)] for score in scores]
-    worse = [side for side in sides if primary.gain(*side) < 0]
+    scores = having(scores, primary.name)
+    worse = [
+        row for row in scores if primary.gain(row.restored[primary.name], row.do_nothing[primary.name]) < 0
+    ]
     if worse:
         than = (
             "left alone"

@@ -11,13 +11,14 @@ from pydantic import Field
 from components.core.errors import LineageError
 from components.core.parts import Part
 from components.core.records import PhotoScore
-from components.register.differences import (
+from components.metrics.differences import (
     Better,
     Difference,
     Gains,
     by_group,
     counted,
     difference,
+    having,
     mean_alone,
     one_that_decides,
 )
@@ -77,8 +78,9 @@ def against_champion(
     checks: list[Check] = []
     look: Look | None = None
     for name in metrics:
-        gained = {score.pair: score.restored[name] - theirs[score.pair].restored[name] for score in ours}
-        groups, gains = by_group(ours, gained, better[name])
+        rows = having(ours, name)
+        gained = {score.pair: score.restored[name] - theirs[score.pair].restored[name] for score in rows}
+        groups, gains = by_group(rows, gained, better[name])
         found = difference(gains, policy.confidence)
         if name == policy.primary:
             look = Look(groups=groups, mean=found.mean, variance=found.variance)
@@ -90,7 +92,7 @@ def against_champion(
                 end = lower_end(found.mean, found.variance, found.groups, policy.rule.once)
                 low = found.model_copy(update={"low": end, "high": 2 * found.mean - end})
             checks.append(no_worse("the champion", name, low, policy.margins.get(name, 0.0)))
-        checks += _by_class(policy, name, ours, gained, better[name])
+        checks += _by_class(policy, name, rows, gained, better[name])
     assert look is not None, "the primary metric is among the metrics"
     return checks, look
 
@@ -123,7 +125,7 @@ def same_ground(candidate: Rows, champion: Rows, metrics: Iterable[str]) -> None
             " differ); run evaluate again"
         )
     for pair, score in ours.items():
-        for name in metrics:
+        for name in sorted({*metrics} & score.do_nothing.keys()):
             there = theirs[pair].do_nothing.get(name)
             if there is None or abs(there - score.do_nothing[name]) > SAME_GROUND:
                 raise LineageError(

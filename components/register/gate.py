@@ -11,7 +11,6 @@ groups (differences.py); with too few of them nothing is proved, which is a verd
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -21,18 +20,19 @@ from pydantic import Field
 from components.core.errors import LineageError, nearest
 from components.core.parts import Part
 from components.core.records import PhotoScore
-from components.metrics import METRICS
-from components.register.champion_checks import Check, Look, against_champion, no_worse, same_ground
-from components.register.differences import (
+from components.metrics.differences import (
     Better,
     Difference,
     by_group,
     counted,
     difference,
+    having,
     one_that_decides,
 )
+from components.register.champion_checks import Check, Look, against_champion, no_worse, same_ground
 from components.register.policy import GatePolicy
 from components.register.proof import Looks
+from components.register.remarks import left_out_told, not_known
 from components.register.targets import reached
 
 Outcome = Literal["promoted", "provisional", "refused", "not proved"]
@@ -104,7 +104,12 @@ def decide(
     outcome = _outcome(checks, floors, champion is None or broken)
     alone = ["no champion serves yet, so the floors alone decide"] if champion is None else []
     provisional = ["provisional until a version is proved better"] if outcome == "provisional" else []
-    remarks = [*alone, *provisional, *_told(left_out, candidate), *_not_known(policy)]
+    remarks = [
+        *alone,
+        *provisional,
+        *left_out_told(left_out, candidate.scores),
+        *not_known(policy.primary, candidate.scores),
+    ]
     return Verdict(outcome=outcome, checks=tuple(checks), words=_words(outcome, checks, remarks), look=look)
 
 
@@ -141,25 +146,6 @@ def _without(measured: Measured, left_out: Mapping[str, str]) -> Measured:
     return measured.model_copy(update={"scores": kept})
 
 
-def _told(left_out: Mapping[str, str], measured: Measured) -> list[str]:
-    if not left_out:
-        return []
-    kinds = Counter(reason.split(":")[0] for reason in left_out.values())
-    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    every = len(left_out) + len(measured.scores)
-    return [f"{len(left_out)} of {every} test pairs are left out of judging: {told}"]
-
-
-def _not_known(policy: GatePolicy) -> list[str]:
-    """What a primary metric without targets leaves open."""
-    if policy.primary not in METRICS or METRICS[policy.primary].needs_target:
-        return []
-    return [
-        f"{policy.primary} looks at no target: it tells that photos look more like sharp ones, not whether"
-        " what was added was there"
-    ]
-
-
 def _nothing_left(left_out: Mapping[str, str]) -> Check:
     words = (
         f"all {len(left_out)} test pairs are left out of judging, such as {next(iter(left_out))}"
@@ -174,7 +160,7 @@ def _metrics(policy: GatePolicy, candidate: Measured, better: Mapping[str, Bette
             "the report has no test pair, so there is nothing to judge; give the recipe more photos, or a"
             " larger test share, and run evaluate again"
         )
-    names = tuple(sorted(candidate.scores[0].do_nothing))
+    names = tuple(sorted({name for score in candidate.scores for name in score.do_nothing}))
     if unknown := [name for name in names if name not in better]:
         raise LineageError(
             f"the report scores {unknown[0]!r}, which no metric of this version is"
@@ -203,7 +189,8 @@ def _not_finite(measured: Measured) -> list[str]:
 
 
 def _enough_groups(policy: GatePolicy, candidate: Measured) -> Check:
-    count, needed = len({score.counts_as for score in candidate.scores}), policy.min_test_photos
+    rows, needed = having(candidate.scores, policy.primary), policy.min_test_photos
+    count = len({score.counts_as for score in rows})
     return Check(
         name="enough test photos",
         passed=count >= needed,
@@ -248,8 +235,9 @@ def _against_doing_nothing(
 ) -> list[Check]:
     checks = []
     for name in metrics:
-        gained = {score.pair: score.restored[name] - score.do_nothing[name] for score in candidate.scores}
-        groups, gains = by_group(candidate.scores, gained, better[name])
+        rows = having(candidate.scores, name)
+        gained = {score.pair: score.restored[name] - score.do_nothing[name] for score in rows}
+        groups, gains = by_group(rows, gained, better[name])
         found = difference(gains, policy.confidence)
         if name != policy.primary:
             checks.append(no_worse("doing nothing", name, found, policy.margins.get(name, 0.0)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from components.core.records import PhotoScore
+from components.metrics.differences import Better, by_group, having
 from components.register.champion_checks import Check
-from components.register.differences import Better, by_group
 
 
 def reached(name: str, limit: float, scores: Sequence[PhotoScore], better: Mapping[str, Better]) -> Check:
@@ -14,14 +14,15 @@ def reached(name: str, limit: float, scores: Sequence[PhotoScore], better: Mappi
     was not measured is not reached.
     """
     title, side = f"target: {name}", "at least" if better[name] == "higher" else "at most"
-    if any(name not in score.restored for score in scores):
+    rows = having(scores, name)
+    if not rows:
         words = (
             f"{name} must be {side} {limit:g} (gate.targets) and was not measured: add it to"
             " evaluate.metrics, and give its weights where it needs some"
         )
         return Check(name=title, passed=False, words=words, limit=limit)
-    values = {score.pair: score.restored[name] for score in scores}
-    found = float(by_group(scores, values, "higher")[1].mean())
+    values = {score.pair: score.restored[name] for score in rows}
+    found = float(by_group(rows, values, "higher")[1].mean())
     passed = found >= limit if better[name] == "higher" else found <= limit
     words = f"{name} is {found:.4g}, and gate.targets asks for {side} {limit:g}"
     return Check(name=title, passed=passed, words=words, value=found, limit=limit)

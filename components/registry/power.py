@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from components.core.errors import LineageError
 from components.core.records import EvalReport
 from components.metrics import METRICS
+from components.metrics.differences import counted, having
 from components.register.config import RegisterConfig
-from components.register.differences import counted
 from components.register.policy import GatePolicy
 from components.register.proof import groups_needed, power, visible_gain
 from components.registry import looks
@@ -37,7 +37,8 @@ def report_power(config: RegisterConfig, report: EvalReport) -> tuple[str, ...]:
 
     Raises LineageError when no spread is known: another metric than PSNR, and nothing compared yet.
     """
-    groups = tuple({score.counts_as for score in report.scores() if score.left_out is None})
+    rows = having(report.scores(), config.gate.primary)
+    groups = tuple({score.counts_as for score in rows if score.left_out is None})
     champion = tracking.at_alias(config.name, tracking.CHAMPION)
     worn = looks.history(config.name, champion.number, groups).worn if champion is not None else 0
     return told(config.gate, len(groups), _spread(config), worn)

@@ -21,6 +21,7 @@ from components.core.errors import BusyError, LineageError
 from components.core.parts import digest_of
 from components.core.records import EvalReport, ModelVersion, PairSet, PhotoScore
 from components.metrics import METRICS
+from components.metrics.differences import having
 from components.register.config import RegisterConfig
 from components.register.gate import Measured, Verdict, decide
 from components.registry import approval, enact, looks, measured, turns
@@ -174,7 +175,8 @@ def _verdict(
         seconds_per_megapixel=0.0,
         measured_on=measured.place() if measure is None else getattr(measure, "place", None),
     )
-    groups = tuple({score.counts_as for score in candidate.scores if score.left_out is None})
+    rows = having(candidate.scores, config.gate.primary)
+    groups = tuple({score.counts_as for score in rows if score.left_out is None})
     known = looks.history(config.name, champion.number, groups)
     verdict = decide(config.gate, candidate, theirs, better, looks=known.looks, worn=known.worn)
     return verdict, _means(theirs.scores)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.core.records import Pair, TargetPhoto
+from components.core.records import UNPAIRED, Pair, TargetPhoto
 from components.synthesize.imported import decoded_8
 from components.synthesize.made_pairs import File, Made, Work, encoded
-
-KIND = "unpaired"
 
 
 def unpaired_picture(work: Work) -> Iterator[File | Made]:
@@ -32,7 +30,7 @@ def unpaired_picture(work: Work) -> Iterator[File | Made]:
             target_sha256=digest,
             width=width,
             height=height,
-            blur_kind=KIND,
+            blur_kind=UNPAIRED,
             drawn={},
             severity=0.0,
             severity_class="mild",

@@ -9,11 +9,12 @@ from pathlib import Path
 import cv2
 import pytest
 import yaml
+from skimage import data, io
 from tiny_clone import TINY, Clone, clone_into
 
 from components import recipes
 from components.core.errors import RecipeError
-from components.core.records import Checkpoint, EvalReport, PairSet
+from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
 from components.evaluate.tables import terminal_table
 from components.nets.restore import load_restorer
 
@@ -21,6 +22,7 @@ CYCLE = {
     "consistency": [{"kind": "l1", "weight": 10.0}],
     "identity": [{"kind": "l1", "weight": 5.0}],
 }
+PAIRS = {"kind": "two_folders", "input": "pairs/blur", "target": "pairs/sharp"}
 PLACES = {
     "blurred": [("astronaut", 0, 0), ("coffee", 0, 0), ("chelsea", 0, 0), ("rocket", 0, 0)],
     "sharp": [
@@ -35,8 +37,6 @@ PLACES = {
 
 def domains_into(folder: Path) -> None:
     """Four blurred photos, and five sharp ones of other places."""
-    from skimage import data, io
-
     for domain, places in PLACES.items():
         (folder / domain).mkdir(parents=True)
         for name, top, left in places:
@@ -109,9 +109,58 @@ def test_its_lineage_is_verified_from_the_registry(ran: Clone) -> None:
     assert "photos" in said
 
 
+@pytest.fixture(scope="module")
+def tested(ran: Clone) -> str:
+    """The same model's next version, of a recipe that names a paired test set too; what the run said."""
+    shutil.copytree(ran.root / "photos", ran.root / "known")
+    for name, top, left in (
+        ("astronaut", 0, 300),
+        ("astronaut", 300, 0),
+        ("coffee", 200, 0),
+        ("coffee", 0, 390),
+    ):
+        photo = getattr(data, name)()[top : top + 200, left : left + 200]
+        for side, shown in (("sharp", photo), ("blur", cv2.GaussianBlur(photo, (0, 0), 2.0))):
+            (ran.root / "known/pairs" / side).mkdir(parents=True, exist_ok=True)
+            io.imsave(ran.root / f"known/pairs/{side}/{name}-{top}-{left}.png", shown, check_contrast=False)
+    plain = unpaired_recipe() | {"name": "tested"}
+    plain["ingest"] |= {"photos": "known", "pairs": PAIRS}  # type: ignore[operator]
+    plain["train"] |= {"seed": 2}  # type: ignore[operator]
+    plain["evaluate"] |= {"metrics": ["psnr_rgb", "nss_of_set", "rmse_shrunk4_rgb"]}  # type: ignore[operator]
+    plain["register"]["gate"] |= {"primary": "psnr_rgb"}  # type: ignore[index]
+    (ran.root / "components/recipes/tested.yaml").write_text(yaml.safe_dump(plain))
+    graph = ran.root / "dvc.yaml"
+    graph.write_text(graph.read_text().replace("recipes: [tiny,", "recipes: [tested, tiny,"))
+    ran.git("add", "-A")
+    ran.git("commit", "-qm", "a paired test set")
+    return ran.refocus("run", "tested", "--no-prefect").stdout
+
+
+@pytest.mark.services
+def test_a_paired_test_set_beside_the_domains_is_measured_for_champion_and_challenger(
+    ran: Clone, tested: str
+) -> None:
+    assert re.search(r"registered +tiny version 2", tested), tested
+    assert re.search(
+        r"psnr_rgb \S+ \(mean of 4 groups, too few for an interval\) against the champion", tested
+    )
+    assert "psnr_rgb is known of the 4 test pairs alone" in tested
+    report = EvalReport.load(ran.root / "data/tested/report")
+    assert set(report.restored) == {"psnr_rgb", "nss_of_set", "rmse_shrunk4_rgb"}
+    (champion,) = (ran.root / ".refocus/measured").glob("*.jsonl")
+    rows = [PhotoScore.model_validate_json(line) for line in champion.read_text().splitlines()]
+    assert [row.pair for row in rows] == [row.pair for row in report.scores()]
+    assert sum(set(row.restored) == {"psnr_rgb"} for row in rows) == 4
+    photos = ran.refocus("lineage", "tiny:2", "--photos", "--verify").stdout
+    assert "pairs/sharp/coffee-200-0.png" in photos
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"evaluate": {"metrics": ["psnr_rgb", "nss_of_set"]}}, "or name a paired test set"),
+        ({"evaluate": {"metrics": ["psnr_rgb"]}}, "names nothing that measures them: add rmse_shrunk4_rgb"),
+        ({"ingest": {"pairs": PAIRS}}, "has nothing that looks at its targets: add psnr_rgb"),
         ({"train": {"cycle": None, "content": [{"kind": "l1"}]}}, r"train\.cycle is not set"),
         ({"train": {"content": [{"kind": "l1"}]}}, "the content loss l1 looks at an input beside its own"),
         ({"train": {"validate_metrics": ["psnr_rgb"]}}, "names psnr_rgb, which needs a photo's own target"),

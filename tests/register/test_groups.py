@@ -10,7 +10,7 @@ from chain import METRIC, OTHER, score
 
 from components.core.errors import LineageError
 from components.core.records import PhotoScore
-from components.register.differences import by_group, difference
+from components.metrics.differences import by_group, difference
 from components.register.gate import GatePolicy, Measured, Verdict, decide
 from components.register.proof import Looks
 

@@ -14,10 +14,20 @@ from __future__ import annotations
 from components.core.records.models import Checkpoint, EvalReport, ModelVersion, PhotoScore, Provenance
 from components.core.records.pairs import OnTheFly, Pair, PairSet, SourcePhoto, TargetPhoto, Unpaired
 from components.core.records.photos import ClipFrame, PairedInput, Photo, PhotoMap, PhotoSet
-from components.core.records.terms import SPLITS, Baseline, Domain, MapKind, RecipeRecord, Split, Task
+from components.core.records.terms import (
+    SPLITS,
+    UNPAIRED,
+    Baseline,
+    Domain,
+    MapKind,
+    RecipeRecord,
+    Split,
+    Task,
+)
 
 __all__ = [
     "SPLITS",
+    "UNPAIRED",
     "Baseline",
     "Checkpoint",
     "ClipFrame",

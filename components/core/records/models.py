@@ -10,7 +10,7 @@ from components.core.errors import LineageError
 from components.core.files import sha256_of_file
 from components.core.parts import Part
 from components.core.record import Record, TableRecord
-from components.core.records.terms import Baseline, Task
+from components.core.records.terms import UNPAIRED, Baseline, Task
 
 
 class Checkpoint(Record):
@@ -88,6 +88,11 @@ class PhotoScore(Part):
         """
         return self.group or self.pair.split("-")[0]
 
+    @property
+    def paired(self) -> bool:
+        """Whether it was held against a target of its own."""
+        return self.blur_kind != UNPAIRED
+
 
 class EvalReport(TableRecord):
     """A checkpoint and doing nothing, measured on the same test pairs.
@@ -123,7 +128,7 @@ class EvalReport(TableRecord):
     paired: bool = Field(
         default=True,
         exclude_if=lambda paired: paired,
-        description="false: photos had no targets, and each was held against its own input",
+        description="false: photos had no targets but for test pairs, each was held against its own input",
     )
 
     def scores(self) -> tuple[PhotoScore, ...]:

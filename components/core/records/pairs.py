@@ -12,7 +12,7 @@ from components.core.errors import LineageError
 from components.core.files import sha256_of_file
 from components.core.parts import Part
 from components.core.record import TableRecord
-from components.core.records.terms import Baseline, Split, Task
+from components.core.records.terms import UNPAIRED, Baseline, Split, Task
 
 
 class Pair(Part):
@@ -35,7 +35,7 @@ class Pair(Part):
     blur_kind: str = Field(
         description=(
             "`kind` of the blur, such as random_trajectory, or of the translation; `downscale` where only"
-            " that was done, `imported` for given pairs"
+            " that was done, `imported` for given pairs, `unpaired` for an input without a target"
         )
     )
     drawn: dict[str, JsonValue] = Field(
@@ -76,6 +76,11 @@ class Pair(Part):
     def counts_as(self) -> str:
         """What counts as one when models are compared."""
         return self.group or self.photo
+
+    @property
+    def paired(self) -> bool:
+        """Whether it has a target of its own."""
+        return self.blur_kind != UNPAIRED
 
     @property
     def files(self) -> dict[str, str]:
@@ -157,7 +162,7 @@ class PairSet(TableRecord):
 
     With `on_the_fly` there are no training pairs but targets, of which training makes its pairs by
     itself. With `unpaired` each row is an input that is held against itself, for there is no target of
-    it; the domain of targets has a table of its own.
+    it, but for test pairs beside the two domains; the domain of targets has a table of its own.
     """
 
     FILE = "pairset.json"

@@ -119,6 +119,12 @@ class Photo(Part):
         description="its mask and its depth map, where it has them",
     )
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its own file and those of all that came with it."""
+        inputs, frames = (each.file for each in self.inputs), (each.file for each in self.frames)
+        return (self.file, *inputs, *frames, *(each.file for each in self.maps))
+
 
 class PhotoSet(TableRecord):
     """Sharp photos, each with its split; no photo and no near duplicate of it stands in two splits."""

@@ -15,6 +15,7 @@ Task = Literal["deblurring", "super_resolution", "translation"]
 Baseline = Literal["input", "bicubic", "mean_colour"]
 MapKind = Literal["mask", "depth"]
 Domain = Literal["input", "target"]  # of photos without partners: to be restored, or as they should look
+UNPAIRED = "unpaired"  # the blur_kind of an input that has no target and is held against itself
 
 
 class RecipeRecord(Record):

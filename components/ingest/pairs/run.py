@@ -59,7 +59,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             raise PhotoError(_nothing(config, found, Quarantine.of(reasons, ignored)))
         settled = settle(taken, config)
         quarantine = Quarantine.of([*reasons, *settled.left_out], ignored)
-        rows = _rows(settled)
+        rows = rows_of(settled)
         _refuse_empty_split(rows, settled, config)
         refuse_loss(quarantine, len(taken) + len(reasons), config, "pairs")
         last = LastTime(config, out)
@@ -78,9 +78,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
                 **facts,
             },
         ).save(out)
-    originals.drop_others(
-        {file for row in rows for file in (row.file, *(input.file for input in row.inputs))}
-    )
+    originals.drop_others({file for row in rows for file in row.files})
     last.note(inputs)
     seen = len(found) + sum(passed.values())
     print(closing_words(words, seen, quarantine, passed, out), file=sys.stderr)
@@ -126,7 +124,7 @@ def _text(file: Found) -> str:
     return composed(file.read().decode("utf-8-sig", errors="backslashreplace"))
 
 
-def _rows(settled: Settled) -> tuple[Photo, ...]:
+def rows_of(settled: Settled) -> tuple[Photo, ...]:
     """One row a sharp photo, ordered by id, with its blurred pictures in the order of names."""
     by_photo: dict[str, list[tuple[Taken, Split]]] = {}
     for pair, split in settled.pairs:

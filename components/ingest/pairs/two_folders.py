@@ -118,6 +118,12 @@ class TwoFolders(Layout):
             tuple(alone),
         )
 
+    def within(self, names: Sequence[str]) -> frozenset[str]:
+        """Those of the names that lie in either folder."""
+        return frozenset(
+            name for folder in (self.input, self.target) for _, name in self._keyed(folder, names)
+        )
+
     def _keyed(self, folder: str, names: Sequence[str]) -> Iterator[tuple[Key, str]]:
         pattern = re.compile(
             rf"(?:({'|'.join(SPLITS)})/)?{re.escape(composed(folder))}/((?:.*/)?{PICTURE})", re.IGNORECASE

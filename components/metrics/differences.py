@@ -52,6 +52,11 @@ def counted(groups: int) -> str:
     return f"{groups} group{'' if groups == 1 else 's'}"
 
 
+def having(scores: Sequence[PhotoScore], metric: str) -> tuple[PhotoScore, ...]:
+    """The rows that have the metric: test pairs and inputs without a target have different ones."""
+    return tuple(score for score in scores if metric in score.restored)
+
+
 def by_group(
     scores: Iterable[PhotoScore], gains: Mapping[str, float], better: Better
 ) -> tuple[tuple[str, ...], Gains]:
