@@ -6,10 +6,12 @@ is inherited by all children.
 from __future__ import annotations
 
 import atexit
+import getpass
 import importlib.util
 import ipaddress
 import os
 import pwd
+import socket
 import sys
 import tempfile
 import urllib.parse
@@ -215,3 +217,12 @@ def shorten_temporary() -> None:
 
 def _speaks_socks() -> bool:
     return importlib.util.find_spec("socksio") is not None
+
+
+def account() -> str:
+    """This user's name and machine, `ann@laptop`; the number of a user without a name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

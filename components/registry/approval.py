@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 
 from components.core.errors import InputError
 from components.registry import enact, turns
+from components.registry.actor import owner
 from components.registry.decision import Action, Decision, decision_on, recorded_on
 from components.services import tracking
-from components.services.actor import owner
 
 WAITING = "waiting"  # a version's validation_status
 

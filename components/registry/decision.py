@@ -9,9 +9,9 @@ from pydantic import Field, ValidationError
 
 from components.core.record import Record
 from components.register.gate import Check
+from components.registry.actor import owner
 from components.registry.looks import CountedLook
 from components.services import tracking
-from components.services.actor import owner
 
 DECISION, ROLLED_BACK, REASON, PROMOTED_FROM, PROMOTED_AT, PROVISIONAL = (
     "refocus.decision",

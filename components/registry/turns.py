@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 
 from components.core.errors import BusyError, RefocusError
-from components.services.actor import owner
+from components.registry.actor import owner
 from components.services.tracking import Version, ledger
 
 STATE, OWNER, PROCESS, SINCE, BEAT, INTENT = (

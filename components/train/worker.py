@@ -15,7 +15,6 @@ import torch
 from components.core.progress import Progress
 from components.core.records import RecipeRecord
 from components.services import tracking
-from components.services.actor import owner
 from components.services.cluster import MailedProgress, assigned_device
 from components.train.config import TrainConfig
 from components.train.data import Data
@@ -80,10 +79,6 @@ def _trained(
         "refocus.stage": "train",
         "workers": str(world.size),
         "device": str(world.device),
-        # What MLflow's page and tables show as the run's user and source.
-        "mlflow.user": owner(),
-        "mlflow.source.name": f"refocus run {recipe.name}",
-        "mlflow.source.type": "LOCAL",
     } | _experiment_tags()
     dvc = recipe.about.get("dvc")
     md5 = str(dvc["pairs"]) if isinstance(dvc, dict) and "pairs" in dvc else pairset.digest

@@ -17,8 +17,8 @@ import pytest
 from components.core.addresses import sqlite_address
 from components.core.errors import BusyError
 from components.registry import at_work, turns
+from components.registry.actor import owner
 from components.services import tracking
-from components.services.actor import owner
 from components.services.tracking import ledger
 
 

@@ -41,6 +41,7 @@ from components.services.tracking.registry import (
 from components.services.tracking.store import (
     is_on_this_machine,
     login,
+    named_actor,
     need_answer,
     prepare,
     shown_uri,
@@ -94,6 +95,7 @@ __all__ = [
     "maybe_version",
     "model_tags",
     "models_without_version",
+    "named_actor",
     "need_answer",
     "newest_versions",
     "open_training",

@@ -26,6 +26,7 @@ from components.services.tracking.answers import URI_VARIABLE, first_line
 
 EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
 REGISTRY_VARIABLE = "MLFLOW_REGISTRY_URI"
+ACTOR_VARIABLE = "REFOCUS_ACTOR"
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 PATIENCE_S = answers.PATIENCE_S
 # Nothing is sent home, nothing asks a package index, and no project file of the checkout slips into
@@ -67,6 +68,11 @@ def shown_uri() -> str:
 def login() -> str | None:
     """The name by which we are known to the server, if it wants one."""
     return os.environ.get("MLFLOW_TRACKING_USERNAME") if os.environ.get(URI_VARIABLE) else None
+
+
+def named_actor() -> str | None:
+    """$REFOCUS_ACTOR: who is to be named as the one who trained or decided."""
+    return os.environ.get(ACTOR_VARIABLE)
 
 
 def is_unused() -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 
 from components.core.files import state_folder
 from components.core.locks import locked
+from components.core.surroundings import account
 from components.services.tracking import store
 
 TRAIN_KEY = "refocus.train_key"
@@ -70,7 +71,7 @@ def open_training(
             created = client.create_run(
                 _experiment(),
                 run_name=f"{recipe}-{key[:8]}",
-                tags={"refocus.recipe_name": recipe, **tags, TRAIN_KEY: key},
+                tags={"refocus.recipe_name": recipe, **_origin(recipe), **tags, TRAIN_KEY: key},
             )
             run_id = str(created.info.run_id)
         else:
@@ -78,6 +79,15 @@ def open_training(
         _log_params(client, run_id, params)
         _log_dataset(client, run_id, dataset)
     return TrainingRun(run_id)
+
+
+def _origin(recipe: str) -> dict[str, str]:
+    """What MLflow's page shows as a run's user and source."""
+    return {
+        "mlflow.user": store.named_actor() or store.login() or account(),
+        "mlflow.source.name": f"refocus run {recipe}",
+        "mlflow.source.type": "LOCAL",
+    }
 
 
 def find_training(key: str) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.services.actor import owner
+from components.registry.actor import owner
 
 
 @pytest.fixture
