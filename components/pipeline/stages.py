@@ -131,9 +131,9 @@ def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
     """
     need_torch()
     stage = stage_named(name)
-    parents = _parents(stage, run)
     out, code = folder_of(run.root, run.name, stage.gives), _code(run)
     sweep(run.root, out)
+    parents = _parents(stage, run)
     for photoset in (record for record in parents if isinstance(record, PhotoSet)):
         small = run.recipe.refuse_small(photoset.photos())
         if small.left_out:
@@ -172,7 +172,9 @@ def register(run: Run, provenance: Provenance) -> ModelVersion:
     """Put a run's checkpoint into the registry, with the files of its recipe's formats; one that is
     there already is given back.
     """
-    out, parents = run.project.state / "registered" / run.name, _parents(REGISTER, run)
+    out = run.project.state / "registered" / run.name
+    sweep(run.root, out)
+    parents = _parents(REGISTER, run)
     if cluster.is_outside():
         takes = [record for record in parents if isinstance(record, REGISTER.takes)]
         return sending.register(_whole(run), takes, provenance, run.root / "dvc.lock", out)

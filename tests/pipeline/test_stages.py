@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from bundled import bundled_into
 from one_stage import run_stage
 
 from components import recipes
 from components.core.errors import InputError, LineageError, StageError
-from components.core.records import PhotoSet
+from components.core.records import PhotoSet, Provenance
+from components.core.temporaries import PREFIX, new_temporary
 from components.pipeline import project, stages
 from components.pipeline.project import Project, Run
 
@@ -44,6 +47,18 @@ def test_a_stage_without_the_records_it_takes_names_the_one_to_make(tmp_path: Pa
         LineageError, match=r"no PhotoSet at .*photos/photoset\.json; run the stage that makes it first"
     ):
         run_stage("synthesize", Run.of(Project.at(tmp_path), "demo"))
+
+
+@pytest.mark.parametrize("name", ["synthesize", "train", "evaluate", "register"])
+def test_every_stage_first_takes_away_what_a_killed_one_left(name: str, tmp_path: Path) -> None:
+    run, way = Run.of(Project.at(bundled_into(tmp_path)), "demo"), tmp_path / ".dvc" / "tmp" / "refocus"
+    way.mkdir(parents=True)
+    left, living = way / f"{PREFIX}{os.getpid()}-1-a.json", new_temporary(tmp_path / "b.json")
+    left.touch()
+    provenance = Provenance(git_commit="0" * 40, dvc={})
+    with pytest.raises(LineageError, match=r"no (PhotoSet|PairSet)"):  # before it misses anything
+        stages.register(run, provenance) if name == "register" else run_stage(name, run)
+    assert (left.exists(), living.exists()) == (False, True)
 
 
 def test_records_lie_in_the_recipes_own_folder(tmp_path: Path) -> None:
