@@ -101,8 +101,14 @@ def keep_loopback_direct() -> None:
     """
     for name in PROXIES:
         for each in (name, name.upper()):
-            if os.environ.get(each, "").startswith("socks") and not _speaks_socks():
-                _leave_out(each)  # httpx refuses to start with it, whatever no_proxy says
+            if not (said := os.environ.get(each)):
+                continue
+            # httpx refuses to start with one that it cannot read or speak to, whatever no_proxy says.
+            address = _proxy_address(said)
+            if address is None:
+                _leave_out(each)
+            elif address != said:
+                os.environ[each] = address
     if not proxies():
         return
     known: list[str] = []
@@ -117,11 +123,34 @@ def keep_loopback_direct() -> None:
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*" if "*" in known else wanted
 
 
+def _proxy_address(said: str) -> str | None:
+    """A proxy's address as all libraries here read it, without the blanks and quotes of a settings file;
+    None for one that none of them takes.
+    """
+    plain = said.strip().strip("\"'").strip()
+    plain = plain if "://" in plain else f"http://{plain}"
+    try:
+        parts = urllib.parse.urlsplit(plain)
+        spoken = ("http", "https", *(("socks5", "socks5h") if _speaks_socks() else ()))
+        usable = parts.scheme in spoken and parts.hostname and (parts.port or 0) >= 0
+    except ValueError:  # a port that is no number, half a bracket
+        return None
+    if not usable or not plain.isprintable() or " " in plain:
+        return None
+    return f"{parts.scheme}{plain[len(parts.scheme) :]}"
+
+
 def _plain(part: str) -> str:
     """One name of no_proxy; nothing for one that httpx would not start with (networks of IPv6
-    addresses, which no library here understands).
+    addresses, which no library here understands). Umlauts as the network writes them.
     """
     name = part.strip().strip("[]")
+    if not name.isascii():
+        body = name.lstrip("*.")
+        try:
+            return name[: len(name) - len(body)] + body.encode("idna").decode()
+        except UnicodeError:
+            return ""
     if name.count(":") < 2:
         return name
     try:

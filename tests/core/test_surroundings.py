@@ -89,7 +89,50 @@ def test_a_socks_proxy_that_no_library_speaks_to_stops_none_of_them(service: int
     assert run(code, ALL_PROXY="socks5://127.0.0.1:9").returncode == 0
 
 
-@pytest.mark.parametrize("given", ["[::1]", "fd00::/8", "10.0.0.0/8,*.corp,.corp", "host:8080", " , ", "*"])
+UNREADABLE = (
+    "SOCKS5://127.0.0.1:9",
+    "socks4://x:1",
+    "http://x:abc",
+    "http://[::1",
+    "ftp://x:1",
+    "://",
+    "http://x:1;y:2",
+)
+
+
+@pytest.mark.usefixtures("_no_proxies")
+@pytest.mark.parametrize("name", ["http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_cannot_be_read_stops_no_library_and_is_named(
+    name: str, service: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import httpx
+
+    monkeypatch.setattr(surroundings, "_left_out", {})
+    for said in UNREADABLE:
+        monkeypatch.setenv(name, said)
+        with pytest.raises((ValueError, ImportError, httpx.InvalidURL)):
+            httpx.get(f"http://127.0.0.1:{service}/x")
+        surroundings.keep_loopback_direct()
+        assert httpx.get(f"http://127.0.0.1:{service}/x").text == "ok"
+        assert surroundings.inherited()[name] == said
+
+
+@pytest.mark.usefixtures("_no_proxies")
+def test_a_proxy_as_settings_files_have_it_is_read_as_it_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, meant in (
+        (" http://proxy.corp:3128\n", "http://proxy.corp:3128"),
+        ('"http://proxy.corp:3128"', "http://proxy.corp:3128"),
+        ("HTTP://user:p@ss@proxy.corp:3128", "http://user:p@ss@proxy.corp:3128"),
+        ("proxy.corp:3128", "http://proxy.corp:3128"),  # an address, in which a password is hidden
+    ):
+        monkeypatch.setenv("https_proxy", said)
+        surroundings.keep_loopback_direct()
+        assert os.environ["https_proxy"] == meant
+
+
+@pytest.mark.parametrize(
+    "given", ["[::1]", "fd00::/8", "10.0.0.0/8,*.corp,.corp", "host:8080", " , ", "*", "büro.example,*.büro"]
+)
 def test_nothing_that_stands_in_no_proxy_stops_a_library(given: str, service: int, closed_port: int) -> None:
     code = f"{SETTLED}url = 'http://127.0.0.1:{service}/x'\n{ASK['httpx (Prefect)']}"
     done = run(code, http_proxy=f"http://127.0.0.1:{closed_port}", no_proxy=given)

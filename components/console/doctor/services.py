@@ -21,12 +21,13 @@ INSIDE = "unset: the part inside this machine is used"
 
 def proxy(project: Project) -> Iterator[Finding]:
     """The proxies of the environment: which answer, and that this machine is asked without them."""
-    for name in inherited():
+    for name, said in inherited().items():
         if name.lower().endswith("_proxy"):
             yield Finding(
                 name,
-                f"{shown(inherited()[name])} left out",
-                "no library here speaks to a SOCKS proxy: name an http one, or install socksio and PySocks",
+                f"{shown(said if '://' in said else f'http://{said}')} left out",
+                "no library here can read it, or speak to a SOCKS proxy: name it as http://HOST:PORT, or"
+                " install socksio and PySocks",
             )
     for scheme, address in proxies().items():
         parts = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
