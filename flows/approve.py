@@ -40,7 +40,9 @@ SHEET = re.compile(r'src="(data:image/jpeg;base64,[A-Za-z0-9+/=]+)"')
 class Answer(RunInput):
     """The form on Prefect's page. No field has a default: who resumes without an answer is refused."""
 
-    decision: Literal["approve", "reject"] = Field(description="approve: the version serves from now on")
+    decision: Literal["approve", "reject"] = Field(
+        description="approve: the version serves from now on; reject: the champion stays"
+    )
     reason: str = Field(min_length=1, description="kept with the version, in the record of decisions")
     by: str = Field(min_length=1, description="your name: Prefect does not know who you are")
 
