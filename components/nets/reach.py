@@ -60,7 +60,9 @@ def _make_positive(net: nn.Module) -> None:
     """Zero stays zero, and what is more than zero stays so: positive weights, no shifts, no norms."""
     for module in net.modules():
         for name, child in module.named_children():
-            if isinstance(child, OverPhoto | nn.BatchNorm2d | nn.LayerNorm):
+            if isinstance(child, OverPhoto):
+                setattr(module, name, child.looking_as_far())
+            elif isinstance(child, nn.BatchNorm2d | nn.LayerNorm):
                 setattr(module, name, nn.Identity())
     for name, parameter in net.named_parameters():
         parameter.fill_(0.0 if name.endswith("bias") else 1.0)

@@ -66,17 +66,17 @@ def test_another_crop_changes_the_shapes_and_no_parameter(
     usual = capsys.readouterr().out
     commands.run(["describe", "demo", "--out", str(tmp_path), "--crop", "128"])
     large = capsys.readouterr().out
-    assert "generator: unet: 3×64×64 → 3×64×64, 1,741,036 parameters" in usual
-    assert "generator: unet: 3×128×128 → 3×128×128, 1,741,036 parameters" in large
+    assert "generator: wiener_unet: 3×64×64 → 3×64×64, 2,056,209 parameters" in usual
+    assert "generator: wiener_unet: 3×128×128 → 3×128×128, 2,056,209 parameters" in large
     assert "for one photo of 128×128 px" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
     ("recipe", "crop", "said"),
     [
-        ("demo", "100", "--crop 100 must be a multiple of 16"),
-        ("demo", "0", "--crop 0 must be a multiple of 16"),
-        ("demo", "16", "--crop 16 is too small for patchgan: it needs"),
+        ("demo", "100", "--crop 100 must be a multiple of 32"),
+        ("demo", "0", "--crop 0 must be a multiple of 32"),
+        ("old_photo", "16", "--crop 16 is too small for patchgan: it needs"),
         ("deblurgan_seed", "128", "--crop 128 must be 256: the dense head of patch_dense"),
     ],
 )
@@ -141,7 +141,7 @@ def test_settings_are_said_in_words_and_defaults_are_left_out() -> None:
     train = recipes.load("demo", root=ROOT).train
     assert words(train.generator_optimizer).startswith("lr 0.001, beta1 0.9, beta2 0.999")
     assert phase_words(train.phases[0]) == (
-        "images 32,000, crops of 64 px, batch 8, generator alone; rate cosine (floor 0.01) after a warm-up of"
+        "images 28,000, crops of 64 px, batch 8, generator alone; rate cosine (floor 0.01) after a warm-up of"
         " 800 images"
     )
     told = {name: value for name, value, _ in further(train)}

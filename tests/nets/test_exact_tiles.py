@@ -23,6 +23,7 @@ from components.nets.generators import (
     UNet,
     Video3D,
     VideoFlow,
+    WienerUNet,
 )
 from components.nets.modules.over_photo import Box, Place, joined_moments, moments
 from components.nets.reach import looking, reach_px
@@ -39,6 +40,7 @@ KINDS: dict[str, Generator] = {
     "unet": UNet(width=4, depth=3),
     "unet_instance": UNet(width=4, depth=1, fold=2, norm={"kind": "instance", "affine": True}),
     "unet_context": UNet(width=4, depth=2, fold=2, global_context=True),
+    "wiener_unet": WienerUNet(width=4, depth=2, hidden=16),
     "unet_layer": UNet(width=4, depth=1, norm="layer"),
     "mobile": Mobile(width=4, blocks=(1, 1)),
     "video_3d": Video3D(width=4, depth=1, frames=3),

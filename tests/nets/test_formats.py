@@ -29,6 +29,7 @@ from components.nets.generators import (
     UNet,
     Video3D,
     VideoFlow,
+    WienerUNet,
 )
 from components.nets.restore import Restorer
 
@@ -48,6 +49,7 @@ KINDS: dict[str, Generator] = {
     "unet": UNet(width=8, depth=2),
     "mobile": Mobile(width=8, blocks=(1, 1)),
     "unet_context": UNet(width=8, depth=2, fold=2, global_context=True),
+    "wiener_unet": WienerUNet(width=8, depth=2, hidden=16),
     "unet_instance": UNet(width=8, depth=1, fold=2, norm="instance"),
     "conv_unet": ConvUNet(width=8, depth=4, widest=16, test_time_statistics="photo"),
     "nafnet": NAFNet(width=8, encoder=(1, 1), middle=1, decoder=(1, 1), fold=2, channel_attention=False),

@@ -22,6 +22,7 @@ from components.nets.generators import (
     UNet,
     Video3D,
     VideoFlow,
+    WienerUNet,
 )
 from components.nets.modules.attention import SelfAttention
 from components.nets.modules.heads import Headed
@@ -58,6 +59,7 @@ SMALL: dict[str, Generator] = {
     ),
     "unet": UNet(width=8, depth=2),
     "unet_context": UNet(width=8, depth=2, fold=2, global_context=True),
+    "wiener_unet": WienerUNet(width=8, depth=2, hidden=16),
     "unet_folded": UNet(width=8, depth=1, fold=2, norm="instance"),
     "mobile": Mobile(width=8, widest=16, blocks=(1, 1, 2)),
     "mobile_dense": Mobile(fold=2, width=8, blocks=(1, 1), dense=True, skips="concat"),

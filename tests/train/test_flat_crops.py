@@ -23,10 +23,11 @@ NARROW: dict[str, dict[str, Any]] = {
     "conv_unet": {"width": 8, "widest": 16, "depth": 4, "attention": None},
     "unet": {"width": 8, "widest": 16},
     "mobile": {"width": 8, "widest": 16, "blocks": [1, 1, 1]},
+    "wiener_unet": {"width": 8, "widest": 16, "hidden": 16},
     "video_3d": {"width": 8, "widest": 16, "depth": 2},
     "video_flow": {"width": 8, "widest": 16, "flow_width": 4},
 }
-CROP_PX = {"srgan": 48, "demo": 48, "unet_patchgan": 48, "video_3d": 48, "video_flow": 48}
+CROP_PX = {"srgan": 48, "demo": 64, "unet_patchgan": 48, "video_3d": 48, "video_flow": 48}
 BEFORE, WALLS = 8, 8  # steps
 
 

@@ -17,6 +17,7 @@ from components.nets.generators.resnet import ResNet
 from components.nets.generators.srresnet import SRResNet
 from components.nets.generators.unet import UNet
 from components.nets.generators.video import Video3D, VideoFlow
+from components.nets.generators.wiener_unet import WienerUNet
 
 __all__ = [
     "Attention",
@@ -30,8 +31,10 @@ __all__ = [
     "UNet",
     "Video3D",
     "VideoFlow",
+    "WienerUNet",
 ]
 
 Generator = Annotated[
-    ResNet | SRResNet | UNet | ConvUNet | NAFNet | Mobile | Video3D | VideoFlow, Field(discriminator="kind")
+    ResNet | SRResNet | UNet | ConvUNet | NAFNet | Mobile | Video3D | VideoFlow | WienerUNet,
+    Field(discriminator="kind"),
 ]

@@ -12,6 +12,8 @@ from components.nets.norms import NoNorm, Norm
 if TYPE_CHECKING:
     from torch import nn
 
+    from components.nets.modules.unet import UNetBody
+
 
 class UNet(GeneratorPart):
     """Small U-Net (Ronneberger et al. 2015) that adds its output to the photo; untrained it changes
@@ -52,20 +54,27 @@ class UNet(GeneratorPart):
         """Height and width of the input must be multiples of this, in px."""
         return int(self.fold * 2**self.depth)
 
-    def build(self, seed: int) -> nn.Module:
-        """The net with He-normal weights; the head begins at zero."""
-        from components.nets.modules.first_weights import draw_first_weights, generator_source
-        from components.nets.modules.heads import Headed
-        from components.nets.modules.unet import SLOPE, UNetBody
+    def body(self, channels_in: int = 3) -> UNetBody:
+        """The U-Net itself, its weights yet to be drawn."""
+        from components.nets.modules.unet import UNetBody
 
-        body = UNetBody(
+        return UNetBody(
             width=self.width,
             depth=self.depth,
             widest=self.widest,
             fold=self.fold,
             norm=self.norm,
+            channels_in=channels_in,
             global_context=self.global_context,
         )
+
+    def build(self, seed: int) -> nn.Module:
+        """The net with He-normal weights; the head begins at zero."""
+        from components.nets.modules.first_weights import draw_first_weights, generator_source
+        from components.nets.modules.heads import Headed
+        from components.nets.modules.unet import SLOPE
+
+        body = self.body()
         draw_first_weights(body, "he", generator_source(seed), slope=SLOPE)
         body.begin_at_zero()
         return Headed(body, "added_residual")

@@ -65,6 +65,10 @@ class OverPhoto(nn.Module):
         """Forward of a tile, when the photo is known."""
         raise NotImplementedError
 
+    def looking_as_far(self) -> nn.Module:
+        """What gives as many channels and looks as far around itself, where the photo is known."""
+        return nn.Identity()
+
 
 class Survey:
     """What a net's layers know of one photo, and the next one's numbers while they are collected."""
