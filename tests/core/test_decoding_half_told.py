@@ -9,6 +9,7 @@ import re
 import struct
 from itertools import pairwise
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -161,3 +162,8 @@ def test_a_photo_is_turned_whatever_type_its_orientation_has(order: str, kind: i
 def test_what_is_no_photo_is_called_by_its_name(data: bytes, words: str) -> None:
     with pytest.raises(PhotoError, match=rf"^not a photo: .*{words}"):
         decode(data)
+
+
+def test_a_jpeg_of_another_standard_is_called_by_its_name() -> None:
+    with pytest.raises(PhotoError, match=r"^unusual: a JPEG-LS; save it as PNG"):
+        decode(imagecodecs.jpegls_encode(scene(16, 16)))

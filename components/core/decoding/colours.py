@@ -13,9 +13,7 @@ import numpy.typing as npt
 
 from components.core.errors import PhotoError
 
-Chromaticities = tuple[
-    float, float, float, float, float, float, float, float
-]  # x, y of white, red, green, blue
+Chromaticities = tuple[float, ...]  # x, y of white, red, green, blue
 
 _D65 = (0.3127, 0.3290)
 SRGB: Chromaticities = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
@@ -129,7 +127,7 @@ def _srgb() -> Curve:
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-def _profile(points: tuple[float, ...], curve: Curve) -> bytes | None:
+def _profile(points: Chromaticities, curve: Curve) -> bytes | None:
     """A display profile of version 2 with three primaries and one curve (ICC.1:2001-04, 6.3.2)."""
     corners = np.array(points, np.float64).reshape(4, 2)
     if not (corners[:, 1] > 0).all():

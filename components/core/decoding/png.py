@@ -92,16 +92,16 @@ def pixels(data: bytes) -> Pixels:
     """Decode to (H, W, 3) uint8 or uint16 RGB, as stored. Raises PhotoError for whatever a
     checksum or libpng refuses.
     """
-    kept = {name: body for name, body in _chunks(data) if name in (b"IHDR", b"PLTE")}
-    depth, colours = kept[b"IHDR"][8:10]
+    _, _, depth, colours = _head(data)
+    kept = list(_chunks(data))
     plain = START + b"".join(
         _chunk(name, _as_grey(body) if name == b"IHDR" and colours == _PALETTE else body)
-        for name, body in _chunks(data)
+        for name, body in kept
         if name in _MAKES_PIXELS
     )
     found = _interlaced(plain) if plain[_INTERLACED] else _in_rows(plain)
     if colours == _PALETTE:
-        return _coloured(found[:, :, 0] // (255 // (2**depth - 1)), kept.get(b"PLTE", b""))
+        return _coloured(found[:, :, 0] // (255 // (2**depth - 1)), dict(kept).get(b"PLTE", b""))
     return found
 
 
