@@ -10,6 +10,7 @@ import pytest
 from chain import Chain, make_chain
 from house import BareHouse
 
+from components.console import commands
 from components.core.errors import LineageError, ServiceError
 from components.core.records import ModelVersion
 from components.register.config import RegisterConfig
@@ -183,3 +184,11 @@ def test_a_champion_that_another_program_registered_is_told(
     with pytest.raises(LineageError, match=r"elses version 2 lacks .*another program .*rollback elses --to"):
         promote(config, chain.pairset, chain.report, version)
     assert number == 1
+
+
+def test_a_name_about_which_nothing_was_decided_is_told(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.run(["history", "nosuch"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err.split(" (")[0]) == ("", "refocus: nothing is decided about nosuch so far")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from components.console.commands.parser import Add, add_overwrite
+from components.core import stopping
 from components.core.errors import LineageError
 
 
@@ -139,8 +140,11 @@ def _history(arguments: argparse.Namespace) -> int:
     from components.registry.history import history
 
     Project.here()
-    for line in history(arguments.name):
+    lines = history(arguments.name)
+    for line in lines:
         print(line)
+    if not lines:
+        stopping.say(f"nothing is decided about {arguments.name} so far (refocus recipes lists the names)")
     return 0
 
 
