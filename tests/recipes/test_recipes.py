@@ -174,8 +174,8 @@ WRONG: list[tuple[str, object, str]] = [
         "synthesize.downscale",
         {"scale": 2},
         (
-            r"of scale 2 .* wiener_unet enlarges 1 times: leave synthesize\.downscale out, or choose a generator of"
-            r" scale 2 \(srresnet"
+            r"of scale 2 .* wiener_unet enlarges 1 times: leave synthesize\.downscale out, or choose a"
+            r" generator of scale 2 \(srresnet"
         ),
     ),
     (
