@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from untrained_checkpoints import checkpoint_of
 
 from components.core.files import sha256_of_bytes
 from components.core.images import png_bytes
 from components.core.records import Checkpoint, Pair, PairSet
 from components.nets.generators import UNet
-from components.nets.restore import save_generator
 
 SOURCES = ("astronaut.png", "coffee.png", "chelsea.png")
 WIDTHS = {"mild": 3, "medium": 5, "strong": 9}
@@ -119,14 +119,4 @@ def untrained(tmp_path: Path, pairset: PairSet) -> Checkpoint:
     """A U-Net straight from its seed: it adds nothing to the photo, so it is do-nothing as a
     checkpoint.
     """
-    config = UNet(width=4, depth=1)
-    folder = tmp_path / "checkpoint"
-    weights, generator = save_generator(folder, config, config.build(seed=0).state_dict())
-    return Checkpoint(
-        pairset=pairset.digest,
-        config_digest="2" * 64,
-        code_digest="3" * 64,
-        weights_sha256=weights,
-        generator_sha256=generator,
-        images_seen=0,
-    ).save(folder)
+    return checkpoint_of(UNet(width=4, depth=1), pairset, tmp_path / "checkpoint")

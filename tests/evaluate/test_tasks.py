@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from untrained_checkpoints import checkpoint_of
 
 from components.core.baseline import do_nothing
 from components.core.images import read_rgb
-from components.core.records import Checkpoint, EvalReport, PairSet
+from components.core.records import EvalReport, PairSet
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.measure import read_pair
 from components.evaluate.report import render_html
@@ -22,7 +23,6 @@ from components.evaluate.run import run
 from components.evaluate.tables import terminal_table
 from components.metrics import METRICS, SET_METRICS, frechet_distance
 from components.nets.generators import SRResNet, UNet
-from components.nets.restore import save_generator
 from components.register.gate import GatePolicy, Measured, decide
 
 FIELD = EvaluateConfig(metrics=("psnr_rgb", "psnr_y_crop4", "ssim_y_crop4"))
@@ -47,18 +47,6 @@ def whole_sets(monkeypatch: pytest.MonkeyPatch) -> EvaluateConfig:
             SET_METRICS, name, replace(SET_METRICS[name], features=thumbnail, missing=lambda: None)
         )
     return EvaluateConfig(set_metrics=("fid_inception", "kid_inception"))
-
-
-def checkpoint_of(config: SRResNet | UNet, pairset: PairSet, folder: Path) -> Checkpoint:
-    weights, generator = save_generator(folder, config, config.build(seed=0).state_dict())
-    return Checkpoint(
-        pairset=pairset.digest,
-        config_digest="2" * 64,
-        code_digest="3" * 64,
-        weights_sha256=weights,
-        generator_sha256=generator,
-        images_seen=0,
-    ).save(folder)
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import pytest
 from ingest_photos import config_of, picture, write, write_many
 from pair_sets import blurred, pair_at
 from pydantic import ValidationError
+from untrained_checkpoints import checkpoint_of
 
 from components.core.errors import PhotoError
 from components.core.images import to_uint8
 from components.core.quarantine import Quarantine
-from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore, PhotoSet
+from components.core.records import EvalReport, PairSet, PhotoScore, PhotoSet
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.measure import measure
 from components.evaluate.run import run as evaluate
@@ -23,7 +24,6 @@ from components.ingest.config import IngestConfig
 from components.ingest.run import run
 from components.metrics import METRICS
 from components.nets.generators import UNet
-from components.nets.restore import save_generator
 from components.register.gate import GatePolicy, Measured, decide
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.run import run as synthesize
@@ -61,16 +61,8 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
 @pytest.fixture(scope="module")
 def report(tested: PairSet, tmp_path_factory: pytest.TempPathFactory) -> EvalReport:
     """Of a generator that changes nothing."""
-    place, net = tmp_path_factory.mktemp("report"), UNet(width=4, depth=1)
-    weights, generator = save_generator(place / "net", net, net.build(seed=0).state_dict())
-    checkpoint = Checkpoint(
-        pairset=tested.digest,
-        config_digest="2" * 64,
-        code_digest="3" * 64,
-        weights_sha256=weights,
-        generator_sha256=generator,
-        images_seen=0,
-    ).save(place / "net")
+    place = tmp_path_factory.mktemp("report")
+    checkpoint = checkpoint_of(UNet(width=4, depth=1), tested, place / "net")
     return evaluate(EvaluateConfig(metrics=NAMES), tested, checkpoint, out=place / "report")
 
 
