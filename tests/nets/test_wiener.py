@@ -126,34 +126,42 @@ def test_a_dark_photo_gives_finite_gradients() -> None:
 
 
 def test_it_learns_to_tell_how_the_camera_shook() -> None:
+    # Judged over many photos, after a rate that falls to nothing: what it learned, not the last step's
+    # chance, which differs from processor to processor.
     layer = BlindWiener(SIDE, 32, block=32)
     layer.begin_alike()
-    optimizer = torch.optim.Adam(layer.parameters(), lr=1e-2)
+    steps = 200
+    optimizer = torch.optim.Adam(layer.parameters(), lr=5e-3)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
     kernels = [stroke(length, turned) for length in (5, 7) for turned in (False, True)]
 
-    def shown(seed: int) -> tuple[Tensor, Tensor]:
-        light = photos(4, 64, seed)
+    def shown(seed: int, each: int = 1) -> tuple[Tensor, Tensor]:
+        """So many photos of every kernel, the kernels in turn."""
+        light = photos(len(kernels) * each, 64, seed)
         blurred = torch.cat(
-            [shaken(photo[None], kernel) for photo, kernel in zip(light, kernels, strict=True)]
+            [shaken(photo[None], kernels[place % len(kernels)]) for place, photo in enumerate(light)]
         )
         return 2 * blurred - 1, 2 * light - 1
 
-    for seed in range(100):
+    for seed in range(steps):
         input, target = shown(seed)
         (layer(input)[:, 3:6] - target).abs().mean().backward()
         optimizer.step()
+        falling.step()
         optimizer.zero_grad()
-    input, target = shown(1000)
+    input, target = shown(steps, each=8)
     with torch.no_grad():
         restored = layer(input)[:, 3:6]
-    gains = [
-        psnr(*after) - psnr(*before)
-        for after, before in zip(
-            zip(restored, target, strict=True), zip(input, target, strict=True), strict=True
-        )
-    ]
-    assert min(gains) > 0.3
-    assert sum(gains) / 4 > 1.5
+    gains = torch.tensor(
+        [
+            psnr(*after) - psnr(*before)
+            for after, before in zip(
+                zip(restored, target, strict=True), zip(input, target, strict=True), strict=True
+            )
+        ]
+    ).view(8, len(kernels))
+    assert gains.mean(0).min() > 0.4
+    assert gains.mean() > 1.2
 
 
 def test_a_kernel_without_a_middle_is_refused() -> None:
