@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 from torch.overrides import TorchFunctionMode
 
+from components.nets.modules.over_photo import OverPhoto
+
 BOUNDS = (torch.tanh, torch.sigmoid, torch.clamp, Tensor.tanh, Tensor.sigmoid, Tensor.clamp)
 NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
@@ -35,10 +37,12 @@ def receptive_field(net: nn.Module, channels: int, height_px: int, width_px: int
     strip height_px × width_px.
 
     net: on a processor; its weights are lost: all are made positive, so that no two ways through
-    the net cancel out, and norms, which see the whole photo, are left out, as the literature does.
+    the net cancel out, and norms and what else looks over the whole photo are left out, as the
+    literature does.
     """
     _make_plain(net.eval())
-    strip = torch.ones((1, channels, height_px, width_px), requires_grad=True)
+    net.double()
+    strip = torch.ones((1, channels, height_px, width_px), dtype=torch.float64, requires_grad=True)
     with _Unbounded():
         out = net(strip).flatten(0, -3)[0]
     out[out.shape[0] // 2, out.shape[1] // 2].backward()
@@ -71,16 +75,22 @@ def _make_plain(net: nn.Module) -> None:
                 remove_parametrizations(module, name)
     for module in net.modules():
         for name, child in module.named_children():
-            if isinstance(child, NORMS):
+            if isinstance(child, OverPhoto):
+                setattr(module, name, child.looking_as_far())
+            elif isinstance(child, NORMS):
                 setattr(module, name, nn.Identity())
             elif isinstance(child, nn.MaxPool2d):  # a maximum's gradient goes to one px of all it looked at
                 setattr(module, name, nn.AvgPool2d(child.kernel_size, child.stride, child.padding))
-    for parameter in net.parameters():
+    for name, parameter in net.named_parameters():
         parameter.requires_grad_(False)
-        if parameter.ndim > 1:
-            # Between a mean and a sum over the kernel: neither the values nor their gradients leave
-            # the range of float32.
-            taps = parameter[0, 0].numel() if parameter.ndim > 2 else 1
-            parameter.fill_(1.0 / (max(parameter.shape[:2]) * taps**0.5))
-        elif parameter.numel() > 1:
-            parameter.zero_()
+        parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear):
+            module.register_forward_hook(_as_one)
+
+
+def _as_one(module: nn.Module, args: tuple[Tensor, ...], result: Tensor) -> Tensor:
+    """Behind each layer 1, with the gradient it has then: products and sums over many layers would leave
+    the range of numbers.
+    """
+    return result / result.detach()

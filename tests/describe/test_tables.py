@@ -14,8 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from components.describe.receptive_field import receptive_field
 from components.describe.table import table
 from components.nets.discriminators import PatchGAN, Pixel, SRGANDiscriminator
+from components.nets.generators import Generator, Mobile, NAFNet, ResNet, SRResNet, UNet, WienerUNet
 from components.nets.modules.attention import SelfAttention
 from components.nets.modules.features import Features
+from components.nets.reach import reach_px
 
 KINDS = every_kind()
 
@@ -117,6 +119,27 @@ def test_sums_are_the_nets_own(kind: str) -> None:
 def test_the_measured_receptive_field_is_the_declared_one(part: PatchGAN | Pixel) -> None:
     seen = receptive_field(part.build(0), 3, max(part.smallest_px, 16), 512)
     assert (seen.px, seen.cut) == (part.receptive_field_px, False)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ResNet(width=4, blocks=1),
+        SRResNet(width=4, blocks=1),
+        UNet(width=4, depth=1),
+        NAFNet(width=4, encoder=(1, 1), middle=1, decoder=(1, 1)),
+        Mobile(),
+        WienerUNet(width=4, depth=1, hidden=8),
+    ],
+    ids=lambda part: part.kind,
+)
+def test_a_generator_sees_what_it_reaches(part: Generator) -> None:
+    """One px sees what lies on both sides of its cell within the reach that its tiles get."""
+    reach, stride = reach_px(part), part.stride
+    strip = ((2 * reach + 64) // stride + 5) * stride
+    seen = receptive_field(part.build(0), 3, max(64, stride), strip)
+    assert not seen.cut
+    assert 2 * reach - stride <= seen.px <= 2 * reach + stride
 
 
 def test_the_receptive_field_of_srgans_map_is_61_px() -> None:
