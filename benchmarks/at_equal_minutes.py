@@ -1,13 +1,14 @@
 """Recipes against each other at equal minutes on equal photos: python benchmarks/at_equal_minutes.py
 --recipes demo benchmarks/candidates/demo_nafnet.yaml --minutes 2.5 [--photos DIR] [--seeds 1 2 3]
-[--processor].
+[--processor] [--real DATA].
 
 The first recipe's photos and pairs are everybody's; DIR, with train/, val/ and test/, takes their place.
 Steps of all recipes are timed in turns, and the images of each recipe's phases, in their own proportion,
 become what fits into the minutes; --processor counts the processor's seconds in place of the clock's, for a
 machine that others use too (run with OMP_NUM_THREADS=1). Each seed is one training. The table has the mean
-gain over doing nothing on the test pairs with a 95 % t interval over seeds, how many pairs improved, and the
-best pair.
+gain over doing nothing on the test pairs with a 95 % t interval over seeds, how many pairs improved, the
+worst and the best pair, and with --real the gain on the blurred photos of DATA (GoPro's, see real_sets.py),
+which no training has seen. Less LPIPS is better; it needs the weights that README names.
 """
 
 from __future__ import annotations
@@ -19,17 +20,21 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from real_sets import gopro
 from scipy.stats import t as student
 from stand_in import stand_in_vgg
 
 from components import recipes
 from components.core.files import STATE_VARIABLE
-from components.core.records import PairSet
+from components.core.images import to_float, to_uint8
+from components.core.records import Checkpoint, PairSet
 from components.evaluate.run import run as evaluate
 from components.ingest.config import ByFolder
 from components.ingest.run import run as ingest
+from components.nets.restore import load_restorer
 from components.recipes import Recipe
 from components.synthesize.run import run as synthesize
 from components.train.config import Phase, TrainConfig
@@ -117,6 +122,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.5)
     parser.add_argument("--photos", type=Path, help="folder with train/, val/ and test/")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--real", type=Path, help="folder with gopro_pairs/")
     parser.add_argument("--processor", action="store_true", help="count the processor's seconds")
     arguments = parser.parse_args()
     clock: Clock = time.process_time if arguments.processor else time.perf_counter
@@ -126,31 +132,86 @@ def main() -> None:
         found = {Path(name).stem: recipes.load(name) for name in arguments.recipes}
         pairset = pairs_of(next(iter(found.values())), arguments.photos, place)
         cost = seconds_an_image({name: recipe.train for name, recipe in found.items()}, place, clock)
-        print("| recipe | seeds | images | gain, dB | SSIM gained | improved | best, dB | training, s |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+        print("| recipe | seeds | images |" + "".join(f" {column} |" for column in Row._fields))
+        print("| --- | ---: | ---: |" + " ---: |" * len(Row._fields), flush=True)
         for name, recipe in found.items():
             config = fitted(recipe.train, name, cost, pairset.counts["train"], 60 * arguments.minutes)
-            rows = [measured(name, recipe, config, seed, pairset, place, clock) for seed in arguments.seeds]
-            gains, ssim, improved, best, seconds = zip(*rows, strict=True)
-            print(
-                f"| {name} | {len(rows)} | {sum(int(phase.images or 0) for phase in config.phases)} |"
-                f" {interval(gains)} | {statistics.mean(ssim):+.3f} | {min(improved):.0f} of"
-                f" {pairset.counts['test']} | {max(best):+.2f} | {statistics.mean(seconds):.0f} |",
-                flush=True,
-            )
+            rows = [
+                measured(name, recipe, config, seed, pairset, place, clock, arguments.real)
+                for seed in arguments.seeds
+            ]
+            images = sum(int(phase.images or 0) for phase in config.phases)
+            print(f"| {name} | {len(rows)} | {images} |{cells(rows, pairset.counts['test'])}", flush=True)
+
+
+class Row(NamedTuple):
+    """What one training came to; the fields are the table's columns."""
+
+    gain_db: float
+    ssim: float
+    lpips: float | None
+    improved: int
+    worst_db: float
+    best_db: float
+    real_db: float | None
+    training_s: float
+
+
+def cells(rows: Sequence[Row], pairs: int) -> str:
+    """Means over seeds; of the pairs improved the fewest, of worst and best the farthest."""
+    gain, ssim, lpips, improved, worst, best, real, seconds = zip(*rows, strict=True)
+    shown = [
+        interval(gain),
+        f"{statistics.mean(ssim):+.3f}",
+        "–" if None in lpips else f"{statistics.mean(lpips):+.3f}",
+        f"{min(improved)} of {pairs}",
+        f"{min(worst):+.2f}",
+        f"{max(best):+.2f}",
+        "–" if None in real else interval(real),
+        f"{statistics.mean(seconds):.0f}",
+    ]
+    return "".join(f" {cell} |" for cell in shown)
 
 
 def measured(
-    name: str, recipe: Recipe, config: TrainConfig, seed: int, pairset: PairSet, place: Path, clock: Clock
-) -> tuple[float, float, float, float, float]:
-    """One training: PSNR and SSIM gained, pairs improved, the best pair's gain, seconds."""
+    name: str,
+    recipe: Recipe,
+    config: TrainConfig,
+    seed: int,
+    pairset: PairSet,
+    place: Path,
+    clock: Clock,
+    real: Path | None,
+) -> Row:
+    """One training, measured."""
     settings, began = config.model_copy(update={"seed": seed}), clock()
     made = train(settings, recipe.record(), pairset, out=place / f"{name}-{seed}")
     seconds = clock() - began
     report = evaluate(recipe.evaluate, pairset, made, out=place / f"{name}-{seed}-report")
     gains = [row.restored["psnr_rgb"] - row.do_nothing["psnr_rgb"] for row in report.scores()]
-    ssim = report.restored["ssim_gauss11_rgb"] - report.do_nothing["ssim_gauss11_rgb"]
-    return statistics.mean(gains), ssim, sum(gain > 0 for gain in gains), max(gains), seconds
+    changed = {
+        metric: report.restored[metric] - report.do_nothing[metric] for metric in sorted(report.metrics)
+    }
+    return Row(
+        gain_db=statistics.mean(gains),
+        ssim=changed["ssim_gauss11_rgb"],
+        lpips=changed.get("lpips_alex"),
+        improved=sum(gain > 0 for gain in gains),
+        worst_db=min(gains),
+        best_db=max(gains),
+        real_db=None if real is None else gain_on_real(made, real),
+        training_s=seconds,
+    )
+
+
+def gain_on_real(made: Checkpoint, data: Path) -> float:
+    """Mean dB over doing nothing on the photos whose blur a camera made."""
+    restorer = load_restorer(made.folder)
+    gains = []
+    for pair in gopro(data):
+        restored = to_uint8(restorer.restore(to_float(pair.input)))
+        gains.append(pair.scores(restored)[0] - pair.scores(pair.input)[0])
+    return statistics.mean(gains)
 
 
 if __name__ == "__main__":
