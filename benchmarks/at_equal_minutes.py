@@ -25,7 +25,7 @@ from typing import NamedTuple
 import torch
 from real_sets import gopro
 from scipy.stats import t as student
-from stand_in import stand_in_vgg
+from stand_in import stand_in_weights
 
 from components import recipes
 from components.core.files import STATE_VARIABLE
@@ -53,7 +53,7 @@ def seconds_an_image(
     steps: dict[str, GanStep] = {}
     for name, config in configs.items():
         wanted = {index: part.weights() for index, (_, part) in enumerate(config.content_losses())}
-        weights = {index: stand_in_vgg(one.backbone, place) for index, one in wanted.items() if one}
+        weights = {index: stand_in_weights(one.backbone, place) for index, one in wanted.items() if one}
         steps[name] = GanStep(config, World.alone(torch.device("cpu")), weights)
     found: dict[tuple[str, str], list[float]] = {}
     for turn in range(ROUNDS):

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from stand_in import stand_in_vgg
+from stand_in import stand_in_weights
 from train_step import operations, ours
 
 from components import recipes
@@ -125,7 +125,7 @@ def _steps(figures: Figures, recipe: str, batch: int, folder: Path) -> None:
     base = recipes.load(recipe).train
     phase = base.phases[-1].model_copy(update={"batch": batch})
     weights = {
-        index: stand_in_vgg(part.weights().backbone, folder)  # type: ignore[union-attr]
+        index: stand_in_weights(part.weights().backbone, folder)  # type: ignore[union-attr]
         for index, part in enumerate(base.content)
         if part.weights() is not None
     }

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from stand_in import stand_in_vgg
+from stand_in import stand_in_weights
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -126,7 +126,7 @@ def weights_for(
         named = [path for path in weight_files if needed.backbone in path.name]
         if not named and not stand_in:
             return None
-        found[index] = named[0] if named else stand_in_vgg(needed.backbone, folder)
+        found[index] = named[0] if named else stand_in_weights(needed.backbone, folder)
     return found
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import cv2
 import torch
-from stand_in import stand_in_vgg
+from stand_in import stand_in_weights
 
 from components import recipes
 from components.core.records import PairSet
@@ -153,7 +153,7 @@ def training_step(
 ) -> tuple[GanStep, list[tuple[torch.Tensor, torch.Tensor]]]:
     """The recipe's step, and batches for it."""
     weights = {
-        index: stand_in_vgg(part.weights().backbone, folder)
+        index: stand_in_weights(part.weights().backbone, folder)
         for index, (_, part) in enumerate(config.content_losses())
         if part.weights() is not None
     }  # type: ignore[union-attr]

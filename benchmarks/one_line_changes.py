@@ -17,12 +17,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from pydantic import ValidationError
-from stand_in import stand_in_vgg
+from stand_in import stand_in_weights
 
 from components import recipes
 from components.core.errors import RefocusError
@@ -31,7 +31,7 @@ from components.core.images import write_png
 from components.core.records import PairSet
 from components.ingest.config import ByFolder
 from components.ingest.run import run as ingest
-from components.nets.vgg import Backbone
+from components.nets.backbones import Backbone
 from components.synthesize.run import run as synthesize
 from components.train.config import TrainConfig
 from components.train.data import Data
@@ -130,14 +130,14 @@ def changes(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "the other precision", {"precision": "fp32" if plain["precision"] == "bf16" else "bf16"}
 
 
-def row(plain: dict[str, Any], pairset: PairSet, vgg: Mapping[str, Path], seconds: float) -> str:
+def row(plain: dict[str, Any], pairset: PairSet, drawn: Mapping[str, Path], seconds: float) -> str:
     """One training, in the table's words."""
     try:
         config = TrainConfig.model_validate(plain)
     except ValidationError as error:
         return f"– | – | – | – | – | refused: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
     wanted = {index: part.weights() for index, (_, part) in enumerate(config.content_losses())}
-    weights = {index: vgg[one.backbone] for index, one in wanted.items() if one is not None}
+    weights = {index: drawn[one.backbone] for index, one in wanted.items() if one is not None}
     listener = Listener(time.monotonic() + seconds)
     try:
         world = World.alone(torch.device("cpu"))
@@ -180,8 +180,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ[STATE_VARIABLE] = str(Path(folder) / "state")
-        names: tuple[Backbone, ...] = ("vgg16", "vgg19")
-        vgg = {name: stand_in_vgg(name, Path(folder)) for name in names}
+        names: tuple[Backbone, ...] = get_args(Backbone)
+        drawn = {name: stand_in_weights(name, Path(folder)) for name in names}
         photos = Path(folder) / "photos"
         for split in ("train", "val", "test"):
             (photos / split).mkdir(parents=True)
@@ -203,7 +203,7 @@ def main() -> None:
             print("| line | images | best, dB | last, dB | skipped, shortened, % | back | end |")
             print("| --- | ---: | ---: | ---: | ---: | ---: | --- |", flush=True)
             for words, changed in changes(plain):
-                print(f"| {words} | {row(plain | changed, pairset, vgg, arguments.seconds)} |", flush=True)
+                print(f"| {words} | {row(plain | changed, pairset, drawn, arguments.seconds)} |", flush=True)
 
 
 if __name__ == "__main__":

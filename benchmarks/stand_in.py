@@ -1,5 +1,5 @@
-"""VGG weights drawn from a seed, for benchmarks without a download: their speed is the real ones',
-their sense of likeness is not.
+"""Weights of nets trained on ImageNet, drawn from a seed, for benchmarks without a download: their speed
+is the real ones', their sense of likeness is not.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from components.nets.modules.features import Features
-from components.nets.vgg import Backbone, layer_names
+from components.nets.backbones import Backbone
+from components.nets.modules.features import feature_layers
 
 
-def stand_in_vgg(backbone: Backbone, folder: Path) -> Path:
+def stand_in_weights(backbone: Backbone, folder: Path) -> Path:
     """Write FOLDER/BACKBONE-stand-in.pt, a state dict with torchvision's names for all
     convolutions; gives its path.
     """
     path = folder / f"{backbone}-stand-in.pt"
     if not path.is_file():
-        layers = Features(backbone, layer_names(backbone)[-1], imagenet=False).layers
+        layers = feature_layers(backbone)
         source = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for layer in layers:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from stand_in import stand_in_vgg
+from stand_in import stand_in_weights
 
 from components import recipes
 from components.core.files import STATE_VARIABLE
@@ -194,7 +194,7 @@ def train_one(name: str, arguments: argparse.Namespace, place: Path) -> str:
     pairset = pairs_for(recipe, arguments.data, place / name)
     config = shortened(recipe.train, BUDGETS[name], device=arguments.device)
     weights = {
-        index: arguments.vgg or stand_in_vgg(part.backbone, place)
+        index: arguments.vgg or stand_in_weights(part.backbone, place)
         for index, (_, part) in enumerate(config.content_losses())
         if part.weights() is not None
     }

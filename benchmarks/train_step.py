@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from plain_deblurgan import PlainDeblurGAN
 from plain_pix2pix import PlainPix2pix
-from stand_in import stand_in_vgg
+from stand_in import stand_in_weights
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -79,7 +79,7 @@ def _steps(
     recipe: str, base: TrainConfig, phase: Phase, device: torch.device, folder: Path
 ) -> dict[str, Step]:
     weights = {
-        index: stand_in_vgg(part.weights().backbone, folder)  # type: ignore[union-attr]
+        index: stand_in_weights(part.weights().backbone, folder)  # type: ignore[union-attr]
         for index, (_, part) in enumerate(base.content_losses())
         if part.weights() is not None
     }

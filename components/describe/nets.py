@@ -16,11 +16,13 @@ from components.describe.layer_names import macs_words, shape_words
 from components.describe.receptive_field import Seen, receptive_field
 from components.describe.table import Table, table
 from components.describe.trace import Shape, trace
+from components.nets.backbones import SMALLEST_OF_LPIPS_PX
 from components.nets.modules.discriminator_view import discriminator_view
 from components.nets.modules.features import Features
+from components.nets.modules.lpips import LPIPSNet
 from components.recipes import Recipe
 from components.train.config import TrainConfig
-from components.train.content import Perceptual
+from components.train.content import LPIPS, Perceptual
 
 MEASURE_MACS = 12e9  # a strip dearer than this is not measured: a receptive field is worth a second, not ten
 STRIP_PX = 16
@@ -152,16 +154,21 @@ def _discriminators(train: TrainConfig, crop: int) -> Iterator[Net]:
 
 
 def _features(train: TrainConfig, crop: int) -> Iterator[Net]:
-    wanted = dict.fromkeys(
-        (part.backbone, part.layer, part.imagenet)
-        for _, part in train.content_losses()
-        if isinstance(part, Perceptual)
-    )
-    for backbone, layer, imagenet in wanted:
+    parts = [part for _, part in train.content_losses()]
+    for backbone, layer, imagenet in dict.fromkeys(
+        (part.backbone, part.layer, part.imagenet) for part in parts if isinstance(part, Perceptual)
+    ):
         build = lambda backbone=backbone, layer=layer, imagenet=imagenet: Features(backbone, layer, imagenet)  # noqa: E731
         about = "Frozen ImageNet features of the perceptual loss (Simonyan & Zisserman 2015)."
         name = f"features_{backbone}_{layer}" + ("_imagenet" if imagenet else "")
         yield Net(name, "features", f"{backbone} up to {layer}", about, (3, crop, crop), build)
+    for of_lpips in dict.fromkeys(part.backbone for part in parts if isinstance(part, LPIPS)):
+        build_layers = lambda of_lpips=of_lpips: LPIPSNet(of_lpips).layers  # noqa: E731
+        about = "Frozen ImageNet features of LPIPS, looked at behind five rectifiers (Zhang et al. 2018)."
+        least, shape = SMALLEST_OF_LPIPS_PX[of_lpips], (3, crop, crop)
+        yield Net(
+            f"features_{of_lpips}_lpips", "features", of_lpips, about, shape, build_layers, least_px=least
+        )
 
 
 def _field(net: Net, macs: int) -> Seen | None:

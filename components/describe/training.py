@@ -15,7 +15,6 @@ from components.describe.drawing import Drawing, Label, Line, Rect, Ring
 from components.describe.layer_names import LETTER
 from components.describe.nets import first_line
 from components.train.config import Phase, TrainConfig
-from components.train.content import Perceptual
 
 # Told on their own, or nothing about what is trained.
 DEBLURRING = words_for("deblurring", "input")
@@ -67,14 +66,13 @@ def terms(train: TrainConfig) -> list[Term]:
         )
     for name, part in train.content_losses():
         phases = _phases(train, [phase.content is None or name in phase.content for phase in train.phases])
-        through = f"{part.backbone} up to {part.layer}, frozen" if isinstance(part, Perceptual) else ""
         found.append(
             Term(
                 name,
                 part.weight,
                 words(part),
                 first_line(part),
-                through,
+                part.looks_through,
                 target=part.compares_with_target,
                 phases=phases,
             )

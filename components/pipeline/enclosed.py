@@ -20,13 +20,11 @@ from components.core.files import place_of, sha256_of_file, state_folder
 from components.core.parts import Part, digest_of
 from components.core.records import Checkpoint, PhotoSet, RecipeRecord
 from components.metrics import METRICS, SET_METRICS
-from components.nets import vgg
-from components.nets.packaged_weights import SOURCE as PACKAGE
-from components.nets.weights_files import first_here, packaged, put
+from components.nets.weights_files import first_here, put
 from components.recipes import Recipe
 from components.services.content import ContentStore
 from components.services.storage import is_s3
-from components.train.pretrained_weights import TORCHVISION, VggWeights, weights_in_store
+from components.train.pretrained_weights import BackboneWeights, weights_in_store
 
 # Of a checkpoint's folder, what a training takes from it.
 _NETS = (Checkpoint.WEIGHTS, Checkpoint.CONFIG)
@@ -61,10 +59,8 @@ def enclosed(record: RecipeRecord, stage: str, store: ContentStore) -> Enclosed:
     start = None
     if stage == "train":
         for weights in filter(None, (part.weights() for _, part in recipe.train.content_losses())):
-            if weights.source == TORCHVISION:
-                known.append((vgg.FILES[weights.backbone],))
-            elif weights.source == PACKAGE:
-                known.append((packaged("vgg16"),))
+            if weights.known_as is not None:
+                known.append((weights.known_as,))
             elif not is_s3(weights.source):
                 named[weights.source] = store.send_file(_file_of(weights))
         if (folder := start_folder(recipe.train.start)) is not None:
@@ -114,7 +110,7 @@ def _sent(folder: Path, store: ContentStore) -> str:
     return digest
 
 
-def _file_of(weights: VggWeights) -> Path:
+def _file_of(weights: BackboneWeights) -> Path:
     path = place_of(weights.source)
     if not path.is_file():
         raise WeightsError(

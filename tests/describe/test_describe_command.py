@@ -17,8 +17,9 @@ from components.console import commands
 from components.core.baseline import words_for
 from components.core.errors import InputError, RecipeError
 from components.describe.drawing import svg
-from components.describe.nets import nets_of
+from components.describe.nets import describe_net, nets_of
 from components.describe.training import further, overview, phase_words, terms, words
+from components.train.content import LPIPS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,6 +114,21 @@ def test_a_term_has_the_weight_it_is_added_with() -> None:
         ("least_squares", 0.001 * 0.6),
         ("least_squares", 0.001 * 0.4),
         ("l1", 1.0),
+    ]
+
+
+def test_the_nets_that_lpips_looks_through_are_described_with_what_they_see() -> None:
+    recipe = recipes.load("demo", root=ROOT)
+    content = (LPIPS(backbone="alexnet"), LPIPS(backbone="vgg16"))
+    recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"content": content})})
+    found = [describe_net(net) for net in nets_of(recipe) if net.role == "features"]
+    assert [each.title for each in found] == ["features: alexnet", "features: vgg16"]
+    # torchvision's convolutions; the receptive fields are those of the published layers.
+    assert [each.table.frozen for each in found] == [2_469_696, 14_714_688]
+    assert [each.field.px for each in found if each.field is not None] == [163, 196]
+    assert [term.discriminator for term in terms(recipe.train)][-2:] == [
+        "five layers of alexnet, frozen",
+        "five layers of vgg16, frozen",
     ]
 
 

@@ -20,7 +20,7 @@ from tiny_clone import HERE, Clone, clone_into
 from components import recipes
 
 sys.path.insert(0, str(HERE / "benchmarks"))
-from stand_in import stand_in_vgg
+from stand_in import stand_in_weights
 
 pytestmark = pytest.mark.services
 NAMES = (
@@ -57,7 +57,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
             phase |= {"images": 2, "batch": 1}
         for part in plain["train"]["content"]:
             if part["kind"] == "perceptual":
-                part["weights_from"] = str(stand_in_vgg(part["backbone"], root))
+                part["weights_from"] = str(stand_in_weights(part["backbone"], root))
         plain["train"] |= {"workers": 0, "validate_pairs": 1}
         path.write_text(yaml.safe_dump(plain, sort_keys=False))
     made.git("add", "-A")

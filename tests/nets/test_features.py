@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from components.core.errors import WeightsError
+from components.nets.backbones import layer_names, smallest_px
 from components.nets.modules.features import IMAGENET_MEAN, IMAGENET_STD, Features
-from components.nets.vgg import layer_names, smallest_px
 
 
 def test_vgg_layers_are_named_as_in_the_paper() -> None:

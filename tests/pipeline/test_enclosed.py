@@ -18,13 +18,13 @@ from components.core.files import sha256_of_bytes, state_kept_in
 from components.core.records import Checkpoint, RecipeRecord
 from components.metrics.inception import FILES as INCEPTION_FILES
 from components.metrics.lpips import ALEXNET_FILE
-from components.nets import packaged_weights, vgg, weights_files
+from components.nets import backbones, packaged_weights, weights_files
 from components.nets.restore import save_generator
 from components.pipeline.enclosed import Enclosed, enclosed, opened
 from components.pipeline.starting import parent_of
 from components.recipes import Recipe
 from components.services.content import ContentStore
-from components.train.pretrained_weights import VggWeights
+from components.train.pretrained_weights import BackboneWeights
 
 # Every text that a recipe may hold: where it names something, who goes there.
 READ_BY_THE_SENDER = {"ingest.photos"}
@@ -93,8 +93,8 @@ def recipe_with(**train: object) -> RecipeRecord:
     return record.model_copy(update={"sections": {**record.sections, "train": own}})
 
 
-def perceptual(source: str, backbone: str = "vgg16") -> list[dict[str, str]]:
-    return [{"kind": "perceptual", "backbone": backbone, "weights_from": source}]
+def perceptual(source: str, backbone: str = "vgg16", kind: str = "perceptual") -> list[dict[str, str]]:
+    return [{"kind": kind, "backbone": backbone, "weights_from": source}]
 
 
 def goes(given: Enclosed) -> Enclosed:
@@ -119,7 +119,7 @@ def test_a_file_of_weights_travels_under_the_recipes_own_name_for_it(
         assert found.read_bytes() == b"of a net"
         assert found.is_relative_to(elsewhere)
         with pytest.raises(WeightsError, match="has SHA-256"):
-            VggWeights("vgg16", str(file), "a" * 64).fetch()
+            BackboneWeights("vgg16", str(file), "a" * 64).fetch()
     with pytest.raises(WeightsError, match="no file at"):
         parts[0].weights().fetch()  # type: ignore[union-attr]
     with pytest.raises(WeightsError, match=r"there is no file at .*or name the weights as s3"):
@@ -130,8 +130,10 @@ def test_a_file_of_weights_travels_under_the_recipes_own_name_for_it(
 @pytest.mark.parametrize(
     ("name", "stage", "settings"),
     [
-        (vgg.FILES["vgg16"], "train", {"content": perceptual("torchvision")}),
-        (vgg.FILES["vgg19"], "train", {"content": perceptual("torchvision", "vgg19")}),
+        (backbones.FILES["vgg16"], "train", {"content": perceptual("torchvision")}),
+        (backbones.FILES["vgg19"], "train", {"content": perceptual("torchvision", "vgg19")}),
+        (backbones.FILES["vgg16"], "train", {"content": perceptual("torchvision", kind="lpips")}),
+        (ALEXNET_FILE, "train", {"content": perceptual("torchvision", "alexnet", "lpips")}),
         (ALEXNET_FILE, "train", {"validate_metrics": ["psnr_rgb", "lpips_alex"]}),
         (ALEXNET_FILE, "evaluate", {"validate_metrics": ["psnr_rgb", "lpips_alex"]}),
         (INCEPTION_FILES[0], "measure", {}),
@@ -170,7 +172,7 @@ def test_files_that_torchs_hub_has_here_are_in_the_hub_there(
 def test_what_a_node_has_itself_is_not_fetched(
     store: ContentStore, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    name = vgg.FILES["vgg16"]
+    name = backbones.FILES["vgg16"]
     (weights_files.hub_folder() / name).write_bytes(b"weights")
     sent = enclosed(recipe_with(content=perceptual("torchvision")), "train", store)
     with opened(sent):
@@ -178,22 +180,29 @@ def test_what_a_node_has_itself_is_not_fetched(
     assert not (elsewhere / "cache").exists()
 
 
+@pytest.mark.parametrize(("kind", "net"), [("perceptual", "vgg16"), ("lpips", "vgg16"), ("lpips", "alexnet")])
 def test_a_packages_weights_are_had_there_without_the_package(
-    store: ContentStore, tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    net: packaged_weights.Net,
+    store: ContentStore,
+    tmp_path: Path,
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    file = tmp_path / "vgg16.ckpt"
+    file = tmp_path / f"{net}.ckpt"
     file.write_bytes(b"of a package")
-    monkeypatch.setitem(packaged_weights._lent, "vgg16", file)
-    sent = goes(enclosed(recipe_with(content=perceptual(packaged_weights.SOURCE)), "train", store))
+    monkeypatch.setitem(packaged_weights._lent, net, file)
+    named = perceptual(packaged_weights.SOURCE, net, kind)
+    sent = goes(enclosed(recipe_with(content=named), "train", store))
     packaged_weights._lent.clear()
     file.unlink()
-    assert packaged_weights.packaged_file("vgg16") is None
+    assert packaged_weights.packaged_file(net) is None
     with opened(sent):
-        found = packaged_weights.packaged_file("vgg16")
+        found = packaged_weights.packaged_file(net)
         assert found is not None
         assert found.read_bytes() == b"of a package"
-        with pytest.raises(WeightsError, match="not 2ecbe4ce0116"):
-            packaged_weights.packaged_features("vgg16")
+        with pytest.raises(WeightsError, match=f"not {packaged_weights.SHA256[net][:12]}"):
+            packaged_weights.packaged_features(net)
 
 
 def checkpoint_in(folder: Path) -> Checkpoint:
@@ -240,7 +249,7 @@ def test_what_lies_in_the_registry_is_not_sent(start: str, store: ContentStore) 
 
 
 def test_the_names_of_torchvisions_files_are_torchvisions() -> None:
-    from torchvision.models import VGG16_Weights, VGG19_Weights
+    from torchvision.models import get_model_weights
 
-    weights = {"vgg16": VGG16_Weights.IMAGENET1K_V1, "vgg19": VGG19_Weights.IMAGENET1K_V1}
-    assert {name: each.url.rpartition("/")[2] for name, each in weights.items()} == vgg.FILES
+    for name, file in backbones.FILES.items():
+        assert get_model_weights(name).IMAGENET1K_V1.url.rpartition("/")[2] == file

@@ -1,23 +1,24 @@
-"""What the training tests share: VGG weights drawn from a seed."""
+"""What the training tests share: weights of nets trained on ImageNet, drawn from a seed."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
-from components.nets.modules.features import Features
-from components.nets.vgg import layer_names
+from components.nets.backbones import Backbone
+from components.nets.modules.features import feature_layers
 
 
 @pytest.fixture(scope="session")
 def vgg(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Stand-ins for both backbones, drawn from a seed."""
+    """Stand-ins for the backbones, drawn from a seed."""
     folder, found = tmp_path_factory.mktemp("vgg"), {}
-    for backbone in ("vgg16", "vgg19"):
-        layers = Features(backbone, layer_names(backbone)[-1], imagenet=False).layers  # type: ignore[arg-type]
+    for backbone in get_args(Backbone):
+        layers = feature_layers(backbone)
         source = torch.Generator().manual_seed(3)
         for layer in layers:
             if isinstance(layer, nn.Conv2d):

@@ -23,11 +23,13 @@ from components.train.content import (
     L1,
     L2,
     LAB,
+    LPIPS,
     MSSSIM,
     SSIM,
     Charbonnier,
     ColourConsistency,
     Content,
+    ContentLoss,
     Gradient,
     Perceptual,
     Photometric,
@@ -43,6 +45,7 @@ KINDS: list[Content] = [
     Charbonnier(),
     Perceptual(layer="relu1_2"),
     Perceptual(layer="conv1_2", distance="l1", imagenet=True),
+    LPIPS(backbone="alexnet"),
     SSIM(),
     MSSSIM(),
     TotalVariation(),
@@ -55,18 +58,10 @@ KINDS: list[Content] = [
 EVERY = pytest.mark.parametrize("part", KINDS, ids=lambda part: part.kind)
 
 
-@pytest.fixture(scope="module")
-def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stand-in weights file made from a seed: the first block of VGG19."""
-    source = torch.Generator().manual_seed(7)
-    shapes = {"features.0": (64, 3, 3, 3), "features.2": (64, 64, 3, 3)}
-    state: dict[str, Tensor] = {}
-    for name, shape in shapes.items():
-        state[f"{name}.weight"] = torch.randn(shape, generator=source) * (2 / math.prod(shape[1:])) ** 0.5
-        state[f"{name}.bias"] = torch.zeros(shape[0])
-    path = tmp_path_factory.mktemp("vgg") / "vgg19.pt"
-    torch.save(state, path)
-    return path
+def built(part: Content, vgg: dict[str, Path]) -> ContentLoss:
+    """The loss, with weights drawn from a seed where it needs some."""
+    weights = part.weights()
+    return part.build(CPU, None if weights is None else vgg[weights.backbone])
 
 
 def noise(part: Content, count: int = 2, seed: int = 0) -> Tensor:
@@ -101,7 +96,7 @@ def test_the_contract_covers_every_kind_that_looks_at_two_pictures() -> None:
 
 @EVERY
 def test_the_gradient_reaches_the_generators_first_layer_and_scales_with_the_weight(
-    part: Content, vgg: Path
+    part: Content, vgg: dict[str, Path]
 ) -> None:
     # A popular SRGAN port re-wrapped its content loss, so that it carried none.
     generator = UNet(width=4, depth=1).build(seed=0)
@@ -112,7 +107,7 @@ def test_the_gradient_reaches_the_generators_first_layer_and_scales_with_the_wei
     for weight in (1.0, 3.0):
         weighted = part.model_copy(update={"weight": weight})
         (slope,) = torch.autograd.grad(
-            weighted.weight * weighted.build(CPU, vgg)(generator(blurred), target), first
+            weighted.weight * built(weighted, vgg)(generator(blurred), target), first
         )
         slopes.append(slope)
     assert slopes[0].abs().sum() > 0
@@ -122,24 +117,24 @@ def test_the_gradient_reaches_the_generators_first_layer_and_scales_with_the_wei
 @pytest.mark.parametrize(
     "part", [part for part in KINDS if part.compares_with_target], ids=lambda part: part.kind
 )
-def test_equal_photos_cost_nothing_and_others_something(part: Content, vgg: Path) -> None:
-    loss, target = part.build(CPU, vgg), noise(part)
+def test_equal_photos_cost_nothing_and_others_something(part: Content, vgg: dict[str, Path]) -> None:
+    loss, target = built(part, vgg), noise(part)
     assert loss(target, target).item() == pytest.approx(0.0, abs=1e-6)
     assert loss(noise(part, seed=1), target).item() > 1e-3
 
 
 @EVERY
-def test_the_loss_of_two_photos_is_the_mean_of_each(part: Content, vgg: Path) -> None:
+def test_the_loss_of_two_photos_is_the_mean_of_each(part: Content, vgg: dict[str, Path]) -> None:
     # DeblurGANv2's perceptual loss normalises only the first photo of a batch.
-    loss = part.build(CPU, vgg)
+    loss = built(part, vgg)
     restored, target = noise(part), noise(part, seed=1)
     alone = [loss(restored[index : index + 1], target[index : index + 1]) for index in range(2)]
     torch.testing.assert_close(loss(restored, target), torch.stack(alone).mean())
 
 
 @EVERY
-def test_under_bfloat16_autocast_the_loss_keeps_its_value(part: Content, vgg: Path) -> None:
-    loss, restored, target = part.build(CPU, vgg), noise(part).requires_grad_(), noise(part, seed=1)
+def test_under_bfloat16_autocast_the_loss_keeps_its_value(part: Content, vgg: dict[str, Path]) -> None:
+    loss, restored, target = built(part, vgg), noise(part).requires_grad_(), noise(part, seed=1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = loss(restored, target)
     assert mixed.dtype == torch.float32
@@ -154,7 +149,7 @@ def test_under_bfloat16_autocast_the_loss_keeps_its_value(part: Content, vgg: Pa
 @pytest.mark.parametrize(
     "case", ["equal", "black on black", "black", "white", "far out of range", "negative"]
 )
-def test_value_and_gradient_stay_finite(part: Content, vgg: Path, case: str) -> None:
+def test_value_and_gradient_stay_finite(part: Content, vgg: dict[str, Path], case: str) -> None:
     target = noise(part)
     black = -torch.ones_like(target)
     cases = {
@@ -166,7 +161,7 @@ def test_value_and_gradient_stay_finite(part: Content, vgg: Path, case: str) -> 
         "negative": -target,
     }
     restored = cases[case].clone().requires_grad_()
-    value = part.build(CPU, vgg)(restored, black if case == "black on black" else target)
+    value = built(part, vgg)(restored, black if case == "black on black" else target)
     assert value.isfinite()
     assert torch.autograd.grad(value, restored)[0].isfinite().all()
 
@@ -174,10 +169,10 @@ def test_value_and_gradient_stay_finite(part: Content, vgg: Path, case: str) -> 
 @pytest.mark.parametrize(
     "part", [part for part in KINDS if not isinstance(part, Perceptual)], ids=lambda part: part.kind
 )
-def test_the_smallest_photo_has_a_value(part: Content) -> None:
+def test_the_smallest_photo_has_a_value(part: Content, vgg: dict[str, Path]) -> None:
     side = part.smallest_px
     restored, target = torch.rand(2, 1, 3, side, side).unbind()
-    assert part.build(CPU, None)(restored, target).isfinite()
+    assert built(part, vgg)(restored, target).isfinite()
 
 
 @pytest.mark.parametrize("part", [SSIM(), MSSSIM()], ids=lambda part: part.kind)
@@ -202,10 +197,12 @@ def test_a_tenth_off_everywhere_costs_a_tenth_in_l1_and_a_hundredth_in_l2() -> N
 
 
 @pytest.mark.parametrize(("distance", "power"), [("l2", 2), ("l1", 1)])
-def test_the_scale_of_features_enters_as_the_distance_says(distance: str, power: int, vgg: Path) -> None:
+def test_the_scale_of_features_enters_as_the_distance_says(
+    distance: str, power: int, vgg: dict[str, Path]
+) -> None:
     restored, target = torch.rand(2, 1, 3, 16, 16).unbind()
     plain, scaled = (
-        Perceptual(layer="conv1_1", distance=distance, scale=scale).build(CPU, vgg)(restored, target)
+        built(Perceptual(layer="conv1_1", distance=distance, scale=scale), vgg)(restored, target)
         for scale in (1.0, 0.5)
     )  # type: ignore[arg-type]
     torch.testing.assert_close(scaled, plain / 2**power)
@@ -272,10 +269,15 @@ def test_a_negative_of_the_target_is_led_back_to_it(part: Content) -> None:
     assert loss(restored.detach() - 0.1 * slope / slope.abs().mean(), target) < value - 0.05
 
 
-def test_the_perceptual_gradient_keeps_its_direction_under_bfloat16_near_the_target(vgg: Path) -> None:
+@pytest.mark.parametrize(
+    "part", [Perceptual(layer="conv1_2"), LPIPS(backbone="alexnet")], ids=lambda part: part.kind
+)
+def test_the_gradient_of_features_keeps_its_direction_under_bfloat16_near_the_target(
+    part: Content, vgg: dict[str, Path]
+) -> None:
     target = photo("chelsea")
     restored = target + 0.3 / 127.5 * torch.randn(target.shape, generator=torch.Generator().manual_seed(1))
-    loss = Perceptual(layer="conv1_2").build(CPU, vgg)
+    loss = built(part, vgg)
     slopes = []
     for precise in (True, False):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not precise):

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from components.train.content.colour import LAB, ColourConsistency
 from components.train.content.part import ContentLoss, ContentPart
-from components.train.content.perceptual import Perceptual
+from components.train.content.perceptual import LPIPS, Perceptual
 from components.train.content.pixels import FFT, L1, L2, Charbonnier, Gradient, TotalVariation
 from components.train.content.structure import MSSSIM, SSIM
 from components.train.content.video import Photometric
@@ -23,6 +23,7 @@ Content = Annotated[
     | L2
     | Charbonnier
     | Perceptual
+    | LPIPS
     | SSIM
     | MSSSIM
     | TotalVariation
@@ -39,6 +40,7 @@ __all__ = [
     "L1",
     "L2",
     "LAB",
+    "LPIPS",
     "MSSSIM",
     "SSIM",
     "Charbonnier",

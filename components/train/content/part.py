@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from components.core.parts import Part
-from components.train.pretrained_weights import VggWeights
+from components.train.pretrained_weights import BackboneWeights
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,12 @@ class ContentPart(Part):
         """Below this side of the photo the loss has no value."""
         return 1
 
-    def weights(self) -> VggWeights | None:
+    @property
+    def looks_through(self) -> str:
+        """In words the frozen net whose features it compares; nothing for most."""
+        return ""
+
+    def weights(self) -> BackboneWeights | None:
         """Pretrained weights it needs, None for most."""
         return None
 
