@@ -19,6 +19,7 @@ from components.train.protocols import Observer, Store
 from components.train.readings import Readings
 from components.train.step import GanStep
 from components.train.step.terms import Batch
+from components.train.step.weight_average import LastSteps, last_steps
 from components.train.training_checks import TrainingChecks, Trouble
 from components.train.training_progress import TrainingProgress
 from components.train.training_state import TrainingState
@@ -111,7 +112,12 @@ class Loop:
             fraction = (before - start) / (stop - start)
             lr_multiplier = phase.lr_multiplier(before - start, stop - start) * progress.lr_multiplier
             terms = self.step(
-                self._batches(loaded, phase), phase, before, lr_multiplier, phase_fraction=fraction
+                self._batches(loaded, phase),
+                phase,
+                before,
+                lr_multiplier,
+                phase_fraction=fraction,
+                last=self._last_steps(phase, before - start + phase.batch, stop - start),
             )
             self.readings.add(terms, phase.batch, waited)
             progress.images_seen += phase.batch
@@ -148,6 +154,11 @@ class Loop:
         """Whether the leader finds that the last state has been kept long enough ago."""
         due = self.world.leads and self.state.age_s() >= self.config.state_every_s
         return bool(self.world.total(torch.tensor(float(due), device=self.world.device)).item())
+
+    def _last_steps(self, phase: Phase, images: int, length: int) -> LastSteps | None:
+        """Where the step that ends at so many of the phase's images stands in the training's last share."""
+        phase_share = self.config.average_last if phase is self.config.phases[-1] else 0.0
+        return last_steps(phase_share, images, length, phase.batch)
 
     def _values(self, phase: Phase, lr_multiplier: float) -> dict[str, float]:
         """The readings since the last ones, with the present learning rates."""

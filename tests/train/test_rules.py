@@ -162,6 +162,20 @@ BREACHES: dict[str, tuple[dict[str, Any], str]] = {
         ALONE | {"rollback": {"on": ["adversarial_share"]}},
         "rollback.on names adversarial_share, which tells of discriminators, and there are none: take it out",
     ),
+    "averaged weights have no running statistics": (
+        {
+            "generator": {"kind": "resnet", "width": 4, "blocks": 1, "norm": "batch"},
+            "average_last": 0.5,
+        },
+        "average_last takes the mean of weights, and running statistics of batch normalisation in resnet are"
+        " no mean net's (Izmailov et al. 2018, sec. 3.2): set its norm to instance or none, its"
+        " test_time_statistics to photo, or average_last to 0",
+    ),
+    "the last share of the last phase comes": (
+        {"phases": [PHASE | {"early_stopping": {}}], "average_last": 0.25},
+        "average_last is the last 0.25 of phase joint, which early_stopping may end before that: set its"
+        " early_stopping to null (keep_best keeps the best), or average_last to 0",
+    ),
     "several target frames have a window": (
         {"target_frames": 3},
         "target_frames is 3, and unet is given one photo, which has no neighbours: leave it out, or take a"

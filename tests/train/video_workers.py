@@ -12,6 +12,7 @@ from components.core.records import PairSet
 from components.train.config import TrainConfig
 from components.train.data import PairDataset, load_steps, to_net
 from components.train.step import GanStep
+from components.train.step.weight_average import LastSteps
 from components.train.worker_group import World
 
 STEPS = 3
@@ -77,8 +78,10 @@ def weights_after(case: str, pairset: PairSet, world: World) -> list[torch.Tenso
     )
     for number, batch in enumerate(loaded):
         input, target = (to_net(picture, world.device) for picture in batch)
-        step([(input, target)], phase, number * phase.batch, 1.0)
-    return [weight.detach().clone() for weight in step.generator.parameters()]
+        last = LastSteps(number, STEPS - 1) if number else None  # of a plain mean behind the first step
+        step([(input, target)], phase, number * phase.batch, 1.0, last=last)
+    nets = (step.generator, step.average)
+    return [weight.detach().clone() for net in nets for weight in net.parameters()]
 
 
 def work(rank: int, folder: str, pairs: str) -> None:

@@ -4,7 +4,6 @@ depends on, nothing about where it runs but `workers`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -24,7 +23,7 @@ from components.train.config.gradients import Gradients
 from components.train.config.health import Health, Rollback
 from components.train.config.phase import Phase
 from components.train.config.workers import WorkerCount, WorkerRange
-from components.train.content import Content
+from components.train.content import Content, named
 
 
 class TrainFields(Part):
@@ -138,8 +137,17 @@ class TrainFields(Part):
         0.999,
         ge=0,
         lt=1,
+        description="per-step decay of the averaged generator, which is kept; 0 keeps the last weights",
+    )
+    # Not written where there is none, so that earlier recipes keep their digest.
+    average_last: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        exclude_if=lambda phase_share: phase_share == 0,
         description=(
-            "decay per step of the averaged generator, the one that is kept; 0 keeps the last weights"
+            "last share of the last phase: there the averaged generator is the plain mean of every step's"
+            " weights (Izmailov et al. 2018), for a rate that stays up to the end; 0: ema's to the end"
         ),
     )
     max_left_out: float = MAX_LEFT_OUT
@@ -195,7 +203,7 @@ class TrainFields(Part):
     validate_every: int = Field(
         1000,
         ge=1,
-        description=("images between validations, whose states are what a rollback goes back to"),
+        description="images between validations, whose states are what a rollback goes back to",
     )
     state_every_s: float = Field(
         300.0,
@@ -281,20 +289,12 @@ class TrainFields(Part):
             ()
             if self.cycle is None
             else (
-                *zip(_names(self.cycle.consistency, "cycle_"), self.cycle.consistency, strict=True),
-                *zip(_names(self.cycle.identity, "identity_"), self.cycle.identity, strict=True),
+                *zip(named(self.cycle.consistency, "cycle_"), self.cycle.consistency, strict=True),
+                *zip(named(self.cycle.identity, "identity_"), self.cycle.identity, strict=True),
             )
         )
         return (*zip(self.content_names(), self.content, strict=True), *cycle)
 
     def content_names(self) -> tuple[str, ...]:
         """One name a content loss against the target: its kind, numbered when a kind comes twice."""
-        return _names(self.content)
-
-
-def _names(parts: Sequence[Content], before: str = "") -> tuple[str, ...]:
-    kinds = [part.kind for part in parts]
-    return tuple(
-        before + (kind if kinds.count(kind) == 1 else f"{kind}_{kinds[:index].count(kind) + 1}")
-        for index, kind in enumerate(kinds)
-    )
+        return named(self.content)

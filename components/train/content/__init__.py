@@ -7,6 +7,7 @@ What of their arithmetic needs more than a line is in ../losses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -35,6 +36,16 @@ Content = Annotated[
     Field(discriminator="kind"),
 ]
 
+
+def named(parts: Sequence[Content], before: str = "") -> tuple[str, ...]:
+    """A name for each of them: its kind, numbered when a kind comes twice. before: what each begins with."""
+    kinds = [part.kind for part in parts]
+    return tuple(
+        before + (kind if kinds.count(kind) == 1 else f"{kind}_{kinds[:index].count(kind) + 1}")
+        for index, kind in enumerate(kinds)
+    )
+
+
 __all__ = [
     "FFT",
     "L1",
@@ -52,4 +63,5 @@ __all__ = [
     "Perceptual",
     "Photometric",
     "TotalVariation",
+    "named",
 ]

@@ -19,7 +19,7 @@ from components.train.step.draws import StepDraws
 from components.train.step.instance_noise import NoisyPhotos
 from components.train.step.parameter_groups import set_learning_rate
 from components.train.step.terms import Batch, Terms
-from components.train.step.weight_average import WeightAverage
+from components.train.step.weight_average import LastSteps, WeightAverage
 from components.train.worker_dropout import draw_dropout_over_workers
 from components.train.worker_group import World
 
@@ -94,9 +94,9 @@ class DomainMapping:
         noisy = NoisyPhotos(self._config.instance_noise, own, phase_fraction, self._config.diff_augment)
         return MappingStep(self, update, noisy)
 
-    def end(self, steps_done: int) -> None:
+    def end(self, steps_done: int, last: LastSteps | None = None) -> None:
         """The generator has moved: let its average follow."""
-        self._weight_average.update(self.generator, steps_done)
+        self._weight_average.update(self.generator, steps_done, last)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, but for the generators' common optimiser."""
@@ -150,11 +150,11 @@ class MappingStep:
             shown = replace(shown, draws=replace(shown.draws, part=part))
         return MappedPhotos(self.mapping, self.mapping.direction.view(batch), restored, shown)
 
-    def end(self, steps_done: int, *, simultaneous: bool) -> None:
+    def end(self, steps_done: int, *, simultaneous: bool, last: LastSteps | None = None) -> None:
         """The generators have moved: so do discriminators that waited for them, and the average."""
         if self.update is not None and simultaneous:
             self.update.move()
-        self.mapping.end(steps_done)
+        self.mapping.end(steps_done, last)
 
 
 def in_parts(steps: Sequence[MappingStep], batch: Batch, parts: int) -> Iterator[list[MappedPhotos]]:

@@ -22,6 +22,7 @@ from components.train.step.frames import frame_by_frame
 from components.train.step.generator_update import GeneratorUpdate
 from components.train.step.parameter_groups import set_learning_rate
 from components.train.step.terms import Batch, Terms
+from components.train.step.weight_average import LastSteps
 from components.train.worker_group import World
 
 
@@ -79,6 +80,7 @@ class GanStep:
         lr_multiplier: float,
         *,
         phase_fraction: float = 0.0,
+        last: LastSteps | None = None,
     ) -> Terms:
         """Change the weights once.
 
@@ -87,6 +89,7 @@ class GanStep:
         one is also the generators'.
         images_seen: position in the training, which names every random draw.
         lr_multiplier: of the learning rates. phase_fraction: how much of the phase is done, 0 to 1.
+        last: where the step stands in the training's last share, whose weights are averaged plainly.
         """
         frames = self.config.target_frames
         batches = [frame_by_frame(batch, frames) for batch in batches]
@@ -118,7 +121,7 @@ class GanStep:
             terms |= self.update_generator.accumulate(in_parts(steps, batch, phase.accumulate), phase, count)
         self.steps_done += 1
         for step in steps:
-            step.end(self.steps_done, simultaneous=self.config.simultaneous)
+            step.end(self.steps_done, simultaneous=self.config.simultaneous, last=last)
         return terms
 
     def state(self) -> dict[str, Any]:
