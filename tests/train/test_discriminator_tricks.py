@@ -4,13 +4,14 @@ measure for the generator.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
-from small_training import CPU, CRITIC, LOGITS, a_batch, config, copy_of, seen_by_the_discriminator
+from small_training import CPU, CRITIC, LOGITS, NET, a_batch, config, copy_of, seen_by_the_discriminator
 from torch import Tensor
 
+from components.nets.discriminators import Discriminator
 from components.train.config import DiffAugment
 from components.train.step import GanStep
 from components.train.step.diff_augment import Changes
@@ -141,3 +142,49 @@ def test_features_that_match_cost_nothing_and_others_draw_the_generator() -> Non
     with torch.no_grad():
         real, restored = (group.features(0, one, input)[1] for one in (target, target))
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(real, restored, strict=True))
+
+
+PATCH = {"layers": 1, "width": 4, "norm": "instance"}
+DENSE = {"width": 4, "dense": 8, "crop_px": 32, "norm": "instance"}
+EVERY: list[dict[str, Any]] = [
+    PATCH | {"kind": "patchgan"},
+    PATCH | {"kind": "temporal_patchgan"},
+    {"kind": "pixel", "width": 4, "norm": "instance"},
+    DENSE | {"kind": "patch_dense", "layers": 2},
+    {"kind": "unet", "width": 4},
+    DENSE | {"kind": "srgan"},
+]
+
+
+def test_every_kind_is_given_the_tricks() -> None:
+    kinds = {kind.model_fields["kind"].default for kind in get_args(get_args(Discriminator)[0])}
+    assert {part["kind"] for part in EVERY} == kinds
+
+
+@pytest.mark.parametrize("part", EVERY, ids=lambda part: part["kind"])
+def test_every_kind_has_features_to_match_a_slope_and_sees_changes(part: dict[str, Any]) -> None:
+    video = part["kind"] == "temporal_patchgan"  # whose neighbours in time are not changed alike
+    flow = {"kind": "video_flow", "width": 4, "depth": 1, "flow_levels": 2, "flow_shrink": 2}
+    settings: dict[str, Any] = {
+        "generator": flow if video else NET,
+        "discriminators": [part],
+        "adversarial": {"kind": "least_squares"},
+        "discriminator_updates": 1,
+        "feature_matching": 1.0,
+        "r1": {"every": 1},
+        "diff_augment": None if video else {},
+        "phases": [{"name": "joint", "images": 4, "crop_px": 32, "batch": 2}],
+    }
+    step = GanStep(config(**settings), CPU, {})
+    source = torch.Generator().manual_seed(2)
+    window = step.config.generator.window
+    input, target = (torch.rand(2, 3 * count, 32, 32, generator=source) * 2 - 1 for count in (window, 1))
+    restored = target.clone().requires_grad_()
+    _, found = step.restoring.discriminators.features(0, restored, input)
+    for layer in found:
+        (slope,) = torch.autograd.grad(layer.float().square().mean(), restored, retain_graph=True)
+        assert slope.abs().sum() > 0
+    terms = step([(input, target)], step.config.phases[0], 0, 1.0)
+    assert float(terms["generator/feature_matching_0"]) > 0
+    assert float(terms["discriminator_0/r1"]) > 0
+    assert all(bool(torch.isfinite(value).all()) for value in terms.values())
