@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-LIMIT_S = 25.0  # a stage gets 10 s to finish the file it is writing
+LIMIT_S = 25.0  # a stage gets 18 s to finish the file it is writing, and to end its Ray
 HURRY_S = 4.0
 GO_ON = "what was finished is kept, run the same command again to go on"
 WORDS = {

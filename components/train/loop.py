@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from components.core import stopping
 from components.metrics import METRICS
 from components.train.config import Phase, TrainConfig
 from components.train.data import Data, load_steps, loader_count, to_net
+from components.train.ending import EndedError, Ending
 from components.train.fitting import refuse_small, refuse_unvalidated
 from components.train.on_the_fly import training_set
 from components.train.protocols import Observer, Store
@@ -30,12 +31,13 @@ from components.train.worker_group import World
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended. diverged: what ran away, in words; None when all went well. computed: device,
-    precision and determinism, for the record.
+    """How a training ended. diverged: what ran away, in words; None when all went well. stopped: it was
+    asked to end before its end. computed: device, precision and determinism, for the record.
     """
 
     images_seen: int
     diverged: str | None
+    stopped: bool = False
     computed: Mapping[str, str | bool] = field(default_factory=dict)
 
 
@@ -56,7 +58,9 @@ class Loop:
         observer: Observer,
         weights: Mapping[int, Path],
         parent: Parent | None = None,
+        asked: Callable[[], bool] = lambda: False,
     ) -> None:
+        """asked: whether whoever started this worker asks for the end."""
         refuse_small(data.train, config, "training")
         refuse_unvalidated(data, config)
         self.config, self.data, self.world, self.observer = config, data, world, observer
@@ -65,14 +69,19 @@ class Loop:
         self.state = TrainingState(config, self.step, self.progress, world, store, observer)
         self.checks = TrainingChecks(config, self.progress, world, observer)
         self.readings = Readings(world)
-        self.ending = stopping.Deferral()
+        self.asked = asked
         self.baselines: dict[str, list[float]] = {}
 
     def run(self) -> Outcome:
-        """Train to the end of the last phase, or to the point where it diverged."""
-        with stopping.deferred() as self.ending:
+        """Train to the end of the last phase, to the point where it diverged, or to where it was asked to
+        end: with the state kept, it then raises what a signal to this process stands for.
+        """
+        with stopping.deferred() as own:
+            self.ending = Ending(self.world, own, self.asked)
             try:
                 return self._run()
+            except EndedError:
+                return Outcome(self.progress.images_seen, None, stopped=True)
             finally:
                 self.state.finish()
 
@@ -104,7 +113,8 @@ class Loop:
             if trouble:
                 return trouble
         while not over:
-            self._leave_if_asked()
+            self.ending.ask()
+            self.state.need_kept()
             began = time.perf_counter()
             loaded = next(batches)
             waited = time.perf_counter() - began
@@ -132,23 +142,15 @@ class Loop:
                     self.state.keep_between()
             if self.world.leads:
                 self.observer.advance(phase.batch, "")
+            progress.validation_due = validates
+            if self.ending.is_asked():
+                self.state.keep_between()
+                raise EndedError
             if validates:
-                progress.validation_due = True
-                self._leave_if_asked()
                 over, trouble = self._validate_and_keep(over)
                 if trouble:
                     return trouble
         return None
-
-    def _leave_if_asked(self) -> None:
-        """Keep the state as it is and end, where a signal has asked for that. On several workers each hears
-        it at another step, so that the last kept state has to do.
-        """
-        if self.ending.asked:
-            if self.world.size == 1:
-                self.state.keep_between()
-                self.state.finish()
-            self.ending.leave()
 
     def _is_time_for_a_state(self) -> bool:
         """Whether the leader finds that the last state has been kept long enough ago."""

@@ -60,6 +60,11 @@ class TrainingState:
             writing, self._writing = self._writing, None
             writing.result()
 
+    def need_kept(self) -> None:
+        """Raise what went wrong with the newest state, once that is known; nothing is waited for."""
+        if self._writing is not None and self._writing.done():
+            self.finish()
+
     def mark_healthy(self) -> None:
         """Remember the beginning as what a rollback goes back to, where no state has brought another."""
         if self._config.rollback is not None and not self._healthy.result():
@@ -121,6 +126,7 @@ class TrainingState:
         if self._writer is None:
             save()
         else:
+            self.finish()
             self._writing = self._writer.submit(save)  # behind the state's own writing
 
     def _written(self, state: dict[str, Any]) -> Future[bytes]:
@@ -162,14 +168,25 @@ def _tensor_of(data: bytes) -> torch.Tensor | None:
 
 
 def copied(state: Any) -> Any:
-    """The same dictionaries, lists and numbers with copies of the tensors, on the processor."""
+    """The same dictionaries, lists and numbers with copies of the tensors, on the processor; from a GPU in
+    pinned memory, all tensors without a wait between them.
+    """
+    kept = _copied(state)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.current_stream().synchronize()
+    return kept
+
+
+def _copied(state: Any) -> Any:
     if isinstance(state, torch.Tensor):
         there = state.detach()
-        return there.clone() if there.device.type == "cpu" else there.cpu()
+        if there.device.type == "cpu":
+            return there.clone()
+        return torch.empty_like(there, device="cpu", pin_memory=True).copy_(there, non_blocking=True)
     if isinstance(state, Mapping):
-        return {name: copied(value) for name, value in state.items()}
+        return {name: _copied(value) for name, value in state.items()}
     if isinstance(state, list | tuple):
-        return type(state)(map(copied, state))
+        return type(state)(map(_copied, state))
     return state
 
 

@@ -7,6 +7,7 @@ import platform
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -71,7 +72,7 @@ def _trained(
     job: TrainingJob, config: TrainConfig, data: Data, world: World, weights: Weights, parent: Parent | None
 ) -> Outcome:
     """The loop to its end, with the leader's words to MLflow and the bar."""
-    recipe, pairset = job.recipe, data.pairset
+    recipe, pairset, bar = job.recipe, data.pairset, job.bar
     if not world.leads:
         return Loop(config, data, world, job.store, _Silent(), weights, parent).run()
     # The run's parameters are the recipe; where it ran is a tag.
@@ -86,10 +87,13 @@ def _trained(
     with tracking.open_training(
         job.key, recipe=recipe.name, params=recipe.sections, tags=tags, dataset=dataset
     ) as logged:
-        with _Logged(logged, job.bar) as observer:
-            outcome = Loop(config, data, world, job.store, observer, weights, parent).run()
+        listening = bar.listening() if isinstance(bar, MailedProgress) else nullcontext(lambda: False)
+        with _Logged(logged, bar) as observer, listening as asked:
+            outcome = Loop(config, data, world, job.store, observer, weights, parent, asked).run()
         if outcome.diverged is not None:
             logged.close("FAILED")
+        elif outcome.stopped:
+            logged.close("KILLED")
     return outcome
 
 

@@ -7,7 +7,7 @@ frozen nets need no special care on many workers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -72,6 +72,28 @@ class World:
         both = torch.cat([sums, -sums])
         dist.all_reduce(both, dist.ReduceOp.MAX)
         return not torch.equal(both[: len(sums)], -both[len(sums) :])
+
+    def any(self, flag: Callable[[], bool]) -> Callable[[], bool]:
+        """Begin to ask whether a flag is up on any worker; what is given waits for the answer, which is
+        the same on all of them. Alone, the flag itself.
+        """
+        if self.size == 1:
+            return flag
+        told = torch.full((1,), float(flag()), device=self.device)
+        work = dist.all_reduce(told, async_op=True)
+        wait: Callable[[], object] = work.wait
+        if self.device.type == "cuda":  # what is launched after this is not waited for
+            work.wait()
+            there = torch.empty_like(told, device="cpu", pin_memory=True).copy_(told, non_blocking=True)
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived.record()
+            wait, told = arrived.synchronize, there
+
+        def answer() -> bool:
+            wait()
+            return bool(told.item())
+
+        return answer
 
     def total(self, values: Tensor) -> Tensor:
         """The sum over the workers."""

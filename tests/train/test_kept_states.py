@@ -5,9 +5,11 @@ changes what comes out.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,23 @@ def test_a_state_that_cannot_be_written_is_told(pairset: PairSet, tmp_path: Path
     store = FolderStore(tmp_path / "a file" / "below")
     with pytest.raises(Exception, match="a file"):
         Loop(config(**SETTINGS), data_of(pairset), CPU, store, Memory(), {}).run()
+
+
+def test_a_state_that_another_thread_could_not_write_is_told_before_the_next_one(
+    pairset: PairSet, tmp_path: Path
+) -> None:
+    place = tmp_path / "states"
+    loop = Loop(config(**SETTINGS), data_of(pairset), CPU, FolderStore(place), Memory(), {})
+    loop.state.keep()
+    loop.state.finish()
+    loop.state.need_kept()
+    shutil.rmtree(place)
+    place.write_text("in the way")
+    loop.state.keep()
+    assert loop.state._writing is not None
+    wait([loop.state._writing])
+    with pytest.raises(Exception, match="states"):
+        loop.state.need_kept()
 
 
 def test_a_copy_of_a_state_stays_what_it_was() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -24,7 +25,7 @@ from components.nets.generators import ResNet
 from components.nets.norms import Batch
 from components.services.cluster import RayStore, Workers, run_on_workers
 from components.train.adversarial import WGANGP
-from components.train.training_state import is_whole
+from components.train.training_state import is_whole, read_state
 from components.train.worker_group import World
 
 pytestmark = pytest.mark.services
@@ -140,6 +141,33 @@ def test_a_training_that_runs_away_on_a_worker_is_told_with_its_remedy(
     assert not (tmp_path / "out").exists()
 
 
+def seen_by_its_newest_state(place: Path) -> int:
+    newest = max((place / "home" / "training").glob("*/checkpoint_*/state.pt"))
+    return int(read_state(newest.read_bytes())["progress"]["images_seen"])
+
+
+def test_two_workers_that_are_asked_to_end_lose_no_image_and_change_no_bit(
+    pairset: PairSet, tmp_path: Path
+) -> None:
+    whole, ended = (tmp_path / name for name in ("whole", "ended"))
+    long = ("1e6", "400")
+    finish(start(pairset, whole, 2, *long))
+    process = start(pairset, ended, 2, *long)
+    wait_for_file(ended, "*/checkpoint_*/state.pt", process)
+    family = children_of(psutil.Process(process.pid))
+    process.send_signal(signal.SIGINT)  # Ray has a handler of its own for it
+    said, _ = process.communicate()
+    assert process.returncode == -signal.SIGINT, said
+    assert ends(family), "a process of Ray was left behind"
+    assert not (ended / "out").exists()
+    at = seen_by_its_newest_state(ended)
+    assert 40 <= at < 400
+    finish(start(pairset, ended, 2, *long))
+    assert seen_by_its_newest_state(ended) == 400
+    undisturbed, gone_on = weights(whole), weights(ended)
+    assert all(torch.equal(undisturbed[name], gone_on[name]) for name in undisturbed)
+
+
 def test_two_workers_train_what_one_trains(pairset: PairSet, tmp_path: Path) -> None:
     # Ten generator and twenty critic steps with the penalty. Much later, rounding alone parts two
     # trainings, even on one and on two threads.
@@ -162,7 +190,9 @@ def test_running_again_after_the_end_takes_what_is_there(pairset: PairSet, alone
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own, at its start
-def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_path: Path) -> None:
+def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers_looked_at_twice_a_second(
+    tmp_path: Path,
+) -> None:
     # Inside the test, so that it travels whole: the workers do not know this file.
     def penalty_of_a_linear_critic(settings: dict[str, float]) -> dict[str, float]:
         """What each worker runs: the penalty of D(x) = w·x with |w| = 3 on its own photos, averaged
@@ -186,7 +216,15 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
         value, gradient = penalty.detach().reshape(1), weights.grad.clone()
         world.average([value, gradient])
         assert world.size == 2
-        return {"penalty": float(value), "slope": float(gradient.norm())}
+        return {"penalty": float(value), "slope": float(gradient.norm()), "look": look_s()}
+
+    def look_s() -> float:
+        """Seconds from one look of Ray Train's controller to the next, as itself has it."""
+        import ray
+        from ray.train.v2._internal.execution.context import get_train_context
+
+        controller = get_train_context().controller_actor
+        return float(ray.get(controller.__ray_call__.remote(lambda self: self._health_check_interval_s)))
 
     # λ (|w| - 1)² = 10 · 4 = 40, and its slope along w is 2 λ (|w| - 1) = 40.
     with Progress("penalty", 1) as bar:
@@ -200,4 +238,4 @@ def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(tmp_p
             retries=0,
             bar=bar,
         )
-    assert found == pytest.approx({"penalty": 40.0, "slope": 40.0}, rel=1e-4)
+    assert found == pytest.approx({"penalty": 40.0, "slope": 40.0, "look": 0.5}, rel=1e-4)

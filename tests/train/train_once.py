@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from components.core import stopping
 from components.core.records import PairSet, RecipeRecord
 from components.train.config import TrainConfig
 from components.train.run import run
@@ -49,6 +50,7 @@ def settings(workers: int, loss_limit: float, images: int = 160) -> TrainConfig:
 
 
 if __name__ == "__main__":
+    stopping.heed()
     pairs, out, count, *more = sys.argv[1:]
     config = settings(int(count), float(more[0]) if more else 1e6, int(more[1]) if more[1:] else 160)
     recipe = RecipeRecord(name="small", sections={"train": config.model_dump(mode="json")})

@@ -13,7 +13,7 @@ code.py       the run's code as a package; what a node must have in common with 
 nodes.py      the nodes of a cluster, each asked for that
 resources.py  GPUs, processors, placement and numbers of workers
 map.py        a function over many items
-training.py   a training on N workers, and its states; elastic.py, trouble.py belong to it
+training.py   a training on N workers, and its states; elastic.py, ending.py, trouble.py belong to it
 progress.py   a bar that workers on other machines move
 """
 

@@ -28,7 +28,7 @@ from components.services.cluster import code, given
 
 SEALED_VARIABLE = "REFOCUS_SEALED"
 LOOK_S, PATIENCE_S = 2.0, 120.0
-STOP_S = 12  # for a job to end in order, before Ray kills it
+STOP_S = 18  # for a job to end in order, before Ray kills it
 OVER = ("SUCCEEDED", "FAILED", "STOPPED")
 RAYS_OWN = re.compile(r"Running entrypoint for job |[-0-9]+ [:,0-9]+\tINFO job_manager\.py")
 

@@ -1,16 +1,19 @@
-"""Progress that crosses machines: from the first worker to the bar of the process that started it."""
+"""Progress that crosses machines: from the first worker to the bar of the process that started it; and
+the other way the wish that the work may end.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from components.core.progress import Progress
 from components.services.cluster import nodes
 
+LISTENING_S = 0.25
 WAITING_S = 30.0  # without a beginning, until it is said what is waited for
 
 
@@ -23,10 +26,11 @@ class ProgressMail:
         self._count, self._note = 0, ""
         self._begun: int | None = None
         self._warnings: list[str] = []
+        self._working = self._end_asked = False
 
     def begin(self, done: int) -> None:
         """Note that the work starts now, with so much done before."""
-        self._begun, self._count = done, 0
+        self._begun, self._count, self._working = done, 0, True
 
     def put(self, count: int, note: str) -> None:
         """Note how many more are done."""
@@ -41,6 +45,15 @@ class ProgressMail:
         taken = self._begun, self._count, self._note, self._warnings
         self._begun, self._count, self._warnings = None, 0, []
         return taken
+
+    def ask_for_the_end(self) -> bool:
+        """Note that the work is to end; gives whether it has begun."""
+        self._end_asked = True
+        return self._working
+
+    def is_end_asked(self) -> bool:
+        """Whether the work is to end."""
+        return self._end_asked
 
 
 class MailedProgress:
@@ -60,6 +73,25 @@ class MailedProgress:
     def warn(self, words: str) -> None:
         """Send a warning."""
         self._mail.warn.remote(words)
+
+    @contextmanager
+    def listening(self) -> Iterator[Callable[[], bool]]:
+        """For the length of a block a thread listens; gives what says whether the work is to end."""
+        import ray
+
+        asked, over = threading.Event(), threading.Event()
+
+        def listen() -> None:
+            while not asked.is_set() and not over.wait(LISTENING_S):
+                with suppress(ray.exceptions.RayError):  # on its way to another node, or gone for good
+                    if ray.get(self._mail.is_end_asked.remote()):
+                        asked.set()
+
+        threading.Thread(target=listen, daemon=True).start()
+        try:
+            yield asked.is_set
+        finally:
+            over.set()
 
 
 @contextmanager

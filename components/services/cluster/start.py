@@ -25,6 +25,7 @@ from components.services.cluster import address as addresses
 from components.services.cluster import code, given, nodes
 from components.services.cluster.address import ADDRESS_VARIABLE
 
+LOOK_S = "0.5"  # from one look of Ray Train at its workers to the next, for which states and the end wait
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
 SOCKET_BYTES = 107 if os.uname().sysname == "Linux" else 103  # what a socket's path may have
 SOCKET_BELOW = "/r/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
@@ -44,6 +45,7 @@ def ray_started(cpus: int) -> Iterator[Any]:
         prefix = "RAY_ENABLE_" if name.startswith("UV") else "RAY_"
         os.environ.setdefault(prefix + name, "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", LOOK_S)
     keep_loopback_direct()
     address = addresses.of_environment()
     if addresses.is_cluster():
@@ -61,6 +63,7 @@ def ray_started(cpus: int) -> Iterator[Any]:
         settings = {
             "num_cpus": cpus,
             "object_store_memory": OBJECT_STORE_BYTES,
+            "include_dashboard": False,  # nobody looks; its nine processes take longer to start than all else
             "dashboard_host": "127.0.0.1",
             "_temp_dir": f"{folder}/r",
         }

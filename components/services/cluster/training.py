@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from components.core.progress import Progress
 from components.services.cluster import given, nodes, resources, trouble
+from components.services.cluster.ending import ended_in_order
 from components.services.cluster.progress import MailedProgress, mailed_bar
 from components.services.cluster.resources import Workers
 from components.services.cluster.start import ray_started
@@ -40,7 +41,7 @@ class RayStore:
     """
 
     FILE = "state.pt"
-    in_background = False  # Ray's report is a barrier of all workers
+    in_background = True
 
     def __init__(self, is_whole: Callable[[bytes], bool]) -> None:
         """is_whole: whether a state's bytes are all there and as they were written."""
@@ -80,7 +81,7 @@ class RayStore:
         return None
 
     def save(self, state: bytes | None, images_seen: int) -> None:
-        """Report the state; a barrier for all ranks."""
+        """Report the state: waits for all ranks, and for Ray's next look at them."""
         import ray.train
 
         with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +128,7 @@ def run_on_workers(
                 storage=storage,
                 retries=retries,
             )
-            with trouble.in_words(storage):
+            with ended_in_order(ray, mail, trainer.abort), trouble.in_words(storage):
                 result = trainer.fit()
                 return result.return_value, store.newest_whole(result.checkpoint)
 

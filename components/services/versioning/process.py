@@ -27,7 +27,7 @@ from components.core.surroundings import OF_ANOTHER_REPOSITORY
 
 Say = Callable[[str], None]
 OWN_SIGNAL_S = 0.5
-SAVE_S = 10.0  # how long an ended stage may take to finish a file that it is writing, and to end its Ray
+SAVE_S = 18.0  # how long an ended stage may take to finish a file that it is writing, and to end its Ray
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -210,8 +210,7 @@ class TrainFields(Part):
         gt=0,
         description=(
             "seconds between states kept to go on from, beside those of validations: what a killed training"
-            " does again at most. One that is asked to end (Ctrl-C, SIGTERM) keeps its state first, where it"
-            " trains in its own process"
+            " does again at most. One that is asked to end (Ctrl-C, SIGTERM) keeps its state first"
         ),
     )
     validate_pairs: int = Field(
