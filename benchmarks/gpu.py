@@ -169,7 +169,7 @@ def _timed(step: Callable[[int], object], images: int) -> dict[str, Any]:
 def _restored() -> dict[str, Any]:
     part = recipes.load("deblurgan").train.generator
     photo, found = np.random.default_rng(0).random((720, 1280, 3), dtype=np.float32), {}
-    for precision in ("fp32", "bf16"):
+    for precision in ("fp32", "tf32", "bf16"):
         restorer = Restorer(part.build(0), part, device="cuda", tile_px=1280, precision=precision)
         restorer.restore(photo)
         began = time.perf_counter()

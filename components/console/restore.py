@@ -20,8 +20,10 @@ from components.core.errors import InputError, PhotoError, RefocusError
 from components.core.files import sha256_of_bytes
 from components.core.progress import Progress
 from components.core.video import VIDEOS
+from components.nets.choices import Precision
 from components.registry import lineage
 from components.serving.model import ServedModel, of_file, of_folder, of_version
+from components.serving.settings import How
 
 NAMED = 5
 
@@ -41,6 +43,7 @@ def restore(
     overwrite: bool = False,
     form: Format = "png",
     device: str | None = None,
+    precision: Precision = "fp32",
     tile_px: int = 1024,
 ) -> Restored:
     """Restore photos with NAME@ALIAS from the registry, a checkpoint's folder or an exported file;
@@ -72,12 +75,12 @@ def restore(
         _beside(left_out),
         Progress("restore", len(photos), unit="photos") as bar,
     ):
-        served = model_named(model, device, tile_px)
+        served = model_named(model, How(device=device, tile_px=tile_px, precision=precision))
         for place in photos:
             name = targets[place]
             try:
                 data = place.read()
-                facts = sha256_of_bytes(data), served.weights_sha256
+                facts = sha256_of_bytes(data), served.weights_sha256, served.precision
                 if not overwrite and before.has(name, *facts):
                     again += 1
                 else:
@@ -180,15 +183,15 @@ def _beside(left_out: list[str]) -> Iterator[None]:
         raise type(error)(f"{error}; and could not be restored: {_several(left_out)}") from error
 
 
-def model_named(model: str, device: str | None, tile_px: int) -> ServedModel:
+def model_named(model: str, how: How) -> ServedModel:
     """What a person calls a model, ready. Raises InputError where that is none."""
     if Path(model).is_dir():
-        return of_folder(Path(model), device=device, tile_px=tile_px)
+        return of_folder(Path(model), **how)
     if model.endswith(".onnx") and Path(model).is_file():
-        return of_file(Path(model), tile_px=tile_px)
+        return of_file(Path(model), **how)
     if "@" not in model and ":" not in model:
         raise InputError(
             f'--model "{model}" is neither a folder nor NAME@ALIAS (such as demo@champion), nor an exported'
             " .onnx file"
         )
-    return of_version(lineage.resolve(model), device=device, tile_px=tile_px, proved=False)
+    return of_version(lineage.resolve(model), **how, proved=False)

@@ -30,9 +30,11 @@ from components.core.video.timing import Timing, timing_of
 from components.core.video.writing import CODECS, VideoForm, VideoWriter
 from components.core.windows import windows_of
 from components.ingest.pairs.frames import FRAME_SUFFIXES, frames_of, natural_order
+from components.nets.choices import Precision
 from components.nets.tiling import TiledRestorer
 from components.services import ffmpeg, storage
 from components.serving.model import ServedModel
+from components.serving.settings import How
 
 SLACK = 2  # frames that containers may promise and not hold
 
@@ -68,6 +70,7 @@ def restore_clips(
     form: VideoForm = "mkv",
     overwrite: bool = False,
     device: str | None = None,
+    precision: Precision = "fp32",
     tile_px: int = 1024,
 ) -> Restored:
     """Restore videos into files and folders of frames into folders, each frame in its window; gives what
@@ -82,7 +85,8 @@ def restore_clips(
     known = {name: before.known().get(name, []) for name in targets if _is_video(targets[name])}
     delivery = Delivery(out, overwrite=overwrite, known=known)
     delivery.refuse_others(known)
-    served = model_named(model, device, tile_px)
+    served = model_named(model, How(device=device, tile_px=tile_px, precision=precision))
+    made_by = served.weights_sha256, served.precision
     done, told = list[Path](), list[str]()
     for name, place in targets.items():
         try:
@@ -90,9 +94,9 @@ def restore_clips(
                 done += _folder(place, name, served.restorer, delivery)
                 continue
             with _on_this_machine(place) as file:
-                if overwrite or not before.has(name, digest := sha256_of_file(file), served.weights_sha256):
+                if overwrite or not before.has(name, digest := sha256_of_file(file), *made_by):
                     told += _video(place, file, name, served, delivery, form)
-                    before.note(name, sha256_of_file(file), served.weights_sha256)
+                    before.note(name, sha256_of_file(file), *made_by)
                 else:
                     assert digest
                     print(f"restore: {out / name} was restored before", file=sys.stderr)

@@ -1,7 +1,7 @@
 """What was restored into a folder before, so that the same command does only what is left.
 
 `.restored.jsonl` in the folder has a row for each file that was written there: of which bytes, by
-which weights, and what it is. A row counts while the file is still that.
+which weights in which precision, and what it is. A row counts while the file is still that.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class _Row(Part):
     photo_sha256: str
     weights_sha256: str
     sha256: str
+    precision: str = "fp32"
 
 
 class RestoredBefore:
@@ -41,13 +42,14 @@ class RestoredBefore:
                 continue
             self._rows[row.name] = row
 
-    def has(self, name: str, photo_sha256: str, weights_sha256: str) -> bool:
-        """Whether the file there is this photo's, by these weights."""
+    def has(self, name: str, photo_sha256: str, weights_sha256: str, precision: str) -> bool:
+        """Whether the file there is this photo's, by these weights in this precision."""
         row = self._rows.get(readable(name))
         path = self._out / name
         return (
             row is not None
-            and (row.photo_sha256, row.weights_sha256) == (photo_sha256, weights_sha256)
+            and (row.photo_sha256, row.weights_sha256, row.precision)
+            == (photo_sha256, weights_sha256, precision)
             and path.is_file()
             and sha256_of_file(path) == row.sha256
         )
@@ -56,13 +58,14 @@ class RestoredBefore:
         """By name the digest of each file that may be replaced."""
         return {name: [row.sha256] for name, row in self._rows.items()}
 
-    def note(self, name: str, photo_sha256: str, weights_sha256: str) -> None:
+    def note(self, name: str, photo_sha256: str, weights_sha256: str, precision: str) -> None:
         """Add what was just written."""
         row = _Row(
             name=readable(name),
             photo_sha256=photo_sha256,
             weights_sha256=weights_sha256,
             sha256=sha256_of_file(self._out / name),
+            precision=precision,
         )
         if self._rows.get(row.name) == row:
             return

@@ -1,4 +1,4 @@
-"""Words that the settings of several nets choose between."""
+"""Words that the settings of several nets choose between, or of whatever runs them."""
 
 from __future__ import annotations
 
@@ -13,3 +13,5 @@ Head = Literal["clamped_residual", "direct", "added_residual", "seed_blend", "se
 # Which of a discriminator's convolutions have a bias.
 Bias = Literal["all", "ends", "last"]
 Skips = Literal["add", "concat"]
+# In which arithmetic a net computes; what each is stands in nets/precision.py.
+Precision = Literal["fp32", "tf32", "bf16"]

@@ -9,7 +9,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -23,15 +23,16 @@ from components.core.files import atomic_path, sha256_of_file, write_text
 from components.core.parts import Part
 from components.core.records import Checkpoint
 from components.core.seeds import seed_of
+from components.nets.choices import Precision
 from components.nets.generators import Generator, GeneratorPart
 from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.modules.over_photo import Box, Place, Reached, Survey
 from components.nets.modules.placed_dropout import placed_dropout
+from components.nets.precision import arithmetic
 from components.nets.reach import looking, reach_of
 from components.nets.tiles import Tile
 from components.nets.tiling import Photo, TiledRestorer
 
-Precision = Literal["fp32", "bf16"]
 WEIGHTS, CONFIG = Checkpoint.WEIGHTS, Checkpoint.CONFIG
 
 
@@ -139,8 +140,9 @@ class Restorer(TiledRestorer):
         tile_px: int = 1024,
         precision: Precision = "fp32",
     ) -> None:
-        """tile_px: in px of the restored photo, as TiledRestorer has it. precision: bf16 takes half the
-        time and is off by up to three levels of 255, so that nothing is measured with it.
+        """net: becomes the restorer's own, whose mode, device and order of memory it changes. tile_px: in
+        px of the restored photo, as TiledRestorer has it. precision: as precision.py has it; bf16 takes
+        about half the time and is off by about a level of 255.
         """
         super().__init__(
             stride=part.stride,
@@ -150,7 +152,7 @@ class Restorer(TiledRestorer):
             window=part.window,
         )
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.net, self.part = for_use(net.to(self.device), part), part
+        self.net, self.part = for_use(pixel_by_pixel(net.to(self.device)), part), part
         self.precision: Precision = precision
         self._noisy, self._views = part.test_time_dropout, VIEWS if part.test_time_ensemble else VIEWS[:1]
         self._surveys: dict[View, Survey] = {}
@@ -171,13 +173,15 @@ class Restorer(TiledRestorer):
 
     @contextlib.contextmanager
     def _one_photo(self) -> Iterator[None]:
-        """Leaves the process's own random numbers as they were, and forgets the photo."""
+        """In the restorer's own precision; leaves the process's own random numbers as they were, and
+        forgets the photo.
+        """
         on_gpu = self.device.type == "cuda"
         try:
-            if not self._noisy:
-                yield
-                return
-            with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(arithmetic(self.precision, self.device))
+                if self._noisy:
+                    stack.enter_context(torch.random.fork_rng(devices=[self.device] if on_gpu else []))
                 yield
         finally:
             self._surveys = {}
@@ -215,8 +219,10 @@ class Restorer(TiledRestorer):
 
     def _input(self, photo: Photo) -> Tensor:
         """(H, W, 3) in [0, 1] to (1, 3, H, W) in [-1, 1], on the device."""
-        plain = torch.from_numpy(np.ascontiguousarray(photo, np.float32)).permute(2, 0, 1)[None]
-        return plain.to(self.device) * 2 - 1
+        plain = torch.from_numpy(np.ascontiguousarray(photo, np.float32))
+        if self.device.type == "cuda":  # from pinned memory a GPU takes it by itself, without a wait
+            plain = plain.pin_memory()
+        return plain.to(self.device, non_blocking=True).permute(2, 0, 1)[None] * 2 - 1
 
     @torch.inference_mode()
     def _restored(self, x_NCHW: Tensor, place: Place, photo: Box) -> Photo:
@@ -228,7 +234,15 @@ class Restorer(TiledRestorer):
             answer = torch.rot90(self._seen(x_NCHW, view, place, photo), -view.turns, (2, 3))
             answers.append(answer.flip(3) if view.mirrored else answer)
         y = answers[0] if len(answers) == 1 else torch.stack(answers).mean(0)
-        result: Photo = ((y + 1) / 2)[0].permute(1, 2, 0).float().cpu().numpy()
+        return self._output(((y + 1) / 2)[0].permute(1, 2, 0).float())
+
+    def _output(self, photo: Tensor) -> Photo:
+        """(H, W, 3) on the device to the same in memory."""
+        if self.device.type == "cuda":
+            pinned = torch.empty(photo.shape, dtype=photo.dtype, pin_memory=True)
+            photo = pinned.copy_(photo, non_blocking=True)
+            torch.cuda.current_stream(self.device).synchronize()
+        result: Photo = photo.numpy()
         return result
 
     def _seen(self, x_NCHW: Tensor, view: View, place: Place, photo: Box) -> Tensor:
@@ -246,10 +260,18 @@ class Restorer(TiledRestorer):
                     stack.callback(setattr, layer, "survey", None)
             if self._noisy:
                 stack.enter_context(placed_dropout(self.net, place, seed_of("test-time dropout", *view)))
-            if self.precision == "bf16":
-                stack.enter_context(torch.autocast(self.device.type, dtype=torch.bfloat16))
             answer: Tensor = self.net(turned)
         return answer.float()
+
+
+def pixel_by_pixel(net: nn.Module) -> nn.Module:
+    """The net with its weights in the order that convolutions take (`_seen`), which each pass would bring
+    them into otherwise.
+    """
+    for weight in net.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return net
 
 
 def _places(tile: Tile) -> tuple[Place, Box]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from components.serving.models import Models, OneModel
 
 MODEL_HEADER, DIGEST_HEADER = "X-Refocus-Model", "X-Refocus-Digest"
+PRECISION_HEADER = "X-Refocus-Precision"
 OPEN = ("/", "/docs", "/healthz", "/openapi.json")  # what may be seen without a token: no photo, no model
 
 
@@ -86,6 +87,7 @@ def named(served: ServedModel) -> dict[str, str]:
     return {
         MODEL_HEADER: name if served.number is None else f"{name}:{served.number}",
         DIGEST_HEADER: served.digest,
+        PRECISION_HEADER: served.precision,
     }
 
 

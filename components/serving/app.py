@@ -65,6 +65,7 @@ class About(Part):
     alias: str | None
     digest: str
     weights_sha256: str
+    precision: str
     scale: int
     aliases: dict[str, int | None]
     trouble: str | None
@@ -75,13 +76,13 @@ def models_of(settings: ServingSettings) -> Models | OneModel:
     """What is to be served; nothing is loaded yet. Raises InputError when it names nothing."""
     place = Path(settings.model)
     if place.is_dir():
-        return OneModel(lambda: of_folder(place, device=settings.device, tile_px=settings.tile_px))
+        return OneModel(lambda: of_folder(place, **settings.how))
     if place.suffix == ".onnx":
-        return OneModel(lambda: of_file(place, tile_px=settings.tile_px))
+        return OneModel(lambda: of_file(place, **settings.how))
     name, alias, number = lineage.parts_of(settings.model)
 
     def load(version: tracking.Version) -> ServedModel:
-        return of_version(version, device=settings.device, tile_px=settings.tile_px)
+        return of_version(version, **settings.how)
 
     if number is not None:
         return OneModel(lambda: load(lineage.resolve(settings.model)))
@@ -171,6 +172,7 @@ class Service:
             alias=model or self.models.alias,
             digest=served.digest,
             weights_sha256=served.weights_sha256,
+            precision=served.precision,
             scale=served.restorer.scale,
             aliases=self.models.numbers,
             trouble=self.models.trouble,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.core.errors import LineageError
+from components.core.errors import InputError, LineageError
 from components.core.files import sha256_of_file
+from components.nets.choices import Precision
 from components.register.export import CARD, TOLERANCE, WEIGHTS_PLACE
 from components.services import tracking
 from components.services.tracking import registry
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from components.nets.tiling import TiledRestorer
 
 ELSEWHERE_TOLERANCE = 1e-2  # on another device than the processor that the stored restoration was made on
+BF16_TOLERANCE = 5e-2  # of full scale; 4.4e-2 was seen of DeblurGAN, untrained, on noise
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class ServedModel:
     weights_sha256: str
     card: str
     restorer: TiledRestorer = field(repr=False, compare=False)
+    precision: str = "fp32"  # or "file": as an exported file was written
 
     @property
     def words(self) -> str:
@@ -42,7 +45,12 @@ class ServedModel:
 
 
 def of_version(
-    version: tracking.Version, *, device: str | None, tile_px: int, proved: bool = True
+    version: tracking.Version,
+    *,
+    device: str | None,
+    tile_px: int,
+    precision: Precision = "fp32",
+    proved: bool = True,
 ) -> ServedModel:
     """A registered version, ready.
 
@@ -53,7 +61,7 @@ def of_version(
 
     with tracking.fetch(version, WEIGHTS_PLACE) as folder:
         weights = _verified(folder, version)
-        restorer = load_restorer(folder, device=device, tile_px=tile_px)
+        restorer = load_restorer(folder, device=device, tile_px=tile_px, precision=precision)
         if proved:
             _prove(version, folder, restorer)
     text = ""
@@ -61,12 +69,12 @@ def of_version(
         with tracking.fetch(version, CARD) as card:
             text = card.read_text()
     digest = version.tags.get(registry.CHECKPOINT, weights)
-    return ServedModel(version.name, version.number, digest, weights, text, restorer)
+    return ServedModel(version.name, version.number, digest, weights, text, restorer, precision)
 
 
 def _prove(version: tracking.Version, folder: Path, restorer: Restorer) -> None:
     """Raises LineageError when the version restores its example otherwise than is stored, on the
-    processor or on the device that it will be used on.
+    processor in float32, or on the device and in the precision that it will be used with.
     """
     from components.nets.restore import load_restorer
 
@@ -74,32 +82,45 @@ def _prove(version: tracking.Version, folder: Path, restorer: Restorer) -> None:
         asked, expected = (
             np.load(example / f"{name}.npy", allow_pickle=False)[0] for name in ("blurred", "restored")
         )
-    device = restorer.device.type
-    if device == "cpu":
+    device, precision = restorer.device.type, restorer.precision
+    if (device, precision) == ("cpu", "fp32"):
         _reproduces(restorer, asked, expected, version.words, TOLERANCE)
         return
     _reproduces(load_restorer(folder, device="cpu"), asked, expected, version.words, TOLERANCE)
-    _reproduces(restorer, asked, expected, f"{version.words} on {device}", ELSEWHERE_TOLERANCE)
+    allowed = BF16_TOLERANCE if precision == "bf16" else ELSEWHERE_TOLERANCE
+    _reproduces(restorer, asked, expected, f"{version.words} on {device} in {precision}", allowed)
 
 
-def of_folder(folder: Path, *, device: str | None, tile_px: int) -> ServedModel:
+def of_folder(
+    folder: Path, *, device: str | None, tile_px: int, precision: Precision = "fp32"
+) -> ServedModel:
     """A checkpoint's folder, as it is: for one's own trials."""
     from components.nets.restore import WEIGHTS, load_restorer
 
-    restorer = load_restorer(folder, device=device, tile_px=tile_px)
+    restorer = load_restorer(folder, device=device, tile_px=tile_px, precision=precision)
     digest = sha256_of_file(folder / WEIGHTS)
-    return ServedModel(folder.resolve().name, None, digest, digest, "", restorer)
+    return ServedModel(folder.resolve().name, None, digest, digest, "", restorer, precision)
 
 
-def of_file(file: Path, *, tile_px: int) -> ServedModel:
+def of_file(
+    file: Path, *, tile_px: int, device: str | None = None, precision: Precision = "fp32"
+) -> ServedModel:
     """A file that `refocus export` made, run by ONNX Runtime on the processor. Raises InputError when
-    it is none.
+    it is none, or is asked for with another device or precision than that.
     """
+    if device not in (None, "cpu") or precision != "fp32":
+        asked = f"--device {device}" if device not in (None, "cpu") else f"--precision {precision}"
+        raise InputError(
+            f"{file} is an exported file, which runs on the processor in the arithmetic that it was written"
+            f" in: leave out {asked}, or name the registered model or the checkpoint's folder"
+        )
     from components.nets.onnx_runner import OnnxRestorer
 
     restorer = OnnxRestorer(file, tile_px=tile_px)
     digest = sha256_of_file(file)
-    return ServedModel(file.name, None, restorer.about.get("checkpoint", digest), digest, "", restorer)
+    return ServedModel(
+        file.name, None, restorer.about.get("checkpoint", digest), digest, "", restorer, "file"
+    )
 
 
 def _verified(folder: Path, version: tracking.Version) -> str:

@@ -5,11 +5,23 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from components.core.errors import InputError
+from components.nets.choices import Precision
 
 TOKEN_VARIABLE = "REFOCUS_SERVE_TOKEN"
 LEAST_TOKEN = 16  # characters
+
+
+class How(TypedDict):
+    """With what a model is to restore: on which device (None: a GPU where there is one), in tiles of
+    which size, in which arithmetic.
+    """
+
+    device: str | None
+    tile_px: int
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class ServingSettings:
     upload_s: float = 60.0  # in which a body must have come
     tile_px: int = 1024
     device: str | None = None
+    precision: Precision = "fp32"
     token: str | None = field(default=None, repr=False)
 
     def checked(self) -> ServingSettings:
@@ -49,6 +62,11 @@ class ServingSettings:
             if value < least:
                 raise InputError(f"{name} is {value:g}; it must be at least {least:g}")
         return self
+
+    @property
+    def how(self) -> How:
+        """With what photos are restored."""
+        return How(device=self.device, tile_px=self.tile_px, precision=self.precision)
 
     @property
     def max_bytes(self) -> int:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from components.train.config.arithmetic import Precision
+from components.nets.choices import Precision
 
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"  # read when CUDA starts
 Loss = Callable[[Tensor, Tensor], Tensor]

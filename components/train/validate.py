@@ -4,6 +4,7 @@ signs of ill health, and a sheet.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ def validate(
     known = {} if baselines is None else baselines
     # Between steps the net alone is looked at: eight times the time would go into training.
     part = config.generator.model_copy(update={"test_time_ensemble": False})
-    restorer = Restorer(net, part, device=str(world.device))
+    restorer = Restorer(copy.deepcopy(net), part, device=str(world.device))
     names = config.validate_metrics
     need_one_fit([(pair.height, pair.width) for pair in data.val], names, "train.validate_metrics")
     large = [pair for pair in data.val if too_small((pair.height, pair.width), names) is None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,44 @@ def test_only_what_is_left_is_done_and_by_another_model_all_is_done_again(
     save_generator(tmp_path / "other", net, net.build(seed=1).state_dict())
     assert commands.run([*words, str(tmp_path / "other")]) == 0
     assert "restored before" not in capsys.readouterr().err
+
+
+def test_photos_are_restored_again_in_another_precision_and_the_folder_says_in_which(
+    album: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["restore", "album/b.png", "--model", model, "--out", "out"]
+    assert commands.run(words) == 0
+    exact = decode(Path("out/b.png").read_bytes()).pixels
+    assert commands.run([*words, "--precision", "bf16"]) == 0
+    assert "restored before" not in capsys.readouterr().err
+    quick = decode(Path("out/b.png").read_bytes()).pixels
+    assert np.abs(quick.astype(int) - exact).max() <= 3
+    assert commands.run([*words, "--precision", "bf16"]) == 0
+    assert "1 of 1 photos were restored before" in capsys.readouterr().err
+    rows = [json.loads(line) for line in Path("out/.restored.jsonl").read_text().splitlines()]
+    assert [row["precision"] for row in rows] == ["fp32", "bf16"]
+
+
+def test_what_was_restored_before_there_was_a_choice_is_not_restored_again(
+    album: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["restore", "album/b.png", "--model", model, "--out", "out"]
+    assert commands.run(words) == 0
+    record = Path("out/.restored.jsonl")
+    row = json.loads(record.read_text())
+    del row["precision"]
+    record.write_text(json.dumps(row) + "\n")
+    capsys.readouterr()
+    assert commands.run(words) == 0
+    assert "1 of 1 photos were restored before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", [["--precision", "bf16"], ["--device", "cuda"]])
+def test_an_exported_file_runs_as_it_was_written(album: Path, asked: list[str]) -> None:
+    Path("generator.onnx").write_bytes(b"")
+    words = ["restore", "album/b.png", "--model", "generator.onnx", "--out", "out", *asked]
+    with pytest.raises(InputError, match=f"leave out {' '.join(asked)}, or name the registered model"):
+        commands.run(words)
 
 
 @pytest.mark.parametrize("form", ["jpeg", "tiff", "webp"])

@@ -8,6 +8,7 @@ import itertools
 import json
 import tracemalloc
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,7 +18,19 @@ from torch import nn
 
 from components.core.errors import InputError, LineageError
 from components.core.levels import bits_of, to_float, to_pixels
-from components.nets.generators import ConvUNet, Generator, Mobile, ResNet, SRResNet, UNet
+from components.nets.generators import (
+    ConvUNet,
+    Generator,
+    Mobile,
+    NAFNet,
+    ResNet,
+    SRResNet,
+    UNet,
+    Video3D,
+    VideoFlow,
+    WienerUNet,
+)
+from components.nets.modules.convolutions import ReflectionPad2d
 from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.restore import Restorer, for_use, load_restorer, save_generator
 from components.nets.tiling import OVERLAP_PX, _spans
@@ -267,24 +280,67 @@ def test_an_ensemble_is_the_mean_over_eight_turns_and_mirrors() -> None:
     np.testing.assert_allclose(turned, np.rot90(ours), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["resnet", "unet", "batch"])
-def test_bfloat16_restores_within_three_levels_of_255_and_nobody_has_it_unasked(kind: str) -> None:
-    part = {
-        "resnet": ResNet(width=8, blocks=2),
-        "unet": UNet(width=8, depth=2),
-        "batch": ResNet(width=8, blocks=1, norm={"kind": "batch"}),
-    }[kind]
-    net, input = part.build(seed=1), photo(40, 56, seed=2)
-    for weight in net.parameters():  # a head may begin at zero
+def awake(part: Generator) -> nn.Module:
+    """A net none of whose weights are zero: a head may begin there."""
+    net = part.build(seed=1)
+    for weight in net.parameters():
         if not weight.any():
-            nn.init.normal_(weight, 0.0, 0.05)
+            nn.init.normal_(weight, 0.0, 0.005, generator=torch.Generator().manual_seed(1))
+    return net
+
+
+BF16_KINDS: dict[str, Generator] = {
+    "resnet": ResNet(width=8, blocks=2),
+    "batch": ResNet(width=8, blocks=1, norm={"kind": "batch"}),
+    "srresnet": SRResNet(width=8, blocks=1),
+    "unet": UNet(width=8, depth=2),
+    "conv_unet": ConvUNet(width=8, depth=5),
+    "nafnet": NAFNet(width=8, encoder=(1,), decoder=(1,)),
+    "mobile": Mobile(width=8, blocks=(1, 1)),
+    "video_3d": Video3D(width=8),
+    "video_flow": VideoFlow(width=8),
+    "wiener_unet": WienerUNet(width=8, depth=2),
+}
+
+
+@pytest.mark.parametrize("part", BF16_KINDS.values(), ids=BF16_KINDS)
+def test_bfloat16_restores_within_three_levels_of_255_and_nobody_has_it_unasked(part: Generator) -> None:
+    net, input = awake(part), photo(64, 64, seed=2)
     usual, quick = (Restorer(net, part, device="cpu", **asked) for asked in ({}, {"precision": "bf16"}))
     assert usual.precision == "fp32"
     with torch.inference_mode():
-        straight = net(torch.from_numpy(input).permute(2, 0, 1)[None] * 2 - 1)
+        straight = net(torch.from_numpy(input).permute(2, 0, 1)[None].repeat(1, part.window, 1, 1) * 2 - 1)
     np.testing.assert_allclose(
         usual.restore(input), ((straight + 1) / 2)[0].permute(1, 2, 0).numpy(), atol=2e-6
     )
     apart = 255 * np.abs(quick.restore(input) - usual.restore(input))
     assert 0 < apart.max() < 3
     assert apart.mean() < 0.5
+
+
+def test_every_generator_is_tried_in_bfloat16() -> None:
+    assert {part.kind for part in BF16_KINDS.values()} == {
+        get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(get_args(Generator)[0])
+    }
+
+
+def test_a_restorer_computes_in_its_own_precision_and_leaves_the_process_in_its() -> None:
+    part, input = ResNet(width=8, blocks=1), photo(24, 32)
+    net, flags = awake(part), (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [each.allow_tf32 for each in flags]
+    seen = []
+    net.register_forward_hook(lambda *_: seen.append([each.allow_tf32 for each in flags]))
+    exact, tf32 = (Restorer(net, part, device="cpu", precision=name) for name in ("fp32", "tf32"))
+    alone = exact.restore(input)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        np.testing.assert_array_equal(exact.restore(input), alone)
+        assert torch.is_autocast_enabled("cpu")
+    np.testing.assert_array_equal(tf32.restore(input), alone)
+    assert seen == [[False, False], [False, False], [True, True]]
+    assert [each.allow_tf32 for each in flags] == before
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_reflected_border_stays_in_bfloat16() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert ReflectionPad2d(1)(torch.rand(1, 2, 4, 4).bfloat16()).dtype == torch.bfloat16

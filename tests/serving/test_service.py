@@ -274,6 +274,17 @@ def test_a_version_that_does_not_reproduce_its_example_never_serves(
         models_of(ServingSettings("proved:2", device="cpu")).start()
 
 
+def test_every_answer_names_the_precision_that_was_asked_for(
+    served: Any, store: Path, tmp_path: Path, checkpoint: Path
+) -> None:
+    add("quick", tmp_path, seed=1)
+    address = served(ServingSettings("quick:1", device="cpu", precision="bf16"))
+    assert httpx.post(f"{address}/restore", content=png()).headers["X-Refocus-Precision"] == "bf16"
+    assert httpx.get(f"{address}/model").json()["precision"] == "bf16"
+    exact = served(ServingSettings(str(checkpoint)))
+    assert httpx.get(f"{exact}/healthz").headers["X-Refocus-Precision"] == "fp32"
+
+
 def test_weights_altered_in_the_registry_are_not_served(store: Path, tmp_path: Path) -> None:
     version = add("altered", tmp_path, seed=1)
     tracking.add_tags("altered", version.number, {"refocus.weights_sha256": "0" * 64})

@@ -100,6 +100,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     where = {
         "overwrite": arguments.overwrite,
         "device": arguments.device,
+        "precision": arguments.precision,
         "tile_px": arguments.tile,
     }
     written = list[Restored]()

@@ -58,6 +58,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         max_megapixels=arguments.max_megapixels,
         tile_px=arguments.tile,
         device=arguments.device,
+        precision=arguments.precision,
         token=token_of_environment(),
     )
     return serve(settings, arguments.replicas)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,6 +29,20 @@ class KerasSame(nn.Module):
     def _ends(self, side: int) -> tuple[int, int]:
         total = max((math.ceil(side / self.stride) - 1) * self.stride + self.size - side, 0)
         return total // 2, total - total // 2
+
+
+class ReflectionPad2d(nn.ReflectionPad2d):
+    """A border of the photo's own px, in the type that comes: autocast would have it in float32, for a
+    copy there and one back.
+    """
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """(N, C, H, W) with its border."""
+        device = x_NCHW.device.type
+        if device == "meta" or not torch.is_autocast_enabled(device):
+            return super().forward(x_NCHW)
+        with torch.autocast(device, enabled=False):
+            return super().forward(x_NCHW)
 
 
 class KerasCrop(nn.Module):
@@ -69,7 +84,7 @@ def conv(
     each_side = (size - 1) // 2
     border: list[nn.Module] = []
     if padding != "torch":
-        border = [KerasSame(size, stride) if padding == "keras" else nn.ReflectionPad2d(each_side)]
+        border = [KerasSame(size, stride) if padding == "keras" else ReflectionPad2d(each_side)]
         each_side = 0
     if not separable:
         return [

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from components.core.parts import Part
-
-Precision = Literal["fp32", "tf32", "bf16"]
+from components.nets.choices import Precision
 
 
 class Arithmetic(Part):
