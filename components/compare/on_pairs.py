@@ -68,7 +68,8 @@ def _rows(contender: Contender, pairset: PairSet, metrics: tuple[str, ...]) -> t
         return measured.scores_of(contender.version, pairset, metrics, tile_px=TILE_PX, title=contender.name)
     with contender.generator() as folder:
         restorer = load_restorer(folder, tile_px=TILE_PX)
-        return measure(restorer.restore, pairset, metrics, title=contender.name, window=restorer.window)
+        device, window = str(restorer.device), restorer.window
+        return measure(restorer.restore, pairset, metrics, title=contender.name, window=window, device=device)
 
 
 def pictures(comparison: Comparison, pairset: PairSet) -> dict[str, Bytes8]:

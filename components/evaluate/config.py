@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, TypedDict
 
 from pydantic import Field, model_validator
 
 from components.core.errors import RecipeError
+from components.core.gpu import Gpu
 from components.core.parts import Part
 from components.metrics import METRICS, PRIMARY, metric_named, set_metric_named
+from components.nets.choices import Precision
 
 SheetName = Literal["best", "median", "worst"]
+
+
+class Conditions(TypedDict):
+    """With what a net is measured: the size of its tiles, on which device, in which arithmetic."""
+
+    tile_px: int
+    gpu: Gpu
+    precision: Precision
 
 
 class EvaluateConfig(Part):
@@ -33,12 +43,31 @@ class EvaluateConfig(Part):
     tile_px: int = Field(
         1024, ge=256, le=8192, description="longer photos are restored in overlapping tiles of this size, px"
     )
+    gpu: Gpu = Field(
+        "auto",
+        description=(
+            "where photos are restored and measured, the champion's too; auto: on a GPU where this machine,"
+            " or the cluster, has one; require: refused where there is none; never: on processors"
+        ),
+    )
+    precision: Precision = Field(
+        "fp32",
+        description=(
+            "in which nets restore: that in which they will serve; metrics are always measured in IEEE"
+            " float32. Models measured in two are not compared"
+        ),
+    )
     sheets: tuple[SheetName, ...] = Field(
         default=("best", "median", "worst"), description="side-by-side pictures to draw, by PSNR gained"
     )
     error_gain: float = Field(
         4.0, ge=1, le=32, description="how many times the error is amplified on the sheets"
     )
+
+    @property
+    def conditions(self) -> Conditions:
+        """With what this and the champion are measured."""
+        return Conditions(tile_px=self.tile_px, gpu=self.gpu, precision=self.precision)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 import platform
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
 from components.core.windows import Windows, clips_of
 from components.evaluate.clip import looped, shown_clip
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.elsewhere import done_elsewhere, is_elsewhere
 from components.evaluate.measure import Restore, as_saved, measure, read_pair, read_window
 from components.evaluate.report import Compared, render_html
 from components.evaluate.sets import WholeSet
@@ -28,6 +31,7 @@ from components.evaluate.sheets import draw_sheet, picked
 from components.evaluate.summary import apart, seconds_per_megapixel, whole
 from components.evaluate.unfit import counted
 from components.metrics import METRICS, measurable, measurable_sets, of_frames
+from components.nets.devices import device_for
 from components.nets.precision import place_of
 from components.nets.restore import Restorer, load_restorer
 from components.services.content import reader_of
@@ -40,11 +44,40 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
     """Measure a checkpoint and doing nothing on the test pairs.
 
     Writes report.json, scores.jsonl, sheets/{best,median,worst}.png and report.html below `out`.
-    The record is written last, so that a folder with a report.json is complete.
+    The record is written last, so that a folder with a report.json is complete. On a cluster's node
+    without a GPU another, which has one, does the work.
     Raises LineageError when the checkpoint's or a pair's file is not the one its record names,
     InputError when there is no test pair.
     """
-    restorer = load_restorer(checkpoint.verify().folder, tile_px=config.tile_px)
+    if is_elsewhere(config.gpu):
+        names = (*config.metrics, *config.set_metrics)
+        work = functools.partial(_files_of_report, config)
+        folder = checkpoint.verify().folder
+        made = done_elsewhere(work, pairset, folder, checkpoint.digest, names, config.gpu)
+        if made is not None:
+            for name, data in made[0].items():
+                write_bytes(out / name, data)
+            return EvalReport.load(out)
+    return _here(config, pairset, checkpoint, out)
+
+
+def _files_of_report(config: EvaluateConfig, pairset: PairSet, folder: Path) -> dict[str, bytes]:
+    """All files of a report on a checkpoint's folder, the record last."""
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place)
+        _here(config, pairset, Checkpoint.load(folder), out)
+        found = sorted(
+            (path for path in out.rglob("*") if path.is_file()), key=lambda path: path.name == EvalReport.FILE
+        )
+        return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
+
+
+def _here(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, out: Path) -> EvalReport:
+    """The report, of this machine's device."""
+    device = device_for(config.gpu, "evaluate.gpu")
+    restorer = load_restorer(
+        checkpoint.verify().folder, device=str(device), tile_px=config.tile_px, precision=config.precision
+    )
     names, skipped = measurable(config.metrics)
     names, skipped = _of_clips(names, skipped, pairset)
     names, skipped = _of_targets(names, skipped, pairset)
@@ -54,7 +87,9 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
         fewest = min(alone, pairset.unpaired.targets["test"])
     set_names, set_skipped = measurable_sets(config.set_metrics, fewest)
     together = WholeSet(set_names)
-    scores = measure(restorer.restore, pairset, names, see=together.see, window=restorer.window)
+    scores = measure(
+        restorer.restore, pairset, names, see=together.see, window=restorer.window, device=str(device)
+    )
     for name in {row.target: row for row in pairset.targets("test")} if set_names else ():
         together.see_target(at_bits(rgb_of(reader_of(pairset).read(name), name), 8))
     total, (set_restored, set_do_nothing) = whole(counted(scores)), together.values()
@@ -73,7 +108,7 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
         set_restored=set_restored,
         set_do_nothing=set_do_nothing,
         seconds_per_megapixel=seconds_per_megapixel(scores),
-        measured_on=place_of(restorer.device),
+        measured_on=place_of(device, config.precision),
         paired=pairset.unpaired is None,
     )
     sheets, compared = draw_sheets(config, restorer.restore, pairset, scores, window=restorer.window)
@@ -171,6 +206,7 @@ def _about(restorer: Restorer, pairset: PairSet, checkpoint: Checkpoint) -> dict
         "device": (
             torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
         ),
+        "precision": restorer.precision,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "tile_px": restorer.tile_px,

@@ -110,7 +110,7 @@ def _measured(task: Task, place: Path, start: Path | None) -> Outcome:
     assert isinstance(pairset, records.PairSet)
     asked = Asked.model_validate(task.more)
     name, number = asked.champion
-    found = measured_here(tracking.get_version(name, number), pairset, asked.metrics, asked.tile_px)
+    found = measured_here(tracking.get_version(name, number), pairset, asked.metrics, asked.conditions)
     return Outcome(result=Measured(scores=found[0], place=found[1]).model_dump(mode="json"))
 
 

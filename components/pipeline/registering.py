@@ -38,6 +38,6 @@ def decide(run: Run, version: ModelVersion) -> Decision:
         run.load(PairSet),
         run.load(EvalReport),
         version,
-        tile_px=run.recipe.evaluate.tile_px,
-        measure=sending.ByCluster(run.record, run.recipe.evaluate.tile_px) if is_outside() else None,
+        **run.recipe.evaluate.conditions,
+        measure=sending.ByCluster(run.record, run.recipe.evaluate.conditions) if is_outside() else None,
     )

@@ -19,10 +19,13 @@ from pydantic import Field, JsonValue, ValidationError
 
 from components.core import errors
 from components.core.errors import InputError, LineageError, RefocusError, ServiceError
+from components.core.gpu import Gpu
 from components.core.parts import Part, digest_of
 from components.core.progress import Progress
 from components.core.record import Record
 from components.core.records import ModelVersion, PairSet, PhotoScore, PhotoSet, Provenance, RecipeRecord
+from components.evaluate.config import Conditions, EvaluateConfig
+from components.nets.choices import Precision
 from components.pipeline.enclosed import Enclosed, enclosed
 from components.services import cluster, storage, tracking
 from components.services.cluster import code, jobs
@@ -74,11 +77,17 @@ class Outcome(Part):
 
 
 class Asked(Part):
-    """A champion that is to be measured: name and version, by which metrics, in tiles of which size."""
+    """A champion that is to be measured: name and version, by which metrics, with what."""
 
     champion: tuple[str, int]
     metrics: tuple[str, ...]
     tile_px: int
+    gpu: Gpu
+    precision: Precision
+
+    @property
+    def conditions(self) -> Conditions:
+        return Conditions(tile_px=self.tile_px, gpu=self.gpu, precision=self.precision)
 
 
 class Measured(Part):
@@ -146,7 +155,7 @@ def do(
         takes=tuple(_sent(place, stage, record) for record in parents),
         enclosed=enclosed(recipe, stage, place),
         more=more,
-        gpu=stage in ("evaluate", "measure") and there.gpus() > 0,
+        gpu=stage in ("evaluate", "measure") and wants_gpu(_gpu_of(recipe), there.gpus()),
         has=dict(code.wanted()),
     )
     folder = storage.join(place.uri, f"jobs/{task.name}")
@@ -181,19 +190,35 @@ def register(
 class ByCluster:
     """Measures a champion on the cluster; `place` is then the device and precision it had there."""
 
-    def __init__(self, recipe: RecipeRecord, tile_px: int) -> None:
-        self._recipe, self._tile_px = recipe, tile_px
+    def __init__(self, recipe: RecipeRecord, how: Conditions) -> None:
+        self._recipe, self._how = recipe, how
         self.place: str | None = None
 
     def __call__(
         self, champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...]
     ) -> tuple[PhotoScore, ...]:
         """The champion's scores on these pairs."""
-        asked = Asked(champion=(champion.name, champion.number), metrics=metrics, tile_px=self._tile_px)
+        asked = Asked(champion=(champion.name, champion.number), metrics=metrics, **self._how)
         outcome = do("measure", self._recipe, (pairset,), reuse=True, **asked.model_dump(mode="json"))
         found = Measured.model_validate(outcome.result)
         self.place = found.place
         return found.scores
+
+
+def _gpu_of(recipe: RecipeRecord) -> Gpu:
+    return EvaluateConfig.model_validate(recipe.sections["evaluate"]).gpu
+
+
+def wants_gpu(gpu: Gpu, there: int) -> bool:
+    """Whether a job that measures asks a cluster with so many GPUs for one. Raises InputError where it is
+    required and there is none.
+    """
+    if gpu == "require" and not there:
+        raise InputError(
+            "evaluate.gpu is require, and the Ray cluster has no GPU; set evaluate.gpu to auto or never to"
+            " measure on processors, or send it to a cluster that has one"
+        )
+    return gpu != "never" and there > 0
 
 
 def _is_there(place: ContentStore, outcome: Outcome) -> bool:

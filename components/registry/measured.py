@@ -4,6 +4,7 @@ perhaps other photos. Kept here and beside the version, so that nobody on a like
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,23 +12,37 @@ from pydantic import ValidationError
 import components
 from components.core.errors import LineageError
 from components.core.files import code_digest, state_folder, write_rows, write_text
+from components.core.gpu import Gpu
 from components.core.parts import digest_of
 from components.core.records import PairSet, PhotoScore
+from components.evaluate.config import Conditions
+from components.nets.choices import Precision
 from components.register.export import WEIGHTS_PLACE
 from components.register.own_words import with_tags
 from components.services import tracking
 from components.services.tracking import registry
 
 FOLDER = "measured"
+SETTING = "evaluate.gpu"
 
 
-def place() -> str:
-    """Device and precision that a version is measured with here."""
-    import torch  # takes seconds to import; a refusal or a rollback must not wait for it
+def place(gpu: Gpu = "auto", precision: Precision = "fp32") -> str:
+    """Device and precision that a version is measured with here. Raises InputError where a GPU is
+    required and there is none.
+    """
+    from components.nets.devices import device_for  # torch takes seconds to import; a refusal or a
+    from components.nets.precision import place_of  # rollback must not wait for it
 
-    from components.nets.precision import place_of
+    return place_of(device_for(gpu, SETTING), precision)
 
-    return place_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+def gpu_as(gpu: Gpu, precision: Precision, wanted: str | None) -> Gpu:
+    """Whether to take this machine's GPU, so that a version is measured where another was: `never` where
+    that one was measured on a processor like this one, although this machine has a GPU.
+    """
+    if gpu == "auto" and wanted is not None and place(gpu, precision) != wanted:
+        return "never" if place("never", precision) == wanted else gpu
+    return gpu
 
 
 def scores_of(
@@ -36,12 +51,13 @@ def scores_of(
     metrics: tuple[str, ...],
     *,
     tile_px: int,
+    gpu: Gpu = "auto",
+    precision: Precision = "fp32",
     title: str = "champion",
 ) -> tuple[PhotoScore, ...]:
-    """A row a test pair. title: what progress calls the version."""
-    from components.evaluate.measure import measure
-    from components.nets.restore import load_restorer
-
+    """A row a test pair. tile_px, gpu, precision: as a recipe's evaluate section has them; title: what
+    progress calls the version.
+    """
     here = Path(components.__file__).parent
     code = code_digest(
         here / "metrics",
@@ -53,17 +69,62 @@ def scores_of(
     )
     version = with_tags(version)
     weights = [version.tags[registry.WEIGHTS_SHA256], version.tags[registry.GENERATOR_SHA256]]
-    name = f"{digest_of([weights, pairset.digest, sorted(metrics), tile_px, code, place()])}.jsonl"
+    asked = [weights, pairset.digest, sorted(metrics), tile_px, code, place(gpu, precision)]
+    name = f"{digest_of(asked)}.jsonl"
     known = _measured_before(version, name)
     if known is not None:
         return known
     with tracking.fetch(version, WEIGHTS_PLACE) as folder:
-        restorer = load_restorer(folder, tile_px=tile_px)
-        scores = measure(restorer.restore, pairset, metrics, title=title, window=restorer.window)
+        how = Conditions(tile_px=tile_px, gpu=gpu, precision=precision)
+        scores = _scores(folder, pairset, metrics, how, title)
     kept = state_folder() / FOLDER / name
     write_rows(kept, scores)
     tracking.add_file(version, kept, FOLDER)
     return scores
+
+
+def scores_elsewhere(
+    version: tracking.Version,
+    pairset: PairSet,
+    metrics: tuple[str, ...],
+    *,
+    tile_px: int,
+    gpu: Gpu = "auto",
+    precision: Precision = "fp32",
+) -> tuple[tuple[PhotoScore, ...], str] | None:
+    """The same by a node of the joined cluster that has a GPU, and its place; None where this machine has
+    one itself, or none is to be had. Nothing is kept of it.
+    """
+    from components.evaluate.elsewhere import done_elsewhere, is_elsewhere
+
+    if not is_elsewhere(gpu):
+        return None
+    how = Conditions(tile_px=tile_px, gpu=gpu, precision=precision)
+    version = with_tags(version)
+    weights = [version.tags[registry.WEIGHTS_SHA256], version.tags[registry.GENERATOR_SHA256]]
+    with tracking.fetch(version, WEIGHTS_PLACE) as folder:
+        work = functools.partial(_scores_there, metrics, how)
+        found = done_elsewhere(work, pairset, folder, digest_of(weights), metrics, gpu)
+    return None if found is None else found[0]
+
+
+def _scores_there(
+    metrics: tuple[str, ...], how: Conditions, pairset: PairSet, folder: Path
+) -> tuple[tuple[PhotoScore, ...], str]:
+    scores = _scores(folder, pairset, metrics, how, "champion")
+    return scores, place(how["gpu"], how["precision"])
+
+
+def _scores(
+    folder: Path, pairset: PairSet, metrics: tuple[str, ...], how: Conditions, title: str
+) -> tuple[PhotoScore, ...]:
+    from components.evaluate.measure import measure
+    from components.nets.devices import device_for
+    from components.nets.restore import load_restorer
+
+    device = str(device_for(how["gpu"], SETTING))
+    restorer = load_restorer(folder, device=device, tile_px=how["tile_px"], precision=how["precision"])
+    return measure(restorer.restore, pairset, metrics, title=title, window=restorer.window, device=device)
 
 
 def _measured_before(version: tracking.Version, name: str) -> tuple[PhotoScore, ...] | None:

@@ -13,15 +13,17 @@ ledger before the alias moves: what a crash leaves behind, the next caller finis
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import isfinite
 from statistics import fmean
 
 from components.core.errors import BusyError, LineageError
+from components.core.gpu import Gpu
 from components.core.parts import digest_of
 from components.core.records import EvalReport, ModelVersion, PairSet, PhotoScore
+from components.evaluate.config import Conditions
 from components.metrics import METRICS
 from components.metrics.differences import having
+from components.nets.choices import Precision
 from components.register.config import RegisterConfig
 from components.register.gate import Measured, Verdict, decide
 from components.registry import approval, enact, looks, measured, turns
@@ -38,14 +40,14 @@ def promote(
     version: ModelVersion,
     *,
     tile_px: int = 1024,
+    gpu: Gpu = "auto",
+    precision: Precision = "fp32",
     measure: Measure | None = None,
 ) -> Decision:
     """Let the gate decide whether a version becomes champion, and move the alias when it says yes.
 
-    pairset: the test pairs; report: the version's scores on them; tile_px: as in the recipe's
-    evaluate section;
-    measure: gives the champion's scores on the same pairs; its attribute `place`, if it has one, is
-    the device and precision that it measured with.
+    report: the version's scores on the test pairs; tile_px, gpu, precision: as in the recipe's evaluate
+    section; measure: gives the champion's scores; its `place`, if it has one, is where it measured.
     The same question asked again is answered from the record, without measuring.
     Raises LineageError when the records do not belong together, BusyError when another promotion is
     at work or the champion keeps changing.
@@ -60,6 +62,7 @@ def promote(
                 f" {version.version} {found[:12]}…; run evaluate again"
             )
     question = _question(config, pairset, report)
+    how = Conditions(tile_px=tile_px, gpu=gpu, precision=precision)
 
     def asked() -> Decision:
         """The decision as things stand now; measures what has to be measured."""
@@ -68,7 +71,7 @@ def promote(
         settled = _settled(candidate, champion, question, config.approval)
         if settled is not None:
             return settled
-        verdict, figures = _verdict(config, pairset, report, champion, measure, tile_px)
+        verdict, figures = _verdict(config, pairset, report, champion, measure, how)
         decision = _as_decision(verdict, config, candidate, champion, question)
         return decision.model_copy(update={"champion_figures": figures})
 
@@ -158,7 +161,7 @@ def _verdict(
     report: EvalReport,
     champion: tracking.Version | None,
     measure: Measure | None,
-    tile_px: int,
+    how: Conditions,
 ) -> tuple[Verdict, dict[str, float]]:
     """The gate's verdict, and the champion's mean figures on the same pairs."""
     better = {name: metric.better for name, metric in METRICS.items()}
@@ -170,11 +173,12 @@ def _verdict(
     if champion is None:
         return decide(config.gate, candidate, None, better), {}
     names = tuple(sorted({name for score in candidate.scores for name in score.do_nothing})) or report.metrics
-    theirs = Measured(
-        scores=(measure or partial(measured.scores_of, tile_px=tile_px))(champion, pairset, names),
-        seconds_per_megapixel=0.0,
-        measured_on=measured.place() if measure is None else getattr(measure, "place", None),
-    )
+    where: str | None
+    if measure is None:
+        scores, where = measured_here(champion, pairset, names, how, as_on=report.measured_on)
+    else:
+        scores, where = measure(champion, pairset, names), getattr(measure, "place", None)
+    theirs = Measured(scores=scores, seconds_per_megapixel=0.0, measured_on=where)
     rows = having(candidate.scores, config.gate.primary)
     groups = tuple({score.counts_as for score in rows if score.left_out is None})
     known = looks.history(config.name, champion.number, groups)
@@ -191,7 +195,22 @@ def _means(scores: Sequence[PhotoScore]) -> dict[str, float]:
 
 
 def measured_here(
-    champion: tracking.Version, pairset: PairSet, metrics: tuple[str, ...], tile_px: int
+    champion: tracking.Version,
+    pairset: PairSet,
+    metrics: tuple[str, ...],
+    how: Conditions,
+    *,
+    as_on: str | None = None,
 ) -> tuple[tuple[PhotoScore, ...], str]:
-    """A champion's scores as this machine measures them, and with what device and precision."""
-    return measured.scores_of(champion, pairset, metrics, tile_px=tile_px), measured.place()
+    """A champion's scores as this machine measures them, and with what device and precision.
+
+    as_on: the place that it is to be compared with: where that is this machine's processor, its GPU is
+    left alone.
+    """
+    gpu = measured.gpu_as(how["gpu"], how["precision"], as_on)
+    where = measured.place("auto" if gpu == "require" else gpu, how["precision"])
+    if where != as_on:
+        found = measured.scores_elsewhere(champion, pairset, metrics, **(how | {"gpu": gpu}))
+        if found is not None:
+            return found
+    return measured.scores_of(champion, pairset, metrics, **(how | {"gpu": gpu})), where

@@ -18,6 +18,7 @@ from components.nets.weights_files import first_here, put
 from components.services import tracking
 from components.services.cluster import is_cluster, other_machines
 from components.services.content import ContentStore, fetch_pairs, send_pairs
+from components.services.content.places import store_of_nodes
 from components.train.config import TrainConfig
 from components.train.data import Data
 
@@ -79,17 +80,12 @@ def inputs_for(config: TrainConfig, pairset: PairSet, weights: Weights) -> Input
             f"the Ray cluster has other machines ({', '.join(others[:3])}), which cannot reach the tracking"
             f" file {tracking.shown_uri()}; set MLFLOW_TRACKING_URI to an MLflow server"
         )
-    store = ContentStore.of_environment()
+    store = store_of_nodes(f"the pairs at {pairset.folder}")
     if store is not None:
         return InStore(
             send_pairs(store, pairset),
             {place: store.send_file(path) for place, path in weights.items()},
             {name: store.send_file(path) for name, path in _files_of_metrics(config).items()},
-        )
-    if others:
-        ContentStore.needed(
-            f"the Ray cluster has other machines ({', '.join(others[:3])}), which do not see the pairs at"
-            f" {pairset.folder}"
         )
     return OnThisMachine(pairset.folder, weights)
 

@@ -27,6 +27,7 @@ from components.core.quarantine import LATER_FILE as LEFT_OUT
 from components.core.quarantine import Quarantine
 from components.core.records import Checkpoint, PairSet, RecipeRecord
 from components.metrics import METRICS
+from components.nets.devices import device_for
 from components.nets.restore import save_generator
 from components.services import tracking
 from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
@@ -64,11 +65,8 @@ def preflight(config: TrainConfig) -> dict[int, Path]:
             f"train.compile needs a C++ compiler, and neither {' nor '.join(compilers)} was found: install"
             " g++, or set train.compile to false"
         )
-    if config.gpu == "require" and not _by_ray(config) and not torch.cuda.is_available():
-        raise InputError(
-            "train.gpu is require, and torch finds no GPU on this machine; set train.gpu to auto or never to"
-            " train on processors, or RAY_ADDRESS to a cluster that has one"
-        )
+    if not _by_ray(config):
+        device_for(config.gpu, "train.gpu")
     for name in config.validate_metrics:
         if (reason := METRICS[name].missing()) is not None:
             raise WeightsError(

@@ -15,6 +15,7 @@ import torch
 
 from components.core.progress import Progress
 from components.core.records import RecipeRecord
+from components.nets.devices import device_for
 from components.services import tracking
 from components.services.cluster import MailedProgress, assigned_device
 from components.train.config import TrainConfig
@@ -107,9 +108,7 @@ def _device(config: TrainConfig, *, by_ray: bool) -> torch.device:
     """The device that Ray reserved for this worker; in a process of our own the machine's."""
     if by_ray:
         return torch.device(assigned_device())
-    if config.gpu == "never" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", torch.cuda.current_device())
+    return device_for(config.gpu, "train.gpu")
 
 
 def _experiment_tags() -> dict[str, str]:

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from components.core.errors import RefocusError
@@ -84,6 +85,25 @@ def counted(storage: str) -> list[int]:
             bar=bar,
         )
     assert last == b"30"
+    return found
+
+
+def evaluated(pairs: str, checkpoint: str, out: str) -> dict[str, Any]:
+    """A report by whom the cluster has for it, beside one of this process."""
+    import torch
+
+    from components.core.records import Checkpoint, PairSet
+    from components.evaluate.config import EvaluateConfig
+    from components.evaluate.run import run
+
+    torch.set_num_threads(3)  # the nodes have one
+    found = {}
+    for gpu in ("auto", "never"):
+        config = EvaluateConfig(metrics=("psnr_rgb",), sheets=("best",), gpu=gpu)
+        place = Path(out) / gpu
+        report = run(config, PairSet.load(Path(pairs)), Checkpoint.load(Path(checkpoint)), out=place)
+        files = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
+        found[gpu] = {"threads": report.about["threads"], "restored": report.restored, "files": files}
     return found
 
 

@@ -12,11 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from processes import wait_for
 from two_nodes import TOKEN, TwoNodes, two_nodes
+from untrained_checkpoints import checkpoint_of
 
 from components.core.errors import ServiceError
+from components.core.files import sha256_of_bytes
+from components.core.images import png_bytes
+from components.core.records import Pair, PairSet
+from components.nets.generators import UNet
 from components.services.cluster.address import need_cluster
 
 pytestmark = pytest.mark.services
@@ -77,6 +83,33 @@ def test_room_is_asked_of_the_cluster_and_refused_at_once(cluster: TwoNodes) -> 
     assert told["two processors for two"] == "2 CPU"
     for name in ("five processors", "two processors for three"):
         assert "find no room on the Ray cluster (127.0.0.2" in told[name]
+
+
+def one_pair(folder: Path) -> PairSet:
+    """A set with a test pair alone."""
+    target = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    pictures = {"input": png_bytes(np.roll(target, 1, 1)), "target": png_bytes(target)}
+    folder.mkdir()
+    for name, data in pictures.items():
+        (folder / f"{name}.png").write_bytes(data)
+    row = {f"{name}_sha256": sha256_of_bytes(data) for name, data in pictures.items()}
+    row |= {"id": "one", "photo": "one", "split": "test", "width": 64, "height": 64, "blur_kind": "shift"}
+    row |= {name: f"{name}.png" for name in pictures}
+    pair = Pair.model_validate(row | {"drawn": {}, "severity": 0.5, "severity_class": "mild", "seed": 1})
+    table = PairSet.write_table(folder, (pair,))
+    counts = {"train": 0, "val": 0, "test": 1}
+    known = {"photoset": "0" * 64, "config_digest": "0" * 64, "counts": counts, "table_sha256": table}
+    return PairSet.model_validate(known).save(folder)
+
+
+def test_a_driver_without_a_gpu_has_a_node_with_one_evaluate(cluster: TwoNodes, tmp_path: Path) -> None:
+    pairset = one_pair(tmp_path / "pairs")
+    checkpoint_of(UNet(width=4, depth=1), pairset, tmp_path / "checkpoint")
+    found = answer(cluster, "evaluated", *(str(tmp_path / name) for name in ("pairs", "checkpoint", "out")))
+    assert [found[gpu]["threads"] for gpu in ("auto", "never")] == [1, 3], "on the node, and here"
+    assert found["auto"]["restored"] == pytest.approx(found["never"]["restored"])
+    assert found["auto"]["files"] == found["never"]["files"]
+    assert {"report.json", "report.html", "sheets/best.png"} <= {*found["auto"]["files"]}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ code.py       the run's code as a package; what a node must have in common with 
 nodes.py      the nodes of a cluster, each asked for that
 resources.py  GPUs, processors, placement and numbers of workers
 map.py        a function over many items
+once.py       one piece of work on a node with a GPU
 training.py   a training on N workers, and its states; elastic.py, ending.py, trouble.py belong to it
 progress.py   a bar that workers on other machines move
 """
@@ -20,6 +21,7 @@ progress.py   a bar that workers on other machines move
 from components.services.cluster.address import is_cluster, is_outside
 from components.services.cluster.map import map_in_order
 from components.services.cluster.nodes import other_machines
+from components.services.cluster.once import is_joined, on_gpu_node
 from components.services.cluster.progress import MailedProgress
 from components.services.cluster.resources import Workers
 from components.services.cluster.start import ray_started
@@ -32,8 +34,10 @@ __all__ = [
     "Workers",
     "assigned_device",
     "is_cluster",
+    "is_joined",
     "is_outside",
     "map_in_order",
+    "on_gpu_node",
     "other_machines",
     "ray_started",
     "run_on_workers",

@@ -73,10 +73,10 @@ def _results(ray: Any, references: Iterable[Any]) -> Iterator[Any]:
     wrapping.
     """
     for reference in references:
-        yield _result(ray, reference)
+        yield result_of(ray, reference)
 
 
-def _result(ray: Any, reference: Any) -> Any:
+def result_of(ray: Any, reference: Any) -> Any:
     """One task's result; an error of ours comes back as itself, without Ray's wrapping."""
     try:
         return ray.get(reference)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from components.core.errors import InputError
+from components.core.gpu import Gpu
 from components.services.cluster import address, nodes
 
-Gpu = Literal["auto", "require", "never"]
 PLACEMENTS = {"pack": "PACK", "spread": "SPREAD"}
 
 

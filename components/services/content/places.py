@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from components.services.cluster import other_machines
 from components.services.content.store import ContentStore
 
 _STATES = "REFOCUS_TRAINING_STORAGE"
@@ -23,6 +24,18 @@ def states_in_store() -> str | None:
     """Where the states of trainings on a cluster lie in the team's store, if there is one."""
     store = ContentStore.of_environment()
     return None if store is None else f"{store.uri.rstrip('/')}/training"
+
+
+def store_of_nodes(what: str) -> ContentStore | None:
+    """The store by which the nodes of the cluster that has been joined get data; None where all of them are
+    this machine. what: the data that they do not see otherwise. Raises InputError where one is needed.
+    """
+    store = ContentStore.of_environment()
+    if store is None and (others := other_machines()):
+        ContentStore.needed(
+            f"the Ray cluster has other machines ({', '.join(others[:3])}), which do not see {what}"
+        )
+    return store
 
 
 def shared_places() -> dict[str, str]:

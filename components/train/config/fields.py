@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from components.core.gpu import Gpu
 from components.core.parts import Part
 from components.core.quarantine import MAX_LEFT_OUT
 from components.core.seeds import seed_of
@@ -168,12 +169,9 @@ class TrainFields(Part):
     placement: Literal["pack", "spread"] = Field(
         "pack", description="of workers on a cluster: on as few nodes as hold them, or on as many"
     )
-    gpu: Literal["auto", "require", "never"] = Field(
+    gpu: Gpu = Field(
         "auto",
-        description=(
-            "one GPU a worker; auto: where the cluster, or this machine, has GPUs; require: refused where it"
-            " has none"
-        ),
+        description="one GPU a worker; auto: where there are GPUs; require: refused where there are none",
     )
     retries: int = Field(2, ge=0, description="restarts by Ray after a worker died")
     loader_processes: int | None = Field(
