@@ -157,7 +157,7 @@ def test_settings_are_said_in_words_and_defaults_are_left_out() -> None:
     train = recipes.load("demo", root=ROOT).train
     assert words(train.generator_optimizer).startswith("lr 0.001, beta1 0.9, beta2 0.999")
     assert phase_words(train.phases[0]) == (
-        "images 24,000, crops of 64 px, batch 8, generator alone; rate cosine (floor 0.01) after a warm-up of"
+        "images 33,000, crops of 64 px, batch 8, generator alone; rate cosine (floor 0.01) after a warm-up of"
         " 800 images"
     )
     told = {name: value for name, value, _ in further(train)}
