@@ -1,14 +1,14 @@
 """Recipes against each other at equal minutes on equal photos: python benchmarks/at_equal_minutes.py
 --recipes demo benchmarks/candidates/demo_nafnet.yaml --minutes 2.5 [--photos DIR] [--seeds 1 2 3]
-[--processor] [--real DATA].
+[--processor] [--real DATA] [--pairs-of RECIPE].
 
-The first recipe's photos and pairs are everybody's; DIR, with train/, val/ and test/, takes their place.
-Steps of all recipes are timed in turns, and the images of each recipe's phases, in their own proportion,
-become what fits into the minutes; --processor counts the processor's seconds in place of the clock's, for a
-machine that others use too (run with OMP_NUM_THREADS=1). Each seed is one training. The table has the mean
-gain over doing nothing on the test pairs with a 95 % t interval over seeds, how many pairs improved, the
-worst and the best pair, and with --real the gain on the blurred photos of DATA (GoPro's, see real_sets.py),
-which no training has seen. Less LPIPS is better; it needs the weights that README names.
+RECIPE's photos and pairs are everybody's, the first recipe's when it is left out; DIR, with train/, val/ and
+test/, takes their place. Steps of all recipes are timed in turns, and the images of each recipe's phases, in
+their own proportion, become what fits into the minutes; --processor counts the processor's seconds in place
+of the clock's, for a machine that others use too (run with OMP_NUM_THREADS=1). Each seed is one training. The
+table has the mean gain over doing nothing on the test pairs with a 95 % t interval over seeds, how many pairs
+improved, the worst and the best pair, and with --real the gain on the blurred photos of DATA (GoPro's, see
+real_sets.py), which no training has seen. Less LPIPS is better; it needs the weights that README names.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ def main() -> None:
     )
     parser.add_argument("--recipes", nargs="+", required=True)
     parser.add_argument("--minutes", type=float, default=2.5)
+    parser.add_argument("--pairs-of", metavar="RECIPE", help="whose pairs all of them learn")
     parser.add_argument("--photos", type=Path, help="folder with train/, val/ and test/")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--real", type=Path, help="folder with gopro_pairs/")
@@ -130,7 +131,7 @@ def main() -> None:
         place = Path(folder)
         os.environ[STATE_VARIABLE] = str(place / "state")
         found = {Path(name).stem: recipes.load(name) for name in arguments.recipes}
-        pairset = pairs_of(next(iter(found.values())), arguments.photos, place)
+        pairset = pairs_of(recipes.load(arguments.pairs_of or arguments.recipes[0]), arguments.photos, place)
         cost = seconds_an_image({name: recipe.train for name, recipe in found.items()}, place, clock)
         print("| recipe | seeds | images |" + "".join(f" {column} |" for column in Row._fields))
         print("| --- | ---: | ---: |" + " ---: |" * len(Row._fields), flush=True)

@@ -25,6 +25,7 @@ RECIPES = (
     "unet_patchgan_seed",
     "video_3d",
     "video_flow",
+    "wiener_gan",
 )
 
 

@@ -67,8 +67,8 @@ def test_another_crop_changes_the_shapes_and_no_parameter(
     usual = capsys.readouterr().out
     commands.run(["describe", "demo", "--out", str(tmp_path), "--crop", "128"])
     large = capsys.readouterr().out
-    assert "generator: wiener_unet: 3×64×64 → 3×64×64, 2,056,209 parameters" in usual
-    assert "generator: wiener_unet: 3×128×128 → 3×128×128, 2,056,209 parameters" in large
+    assert "generator: wiener_unet: 3×64×64 → 3×64×64, 1,365,817 parameters" in usual
+    assert "generator: wiener_unet: 3×128×128 → 3×128×128, 1,365,817 parameters" in large
     assert "for one photo of 128×128 px" in (tmp_path / "index.html").read_text()
 
 

@@ -31,6 +31,7 @@ OWN = {
     "satellite",
     "video_3d",
     "video_flow",
+    "wiener_gan",
 }  # nobody's published system
 IMAGES = {"srgan": 120, "srgan_seed": 300, "unet_patchgan": 280}
 CROP_PX = {"deblurgan": 32, "srgan": 48, "unet_patchgan": 48}

@@ -190,7 +190,7 @@ def test_running_again_after_the_end_takes_what_is_there(pairset: PairSet, alone
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own, at its start
-def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers_looked_at_twice_a_second(
+def test_the_penalty_of_a_linear_critic_has_its_known_value_on_two_workers(
     tmp_path: Path,
 ) -> None:
     # Inside the test, so that it travels whole: the workers do not know this file.
