@@ -13,6 +13,7 @@ import components
 from components.core.errors import LineageError
 from components.core.files import code_digest, state_folder, write_rows, write_text
 from components.core.gpu import Gpu
+from components.core.own_process import in_own_process
 from components.core.parts import digest_of
 from components.core.records import PairSet, PhotoScore
 from components.evaluate.config import Conditions
@@ -95,7 +96,7 @@ def scores_elsewhere(
     """The same by a node of the joined cluster that has a GPU, and its place; None where this machine has
     one itself, or none is to be had. Nothing is kept of it.
     """
-    from components.evaluate.elsewhere import done_elsewhere, is_elsewhere
+    from components.evaluate.elsewhere import is_elsewhere
 
     if not is_elsewhere(gpu):
         return None
@@ -103,8 +104,18 @@ def scores_elsewhere(
     version = with_tags(version)
     weights = [version.tags[registry.WEIGHTS_SHA256], version.tags[registry.GENERATOR_SHA256]]
     with tracking.fetch(version, WEIGHTS_PLACE) as folder:
-        work = functools.partial(_scores_there, metrics, how)
-        found = done_elsewhere(work, pairset, folder, digest_of(weights), metrics, gpu)
+        # Ray takes a process's signals, and a flow's are Prefect's.
+        return in_own_process(of_weights, folder, digest_of(weights), pairset.folder, metrics, how)
+
+
+def of_weights(
+    folder: Path, digest: str, pairs: Path, metrics: tuple[str, ...], how: Conditions
+) -> tuple[tuple[PhotoScore, ...], str] | None:
+    """The same of weights in a folder, known by the digest, on the pairs of another."""
+    from components.evaluate.elsewhere import done_elsewhere
+
+    work = functools.partial(_scores_there, metrics, how)
+    found = done_elsewhere(work, PairSet.load(pairs), folder, digest, metrics, how["gpu"])
     return None if found is None else found[0]
 
 

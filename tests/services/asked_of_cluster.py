@@ -92,9 +92,11 @@ def evaluated(pairs: str, checkpoint: str, out: str) -> dict[str, Any]:
     """A report by whom the cluster has for it, beside one of this process."""
     import torch
 
+    from components.core.own_process import in_own_process
     from components.core.records import Checkpoint, PairSet
     from components.evaluate.config import EvaluateConfig
     from components.evaluate.run import run
+    from components.registry.measured import of_weights
 
     torch.set_num_threads(3)  # the nodes have one
     found = {}
@@ -104,7 +106,11 @@ def evaluated(pairs: str, checkpoint: str, out: str) -> dict[str, Any]:
         report = run(config, PairSet.load(Path(pairs)), Checkpoint.load(Path(checkpoint)), out=place)
         files = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
         found[gpu] = {"threads": report.about["threads"], "restored": report.restored, "files": files}
-    return found
+    how = EvaluateConfig().conditions
+    told = in_own_process(of_weights, Path(checkpoint), "0" * 64, Path(pairs), ("psnr_rgb",), how)
+    assert told is not None, "the cluster has a GPU"
+    (score,) = told[0]
+    return found | {"weights": {"restored": dict(score.restored), "place": told[1]}}
 
 
 if __name__ == "__main__":

@@ -109,6 +109,8 @@ def test_a_driver_without_a_gpu_has_a_node_with_one_evaluate(cluster: TwoNodes, 
     assert [found[gpu]["threads"] for gpu in ("auto", "never")] == [1, 3], "on the node, and here"
     assert found["auto"]["restored"] == pytest.approx(found["never"]["restored"])
     assert found["auto"]["files"] == found["never"]["files"]
+    assert found["weights"]["restored"] == pytest.approx(found["never"]["restored"]), "a champion's, likewise"
+    assert found["weights"]["place"].endswith("IEEE float32")
     assert {"report.json", "report.html", "sheets/best.png"} <= {*found["auto"]["files"]}
 
 
