@@ -34,7 +34,7 @@ class ProgressMail:
 
     def put(self, count: int, note: str) -> None:
         """Note how many more are done."""
-        self._count, self._note = self._count + count, note or self._note
+        self._count, self._note, self._working = self._count + count, note or self._note, True
 
     def warn(self, words: str) -> None:
         """Note a warning."""

@@ -63,7 +63,7 @@ def ray_started(cpus: int) -> Iterator[Any]:
         settings = {
             "num_cpus": cpus,
             "object_store_memory": OBJECT_STORE_BYTES,
-            "include_dashboard": False,  # nobody looks; its nine processes take longer to start than all else
+            "include_dashboard": False,  # nobody looks at the page, which is nine processes of Python
             "dashboard_host": "127.0.0.1",
             "_temp_dir": f"{folder}/r",
         }
