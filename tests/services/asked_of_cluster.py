@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components.core import stopping
 from components.core.errors import RefocusError
 from components.core.progress import Progress
 from components.services import cluster
@@ -111,6 +112,36 @@ def evaluated(pairs: str, checkpoint: str, out: str) -> dict[str, Any]:
     assert told is not None, "the cluster has a GPU"
     (score,) = told[0]
     return found | {"weights": {"restored": dict(score.restored), "place": told[1]}}
+
+
+def until_asked(storage: str, hears: str) -> None:
+    """A worker counts until the end is asked for, then keeps its number; a deaf one counts on."""
+    from components.services.cluster import MailedProgress, RayStore, run_on_workers
+
+    stopping.heed()
+    store, deaf = RayStore(bytes.isdigit), hears == "deaf"
+
+    def count(mail: MailedProgress) -> None:
+        number = 0
+        mail.begin(number)
+        with mail.listening() as asked:
+            while deaf or not asked():
+                number += 1
+                Path(storage, "counts").touch()
+                time.sleep(0.1)
+        store.save(str(number).encode(), number)
+
+    with Progress("count", 30) as bar:
+        run_on_workers(
+            count,
+            lambda threads, mailed: mailed,
+            store=store,
+            name=hears,
+            storage=storage,
+            workers=Workers(1, 1, gpu="never"),
+            retries=2,
+            bar=bar,
+        )
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from processes import wait_for
 from two_nodes import TOKEN, TwoNodes, two_nodes
 from untrained_checkpoints import checkpoint_of
 
+from components.core import stopping
 from components.core.errors import ServiceError
 from components.core.files import sha256_of_bytes
 from components.core.images import png_bytes
@@ -150,6 +153,23 @@ def test_a_node_with_another_library_is_refused_by_name(cluster: TwoNodes, tmp_p
     assert not said
     assert "InputError: node 127.0.0.3 (" in complaints
     assert "has numpy 9.9.9, this run has " in complaints
+
+
+@pytest.mark.parametrize(("hears", "signals"), [("well", 1), ("deaf", 2)])
+def test_a_signal_to_the_driver_lets_a_worker_keep_its_state_and_a_second_one_does_not_wait(
+    cluster: TwoNodes, tmp_path: Path, hears: str, signals: int
+) -> None:
+    driver = start(cluster, "until_asked", str(tmp_path), hears)
+    assert wait_for((tmp_path / "counts").exists, 240), driver.communicate()
+    for _ in range(signals):
+        driver.terminate()
+        time.sleep(0.5)
+    began = time.monotonic()
+    _, complaints = driver.communicate()
+    assert driver.returncode == 128 + signal.SIGTERM, complaints
+    assert signals == 1 or time.monotonic() - began < stopping.LIMIT_S / 2
+    kept = [path.read_bytes() for path in tmp_path.glob("*/checkpoint_*/state.pt")]
+    assert [number.isdigit() for number in kept] == [True] * (signals == 1)
 
 
 def test_a_training_outlives_a_node(cluster: TwoNodes, tmp_path: Path) -> None:
