@@ -92,6 +92,8 @@ def main() -> None:
                 store.in_background = in_background
                 job = Job(train, store, arguments.states, arguments.between)
                 times[name].append(measured(job, f"{name[:3]}-{turn}", Path(folder)))
+                shown = " ".join(f"{one:.3f}" for one in times[name][-1])
+                print(f"round {turn}, {name}: {shown}", flush=True)
     print(
         f"recipe {arguments.recipe}, {arguments.rounds} rounds, {platform.machine()}, {os.cpu_count()} cores"
     )
