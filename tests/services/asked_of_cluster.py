@@ -116,9 +116,10 @@ def evaluated(pairs: str, checkpoint: str, out: str) -> dict[str, Any]:
 
 def until_asked(storage: str, hears: str) -> None:
     """A worker counts until the end is asked for, then keeps its number; a deaf one counts on."""
-    from components.services.cluster import MailedProgress, RayStore, run_on_workers
+    from components.services.cluster import MailedProgress, RayStore, ending, run_on_workers
 
     stopping.heed()
+    ending.PATIENCE_S = 3600.0  # whoever ends sooner was asked twice, or was heard
     store, deaf = RayStore(bytes.isdigit), hears == "deaf"
 
     def count(mail: MailedProgress) -> None:

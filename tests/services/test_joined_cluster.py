@@ -20,7 +20,6 @@ from processes import wait_for
 from two_nodes import TOKEN, TwoNodes, two_nodes
 from untrained_checkpoints import checkpoint_of
 
-from components.core import stopping
 from components.core.errors import ServiceError
 from components.core.files import sha256_of_bytes
 from components.core.images import png_bytes
@@ -164,10 +163,8 @@ def test_a_signal_to_the_driver_lets_a_worker_keep_its_state_and_a_second_one_do
     for _ in range(signals):
         driver.terminate()
         time.sleep(0.5)
-    began = time.monotonic()
-    _, complaints = driver.communicate()
+    _, complaints = driver.communicate(timeout=240)  # its patience is an hour
     assert driver.returncode == 128 + signal.SIGTERM, complaints
-    assert signals == 1 or time.monotonic() - began < stopping.LIMIT_S / 2
     kept = [path.read_bytes() for path in tmp_path.glob("*/checkpoint_*/state.pt")]
     assert [number.isdigit() for number in kept] == [True] * (signals == 1)
 

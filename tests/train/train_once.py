@@ -4,6 +4,7 @@ train_once.py PAIRS OUT WORKERS [LOSS_LIMIT [IMAGES]].
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def settings(workers: int, loss_limit: float, images: int = 160) -> TrainConfig:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # off where the tests run in the background
     stopping.heed()
     pairs, out, count, *more = sys.argv[1:]
     config = settings(int(count), float(more[0]) if more else 1e6, int(more[1]) if more[1:] else 160)
