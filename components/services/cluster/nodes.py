@@ -6,6 +6,7 @@ Nodes that come later (elastic, replaced) are asked by the workers that start th
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -14,6 +15,7 @@ from components.core.errors import ServiceError
 from components.services.cluster import address, code
 
 ANSWER_S = 180.0  # for a node that has to unpack the code and start a process
+GONE_S, LOOK_S = 30.0, 0.5  # until Ray has noticed that a node is gone
 
 
 def alive(ray: Any) -> list[dict[str, Any]]:
@@ -42,7 +44,7 @@ def other_machines() -> list[str]:
 
 def refuse_others(ray: Any) -> None:
     """Ask every node what it has. Raises InputError, naming the node and both versions, when that is not
-    what this process has; ServiceError when a node does not answer.
+    what this process has; ServiceError when a node does not answer and is not gone either.
     """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -50,16 +52,29 @@ def refuse_others(ray: Any) -> None:
     for node in alive(ray):
         strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         task = ray.remote(num_cpus=0, max_retries=1, scheduling_strategy=strategy)(about)
-        asked[task.remote()] = name_of(node)
-    for answer, name in asked.items():
+        asked[task.remote()] = node
+    for answer, node in asked.items():
+        name = name_of(node)
         try:
             told = ray.get(answer, timeout=ANSWER_S)
         except ray.exceptions.RayError as error:
+            if _is_gone(ray, node["NodeID"]):
+                continue
             raise ServiceError(
                 f"node {name} of the Ray cluster runs nothing of ours"
                 f" ({' '.join(str(error).split())[:200]}); look at its log, or take it out of the cluster"
             ) from error
         code.refuse_others(name, told, wished)
+
+
+def _is_gone(ray: Any, node_id: str) -> bool:
+    """Whether a node that does not answer leaves the cluster: Ray hears of it a while later."""
+    until = time.monotonic() + GONE_S
+    while any(node["NodeID"] == node_id for node in alive(ray)):
+        if time.monotonic() > until:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 def wished() -> Mapping[str, str] | None:
