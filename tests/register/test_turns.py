@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from components.registry.decision import Decision
 from components.registry.history import history
 from components.registry.rollback import rollback
 from components.services import tracking
-from components.services.tracking import ledger
+from components.services.tracking import ledger, registry
 from components.services.tracking import store as door
 
 pytestmark = pytest.mark.services
@@ -195,6 +196,7 @@ def test_the_same_rollback_given_again_moves_nothing(store: Path, chain: Chain, 
 SECOND_CHECKOUT = """
 import pickle, sys
 from test_turns import act
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import components
 assert Path(components.__file__).is_relative_to(Path(sys.argv[1])), "the code of this checkout"
@@ -364,6 +366,22 @@ def server(running_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("REFOCUS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", running_server)
     return running_server
+
+
+def test_many_who_write_the_same_new_tag_at_once_all_do(server: str, chain: Chain, tmp_path: Path) -> None:
+    """MLflow looks for the row, then adds it: of two that looked at once the store refuses one."""
+    model = BareHouse("tagged", chain, [0.2], tmp_path)
+    model.promote(1)
+    with ThreadPoolExecutor(16) as writers:
+        for key in (f"new.{number}" for number in range(3)):
+            waiting = [
+                writers.submit(write, *of, {key: "same"})
+                for _ in range(8)
+                for write, of in ((registry.add_tags, ("tagged", 1)), (registry.add_model_tags, ("tagged",)))
+            ]
+            for each in waiting:
+                each.result()
+    assert {registry.get_version("tagged", 1).tags[f"new.{number}"] for number in range(3)} == {"same"}
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def set_alias(name: str, alias: str, number: int) -> None:
     """Point an alias to a version: one row, in one step."""
     client = store.client()
     with store.asking(f"set the alias {alias}"):
-        client.set_registered_model_alias(name, alias, str(number))
+        store.write_again(client.set_registered_model_alias, name, alias, str(number))
 
 
 def add_tags(name: str, number: int, tags: Mapping[str, str]) -> None:
@@ -119,7 +119,7 @@ def add_tags(name: str, number: int, tags: Mapping[str, str]) -> None:
     client = store.client()
     with store.asking("write tags"):
         for key, value in tags.items():
-            client.set_model_version_tag(name, str(number), key, value)
+            store.write_again(client.set_model_version_tag, name, str(number), key, value)
 
 
 def model_tags(name: str) -> dict[str, str]:
@@ -138,7 +138,7 @@ def add_model_tags(name: str, tags: Mapping[str, str]) -> None:
     client = store.client()
     with store.asking("write tags"):
         for key, value in tags.items():
-            client.set_registered_model_tag(name, key, value)
+            store.write_again(client.set_registered_model_tag, name, key, value)
 
 
 def add_version(

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import time
 import urllib.parse
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,8 @@ REGISTRY_VARIABLE = "MLFLOW_REGISTRY_URI"
 ACTOR_VARIABLE = "REFOCUS_ACTOR"
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 PATIENCE_S = answers.PATIENCE_S
+WRITES = 8  # of one row, while others write the same
+_THERE_ALREADY = ("unique constraint", "duplicate key")  # SQLite's words and Postgres'
 # Nothing is sent home, nothing asks a package index, and no project file of the checkout slips into
 # a model.
 ENVIRONMENT = {
@@ -214,6 +217,20 @@ def _is_anothers(files: Path) -> bool:
 
 def _local(uri: str) -> Path:
     return Path(urllib.parse.unquote(urllib.parse.urlsplit(uri).path))
+
+
+def write_again(write: Callable[..., object], *arguments: object) -> None:
+    """A write that may be done twice: where somebody else made the same row between MLflow's look and its
+    own insertion, it is done again, and finds that row.
+    """
+    for left in reversed(range(WRITES)):
+        try:
+            write(*arguments)
+            return
+        except Exception as error:
+            if not left or not any(words in str(error).lower() for words in _THERE_ALREADY):
+                raise
+            time.sleep(random.uniform(0.01, 0.1))
 
 
 @contextmanager
