@@ -146,6 +146,7 @@ def seen_by_its_newest_state(place: Path) -> int:
     return int(read_state(newest.read_bytes())["progress"]["images_seen"])
 
 
+@pytest.mark.team  # three trainings on two workers: a minute and more
 def test_two_workers_that_are_asked_to_end_lose_no_image_and_change_no_bit(
     pairset: PairSet, tmp_path: Path
 ) -> None:
