@@ -69,8 +69,7 @@ def scores_of(
         here / "core" / "windows.py",
     )
     version = with_tags(version)
-    weights = [version.tags[registry.WEIGHTS_SHA256], version.tags[registry.GENERATOR_SHA256]]
-    asked = [weights, pairset.digest, sorted(metrics), tile_px, code, place(gpu, precision)]
+    asked = [_digests(version), pairset.digest, sorted(metrics), tile_px, code, place(gpu, precision)]
     name = f"{digest_of(asked)}.jsonl"
     known = _measured_before(version, name)
     if known is not None:
@@ -102,10 +101,10 @@ def scores_elsewhere(
         return None
     how = Conditions(tile_px=tile_px, gpu=gpu, precision=precision)
     version = with_tags(version)
-    weights = [version.tags[registry.WEIGHTS_SHA256], version.tags[registry.GENERATOR_SHA256]]
+    digest = digest_of(_digests(version))
     with tracking.fetch(version, WEIGHTS_PLACE) as folder:
         # Ray takes a process's signals, and a flow's are Prefect's.
-        return in_own_process(of_weights, folder, digest_of(weights), pairset.folder, metrics, how)
+        return in_own_process(of_weights, folder, digest, pairset.folder, metrics, how)
 
 
 def of_weights(
@@ -117,6 +116,11 @@ def of_weights(
     work = functools.partial(_scores_there, metrics, how)
     found = done_elsewhere(work, PairSet.load(pairs), folder, digest, metrics, how["gpu"])
     return None if found is None else found[0]
+
+
+def _digests(version: tracking.Version) -> list[str]:
+    """Of the weights and of what net they are for."""
+    return [version.tags[registry.WEIGHTS_SHA256], version.tags[registry.GENERATOR_SHA256]]
 
 
 def _scores_there(
