@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CANDIDATES := python3.13 python3.12 python3.11 python3
-# Tests run in two processes, shared out as tests/conftest.py says.
+# Tests run in two processes, shared out as tests/conftest.py says; MORE=words for pytest.
 WORKERS := 2
-TESTS = $(BIN)/python -m pytest -n $(WORKERS)
+TESTS = $(BIN)/python -m pytest -n $(WORKERS) $(MORE)
 
 TEAM = .refocus/team
 PORTS = usual
