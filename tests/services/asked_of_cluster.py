@@ -56,11 +56,16 @@ def rooms() -> dict[str, str]:
 
 
 def counted(storage: str) -> list[int]:
-    """One or two workers count to thirty, each number a state; gives how many they were at the end, and
-    from which number they went on.
+    """Two workers count to thirty, each number a state, or one where there is no room any more; gives how
+    many they were at the end, and from which number they went on.
     """
     from components.services.cluster import RayStore, run_on_workers
 
+    with cluster.ray_started(1) as ray:  # who was here before may still hold a place
+        until = time.monotonic() + 120
+        while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
+            assert time.monotonic() < until, ray.available_resources()
+            time.sleep(0.5)
     store = RayStore(bytes.isdigit)
 
     def count(job: dict[str, Any]) -> list[int]:
@@ -68,6 +73,8 @@ def counted(storage: str) -> list[int]:
 
         first = number = int(store.load() or b"0")
         context = ray.train.get_context()
+        if not first:
+            Path(storage, f"begun-{context.get_world_size()}").touch()
         while number < 30:
             number += 1
             time.sleep(0.3)

@@ -187,8 +187,9 @@ def test_a_training_outlives_a_node(cluster: TwoNodes, tmp_path: Path) -> None:
     cluster.end("b")
     said, complaints = driver.communicate()
     assert said, complaints
+    assert (tmp_path / "begun-2").exists(), complaints
     workers, first = json.loads(said.splitlines()[-1])
     assert workers == 1
-    assert 0 < first < 30
+    assert 0 < first < 30, complaints
     assert "node 127.0.0.2 (" in complaints
     assert "has gone; its workers go on elsewhere, from the last state" in complaints
