@@ -8,7 +8,8 @@ their own proportion, become what fits into the minutes; --processor counts the 
 of the clock's, for a machine that others use too (run with OMP_NUM_THREADS=1). Each seed is one training. The
 table has the mean gain over doing nothing on the test pairs with a 95 % t interval over seeds, how many pairs
 improved, the worst and the best pair, and with --real the gain on the blurred photos of DATA (GoPro's, see
-real_sets.py), which no training has seen. Less LPIPS is better; it needs the weights that README names.
+real_sets.py), which no training has seen. Less LPIPS is better; it needs the weights that README names. Where
+they are there, a perceptual loss of VGG19 looks through their VGG16 instead, so that nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from components.core.records import Checkpoint, PairSet
 from components.evaluate.run import run as evaluate
 from components.ingest.config import ByFolder
 from components.ingest.run import run as ingest
+from components.nets.packaged_weights import SOURCE, packaged_file
 from components.nets.restore import load_restorer
 from components.recipes import Recipe
 from components.synthesize.run import run as synthesize
@@ -75,6 +77,17 @@ def _step_s(step: GanStep, config: TrainConfig, phase: Phase, turn: int, clock: 
     began = clock()
     step([(input, target)] * updates, phase, turn * phase.batch, 1.0)
     return clock() - began
+
+
+def through_weights_at_hand(config: TrainConfig) -> TrainConfig:
+    """The training with its perceptual losses through the package's VGG16, where that is installed."""
+    if packaged_file("vgg16") is None:
+        return config
+    plain = config.model_dump(mode="json")
+    for part in plain["content"]:
+        if part["kind"] == "perceptual":
+            part |= {"backbone": "vgg16", "weights_from": SOURCE, "weights_sha256": None}
+    return TrainConfig.model_validate(plain)
 
 
 def fitted(
@@ -131,12 +144,13 @@ def main() -> None:
         place = Path(folder)
         os.environ[STATE_VARIABLE] = str(place / "state")
         found = {Path(name).stem: recipes.load(name) for name in arguments.recipes}
+        trainings = {name: through_weights_at_hand(recipe.train) for name, recipe in found.items()}
         pairset = pairs_of(recipes.load(arguments.pairs_of or arguments.recipes[0]), arguments.photos, place)
-        cost = seconds_an_image({name: recipe.train for name, recipe in found.items()}, place, clock)
+        cost = seconds_an_image(trainings, place, clock)
         print("| recipe | seeds | images |" + "".join(f" {column} |" for column in Row._fields))
         print("| --- | ---: | ---: |" + " ---: |" * len(Row._fields), flush=True)
         for name, recipe in found.items():
-            config = fitted(recipe.train, name, cost, pairset.counts["train"], 60 * arguments.minutes)
+            config = fitted(trainings[name], name, cost, pairset.counts["train"], 60 * arguments.minutes)
             rows = [
                 measured(name, recipe, config, seed, pairset, place, clock, arguments.real)
                 for seed in arguments.seeds

@@ -9,6 +9,10 @@ from a seed: speed does not depend on them.
 
 Rows: the recipe as it stands, in fp32, in channels_last; where the authors' critic learns from one
 photo again and again, also "equal work", the recipe with discriminator_reuse.
+
+--operations counts a step's operations and its arithmetic (convolutions and matrix products), and says how
+fast that is done beside the fastest that the machine does here, one large matrix product in the same
+precision: where the two are near, only less arithmetic would make the step shorter.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from plain_pix2pix import PlainPix2pix
 from stand_in import stand_in_weights
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from components import recipes
 from components.train.config import Phase, TrainConfig
@@ -60,7 +65,8 @@ def main() -> None:
         _print(arguments, base, device, times)
         if arguments.operations:
             for name, step in steps.items():
-                print(f"  {name:<34} {operations(step)}")
+                working = statistics.median(worked for worked, _ in times[name])
+                print(f"  {name:<34} {operations(step)}; {arithmetic(name, step, working, device)}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -145,6 +151,30 @@ def operations(step: Step) -> str:
     with _Counted() as counted:
         step(1000)
     return f"{counted.all} operations a step, {counted.casts} of them casts"
+
+
+def arithmetic(name: str, step: Step, working_s: float, device: torch.device) -> str:
+    """A step's multiplications and additions, and how many are done in a second, in words.
+
+    working_s: processor seconds of a step; on several threads a thread's.
+    """
+    with FlopCounterMode(display=False) as counter:
+        step(1000)
+    done = counter.get_total_flops() / 1e9
+    fastest = _fastest(torch.bfloat16 if name.startswith("bf16") else torch.float32, device)
+    rate = done / working_s
+    return f"{done:.0f} GFLOP, {rate:.0f} a processor second, {rate / fastest:.0%} of a matrix product's"
+
+
+def _fastest(precision: torch.dtype, device: torch.device) -> float:
+    """GFLOP a processor second of the product of two square matrices."""
+    side, found = 2048, []
+    one, two = (torch.rand(side, side, device=device).to(precision) for _ in range(2))
+    for _ in range(6):
+        worked = time.process_time()
+        torch.mm(one, two)
+        found.append(2 * side**3 / 1e9 / (time.process_time() - worked))
+    return statistics.median(found[1:])
 
 
 def _print(arguments: argparse.Namespace, base: TrainConfig, device: torch.device, times: Times) -> None:
