@@ -11,7 +11,7 @@ Rows: the recipe as it stands, in fp32, in channels_last; where the authors' cri
 photo again and again, also "equal work", the recipe with discriminator_reuse.
 
 --operations counts a step's operations and its arithmetic (convolutions and matrix products), and says how
-fast that is done beside the fastest that the machine does here, one large matrix product in the same
+fast that is done beside the fastest that the machine does here, one large convolution in the same
 precision: where the two are near, only less arithmetic would make the step shorter.
 """
 
@@ -32,7 +32,7 @@ from plain_pix2pix import PlainPix2pix
 from stand_in import stand_in_weights
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from components import recipes
 from components.train.config import Phase, TrainConfig
@@ -133,47 +133,56 @@ def _photos(config: TrainConfig, phase: Phase, device: torch.device, *, last: bo
 
 
 class _Counted(TorchDispatchMode):
-    """Counts what reaches the dispatcher: what a GPU would be launched for, views left out."""
+    """Counts what reaches the dispatcher: what a GPU would be launched for, views left out; and the
+    arithmetic of convolutions and matrix products.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.all, self.casts = 0, 0
+        self.all, self.casts, self.gflop = 0, 0, 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
         if not func.is_view:
             self.all += 1
             self.casts += "_to_copy" in str(func)
-        return func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            self.gflop += flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=result) / 1e9
+        return result
 
 
 def operations(step: Step) -> str:
     """How many operations a step takes, in words."""
-    with _Counted() as counted:
-        step(1000)
+    counted = _counted(step)
     return f"{counted.all} operations a step, {counted.casts} of them casts"
 
 
 def arithmetic(name: str, step: Step, working_s: float, device: torch.device) -> str:
-    """A step's multiplications and additions, and how many are done in a second, in words.
-
-    working_s: processor seconds of a step; on several threads a thread's.
+    """How much arithmetic a step is and how much of it is done in a second, in words. working_s: processor
+    seconds of a step.
     """
-    with FlopCounterMode(display=False) as counter:
-        step(1000)
-    done = counter.get_total_flops() / 1e9
+    gflop = _counted(step).gflop
     fastest = _fastest(torch.bfloat16 if name.startswith("bf16") else torch.float32, device)
-    rate = done / working_s
-    return f"{done:.0f} GFLOP, {rate:.0f} a processor second, {rate / fastest:.0%} of a matrix product's"
+    share = gflop / working_s / fastest
+    return (
+        f"{gflop:.0f} GFLOP, {gflop / working_s:.0f} a processor second, {share:.0%} of a large convolution's"
+    )
+
+
+def _counted(step: Step) -> _Counted:
+    with _Counted() as counted:
+        step(1000)
+    return counted
 
 
 def _fastest(precision: torch.dtype, device: torch.device) -> float:
-    """GFLOP a processor second of the product of two square matrices."""
-    side, found = 2048, []
-    one, two = (torch.rand(side, side, device=device).to(precision) for _ in range(2))
+    """GFLOP a processor second of a convolution that has enough to do."""
+    x_NCHW = torch.rand(4, 256, 66, 66, device=device).to(precision)
+    weight, found = torch.rand(256, 256, 3, 3, device=device).to(precision), []
     for _ in range(6):
         worked = time.process_time()
-        torch.mm(one, two)
-        found.append(2 * side**3 / 1e9 / (time.process_time() - worked))
+        torch.conv2d(x_NCHW, weight)
+        found.append(2 * 4 * 64**2 * weight.numel() / 1e9 / (time.process_time() - worked))
     return statistics.median(found[1:])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from components.nets.modules.few_places import learn_by_products
 from components.nets.modules.norms import mixes_photos
 from components.train.config import Phase, TrainConfig
 from components.train.config.direction import Direction
@@ -55,6 +56,8 @@ class DomainMapping:
         self.discriminators = DiscriminatorGroup(
             config.discriminators, direction.seed, world.device, layout, config.target_frames
         )
+        for net in (self.generator, *self.discriminators.nets):
+            learn_by_products(net)
         self.update_discriminators = (
             DiscriminatorUpdate(config, config.adversarial, self.discriminators, world, direction)
             if config.adversarial is not None

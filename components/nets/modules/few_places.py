@@ -1,0 +1,117 @@
+"""Convolutions whose maps have few places and whose weights are many, learning on a processor: one
+matrix product of the weights as they lie (Chellapilla, Puri & Simard 2006, "High Performance
+Convolutional Neural Networks for Document Processing", sec. 3).
+
+Reading the weights is all the work there. oneDNN brings them into an order of its own for each pass and
+for each gradient, and so takes two to four times as long: benchmarks/few_places.py. Only what learns
+goes this way: `learn_by_products` is for a net in training. One that restores or is exported has torch's
+layers, which other tools know by their class.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LEAST_WEIGHTS = 2**20
+# Places of the smaller map, over the batch, up to which the product was faster in every shape tried.
+MOST_PLACES = {torch.bfloat16: 128, torch.float32: 2}
+MOST_PLACES_TRANSPOSED = {torch.bfloat16: 256, torch.float32: 64}
+
+
+def learn_by_products(net: nn.Module) -> None:
+    """Let each convolution of the net with many weights work as a product wherever its map has few places.
+    Weights, names and answers stay, the last to rounding.
+    """
+    for layer in net.modules():
+        if type(layer) in BY_PRODUCT and cast("Tensor", layer.weight).numel() >= LEAST_WEIGHTS:
+            layer.__class__ = BY_PRODUCT[type(layer)]
+
+
+class Conv2d(nn.Conv2d):
+    """torch's convolution, by a product where that is faster."""
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C', H', W'), as torch's to rounding."""
+        shrinks = self.stride[0] * self.stride[1]
+        if self.padding_mode != "zeros" or not _learns_few(self, x_NCHW, shrinks, MOST_PLACES):
+            return super().forward(x_NCHW)
+        height, width = (
+            (side + 2 * border - size) // stride + 1
+            for side, border, size, stride in zip(
+                x_NCHW.shape[2:], _whole(self.padding), self.kernel_size, self.stride, strict=True
+            )
+        )
+        patches_NKL = F.unfold(
+            x_NCHW.to(_precision(x_NCHW)), self.kernel_size, padding=_whole(self.padding), stride=self.stride
+        )
+        # In this order the weights' gradient comes out as the weights lie, in one product for all photos.
+        out_NLC = F.linear(patches_NKL.mT, self.weight.flatten(1))
+        out_NCHW = out_NLC.mT.reshape(len(x_NCHW), -1, height, width)
+        return _finished(out_NCHW, self.bias, x_NCHW)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """torch's transposed convolution, by a product where that is faster."""
+
+    def forward(self, x_NCHW: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(N, C, H, W) to (N, C', H', W'), as torch's to rounding."""
+        if output_size is not None or not _learns_few(self, x_NCHW, 1, MOST_PLACES_TRANSPOSED):
+            return super().forward(x_NCHW, output_size)
+        border = _whole(self.padding)
+        size = tuple(
+            (side - 1) * stride - 2 * cut + kernel + further
+            for side, stride, cut, kernel, further in zip(
+                x_NCHW.shape[2:], self.stride, border, self.kernel_size, self.output_padding, strict=True
+            )
+        )
+        patches_NKL = torch.matmul(x_NCHW.flatten(2).mT, self.weight.flatten(1)).mT
+        out_NCHW = F.fold(patches_NKL, size, self.kernel_size, padding=border, stride=self.stride)
+        return _finished(out_NCHW, self.bias, x_NCHW)
+
+
+BY_PRODUCT: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Conv2d: Conv2d,
+    nn.ConvTranspose2d: ConvTranspose2d,
+}
+
+
+def _learns_few(
+    layer: nn.Conv2d | nn.ConvTranspose2d, x_NCHW: Tensor, shrinks: int, most: dict[torch.dtype, int]
+) -> bool:
+    """Whether a layer in training on a processor has many weights for few places. shrinks: places that
+    become one.
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and x_NCHW.device.type == "cpu"
+        and layer.weight.requires_grad
+        and torch.is_grad_enabled()
+        and layer.weight.is_contiguous()
+        and layer.groups == 1
+        and layer.dilation == (1, 1)
+        and len(x_NCHW) * x_NCHW.shape[2] * x_NCHW.shape[3] // shrinks <= most.get(_precision(x_NCHW), 0)
+    )
+
+
+def _precision(x_NCHW: Tensor) -> torch.dtype:
+    """The type that a convolution works in here."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_NCHW.dtype
+
+
+def _whole(padding: str | tuple[int, ...]) -> tuple[int, int]:
+    assert not isinstance(padding, str), "a border in words is not ours"
+    return cast("tuple[int, int]", padding)
+
+
+def _finished(out_NCHW: Tensor, bias: Tensor | None, x_NCHW: Tensor) -> Tensor:
+    """With its bias, and in the order of memory that came."""
+    if bias is not None:
+        out_NCHW = out_NCHW + bias.to(out_NCHW.dtype).view(1, -1, 1, 1)
+    channels_last = x_NCHW.is_contiguous(memory_format=torch.channels_last) and not x_NCHW.is_contiguous()
+    return out_NCHW.contiguous(
+        memory_format=torch.channels_last if channels_last else torch.contiguous_format
+    )
