@@ -1,8 +1,5 @@
-"""The workers of one training seen from one of them: who am I, average this, add that up.
-
-Gradients are averaged here, after the backward pass, in one flat buffer a net; nothing hides in
-wrappers. So a gradient penalty (a backward pass inside the loss), several steps on one net, or
-frozen nets need no special care on many workers.
+"""The workers of one training seen from one of them: who am I, average this, add that up. Gradients are
+averaged by gradients_over_workers.py.
 """
 
 from __future__ import annotations
@@ -12,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -53,12 +50,6 @@ class World:
             tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True
         ):
             tensor.copy_(part.view_as(tensor))
-
-    def average_gradients(self, net: nn.Module) -> Tensor:
-        """Average one net's gradients over the workers; gives their norm."""
-        gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
-        self.average(gradients)
-        return torch.nn.utils.get_total_norm(gradients)
 
     def apart(self, weights: Sequence[Tensor]) -> bool:
         """Whether any bit of the workers' float32 weights differs: the same answer on all of them, by one

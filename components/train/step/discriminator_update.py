@@ -11,6 +11,7 @@ from torch import Tensor
 from components.train.adversarial import Adversarial
 from components.train.config import TrainConfig
 from components.train.config.direction import Direction
+from components.train.gradients_over_workers import GradientsOverWorkers
 from components.train.precision import autocast
 from components.train.step.discriminator_group import DiscriminatorGroup
 from components.train.step.draws import StepDraws
@@ -38,6 +39,7 @@ class DiscriminatorUpdate:
         self._part, self._loss = adversarial, adversarial.build()
         self._discriminators = discriminators
         self.optimizer = config.discriminator_optimizer.build(discriminators.nets)
+        self.over_workers = GradientsOverWorkers(discriminators.nets, world)
         self.guard = GradientGuard(config.gradients, discriminators.nets, world.device)
         self.pool = ImagePool(config.history, direction.seed) if config.history else None
         self._name = f"discriminator{direction.suffix}"
@@ -105,9 +107,8 @@ class DiscriminatorUpdate:
             terms |= {f"{self._name}_{index}/{name}": value for name, value in own.items()}
             totals.append(weight * loss)
         total = torch.stack(totals).sum()
-        total.backward()  # type: ignore[no-untyped-call]
-        norms = [self._world.average_gradients(net) for net in self._discriminators.nets]
-        for index, found in enumerate(self.guard(norms, self.optimizer)):
+        self.over_workers.backward(total)
+        for index, found in enumerate(self.guard(self.over_workers.norms(), self.optimizer)):
             terms |= {f"{self._name}_{index}/{name}": value for name, value in found.items()}
         terms[f"{self._name}/total"] = total.detach()
         # Simultaneous: the generator's step comes first, on the discriminators as they are.

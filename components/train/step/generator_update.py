@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from components.train.config import Phase, TrainConfig
+from components.train.gradients_over_workers import GradientsOverWorkers
 from components.train.precision import autocast
 from components.train.step.cycle_terms import CycleTerms
 from components.train.step.domain_mapping import DomainMapping, MappedPhotos
@@ -54,6 +55,7 @@ class GeneratorUpdate:
         self._adversarial = config.adversarial.build() if config.adversarial is not None else None
         nets = [mapping.generator for mapping in mappings]
         self.optimizer = config.generator_optimizer.build(nets)
+        self.over_workers = GradientsOverWorkers(nets, world)
         self.guard = GradientGuard(config.gradients, nets, world.device)
 
     def __call__(self, photos: Photos, phase: Phase) -> Terms:
@@ -68,14 +70,16 @@ class GeneratorUpdate:
             mapping.discriminators.requires_grad_(False)
         self.optimizer.zero_grad(set_to_none=True)
         terms: Terms = {}
+        seen = 0
         for photos in parts:
+            seen += len(photos[0].restored)
             batch_share = len(photos[0].restored) / count
-            for name, value in self._lower(photos, phase, batch_share).items():
+            for name, value in self._lower(photos, phase, batch_share, last=seen == count).items():
                 terms[name] = value * batch_share + terms[name] if name in terms else value * batch_share
+        assert seen == count, f"parts of {seen} photos together, {count} were announced: none was the last"
         for mapping in self._mappings:
             mapping.discriminators.requires_grad_(True)
-        norms = [self._world.average_gradients(mapping.generator) for mapping in self._mappings]
-        guarded = self.guard(norms, self.optimizer)
+        guarded = self.guard(self.over_workers.norms(), self.optimizer)
         self.optimizer.step()
         return {
             f"generator{mapping.direction.suffix}/{name}": value
@@ -83,8 +87,10 @@ class GeneratorUpdate:
             for name, value in found.items()
         } | terms
 
-    def _lower(self, photos: Photos, phase: Phase, batch_share: float) -> Terms:
-        """Add the gradient of some photos' losses, their share of the batch, to what is there."""
+    def _lower(self, photos: Photos, phase: Phase, batch_share: float, *, last: bool) -> Terms:
+        """Add the gradient of some photos' losses, their share of the batch, to what is there. last: of the
+        batch.
+        """
         terms: Terms = {}
         parts: list[WeightedTerm] = []
         with autocast(self._config.precision, self._world.device):
@@ -95,7 +101,7 @@ class GeneratorUpdate:
             for terms_between in self._binding:
                 parts += terms_between(photos, phase)
         total = torch.stack([weight * value for _, weight, value in parts]).sum()
-        (total * batch_share).backward()  # type: ignore[no-untyped-call]
+        self.over_workers.backward(total * batch_share, last=last)
         for name, weight, value in parts:
             terms[f"generator/{name}"] = value.detach()
             terms[f"generator/{name}_weighted"] = weight * value.detach()
