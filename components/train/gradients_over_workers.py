@@ -57,9 +57,10 @@ class GradientsOverWorkers:
     def backward(self, loss: Tensor, *, last: bool = True) -> None:
         """Add a loss's gradients to what is there. last: before the step, so that they are averaged too.
 
-        All workers must go through the same graph. Alone it is torch's own backward pass. Where that raises,
-        so does this, at once: what is on its way already arrives where the workers failed at the same place;
-        where they did not, they are out of step, and the training ends.
+        All workers must go through the same graph; a weight that is no part of it holds those behind it back
+        until the pass has ended. Alone it is torch's own backward pass. Where that raises, so does this, at
+        once: what is on its way already arrives where the workers failed at the same place; where they did
+        not, they are out of step, and the training ends.
         """
         if self._world.size == 1 or not last:
             loss.backward()  # type: ignore[no-untyped-call]

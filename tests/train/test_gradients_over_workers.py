@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from small_training import config
+from small_training import CRITIC, config
 from torch import Tensor, nn
 
 from components.train.config import TrainConfig
@@ -91,7 +91,7 @@ def after_one_that_raised(nets: Nets, photos: Tensor, backward: Averaging) -> No
     def fail(gradient: Tensor) -> None:
         raise ZeroDivisionError
 
-    broken = nets[0][0].weight.register_hook(fail)  # the layers behind it have set out
+    broken = nets[0][0].weight.register_hook(fail)  # the second net's have set out
     with pytest.raises(ZeroDivisionError):
         both_in_one_pass(nets, photos, backward)
     broken.remove()
@@ -113,7 +113,6 @@ PASSES = [
     after_one_that_raised,
 ]
 
-CRITIC = {"kind": "patchgan", "layers": 1, "width": 4}
 LOGITS = {"adversarial": {"kind": "cross_entropy", "weight": 0.1}}
 BATCH_NORM = {"kind": "batch"}
 PHASE = {"name": "joint", "images": 8, "crop_px": 16, "batch": 4}
