@@ -34,7 +34,7 @@ from components.exports.made import Weights, make
 from components.exports.parity import Parity
 from components.ingest.run import run as ingest
 from components.nets.formats import FORMATS
-from components.nets.restore import Restorer, load_restorer
+from components.nets.restore import load_restorer
 from components.pipeline.project import Project, Run, project_root
 from components.register.policy import GatePolicy, ParityPolicy
 from components.synthesize.run import run as synthesize
@@ -98,24 +98,12 @@ def exported(run: Made, folder: Path) -> tuple[Parity, ...]:
 def in_torch(folder: Path, tile_px: int) -> dict[str, Restore]:
     """The checkpoint in torch's ways."""
 
-    def opened() -> Restorer:
-        return load_restorer(folder, device="cpu", tile_px=tile_px)
-
-    eager, last, half, compiled = opened(), opened(), opened(), opened()
-    last.net.to(memory_format=torch.channels_last)
-    half.net.to(memory_format=torch.channels_last)
+    eager, compiled, half = (
+        load_restorer(folder, device="cpu", tile_px=tile_px, precision=precision)
+        for precision in ("fp32", "fp32", "bf16")
+    )
     compiled.net = torch.compile(compiled.net)
-
-    def in_bf16(photo: np.ndarray) -> np.ndarray:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return half.restore(photo)
-
-    return {
-        "torch": eager.restore,
-        "torch, channels_last": last.restore,
-        "torch, bf16": in_bf16,
-        "torch, compiled": compiled.restore,
-    }
+    return {"torch": eager.restore, "torch, bf16": half.restore, "torch, compiled": compiled.restore}
 
 
 def in_openvino(path: Path, threads: int, stride: int, **settings: Any) -> Restore:
@@ -134,7 +122,9 @@ def in_openvino(path: Path, threads: int, stride: int, **settings: Any) -> Resto
     return restore
 
 
-def timed(run: Made, folder: Path, made: tuple[Parity, ...], rounds: int) -> dict[str, dict[int, float]]:
+def timed(
+    run: Made, folder: Path, made: tuple[Parity, ...], rounds: int, clock: Callable[[], float]
+) -> dict[str, dict[int, float]]:
     """Seconds a megapixel of the restored photo, by way and threads, in turns."""
     pairset, tile_px = run.pairset, run.recipe.evaluate.tile_px
     weights = run.checkpoint.folder
@@ -168,9 +158,9 @@ def timed(run: Made, folder: Path, made: tuple[Parity, ...], rounds: int) -> dic
                 restore(photo)  # compiled, and warm
             for _ in range(rounds):
                 for name, restore in ways.items():
-                    began = time.perf_counter()
+                    began = clock()
                     restore(photo)
-                    taken[name].append((time.perf_counter() - began) / megapixels)
+                    taken[name].append((clock() - began) / megapixels)
         for name, values in taken.items():
             found.setdefault(name, {})[threads] = median(values)
     torch.set_num_threads(before)
@@ -186,7 +176,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, help="crops that it is trained on here; none: its own run")
     parser.add_argument("--crop", type=int, default=96, help="px of their targets' sides")
+    parser.add_argument("--processor", action="store_true", help="count the processor's seconds")
     asked = parser.parse_args()
+    clock = time.process_time if asked.processor else time.perf_counter
     for name in asked.recipes:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -209,7 +201,7 @@ def main() -> None:
                     f"| {each.format} | {each.bytes / 1e6:.2f} | {each.largest_error:.1e} | {alone} |"
                     f" {kept.change.words} | {kept.gain:+.3f} |"
                 )
-            times = timed(run, folder / "files", made, asked.rounds)
+            times = timed(run, folder / "files", made, asked.rounds, clock)
         print("\n| way | s a megapixel, 1 thread | against torch | 2 threads | against torch |")
         print("|---|---:|---:|---:|---:|")
         for way, seconds in times.items():

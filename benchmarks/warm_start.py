@@ -1,5 +1,5 @@
 """Warm start against from scratch when new photos arrive: python benchmarks/warm_start.py --photos DIR
---old-test DIR --new-test DIR [--recipe demo] [--first 12000] [--then 1000 2000 4000] [--seeds 1].
+--val DIR --old-test DIR --new-test DIR [--recipe demo] [--first 12000] [--then 1000 2000 4000] [--seeds 1].
 
 Half of DIR's photos come first; a model learns them for --first images. Then the other half arrives, and
 for each number of images in --then one training starts from that model (rate and crops of the recipe's

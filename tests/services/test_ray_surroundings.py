@@ -109,7 +109,8 @@ def test_a_temporary_folder_that_is_too_long_for_sockets_is_passed_by(
 
 def environment_of_worker(item: int) -> Iterator[dict[str, str]]:
     """What a worker has, in its own process."""
-    yield {name: os.environ.get(name, "") for name in (*SECRETS, "REFOCUS_HOME")}
+    priority = {"priority": str(os.getpriority(os.PRIO_PROCESS, 0))}
+    yield priority | {name: os.environ.get(name, "") for name in (*SECRETS, "REFOCUS_HOME")}
 
 
 def seen_by_others(place: Path) -> list[str]:
@@ -167,7 +168,7 @@ def test_what_a_process_left_that_was_killed_is_swept_by_the_next(place: Path) -
 
 
 @pytest.mark.services
-def test_a_ray_of_our_own_gives_workers_their_secrets_and_shows_them_to_nobody(
+def test_a_ray_of_our_own_gives_workers_secrets_and_priority_and_shows_them_to_nobody(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where workers find the functions above
@@ -175,7 +176,8 @@ def test_a_ray_of_our_own_gives_workers_their_secrets_and_shows_them_to_nobody(
         monkeypatch.setenv(name, value)
     seen: list[str] = []
     for given in map_in_order(environment_of_worker, range(2), megabytes=[1.0] * 2, workers=1, title="test"):
-        assert given == {**SECRETS, "REFOCUS_HOME": os.environ["REFOCUS_HOME"]}
+        mine = {"priority": str(os.getpriority(os.PRIO_PROCESS, 0))}
+        assert given == {**SECRETS, **mine, "REFOCUS_HOME": os.environ["REFOCUS_HOME"]}
         seen += seen_by_others(place)
     assert seen == []
     assert not list(place.glob("rf-*"))

@@ -55,6 +55,9 @@ def ray_started(cpus: int) -> Iterator[Any]:
             nodes.refuse_others(ray)
             yield ray
         return
+    # Ray would let its workers give way to everybody (nice 15). Where another process keeps one core busy,
+    # the threads of each operation then wait for the one on that core: the training all but stands still.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # off: this machine's loopback is all it needs
     from ray._private import ray_constants
 
