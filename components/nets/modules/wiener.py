@@ -91,7 +91,7 @@ class BlindWiener(OverPhoto):
             level = (energy.flatten(1) / count[:, None] + SMALLEST).log() / 8 + 1
             alike = (sums / (energy + SMALLEST)).flatten(1)
             told = self.tell(torch.cat([alike, level, mean[:, None], (spread + SMALLEST).sqrt()[:, None]], 1))
-            kernel, noise = told.split([self.kernel_px**2, self.filters], 1)
+            kernel, noise = told[:, : self.kernel_px**2], told[:, self.kernel_px**2 :]
             kernel = kernel.softmax(1).unflatten(1, (self.kernel_px, self.kernel_px))
             return (wiener_filters(kernel, noise.clamp(-12.0, 4.0).exp()),)
 
@@ -121,7 +121,9 @@ class Deconvolving(nn.Module):
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] to the same, not bounded."""
         shown = self.wiener(x_NCHW)
-        changed = torch.stack(shown.split(3, 1)[1:], 1) - x_NCHW[:, None]
+        # Slices: a split becomes a sequence in ONNX, which OpenVINO and TensorRT do not have.
+        changed = torch.stack([shown[:, at : at + 3] for at in range(3, shown.shape[1], 3)], 1)
+        changed = changed - x_NCHW[:, None]
         restored: Tensor = x_NCHW + (self.shares[:, None, None, None] * changed).sum(1) + self.body(shown)
         return restored
 
