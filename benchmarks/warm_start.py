@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -136,12 +137,11 @@ def main() -> None:
             known = bench.trained(
                 f"known{seed}", lasting(config, arguments.first, tuned=False, seed=seed), first_pairs
             )
-            parent = Parent(
-                "first half",
-                known,
-                frozenset(photo.id for photo in first_photos.photos() if photo.split == "train"),
-                kept_state(Path(folder) / "state" / "training", known),
-            )
+            state = kept_state(Path(folder) / "state" / "training", known)
+            if state is not None:  # aside, as further trainings take old states away
+                state = Path(shutil.copy(state, Path(folder) / f"state-{seed}.pt"))
+            known_photos = frozenset(photo.id for photo in first_photos.photos() if photo.split == "train")
+            parent = Parent("first half", known, known_photos, state)
             tell(arguments.first, "the first half alone", known, began)
             for images in arguments.then:
                 for way, start in (("warm", parent), ("scratch", None)):
