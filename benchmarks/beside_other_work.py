@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from on_worker import on_worker
+
 from components import recipes
-from components.core.progress import Progress
-from components.services.cluster import RayStore, Workers, run_on_workers
+from components.services.cluster import RayStore
 from components.train.training_state import is_whole
 
 NICENESS_VARIABLE = "RAY_worker_niceness"
@@ -92,27 +93,19 @@ def main() -> None:
             for place, (name, (niceness, beside)) in enumerate(ROWS.items()):
                 os.environ[NICENESS_VARIABLE] = niceness
                 with busy(beside):
-                    found[name].append(measured(job, f"row-{place}-{turn}", Path(folder)))
+                    found[name].append(
+                        on_worker(
+                            crops_a_second,
+                            job,
+                            store=RayStore(is_whole),
+                            name=f"row-{place}-{turn}",
+                            folder=Path(folder),
+                        )
+                    )
     print(f"{arguments.recipe}, {platform.machine()}, {job.threads} threads on {os.cpu_count()} cores")
     print("| row | crops a second | least | most |\n| --- | ---: | ---: | ---: |")
     for name, rates in found.items():
         print(f"| {name} | {statistics.median(rates):.1f} | {min(rates):.1f} | {max(rates):.1f} |")
-
-
-def measured(job: Job, name: str, folder: Path) -> float:
-    """The rate, on a Ray of its own."""
-    with Progress("crops", 1) as bar:
-        found, _ = run_on_workers(
-            crops_a_second,
-            lambda threads, mailed: job,
-            store=RayStore(is_whole),
-            name=name,
-            storage=str(folder),
-            workers=Workers(1, 1, gpu="never"),
-            retries=0,
-            bar=bar,
-        )
-    return found
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ Of each recipe the checkpoint and pairs in this checkout (run it first); with --
 photos with the demo's blur and a training of its generator on so many crops, on the mean absolute difference
 alone, enough for a gain that files can lose. Files are made and measured
 as `refocus export` does, with no limit; then all of them restore the first test photos in turns, at
-one and two threads, --rounds times, and the median is given. bf16 is torch's autocast, compiled is
-torch.compile for that one size.
+one and two threads, --rounds times, and the median is given; --processor counts the processor's seconds,
+all threads together, for a machine that others use too. bf16 is `refocus restore --precision bf16`,
+compiled is torch.compile for that one size.
 """
 
 from __future__ import annotations

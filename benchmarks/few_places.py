@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from components.nets.modules import few_places
 
-# photos, channels in, side, channels out
+# photos, channels in, side, channels out, side of the kernel
 NARROWING = [
     *((1, 512, side, 512, 4) for side in (2, 4, 8, 16)),
     *((4, 512, 8, 512, 4), (1, 256, 32, 512, 4), (4, 512, 4, 512, 3), (4, 512, 8, 512, 3)),

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from on_worker import on_worker
+
 from components import recipes
-from components.core.progress import Progress
-from components.services.cluster import RayStore, Workers, run_on_workers
+from components.services.cluster import RayStore
 from components.train.training_state import is_whole
 
 LOOK_VARIABLE = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
@@ -91,7 +92,9 @@ def main() -> None:
                 store = RayStore(is_whole)
                 store.in_background = in_background
                 job = Job(train, store, arguments.states, arguments.between)
-                times[name].append(measured(job, f"{name[:3]}-{turn}", Path(folder)))
+                times[name].append(
+                    on_worker(stalls, job, store=store, name=f"{name[:3]}-{turn}", folder=Path(folder))
+                )
                 shown = " ".join(f"{one:.3f}" for one in times[name][-1])
                 print(f"round {turn}, {name}: {shown}", flush=True)
     print(
@@ -103,22 +106,6 @@ def main() -> None:
         pairs = zip(times[BEFORE], rounds, strict=True)
         ratio = statistics.median(sum(before) / sum(row) for before, row in pairs)
         print(f"| {name} | {statistics.median(every):.3f} | {max(every):.3f} | {ratio:.1f} |")
-
-
-def measured(job: Job, name: str, folder: Path) -> list[float]:
-    """Seconds of each state, on a Ray of its own."""
-    with Progress("states", 1) as bar:
-        found, _ = run_on_workers(
-            stalls,
-            lambda threads, mailed: job,
-            store=job.store,
-            name=name,
-            storage=str(folder),
-            workers=Workers(1, 1, gpu="never"),
-            retries=0,
-            bar=bar,
-        )
-    return found
 
 
 if __name__ == "__main__":
