@@ -69,9 +69,11 @@ def seconds_an_image(
 
 def _step_s(step: GanStep, config: TrainConfig, phase: Phase, turn: int, clock: Clock) -> float:
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    frames = (config.generator.window + config.target_frames - 1, config.target_frames)
     sides = (phase.crop_px // config.generator.scale, phase.crop_px)
     input, target = (
-        (torch.rand(phase.batch, 3, side, side) * 2 - 1).contiguous(memory_format=layout) for side in sides
+        (torch.rand(phase.batch, 3 * count, side, side) * 2 - 1).contiguous(memory_format=layout)
+        for count, side in zip(frames, sides, strict=True)
     )
     updates = 1 if config.discriminator_reuse or not phase.adversarial else config.discriminator_updates
     began = clock()

@@ -52,6 +52,8 @@ class FarEnoughError(Exception):
 class Figures:
     """Keeps a state, the gains and the largest gradient norm."""
 
+    in_background = False
+
     def __init__(self, most: int) -> None:
         self.most, self.largest = most, 0.0
         self.state: bytes | None = None
