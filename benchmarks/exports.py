@@ -1,12 +1,13 @@
 """What each exported file loses, weighs and takes, beside torch in its ways and OpenVINO where that is
-installed: python benchmarks/exports.py demo [RECIPE ...] [--images N] [--crop PX].
+installed: python benchmarks/exports.py demo [RECIPE ...] [--images N] [--photos DIR] [--crop PX]
+[--threads 1 2].
 
 Of each recipe the checkpoint and pairs in this checkout (run it first); with --images, pairs of the bundled
-photos with the demo's blur and a training of its generator on so many crops, on the mean absolute difference
-alone, enough for a gain that files can lose. Files are made and measured
-as `refocus export` does, with no limit; then all of them restore the first test photos in turns, at
-one and two threads, --rounds times, and the median is given; --processor counts the processor's seconds,
-all threads together, for a machine that others use too. bf16 is `refocus restore --precision bf16`,
+photos, or of DIR's in train/, val/ and test/, with the demo's blur and a training of its generator on so many
+crops, on the mean absolute difference alone, enough for a gain that files can lose. Files are made and
+measured as `refocus export` does, with no limit; then all of them restore the first test photos in turns,
+--rounds times, and the median is given; --processor counts the processor's seconds, all threads together,
+for a machine that others use too. bf16 is `refocus restore --precision bf16`,
 compiled is torch.compile for that one size.
 """
 
@@ -33,6 +34,7 @@ from components.core.records import Checkpoint, PairSet
 from components.evaluate.measure import read_pair
 from components.exports.made import Weights, make
 from components.exports.parity import Parity
+from components.ingest.config import ByFolder
 from components.ingest.run import run as ingest
 from components.nets.formats import FORMATS
 from components.nets.restore import load_restorer
@@ -61,13 +63,17 @@ class Made:
         return cls(run.recipe, run.load(PairSet), run.load(Checkpoint))
 
     @classmethod
-    def briefly(cls, name: str, images: int, crop_px: int, place: Path) -> Made:
+    def briefly(cls, name: str, images: int, crop_px: int, photos: Path | None, place: Path) -> Made:
         """Trained here on pixels alone."""
         os.environ[STATE_VARIABLE] = str(place / "state")
         recipe, demo = recipes.load(name), recipes.load("demo")
         making = demo.synthesize if recipe.synthesize.scale == 1 else recipe.synthesize
-        making = making.model_copy(update={"pairs_per_photo": 12, "max_side_px": 480, "workers": 0})
-        pairset = synthesize(making, ingest(demo.ingest, out=place / "photos"), out=place / "pairs")
+        taken, each = demo.ingest, {"pairs_per_photo": 12}
+        if photos is not None:
+            taken = taken.model_copy(update={"photos": str(photos), "split": ByFolder()})
+            each = {"pairs_per_photo": 1, "pairs_per_eval_photo": 2}
+        making = making.model_copy(update=each | {"max_side_px": 480, "workers": 0})
+        pairset = synthesize(making, ingest(taken, out=place / "photos"), out=place / "pairs")
         phase = {"name": "pixels", "images": images, "crop_px": crop_px, "batch": 4, "adversarial": False}
         plain = demo.train.model_dump(mode="json", exclude={"discriminators", "adversarial", "finetune"})
         plain |= {
@@ -124,7 +130,12 @@ def in_openvino(path: Path, threads: int, stride: int, **settings: Any) -> Resto
 
 
 def timed(
-    run: Made, folder: Path, made: tuple[Parity, ...], rounds: int, clock: Callable[[], float]
+    run: Made,
+    folder: Path,
+    made: tuple[Parity, ...],
+    rounds: int,
+    counts: list[int],
+    clock: Callable[[], float],
 ) -> dict[str, dict[int, float]]:
     """Seconds a megapixel of the restored photo, by way and threads, in turns."""
     pairset, tile_px = run.pairset, run.recipe.evaluate.tile_px
@@ -134,7 +145,7 @@ def timed(
     photos = [to_float(read_pair(pairset, pair)[0]) for pair in pairs]
     found: dict[str, dict[int, float]] = {}
     before = torch.get_num_threads()
-    for threads in (1, 2):
+    for threads in counts:
         torch.set_num_threads(threads)
         ways = in_torch(weights, tile_px)
         for each in made:
@@ -177,6 +188,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, help="crops that it is trained on here; none: its own run")
     parser.add_argument("--crop", type=int, default=96, help="px of their targets' sides")
+    parser.add_argument("--photos", type=Path, help="folder with train/, val/ and test/")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--processor", action="store_true", help="count the processor's seconds")
     asked = parser.parse_args()
     clock = time.process_time if asked.processor else time.perf_counter
@@ -184,7 +197,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             run = (
-                Made.briefly(name, asked.images, asked.crop, folder)
+                Made.briefly(name, asked.images, asked.crop, asked.photos, folder)
                 if asked.images
                 else Made.of_checkout(name)
             )
@@ -202,12 +215,13 @@ def main() -> None:
                     f"| {each.format} | {each.bytes / 1e6:.2f} | {each.largest_error:.1e} | {alone} |"
                     f" {kept.change.words} | {kept.gain:+.3f} |"
                 )
-            times = timed(run, folder / "files", made, asked.rounds, clock)
-        print("\n| way | s a megapixel, 1 thread | against torch | 2 threads | against torch |")
-        print("|---|---:|---:|---:|---:|")
+            times = timed(run, folder / "files", made, asked.rounds, asked.threads, clock)
+        columns = (f"{count} thread{'s'[count == 1 :]} | against torch" for count in asked.threads)
+        print(f"\n| way, s a megapixel | {' | '.join(columns)} |")
+        print("|---|" + "---:|---:|" * len(asked.threads))
         for way, seconds in times.items():
-            one, two = (times["torch"][threads] / seconds[threads] for threads in (1, 2))
-            print(f"| {way} | {seconds[1]:.2f} | {one:.1f} | {seconds[2]:.2f} | {two:.1f} |", flush=True)
+            told = (f"{seconds[n]:.2f} | {times['torch'][n] / seconds[n]:.1f}" for n in asked.threads)
+            print(f"| {way} | {' | '.join(told)} |", flush=True)
 
 
 if __name__ == "__main__":
