@@ -88,6 +88,19 @@ def test_a_step_is_that_of_the_processor_in_float32(
             assert found[name] == pytest.approx(value, rel=close, abs=close), name
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.filterwarnings("default")  # the compiler's own
+def test_a_compiled_step_on_a_gpu_is_that_of_the_processor(kind: str) -> None:
+    """On a processor: test_compile.py, without code for the device."""
+    _, wanted = stepped("cpu", **KINDS[kind])
+    _, found = stepped("cuda", **KINDS[kind], compile=True)
+    for name, value in wanted.items():
+        if "accuracy" not in name:
+            assert found[name] == pytest.approx(value, rel=2e-3, abs=2e-3), name
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("length", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize(("precision", "close"), [("fp32", 1e-4), ("bf16", 0.15)])

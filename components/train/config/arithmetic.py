@@ -28,4 +28,10 @@ class Arithmetic(Part):
     channels_last: bool = Field(
         False, description="memory layout NHWC; measure before use, it hurts some nets"
     )
-    compile: bool = Field(False, description="torch.compile of the generator")
+    compile: bool = Field(
+        False,
+        description=(
+            "torch.compile of the generator, the discriminators, their penalties and the losses that look"
+            " through a net: fewer and larger operations, which a GPU wants; minutes at the start"
+        ),
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from components.train.compiled import slope
 from components.train.losses.adversarial import AdversarialLoss, DiscriminatorFunction
 from components.train.losses.batch_means import batch_means
 
@@ -86,12 +87,11 @@ class WGANGPLoss(AdversarialLoss):
         if not self.penalises:
             return None
         mixed = mix.view(-1, *[1] * (real.dim() - 1)).to(real)
-        between = (mixed * real.float() + (1 - mixed) * restored.detach().float()).requires_grad_()
+        between = mixed * real.float() + (1 - mixed) * restored.detach().float()
         # Summed logits: each sample's gradient is its own. Averaged over the patches, so that
         # the slope is that of one logit.
-        score = discriminator(between).float().flatten(1).mean(1).sum()
-        (slope,) = torch.autograd.grad(score, between, create_graph=True)
-        lengths: Tensor = slope.float().flatten(1).norm(2, dim=1)
+        found = slope(lambda photo: discriminator(photo).float().flatten(1).mean(1).sum(), between)
+        lengths: Tensor = found.float().flatten(1).norm(2, dim=1)
         return self._penalty_weight * _off_one(lengths).mean()
 
     def _line(self, on_real: Tensor, on_restored: Tensor) -> Tensor:

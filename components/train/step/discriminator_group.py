@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from components.nets.discriminators import Discriminator
 from components.nets.modules.discriminator_view import discriminator_view
 from components.nets.modules.norms import mixes_photos
+from components.train.compiled import compiled
 from components.train.step.terms import Batch
 
 
@@ -28,15 +29,19 @@ class DiscriminatorGroup:
         device: torch.device,
         layout: torch.memory_format = torch.contiguous_format,
         frames: int = 1,
+        *,
+        compiling: bool = False,
     ) -> None:
         """seed: of their first weights. layout: of their convolutions' weights. frames: of each clip that
-        photos come from, all first ones before all second ones.
+        photos come from, all first ones before all second ones. compiling: what they say of photos is
+        compiled.
         """
         self._parts, self._frames = tuple(parts), frames
         self.nets: list[nn.Module] = [
             part.build(seed, index).to(device, memory_format=layout)  # type: ignore[call-overload]
             for index, part in enumerate(self._parts)
         ]
+        self._forwards = [compiled(net, wanted=compiling) for net in self.nets]
         self._mix = [mixes_photos(net) for net in self.nets]
 
     def members(self) -> Iterator[tuple[int, float, nn.Module]]:
@@ -50,14 +55,22 @@ class DiscriminatorGroup:
 
     def raw(self, index: int, photo: Tensor, input: Tensor) -> Tensor:
         """What one net gives for photos (N, 3, H, W) beside the generator's input, in the precision it
-        was computed in.
+        was computed in; never compiled by itself, so that its slope has a slope.
         """
-        logits: Tensor = self.nets[index](discriminator_view(self._parts[index], photo, input, self._frames))
+        logits: Tensor = self.nets[index](self._view(index, photo, input))
         return logits
 
     def logits(self, index: int, photo: Tensor, input: Tensor) -> Tensor:
         """The same in float32."""
-        return self.raw(index, photo, input).float()
+        logits: Tensor = self._forwards[index](self._view(index, photo, input))
+        return logits.float()
+
+    def logits_alone(self, index: int, photo: Tensor, input: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """As `features` gives them, without any feature."""
+        return self.logits(index, photo, input), []
+
+    def _view(self, index: int, photo: Tensor, input: Tensor) -> Tensor:
+        return discriminator_view(self._parts[index], photo, input, self._frames)
 
     def of_both(self, index: int, real: Batch, restored: Batch) -> tuple[Tensor, Tensor]:
         """The logits of real and of restored photos, each (input, photo); in one pass where no photo
@@ -81,7 +94,7 @@ class DiscriminatorGroup:
         layers = [layer for layer in self.nets[index].modules() if isinstance(layer, nn.LeakyReLU)]
         hooks = [layer.register_forward_hook(lambda _, __, out: found.append(out)) for layer in layers]
         try:
-            return self.logits(index, photo, input), found
+            return self.raw(index, photo, input).float(), found
         finally:
             for hook in hooks:
                 hook.remove()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from components.train.adversarial import Adversarial
+from components.train.compiled import compiled, slope
 from components.train.config import TrainConfig
 from components.train.config.direction import Direction
 from components.train.gradients_over_workers import GradientsOverWorkers
@@ -43,6 +44,8 @@ class DiscriminatorUpdate:
         self.guard = GradientGuard(config.gradients, discriminators.nets, world.device)
         self.pool = ImagePool(config.history, direction.seed) if config.history else None
         self._name = f"discriminator{direction.suffix}"
+        self._penalty_beside = compiled(self._penalty_in_full, wanted=config.compile)
+        self._r1_of = compiled(self._mean_r1, wanted=config.compile)
 
     def __call__(
         self, batch: Batch, restored: Tensor, update: int, draws: StepDraws, noisy: NoisyPhotos
@@ -151,9 +154,14 @@ class DiscriminatorUpdate:
             beside = torch.lerp(restored[0], real[0], mix.view(-1, 1, 1, 1).to(real[0]))
         # An own context: each casts the weights anew, so that the two gradients are added in float32.
         with autocast(self._config.precision, self._world.device):
-            penalty = self._loss.penalty(
-                lambda photo: self._discriminators.raw(index, photo, beside), real[1], restored[1], mix
-            )
+            return self._penalty_beside(index, beside, real[1], restored[1], mix)
+
+    def _penalty_in_full(
+        self, index: int, beside: Tensor, real: Tensor, restored: Tensor, mix: Tensor
+    ) -> Tensor:
+        penalty = self._loss.penalty(
+            lambda photo: self._discriminators.raw(index, photo, beside), real, restored, mix
+        )
         assert penalty is not None
         return penalty
 
@@ -164,10 +172,13 @@ class DiscriminatorUpdate:
         r1, (input, photo) = self._config.r1, real
         assert r1 is not None
         with torch.autocast(photo.device.type, enabled=False):
-            at = photo.detach().float().requires_grad_()
-            score = self._discriminators.raw(index, at, input).flatten(1).mean(1).sum()
-            (slope,) = torch.autograd.grad(score, at, create_graph=True)
-            return 0.5 * r1.gamma * r1.every * slope.flatten(1).square().sum(1).mean()
+            return 0.5 * r1.gamma * r1.every * self._r1_of(index, input, photo.detach().float())
+
+    def _mean_r1(self, index: int, input: Tensor, photo: Tensor) -> Tensor:
+        found = slope(
+            lambda shown: self._discriminators.raw(index, shown, input).flatten(1).mean(1).sum(), photo
+        )
+        return found.flatten(1).square().sum(1).mean()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, beside the nets."""

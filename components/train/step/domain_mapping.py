@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from components.nets.modules.few_places import learn_by_products
 from components.nets.modules.norms import mixes_photos
+from components.train.compiled import compiled
 from components.train.config import Phase, TrainConfig
 from components.train.config.direction import Direction
 from components.train.precision import autocast
@@ -54,7 +55,12 @@ class DomainMapping:
         draw_dropout_over_workers(self.generator, world)
         self._mixes = mixes_photos(self.generator)
         self.discriminators = DiscriminatorGroup(
-            config.discriminators, direction.seed, world.device, layout, config.target_frames
+            config.discriminators,
+            direction.seed,
+            world.device,
+            layout,
+            config.target_frames,
+            compiling=config.compile,
         )
         for net in (self.generator, *self.discriminators.nets):
             learn_by_products(net)
@@ -63,7 +69,7 @@ class DomainMapping:
             if config.adversarial is not None
             else None
         )
-        self._forward: nn.Module = torch.compile(self.generator) if config.compile else self.generator  # type: ignore[assignment]
+        self._forward = compiled(self.generator, wanted=config.compile)
 
     def restored(self, input: Tensor) -> Tensor:
         """What the generator makes of inputs (N, 3, h, w), float32, with its graph."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from components.train.compiled import compiled
 from components.train.config import Phase, TrainConfig
 from components.train.gradients_over_workers import GradientsOverWorkers
 from components.train.precision import autocast
@@ -43,7 +44,14 @@ class GeneratorUpdate:
             if index >= len(config.content)
         ]
         self._content = [
-            (name, part.weight, part.build_for_step(world.device, weights.get(index)))
+            (
+                name,
+                part.weight,
+                compiled(
+                    part.build_for_step(world.device, weights.get(index)),
+                    wanted=config.compile and part.weights() is not None,
+                ),
+            )
             for index, (name, part) in enumerate(config.content_losses()[: len(config.content)])
         ]
         cycle = config.cycle
@@ -129,7 +137,8 @@ class GeneratorUpdate:
         assert part is not None
         assert adversarial is not None
         (input, target), discriminators = photos.batch, photos.mapping.discriminators
-        suffix, features = photos.mapping.direction.suffix, discriminators.features
+        suffix = photos.mapping.direction.suffix
+        look = discriminators.features if matching else discriminators.logits_alone
         shown_input, shown = noisy.shown(input, photos.restored, "restored", -1)
         terms = []
         looks_at_real = part.compares or bool(matching)
@@ -139,8 +148,8 @@ class GeneratorUpdate:
             on_real, of_real = None, None
             if looks_at_real:
                 with torch.no_grad():
-                    on_real, of_real = features(index, real, real_input)
-            on_restored, of_restored = features(index, shown, shown_input)
+                    on_real, of_real = look(index, real, real_input)
+            on_restored, of_restored = look(index, shown, shown_input)
             loss = adversarial.generator_loss(on_restored, on_real if part.compares else None)
             terms.append((f"adversarial{suffix}_{index}", part.weight * weight, loss))
             if matching and of_real:
