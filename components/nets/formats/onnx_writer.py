@@ -34,7 +34,9 @@ class UnitRange(nn.Module):
     def forward(self, photo: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] to (N, 3, scale · H, scale · W) in [0, 1]."""
         restored: Tensor = self.net(photo * 2 - 1)
-        return ((restored + 1) / 2).clamp(0, 1)
+        # The bits of (restored + 1) / 2. A number added to what a convolution gives is what torchao's
+        # quantiser stumbles over.
+        return (restored * 0.5 + 0.5).clamp(0, 1)
 
 
 def example_for(restorer: Restorer) -> Tensor:
