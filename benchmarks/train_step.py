@@ -1,5 +1,5 @@
 """Seconds of one training step beside the authors' own: python benchmarks/train_step.py
-[--recipe deblurgan] [--rounds 5] [--threads 2] [--only NAME ...] [--operations].
+[--recipe deblurgan] [--rounds 5] [--threads 2] [--only NAME ...] [--compiled] [--operations].
 
 All rows take turns, A B C A B C, in one process, so that what else the machine does meets all of
 them; a ratio is the median of the rounds' own ratios to the authors' step (benchmarks/plain_*.py, our
@@ -8,7 +8,8 @@ only the first means something. The batch is in memory. The perceptual loss runs
 from a seed: speed does not depend on them.
 
 Rows: the recipe as it stands, in fp32, in channels_last; where the authors' critic learns from one
-photo again and again, also "equal work", the recipe with discriminator_reuse.
+photo again and again, also "equal work", the recipe with discriminator_reuse; on request the recipe compiled
+(minutes before the first round, outside of all times).
 
 --operations counts a step's operations and its arithmetic (convolutions and matrix products), and says how
 fast that is done beside the fastest that the machine does here, one large convolution in the same
@@ -52,7 +53,9 @@ def main() -> None:
     base = recipes.load(arguments.recipe).train
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as folder:
-        steps = _steps(arguments.recipe, base, base.phases[-1], device, Path(folder))
+        steps = _steps(
+            arguments.recipe, base, base.phases[-1], device, Path(folder), compiled=arguments.compiled
+        )
         if arguments.only:
             steps = {name: step for name, step in steps.items() if name in arguments.only}
         times: Times = {name: [] for name in steps}
@@ -77,12 +80,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--only", nargs="*", help="names of rows")
+    parser.add_argument("--compiled", action="store_true", help="the recipe compiled too")
     parser.add_argument("--operations", action="store_true", help="count the operations of a step")
     return parser.parse_args()
 
 
 def _steps(
-    recipe: str, base: TrainConfig, phase: Phase, device: torch.device, folder: Path
+    recipe: str, base: TrainConfig, phase: Phase, device: torch.device, folder: Path, *, compiled: bool
 ) -> dict[str, Step]:
     weights = {
         index: stand_in_weights(part.weights().backbone, folder)  # type: ignore[union-attr]
@@ -97,6 +101,9 @@ def _steps(
         "fp32": {"precision": "fp32"},
         f"{base.precision}, channels_last": {"channels_last": not base.channels_last},
     }
+    if compiled:
+        rows[f"{base.precision}, compiled"] = {"compile": True}
+        rows["fp32, compiled"] = {"compile": True, "precision": "fp32"}
     steps: dict[str, Step] = {}
     if recipe == "deblurgan":
         plain = PlainDeblurGAN(next(iter(weights.values())), device)
