@@ -82,13 +82,15 @@ def _step_s(step: GanStep, config: TrainConfig, phase: Phase, turn: int, clock: 
 
 
 def through_weights_at_hand(config: TrainConfig) -> TrainConfig:
-    """The training with its perceptual losses through the package's VGG16, where that is installed."""
+    """The training with its perceptual losses through the package's nets, where that is installed."""
     if packaged_file("vgg16") is None:
         return config
     plain = config.model_dump(mode="json")
     for part in plain["content"]:
         if part["kind"] == "perceptual":
             part |= {"backbone": "vgg16", "weights_from": SOURCE, "weights_sha256": None}
+        elif part["kind"] == "lpips":
+            part |= {"weights_from": SOURCE, "weights_sha256": None}
     return TrainConfig.model_validate(plain)
 
 

@@ -56,7 +56,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
             phase.pop("epochs", None)
             phase |= {"images": 2, "batch": 1}
         for part in plain["train"]["content"]:
-            if part["kind"] == "perceptual":
+            if "backbone" in part:
                 part["weights_from"] = str(stand_in_weights(part["backbone"], root))
         plain["train"] |= {"workers": 0, "validate_pairs": 1}
         path.write_text(yaml.safe_dump(plain, sort_keys=False))
