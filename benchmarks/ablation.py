@@ -145,7 +145,7 @@ def train(arm: str, seed: int, images: int, data: Path, out: Path) -> float:
         outcome = Loop(config, Data.of(pairset), World.alone(torch.device("cpu")), memory, memory, {}).run()
         if outcome.diverged:
             raise SystemExit(f"arm {arm}, seed {seed} diverged: {outcome.diverged}")
-        save_generator(out, config.generator, read_state(memory.last)["step"]["average"])
+        save_generator(out, config.generator, read_state(memory.final_state())["step"]["average"])
         return time.monotonic() - began
 
 

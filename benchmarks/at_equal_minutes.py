@@ -26,7 +26,7 @@ from typing import NamedTuple
 import torch
 from real_sets import gopro
 from scipy.stats import t as student
-from stand_in import stand_in_weights
+from stand_in import stand_ins_for
 
 from components import recipes
 from components.core.files import STATE_VARIABLE
@@ -54,9 +54,7 @@ def seconds_an_image(
     """Median seconds of each recipe's and phase's image, all of them in turns."""
     steps: dict[str, GanStep] = {}
     for name, config in configs.items():
-        wanted = {index: part.weights() for index, (_, part) in enumerate(config.content_losses())}
-        weights = {index: stand_in_weights(one.backbone, place) for index, one in wanted.items() if one}
-        steps[name] = GanStep(config, World.alone(torch.device("cpu")), weights)
+        steps[name] = GanStep(config, World.alone(torch.device("cpu")), stand_ins_for(config, place))
     found: dict[tuple[str, str], list[float]] = {}
     for turn in range(ROUNDS):
         for name, config in configs.items():

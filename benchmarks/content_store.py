@@ -35,9 +35,9 @@ import numpy as np
 from components.core.files import state_kept_in, write_bytes
 from components.core.images import png_bytes, rgb_of
 from components.core.parts import digest_of
-from components.services import storage
 from components.services.content import ContentStore, FolderReader, Index, NodeCache, ShardReader
 from components.services.content.packing import LISTED
+from components.services.storage.client import client
 from components.train.data import pair_at
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -137,8 +137,8 @@ def times(
     kept.keep(names, wait=True)
     far = ShardReader(node(uri, place / "far", 1), near.index(digest))
 
-    def one_by_one(reader: FolderReader | ShardReader) -> Callable[[], None]:
-        return lambda: [reader.read(name) for name in names] and None
+    def one_by_one(reader: FolderReader | ShardReader) -> Callable[[], object]:
+        return lambda: [reader.read(name) for name in names]
 
     def ahead() -> None:
         batches = [names[start : start + 2 * BATCH] for start in range(0, len(names), 2 * BATCH)]
@@ -152,13 +152,13 @@ def times(
         one_by_one(pickle.loads(pickle.dumps(kept)))()
 
     pictures = {name: files.read(name) for name in names}
-    ways: dict[str, Callable[[], None]] = {
+    ways: dict[str, Callable[[], object]] = {
         "files": one_by_one(files),
         "shards on this machine, hashed at the first time": afresh,
         "shards on this machine, later": one_by_one(kept),
         "from the store by place, one by one": one_by_one(far),
         "from the store by place, a batch ahead": ahead,
-        "decoding one (for comparison)": lambda: [rgb_of(data, "") for data in pictures.values()] and None,
+        "decoding one (for comparison)": lambda: [rgb_of(data, "") for data in pictures.values()],
     }
     taken: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(rounds):
@@ -198,7 +198,7 @@ def node(uri: str, home: Path, limit: int = 10**12) -> ContentStore:
 def counted() -> Iterator[list[int]]:
     """Bytes of each object, or part of one, that the store gave this process."""
     got: list[int] = []
-    events = storage._client().meta.events
+    events = client().meta.events
 
     def count(parsed: dict[str, int], **_: object) -> None:
         got.append(parsed.get("ContentLength", 0))

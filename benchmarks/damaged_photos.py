@@ -19,11 +19,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import cv2
 import numpy as np
 import tifffile
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from components.core.decoding import decode, upright
 from components.core.errors import PhotoError
@@ -57,7 +59,7 @@ def by_opencv(ending: str, bits: int, settings: list[int]) -> Callable[[Pixels],
     )
 
 
-def by_tifffile(bits: int, **settings: object) -> Callable[[Pixels], bytes]:
+def by_tifffile(bits: int, **settings: Any) -> Callable[[Pixels], bytes]:
     """A writer of TIFF, by tifffile."""
 
     def write(pixels: Pixels) -> bytes:
@@ -98,13 +100,15 @@ def trusting(data: bytes) -> Pixels:
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "TIFF")) as image:
         tags = (
             image.tag_v2.get(258, (8,))
-            if image.format == "TIFF"
+            if isinstance(image, TiffImageFile)
             else (16 if image.format == "PNG" and data[24] == 16 else 8,)
         )
         image.load()
         if max(tags) == 16:
             found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-            return found[:, :, 2::-1]
+            if found is None:
+                raise ValueError("OpenCV does not read it")
+            return np.asarray(found)[:, :, 2::-1]
         turn = 1 if image.format == "TIFF" else image.getexif().get(0x0112, 1)
         return upright(np.asarray(image.convert("RGB")), turn)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from listening import Listener
 
 from components import recipes
 from components.core.files import STATE_VARIABLE
@@ -31,6 +32,7 @@ from components.train.data import Data
 from components.train.loop import Loop
 from components.train.worker_group import World
 
+GAIN = "validation/psnr_rgb_gain"
 NO_GUARD = {"gradients": {"clip_times": None, "skip_times": None}}
 NO_WAY_BACK = {"rollback": None}
 UNBOUNDED = {"spectral_step": None}
@@ -49,45 +51,19 @@ class FarEnoughError(Exception):
     """The row has seen its images."""
 
 
-class Figures:
-    """Keeps a state, the gains and the largest gradient norm."""
-
-    in_background = False
+class Figures(Listener):
+    """Also keeps the largest gradient norm, and ends the row at so many images."""
 
     def __init__(self, most: int) -> None:
+        super().__init__()
         self.most, self.largest = most, 0.0
-        self.state: bytes | None = None
-        self.gains: dict[int, float] = {}
-        self.warnings: list[str] = []
-
-    def load(self) -> bytes | None:
-        """The newest state."""
-        return self.state
-
-    def save(self, state: bytes | None, images_seen: int) -> None:
-        """Keep it."""
-        self.state = state
 
     def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
         """Note what the table has."""
-        if "validation/psnr_rgb_gain" in values:
-            self.gains[images_seen] = values["validation/psnr_rgb_gain"]
+        super().scalars(values, images_seen)
         self.largest = max(self.largest, values.get("generator/gradient_norm", 0.0))
-        if images_seen >= self.most and "validation/psnr_rgb_gain" in values:
+        if images_seen >= self.most and GAIN in values:
             raise FarEnoughError
-
-    def picture(self, picture: Any, images_seen: int) -> None:
-        """Not kept."""
-
-    def begin(self, images_seen: int) -> None:
-        """Not shown."""
-
-    def advance(self, images: int, note: str) -> None:
-        """Not shown."""
-
-    def warn(self, words: str) -> None:
-        """Keep what was said of ways back."""
-        self.warnings += [words] if "rollback" in words else []
 
 
 def config_of(way: str, seed: int) -> TrainConfig:
@@ -147,10 +123,13 @@ def main() -> None:
                     ended = loop.run().diverged or ""
                 except FarEnoughError:
                     ended = ""
-                gains = ", ".join(f"{images // 1000}: {gain:+.2f}" for images, gain in figures.gains.items())
+                gains = ", ".join(
+                    f"{images // 1000}: {gain:+.2f}"
+                    for images, gain in zip(*figures.series(GAIN), strict=True)
+                )
                 print(
                     f"| {way} | {seed} | {gains} {ended} | {figures.largest:.3g} |"
-                    f" {first:.1f} → {widest(loop.step.generator):.1f} | {len(figures.warnings)} |"
+                    f" {first:.1f} → {widest(loop.step.generator):.1f} | {figures.rollbacks} |"
                     f" {time.monotonic() - began:.0f} |",
                     flush=True,
                 )

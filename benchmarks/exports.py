@@ -22,10 +22,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from components import recipes
 from components.core.files import STATE_VARIABLE
@@ -109,7 +110,7 @@ def in_torch(folder: Path, tile_px: int) -> dict[str, Restore]:
         load_restorer(folder, device="cpu", tile_px=tile_px, precision=precision)
         for precision in ("fp32", "fp32", "bf16")
     )
-    compiled.net = torch.compile(compiled.net)
+    compiled.net = cast(nn.Module, torch.compile(compiled.net))
     return {"torch": eager.restore, "torch, bf16": half.restore, "torch, compiled": compiled.restore}
 
 

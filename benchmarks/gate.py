@@ -55,7 +55,8 @@ class World:
         size = (runs, self.groups)
         drawn = rng.standard_normal(size) if self.tails is None else rng.standard_t(self.tails, size)
         unit = 1.0 if self.tails is None else np.sqrt(self.tails / (self.tails - 2))
-        return drawn * scale / unit * SPREAD_DB / np.sqrt(2)
+        noise: Floats = drawn * scale / unit * SPREAD_DB / np.sqrt(2)
+        return noise
 
     def scale(self, rng: np.random.Generator, runs: int) -> Floats | float:
         """How far trainings part on each group of a test set."""
@@ -173,7 +174,10 @@ def departures(runs: int, seed: int) -> None:
     """The same where the world is less kind than the table above."""
     print("\n## The same for the new rule, where noise is not normal and even\n")
     print("| noise | groups | 30 nights | 100 | 1000 |\n| --- |" + " ---: |" * 4)
-    kinds = {"t, 4 degrees of freedom": {"tails": 4.0}, "t, 3 degrees of freedom": {"tails": 3.0}}
+    kinds: dict[str, dict[str, Any]] = {
+        "t, 4 degrees of freedom": {"tails": 4.0},
+        "t, 3 degrees of freedom": {"tails": 3.0},
+    }
     kinds |= {"photos differ": {"uneven": True}, "photos differ, t 4": {"uneven": True, "tails": 4.0}}
     kinds |= {"one model in 20 twice as wide": {"wide": 2.0}}
     for words, options in kinds.items():

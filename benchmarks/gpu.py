@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from stand_in import stand_in_weights
+from stand_in import stand_ins_for
 from train_step import operations, ours
 
 from components import recipes
@@ -124,11 +124,7 @@ def _tests() -> dict[str, Any]:
 def _steps(figures: Figures, recipe: str, batch: int, folder: Path) -> None:
     base = recipes.load(recipe).train
     phase = base.phases[-1].model_copy(update={"batch": batch})
-    weights = {
-        index: stand_in_weights(part.weights().backbone, folder)  # type: ignore[union-attr]
-        for index, part in enumerate(base.content)
-        if part.weights() is not None
-    }
+    weights = stand_ins_for(base, folder)
     ways: dict[str, dict[str, Any]] = {base.precision: {}, "fp32": {"precision": "fp32"}}
     ways |= {
         "tf32": {"precision": "tf32"},
@@ -151,7 +147,7 @@ def _steps(figures: Figures, recipe: str, batch: int, folder: Path) -> None:
 def _timed(step: Callable[[int], object], images: int) -> dict[str, Any]:
     for turn in range(3):
         step(turn)
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < 15 and sum(seconds) < 4:
         torch.cuda.synchronize()
         began = time.perf_counter()

@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def main() -> int:
                 for words in wrong[:5]:
                     print(f"  {words}", flush=True)
             else:
-                done = stopped(home, lambda name=name: take(name, home / "project"), None)
+                done = stopped(home, partial(take, name, home / "project"), None)
                 assert done == 0, (home / "log").read_text()
     return 1 if failures else 0
 

@@ -64,7 +64,9 @@ def kernel_of(input: Tensor, target: Tensor) -> Tensor:
     shifted = F.unfold(light[None, None], side)[0].T
     blurred = input.double().mean((0, 1))[RADIUS:-RADIUS, RADIUS:-RADIUS].reshape(-1, 1)
     square = shifted.T @ shifted + 1e-3 * torch.eye(side**2, dtype=torch.float64)
-    kernel = torch.linalg.solve(square, shifted.T @ blurred).reshape(side, side).flip(0, 1).clamp(min=0)
+    kernel: Tensor = (
+        torch.linalg.solve(square, shifted.T @ blurred).reshape(side, side).flip(0, 1).clamp(min=0)
+    )
     kernel[kernel < 0.02 * kernel.max()] = 0
     return (kernel / kernel.sum()).float()
 

@@ -25,6 +25,7 @@ import skimage
 
 from components import recipes
 from components.core.files import STATE_VARIABLE
+from components.core.images import Bytes8
 from components.evaluate.run import run as evaluate
 from components.ingest.config import ByFolder
 from components.ingest.run import run as ingest
@@ -41,7 +42,11 @@ MRI_SIDE = 256
 def grey_16_bits(folder: Path) -> Path:
     """Write the grey pictures below train/, val/ and test/."""
     inside = Path(skimage.__file__).parent / "data"
-    eye = cv2.imread(str(inside / "retina.jpg"))[:, :, 1]
+
+    def grey(name: str) -> Bytes8:
+        return np.asarray(cv2.imread(str(inside / name), cv2.IMREAD_GRAYSCALE), np.uint8)
+
+    eye = np.asarray(cv2.imread(str(inside / "retina.jpg")), np.uint8)[:, :, 1]
     half = eye.shape[0] // 2
     slices = Path(matplotlib.__file__).parent / "mpl-data" / "sample_data" / "s1045.ima.gz"
     mri = np.frombuffer(gzip.decompress(slices.read_bytes()), np.uint16).reshape(MRI_SIDE, MRI_SIDE)
@@ -49,12 +54,12 @@ def grey_16_bits(folder: Path) -> Path:
     found = {
         "train/eye_1": eye[:half, :half],
         "train/eye_2": eye[:half, half:],
-        "train/cell": cv2.imread(str(inside / "cell.png"), cv2.IMREAD_GRAYSCALE),
-        "train/colon": cv2.imread(str(inside / "ihc.png"), cv2.IMREAD_GRAYSCALE),
-        "train/moon": cv2.imread(str(inside / "moon.png"), cv2.IMREAD_GRAYSCALE),
+        "train/cell": grey("cell.png"),
+        "train/colon": grey("ihc.png"),
+        "train/moon": grey("moon.png"),
         "val/eye_3": eye[half:, :half],
         "test/eye_4": eye[half:, half:],
-        "test/vessels": cv2.imread(str(inside / "microaneurysms.png"), cv2.IMREAD_GRAYSCALE),
+        "test/vessels": grey("microaneurysms.png"),
     }
     for name, pixels in found.items():
         large = min(pixels.shape) > 400

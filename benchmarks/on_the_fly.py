@@ -20,7 +20,7 @@ from pathlib import Path
 
 import cv2
 import torch
-from stand_in import stand_in_weights
+from stand_in import stand_ins_for
 
 from components import recipes
 from components.core.records import PairSet
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="loader processes")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
+    cv2.setNumThreads(1)
     recipe = recipes.load(arguments.recipe)
     phase = recipe.train.phases[-1]
     phase = phase.model_copy(
@@ -152,11 +153,7 @@ def training_step(
     config: TrainConfig, device: torch.device, folder: Path
 ) -> tuple[GanStep, list[tuple[torch.Tensor, torch.Tensor]]]:
     """The recipe's step, and batches for it."""
-    weights = {
-        index: stand_in_weights(part.weights().backbone, folder)
-        for index, (_, part) in enumerate(config.content_losses())
-        if part.weights() is not None
-    }  # type: ignore[union-attr]
+    weights = stand_ins_for(config, folder)
     phase = config.phases[-1]
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     sides = (phase.crop_px // config.generator.scale, phase.crop_px)
@@ -170,7 +167,7 @@ def training_step(
 
 def timed(work: Callable[[], object], device: torch.device) -> float:
     """Seconds until the device is done, too."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+    wait: Callable[[], object] = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
     wait()
     began = time.perf_counter()
     work()
@@ -179,5 +176,4 @@ def timed(work: Callable[[], object], device: torch.device) -> float:
 
 
 if __name__ == "__main__":
-    cv2.setNumThreads(1)
     main()

@@ -18,13 +18,13 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from at_equal_minutes import seconds_an_image
+from listening import Listener
 from pydantic import ValidationError
 from stand_in import stand_in_weights
 
@@ -68,26 +68,14 @@ class OutOfTimeError(Exception):
     """The row's seconds are over."""
 
 
-@dataclass
-class Listener:
-    """A store that keeps the newest state, and an observer that keeps figures."""
+class Figures(Listener):
+    """Also keeps what the table has, of all ways that the training went, and ends the row in time."""
 
-    in_background: ClassVar[bool] = False
-
-    until: float
-    state: bytes | None = None
-    gains: list[float] = field(default_factory=list)
-    shares: list[tuple[float, float]] = field(default_factory=list)
-    rollbacks: int = 0
-    images: int = 0
-
-    def load(self) -> bytes | None:
-        """The newest state."""
-        return self.state
-
-    def save(self, state: bytes | None, images_seen: int) -> None:
-        """Keep it."""
-        self.state = state
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self.until, self.images = until, 0
+        self.gains: list[float] = []
+        self.shares: list[tuple[float, float]] = []
 
     def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
         """Note gains, and what the guards did."""
@@ -99,19 +87,6 @@ class Listener:
         self.images = images_seen
         if time.process_time() > self.until:
             raise OutOfTimeError
-
-    def picture(self, picture: Any, images_seen: int) -> None:
-        """Not kept."""
-
-    def begin(self, images_seen: int) -> None:
-        """Not shown."""
-
-    def advance(self, images: int, note: str) -> None:
-        """Not shown."""
-
-    def warn(self, words: str) -> None:
-        """Count the ways back."""
-        self.rollbacks += "rollback" in words
 
 
 def changes(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -149,23 +124,23 @@ def row(plain: dict[str, Any], pairset: PairSet, drawn: Mapping[Backbone, Path],
         return f"– | – | – | – | – | refused: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
     wanted = {index: part.weights() for index, (_, part) in enumerate(config.content_losses())}
     weights = {index: drawn[one.backbone] for index, one in wanted.items() if one is not None}
-    listener = Listener(time.process_time() + seconds)
+    figures = Figures(time.process_time() + seconds)
     try:
         world = World.alone(torch.device("cpu"))
-        outcome = Loop(config, Data.of(pairset), world, listener, listener, weights).run()
+        outcome = Loop(config, Data.of(pairset), world, figures, figures, weights).run()
         ended = outcome.diverged or "to its end"
     except OutOfTimeError:
         ended = "out of time"
     except RefocusError as error:
         ended = f"refused: {error}"
-    if not listener.gains:
-        return f"{listener.images} | – | – | – | – | {ended}"
+    if not figures.gains:
+        return f"{figures.images} | – | – | – | – | {ended}"
     skipped, clipped = (
-        100 * float(np.mean([pair[side] for pair in listener.shares] or [0])) for side in (0, 1)
+        100 * float(np.mean([pair[side] for pair in figures.shares] or [0])) for side in (0, 1)
     )
     return (
-        f"{listener.images} | {max(listener.gains):+.2f} | {listener.gains[-1]:+.2f} |"
-        f" {skipped:.1f}, {clipped:.1f} | {listener.rollbacks} | {ended}"
+        f"{figures.images} | {max(figures.gains):+.2f} | {figures.gains[-1]:+.2f} |"
+        f" {skipped:.1f}, {clipped:.1f} | {figures.rollbacks} | {ended}"
     )
 
 

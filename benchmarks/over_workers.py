@@ -19,18 +19,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from stand_in import stand_in_weights
-from torch import Tensor
+from stand_in import stand_ins_for
+from torch import Tensor, nn
 
 from components import recipes
 from components.train.gradients_over_workers import GradientsOverWorkers
 from components.train.step import GanStep
+from components.train.step.discriminator_update import DiscriminatorUpdate
+from components.train.step.generator_update import GeneratorUpdate
 from components.train.worker_group import World
 
 
@@ -104,24 +106,25 @@ def _work(arguments: argparse.Namespace, rank: int, folder: Path) -> None:
     world = World.of_process_group(torch.device("cpu"))
     config = recipes.load(arguments.recipe).train
     (own := folder / str(rank)).mkdir()
-    weights = {
-        index: stand_in_weights(part.weights().backbone, own)  # type: ignore[union-attr]
-        for index, (_, part) in enumerate(config.content_losses())
-        if part.weights() is not None
-    }
+    weights = stand_ins_for(config, own)
     phase = config.phases[-1].model_copy(update={"batch": 2, "crop_px": arguments.crop})
     step = GanStep(config, world, weights)
-    taught = [one.update_discriminators for one in step.mappings if one.update_discriminators]
-    nets = [one.discriminators.nets for one in step.mappings if one.update_discriminators]
-    taught, nets = [step.update_generator, *taught], [[one.generator for one in step.mappings], *nets]
+    taught: list[tuple[GeneratorUpdate | DiscriminatorUpdate, Sequence[nn.Module]]] = [
+        (step.update_generator, [one.generator for one in step.mappings]),
+        *(
+            (one.update_discriminators, one.discriminators.nets)
+            for one in step.mappings
+            if one.update_discriminators is not None
+        ),
+    ]
     updates = 1 if config.discriminator_reuse else config.discriminator_updates
     sides = (arguments.crop // config.generator.scale, arguments.crop)
     times: dict[str, list[float]] = {way: [] for way in WAYS}
     for turn in range(arguments.rounds + 1):
         for way, kind in WAYS.items():
-            for update, its in zip(taught, nets, strict=True):
+            for update, its in taught:
                 update.over_workers = kind(its, world)
-            batches = [[torch.rand(1, 3, side, side) * 2 - 1 for side in sides] for _ in range(updates)]
+            batches = [_pair(*sides) for _ in range(updates)]
             dist.barrier()
             began = time.perf_counter()
             step(batches, phase, turn * phase.batch, 1.0)
@@ -129,10 +132,15 @@ def _work(arguments: argparse.Namespace, rank: int, folder: Path) -> None:
             if turn:  # the first is a warm-up
                 times[way].append(time.perf_counter() - began)
     if world.leads:
-        sent = [sum(weight.nbytes for net in its for weight in net.parameters()) for its in nets]
+        sent = [sum(weight.nbytes for net in its for weight in net.parameters()) for _, its in taught]
         _print(arguments, sent, times)
     dist.barrier()  # neither leaves while the other still sends
     dist.destroy_process_group()
+
+
+def _pair(input_px: int, target_px: int) -> tuple[Tensor, Tensor]:
+    """Noise for one photo and its target."""
+    return torch.rand(1, 3, input_px, input_px) * 2 - 1, torch.rand(1, 3, target_px, target_px) * 2 - 1
 
 
 def _print(arguments: argparse.Namespace, sent: list[int], times: dict[str, list[float]]) -> None:

@@ -117,4 +117,5 @@ class PlainDeblurGAN:
         (slope,) = torch.autograd.grad(
             values, between, torch.ones_like(values), create_graph=True, retain_graph=True
         )
-        return ((slope.norm(2, dim=1) - 1) ** 2).mean() * PENALTY
+        penalty: Tensor = ((slope.norm(2, dim=1) - 1) ** 2).mean() * PENALTY
+        return penalty

@@ -85,13 +85,13 @@ class PlainPix2pix:
         self._of_discriminator.zero_grad()
         on_made = self.discriminator(torch.cat([input, made.detach()], 1))
         on_real = self.discriminator(torch.cat([input, target], 1))
-        ((_entropy(on_made, 0.0) + _entropy(on_real, 1.0)) * 0.5).backward()
+        ((_entropy(on_made, 0.0) + _entropy(on_real, 1.0)) * 0.5).backward()  # type: ignore[no-untyped-call]
         self._of_discriminator.step()
         self.discriminator.requires_grad_(False)
         self._of_generator.zero_grad()
         on_made = self.discriminator(torch.cat([input, made], 1))
         total = _entropy(on_made, 1.0) + CONTENT * F.l1_loss(made, target)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         self._of_generator.step()
         return float(total.detach())
 

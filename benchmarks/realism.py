@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def true_kernel(data: Path, pair: ScoredPair) -> Kernel:
 def _light(photo: Bytes8, *, linear: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Values to blur; a grey photo has one channel, so that its noise is grey."""
     pixels = photo[:, :, 0] if (photo == photo[:, :, :1]).all() else photo
-    return linear_of(pixels) if linear else pixels.astype(np.float32) / 255
+    return linear_of(pixels) if linear else pixels.astype(np.float32) / np.float32(255)
 
 
 def degradations(names: Sequence[str], *, kinds: bool) -> dict[str, Degradation]:
@@ -290,21 +291,23 @@ def main() -> None:
         }
         print(f"{title} done", flush=True)
 
+    def with_true_kernels(pairs: Sequence[ScoredPair]) -> Callable[[Degradation], list[Bytes8]]:
+        return lambda degradation: by_true_kernels(arguments.data, pairs, degradation.camera)
+
     true = {"levin": levin(arguments.data), "levin_srgb": levin_srgb(arguments.data)}
     for real_set in sets(arguments.data):
         compare(
             real_set.name,
             real_set,
-            lambda degradation, target=real_set.target: made(degradation, target, arguments.draws),
+            partial(made, target=real_set.target, draws=arguments.draws),
             list(compared),
         )
         if real_set.name in true:
             arms = [name for name in compared if name.startswith("arm")]
-            pairs = true[real_set.name]
             compare(
                 f"{real_set.name}, true kernels",
                 real_set,
-                lambda degradation, pairs=pairs: by_true_kernels(arguments.data, pairs, degradation.camera),
+                with_true_kernels(true[real_set.name]),
                 arms,
             )
     text = "\n".join([*summary(panels), *lines])

@@ -11,6 +11,7 @@ from torch import nn
 
 from components.nets.backbones import Backbone
 from components.nets.modules.features import feature_layers
+from components.train.config import TrainConfig
 
 
 def stand_in_weights(backbone: Backbone, folder: Path) -> Path:
@@ -31,3 +32,9 @@ def stand_in_weights(backbone: Backbone, folder: Path) -> Path:
                     layer.bias.zero_()
         torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, path)
     return path
+
+
+def stand_ins_for(config: TrainConfig, folder: Path) -> dict[int, Path]:
+    """Weights for each content loss that needs some, by its place in config.content_losses()."""
+    needed = {index: part.weights() for index, (_, part) in enumerate(config.content_losses())}
+    return {index: stand_in_weights(one.backbone, folder) for index, one in needed.items() if one}

@@ -74,48 +74,39 @@ def throughput(photos: Path, out: Path, workers: int) -> tuple[float, float]:
 
 def _shares(photoset: PhotoSet) -> None:
     """Where the time of a photo goes, each part by itself, in this process."""
-    config = SynthesizeConfig()
     seconds: dict[str, float] = {}
-
-    def timed(part: str, work: Callable[[], object]) -> None:
-        began = time.perf_counter()
-        work()
-        seconds[part] = seconds.get(part, 0.0) + time.perf_counter() - began
-
     with tempfile.TemporaryDirectory() as folder:
         for photo in photoset.photos():
-            source = photoset.folder / photo.file
-            bytes_ = source.read_bytes()
-            picture = decode(bytes_)
-            plan = plans(config.degradation, [seed_of(0, photo.id, 0)])[0]
-            light = lit(picture.pixels, linear=True)
-            blurred = plan.effect.apply(light)
-            input = plan.shot.picture(blurred)
-            target, small = png_bytes(picture.pixels), png_bytes(input)
-            timed("read and hash the photo", lambda source=source: sha256_of_bytes(source.read_bytes()))
-            timed("decode", lambda data=bytes_: decode(data))
-            timed("draw", lambda photo=photo: plans(config.degradation, [seed_of(0, photo.id, 0)]))
-            timed("sRGB to linear light", lambda picture=picture: lit(picture.pixels, linear=True))
-            timed("blur", lambda plan=plan, light=light: plan.effect.apply(light))
-            timed("camera: noise, sRGB, JPEG", lambda plan=plan, blurred=blurred: plan.shot.picture(blurred))
-            timed(
-                "encode two PNG",
-                lambda picture=picture, input=input: (png_bytes(picture.pixels), png_bytes(input)),
-            )
-            timed(
-                "hash them",
-                lambda target=target, small=small: (sha256_of_bytes(target), sha256_of_bytes(small)),
-            )
-            timed(
-                "write them",
-                lambda target=target, small=small: [
-                    write_bytes(Path(folder) / name, each) for name, each in (("a", target), ("b", small))
-                ],
-            )
+            for part, work in _parts(photo, photoset.folder / photo.file, Path(folder)).items():
+                began = time.perf_counter()
+                work()
+                seconds[part] = seconds.get(part, 0.0) + time.perf_counter() - began
     total = sum(seconds.values())
     print(f"\n{'where the time of a photo goes':<50}{'ms':>10}{'share':>10}")
     for part, spent in seconds.items():
         print(f"{part:<50}{1e3 * spent / PHOTOS:>10.2f}{spent / total:>10.1%}")
+
+
+def _parts(photo: Photo, source: Path, out: Path) -> dict[str, Callable[[], object]]:
+    """What the stage does to a photo, in order; each part is given what the one before it made."""
+    degradation, seeds = SynthesizeConfig().degradation, [seed_of(0, photo.id, 0)]
+    data = source.read_bytes()
+    pixels, plan = decode(data).pixels, plans(degradation, seeds)[0]
+    light = lit(pixels, linear=True)
+    blurred = plan.effect.apply(light)
+    input = plan.shot.picture(blurred)
+    files = {out / "a": png_bytes(pixels), out / "b": png_bytes(input)}
+    return {
+        "read and hash the photo": lambda: sha256_of_bytes(source.read_bytes()),
+        "decode": lambda: decode(data),
+        "draw": lambda: plans(degradation, seeds),
+        "sRGB to linear light": lambda: lit(pixels, linear=True),
+        "blur": lambda: plan.effect.apply(light),
+        "camera: noise, sRGB, JPEG": lambda: plan.shot.picture(blurred),
+        "encode two PNG": lambda: [png_bytes(each) for each in (pixels, input)],
+        "hash them": lambda: [sha256_of_bytes(each) for each in files.values()],
+        "write them": lambda: list(map(write_bytes, *zip(*files.items(), strict=True))),
+    }
 
 
 def memory() -> None:
@@ -209,7 +200,7 @@ def _in_process(what: str, photos: Path, out: Path, argument: object) -> tuple[f
 
 def _photoset(folder: Path, pictures: list[Bytes8]) -> PhotoSet:
     """Photos as ingest leaves them, JPEG of quality 95."""
-    rows = []
+    rows: list[Photo] = []
     for picture in pictures:
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
         name = sha256_of_bytes(encoded.tobytes())
@@ -228,7 +219,8 @@ def _photoset(folder: Path, pictures: list[Bytes8]) -> PhotoSet:
                 group=name,
             )
         )
-    table = PhotoSet.write_table(folder, tuple(sorted(rows, key=lambda row: row.id)))
+    rows.sort(key=lambda row: row.id)
+    table = PhotoSet.write_table(folder, tuple(rows))
     return PhotoSet(counts={"train": len(rows), "val": 0, "test": 0}, table_sha256=table).save(folder)
 
 
@@ -246,5 +238,6 @@ def _photo(width: int, height: int, number: int) -> Bytes8:
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
-    called = {"throughput": throughput, "peak": peak}[sys.argv[1]]
+    ways: dict[str, Callable[..., tuple[float, float]]] = {"throughput": throughput, "peak": peak}
+    called = ways[sys.argv[1]]
     print(json.dumps(called(Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4]))))

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from stand_in import stand_in_weights
+from listening import Listener
+from stand_in import stand_ins_for
 
 from components import recipes
 from components.core.files import STATE_VARIABLE
@@ -37,7 +38,6 @@ from components.train.config import TrainConfig
 from components.train.data import Data
 from components.train.loop import Loop
 from components.train.training_state import read_state
-from components.train.validate import Picture
 from components.train.worker_group import World
 
 # Per phase of the recipe: images, crop, batch. Two to ten minutes each on two cores.
@@ -54,35 +54,8 @@ BUDGETS: dict[str, tuple[tuple[int, int, int], ...]] = {
 VALIDATIONS = 5
 
 
-class Memory:
-    """A store and an observer that remember."""
-
-    in_background = False
-
-    def __init__(self) -> None:
-        self.last = b""
-        self.values: dict[int, dict[str, float]] = {}
-        self.sheet: Picture | None = None
-        self.warnings: list[str] = []
-
-    def load(self) -> bytes | None:
-        """Every training here starts anew."""
-        return None
-
-    def save(self, state: bytes | None, images_seen: int) -> None:
-        """Keep the newest."""
-        self.last = state or b""
-
-    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
-        """Keep all."""
-        self.values.setdefault(images_seen, {}).update(values)
-
-    def picture(self, picture: Picture, images_seen: int) -> None:
-        """Keep the newest."""
-        self.sheet = picture
-
-    def begin(self, images_seen: int) -> None:
-        """Nothing to show."""
+class Memory(Listener):
+    """Also says what validations find, and what went wrong."""
 
     def advance(self, images: int, note: str) -> None:
         """Say what a validation found."""
@@ -91,13 +64,8 @@ class Memory:
 
     def warn(self, words: str) -> None:
         """Keep and say."""
-        self.warnings.append(words)
+        super().warn(words)
         print(f"  warning: {words}", flush=True)
-
-    def series(self, name: str) -> tuple[list[int], list[float]]:
-        """Positions and values of one reading."""
-        found = [(images, values[name]) for images, values in sorted(self.values.items()) if name in values]
-        return [images for images, _ in found], [value for _, value in found]
 
 
 def shortened(config: TrainConfig, budget: tuple[tuple[int, int, int], ...], *, device: str) -> TrainConfig:
@@ -193,11 +161,9 @@ def train_one(name: str, arguments: argparse.Namespace, place: Path) -> str:
     out.mkdir(parents=True, exist_ok=True)
     pairset = pairs_for(recipe, arguments.data, place / name)
     config = shortened(recipe.train, BUDGETS[name], device=arguments.device)
-    weights = {
-        index: arguments.vgg or stand_in_weights(part.backbone, place)
-        for index, (_, part) in enumerate(config.content_losses())
-        if part.weights() is not None
-    }
+    weights = stand_ins_for(config, place)
+    if arguments.vgg:
+        weights = dict.fromkeys(weights, arguments.vgg)
     memory = Memory()
     began = time.monotonic()
     outcome = Loop(
@@ -207,7 +173,7 @@ def train_one(name: str, arguments: argparse.Namespace, place: Path) -> str:
     draw(memory, config, name, out / "curve.png")
     if memory.sheet is not None:
         write_png(out / "sheet.png", memory.sheet)
-    plain = read_state(memory.last)
+    plain = read_state(memory.final_state())
     best = plain["progress"]["best"]
     digests = save_generator(
         place / name / "checkpoint",

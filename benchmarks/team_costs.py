@@ -27,7 +27,9 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tests" / "register"), str(HERE / "tests")]
@@ -99,8 +101,8 @@ def register() -> None:
             os.environ["MLFLOW_TRACKING_URI"] = uri
             usual = export.build
 
-            def loose(target: Path, **named: object) -> str:
-                listed = usual(target, **named)  # type: ignore[arg-type]
+            def loose(target: Path, **named: Any) -> str:
+                listed = usual(target, **named)
                 with zipfile.ZipFile(target / "code" / export.CODE) as packed:
                     packed.extractall(target / "code")
                 (target / "code" / export.CODE).unlink()
@@ -154,8 +156,8 @@ def records() -> None:
                 key = f"{index:064x}"[::-1]
                 (cache / key[:2] / key).mkdir(parents=True)
                 shutil.copyfile(record, cache / key[:2] / key / key)
-            theirs = seconds_of(lambda root=root: _dvc(root, "push", "--run-cache", "make@one"))
-            ours = seconds_of(lambda root=root: versioning.push("one", ("make",), root=root))
+            theirs = seconds_of(partial(_dvc, root, "push", "--run-cache", "make@one"))
+            ours = seconds_of(partial(versioning.push, "one", ("make",), root=root))
             print(f"{count:>11}    {theirs:>18.1f} s    {ours:>5.1f} s")
     server.stop()
 
@@ -204,10 +206,10 @@ def refs() -> None:
             for folder in (near / ".git", far):
                 (folder / "packed-refs").write_text("# pack-refs with: peeled fully-peeled sorted \n" + names)
             subprocess.run(["git", "remote", "add", "origin", str(far)], cwd=near, check=True)
-            fetch = seconds_of(lambda near=near: versioning.fetch_runs("one", root=near))
+            fetch = seconds_of(partial(versioning.fetch_runs, "one", root=near))
             (near / "dvc.yaml").write_text((near / "dvc.yaml").read_text() + "\n# edited\n")
             versioning.snapshot("one", "a run", root=near)
-            push = seconds_of(lambda near=near: versioning.push_runs(root=near))
+            push = seconds_of(partial(versioning.push_runs, root=near))
             print(f"{count:>7}        {fetch:>22.2f} s    {push:>13.2f} s")
 
 
@@ -265,12 +267,10 @@ def files() -> None:
             graph = (root / "dvc.yaml").read_text()
             many = f"for i in $(seq {count}); do echo $i > data/one/pairs/$i; done"
             (root / "dvc.yaml").write_text(graph.replace("echo a > data/one/pairs/a", many))
-            made = seconds_of(
-                lambda r=root: versioning.reproduce("one", "make", root=r, say=lambda line: None)
-            )
+            made = seconds_of(partial(versioning.reproduce, "one", "make", root=root, say=lambda line: None))
             versioning.push("one", ("make",), root=root)
-            look = seconds_of(lambda r=root: versioning.out_of_date("one", ("make",), root=r))
-            push = seconds_of(lambda r=root: versioning.push("one", ("make",), root=r))
+            look = seconds_of(partial(versioning.out_of_date, "one", ("make",), root=root))
+            push = seconds_of(partial(versioning.push, "one", ("make",), root=root))
             print(f"{count:>6}      {made:>7.1f} s    {look:>17.1f} s    {push:>17.1f} s")
 
 

@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from plain_deblurgan import PlainDeblurGAN
 from plain_pix2pix import PlainPix2pix
-from stand_in import stand_in_weights
+from stand_in import stand_ins_for
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -88,11 +88,7 @@ def _arguments() -> argparse.Namespace:
 def _steps(
     recipe: str, base: TrainConfig, phase: Phase, device: torch.device, folder: Path, *, compiled: bool
 ) -> dict[str, Step]:
-    weights = {
-        index: stand_in_weights(part.weights().backbone, folder)  # type: ignore[union-attr]
-        for index, (_, part) in enumerate(base.content_losses())
-        if part.weights() is not None
-    }
+    weights = stand_ins_for(base, folder)
     rows: dict[str, dict[str, Any]] = {base.precision: {}}
     if base.discriminator_updates > 1 and not base.discriminator_reuse:
         rows[f"{base.precision}, equal work"] = {"discriminator_reuse": True}
@@ -139,13 +135,13 @@ def _photos(config: TrainConfig, phase: Phase, device: torch.device, *, last: bo
     return input, target
 
 
-class _Counted(TorchDispatchMode):
+class _Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own __init_subclass__
     """Counts what reaches the dispatcher: what a GPU would be launched for, views left out; and the
     arithmetic of convolutions and matrix products.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.all, self.casts, self.gflop = 0, 0, 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -177,7 +173,8 @@ def arithmetic(name: str, step: Step, working_s: float, device: torch.device) ->
 
 
 def _counted(step: Step) -> _Counted:
-    with _Counted() as counted:
+    counted = _Counted()
+    with counted:
         step(1000)
     return counted
 

@@ -171,7 +171,7 @@ def main() -> None:
         sets["photographed"] = pairs_of(arguments.real, place / "real", **real)
     memory, began = Curve(config, sets["blurred"]), time.process_time()
     Loop(config, Data.of(unpaired), World.alone(torch.device("cpu")), memory, memory, {}).run()
-    seconds, restorer = time.process_time() - began, restorer_of(config, memory.last)
+    seconds, restorer = time.process_time() - began, restorer_of(config, memory.final_state())
     inputs, targets = unpaired.counts["train"], len(unpaired.targets("train"))
     print(f"trained on {inputs} blurred and {targets} sharp photos in {seconds:.0f} processor seconds")
     for name, pairset, metrics in (

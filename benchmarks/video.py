@@ -1,9 +1,9 @@
 """Nets of video against the net of one photo, of equal size and budget: the same clips, images, crops,
 losses and learning rate; then each measured on the test clips against doing nothing.
 
-    python -m benchmarks.video train OUT --images 2000            # clips, then three small nets
-    python -m benchmarks.video measure OUT                        # PSNR, SSIM, warping error, tOF
-    python -m benchmarks.video speed                              # seconds per frame of 1280 × 720 px
+    python benchmarks/video.py train OUT --images 2000            # clips, then three small nets
+    python benchmarks/video.py measure OUT                        # PSNR, SSIM, warping error, tOF
+    python benchmarks/video.py speed                              # seconds per frame of 1280 × 720 px
 
 Clips are those of recipe video_flow, of the photos inside installed packages. Budget is counted in
 images; processor seconds stand beside it.
@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
+from listening import Listener
 
 from components import recipes
 from components.core.images import to_float
@@ -50,30 +52,12 @@ FULL: dict[str, Any] = {
 CPU = World.alone(torch.device("cpu"))
 
 
-class Kept:
-    """The newest state, and the readings as they come."""
+class Told(Listener):
+    """Also says readings as they come."""
 
-    def __init__(self) -> None:
-        self.state: bytes | None = None
-
-    def load(self) -> bytes | None:
-        return None
-
-    def save(self, state: bytes | None, images_seen: int) -> None:
-        self.state = state
-
-    def scalars(self, values: Any, images_seen: int) -> None:
+    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
         shown = {name: round(value, 4) for name, value in values.items() if "psnr" in name or "l1" in name}
         print(f"{images_seen:6d} {shown}", flush=True)
-
-    def picture(self, picture: Any, images_seen: int) -> None:
-        """Not kept."""
-
-    def begin(self, images_seen: int) -> None:
-        """Not shown."""
-
-    def advance(self, images: int, note: str) -> None:
-        """Not shown."""
 
     def warn(self, words: str) -> None:
         print(f"warning: {words}", flush=True)
@@ -101,17 +85,16 @@ def train(out: Path, images: int, crop_px: int) -> None:
     recipe = recipes.load("video_flow")
     pairset = synthesize(recipe.synthesize, ingest(recipe.ingest, out=out / "photos"), out=out / "pairs")
     for name, part in SMALL.items():
-        kept, began = Kept(), time.process_time()
-        Loop(settings(part, images, crop_px), Data.of(pairset), CPU, kept, kept, {}).run()
-        assert kept.state is not None
-        save_generator(out / name, part, read_state(kept.state)["step"]["average"])
+        told, began = Told(), time.process_time()
+        Loop(settings(part, images, crop_px), Data.of(pairset), CPU, told, told, {}).run()
+        save_generator(out / name, part, read_state(told.final_state())["step"]["average"])
         print(f"{name}: {images} images, {time.process_time() - began:.0f} processor seconds", flush=True)
 
 
 def report(out: Path) -> None:
     pairset = PairSet.load(out / "pairs")
     names = ("psnr_rgb", "ssim_gauss11_rgb", "warping_error_dis", "tof_dis")
-    rows = []
+    rows: list[tuple[str, Mapping[str, float]]] = []
     for name in SMALL:
         restorer = load_restorer(out / name, device="cpu")
         scores = measure(restorer.restore, pairset, names, window=restorer.window)

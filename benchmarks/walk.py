@@ -135,7 +135,7 @@ def profiled(words: list[str], look: Callable[[FrameType, str, object], None]) -
     """Run one command in this process with somebody looking on."""
     from components.console.cli import main
 
-    sys.setprofile(look)  # type: ignore[arg-type]
+    sys.setprofile(look)
     try:
         code = main(words)
     finally:

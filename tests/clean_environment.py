@@ -30,17 +30,17 @@ def leave_out_the_users(environment: MutableMapping[str, str], home: Path) -> No
         foreign = name.startswith(OF_TOOLS) or name.lower() in OF_PROXIES or name in OTHERS + CERTIFICATES
         if foreign and name not in SWITCHES:
             del environment[name]
-    environment |= {
-        "HOME": str(home),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "DVC_SYSTEM_CONFIG_DIR": str(home),
-        "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
-        "LC_ALL": "C.UTF-8",  # git's words, too
-    }
+    environment.update(
+        HOME=str(home),
+        GIT_CONFIG_GLOBAL=os.devnull,
+        GIT_CONFIG_NOSYSTEM="1",
+        DVC_SYSTEM_CONFIG_DIR=str(home),
+        DVC_SITE_CACHE_DIR=str(home / "dvc-site"),
+        LC_ALL="C.UTF-8",  # git's words, too
+    )
     if IN_TWO_PROCESSES in environment:
         # Each of the processes has its core; with a thread for every core they would take turns.
-        environment |= dict.fromkeys(THREADS, "1")
+        environment.update(dict.fromkeys(THREADS, "1"))
 
 
 def leave_out_this_users() -> None:

@@ -28,6 +28,7 @@ leave_out_this_users()
 # Whose tests share what takes seconds to make (a registry, a trained clone, one worker's training): each
 # stays in one process, where it is made once. The rest are handed out one by one.
 TOGETHER = (
+    "tests/benchmarks/test_command_lines.py",
     "tests/register/",
     "tests/flows/test_end_to_end.py",
     "tests/flows/test_two_clones.py",

@@ -163,17 +163,17 @@ def variables_of(path: Path) -> dict[str, str]:
     """
     tree = ast.parse(path.read_text())
     found = {
-        node.value: ""
+        text: ""
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and re.fullmatch("REFOCUS_[A-Z_]*[A-Z]", str(node.value))
+        if isinstance(node, ast.Constant) and re.fullmatch("REFOCUS_[A-Z_]*[A-Z]", text := str(node.value))
     }
     for node in tree.body:
         if (
             isinstance(node, ast.Assign)
             and isinstance(node.value, ast.Constant)
-            and node.value.value in found
+            and (text := str(node.value.value)) in found
         ):
-            found[node.value.value] = ast.unparse(node.targets[0])
+            found[text] = ast.unparse(node.targets[0])
     return found
 
 

@@ -117,7 +117,8 @@ def photos_into(folder: Path) -> None:
     """Eleven small photos, each cut from a place of its own, so that no two look alike: 6 train, 2
     val, 3 test.
     """
-    from skimage import data, io
+    from skimage import data
+    from skimage.io import imsave
 
     cuts = {
         "train": [
@@ -134,7 +135,7 @@ def photos_into(folder: Path) -> None:
     for split, places in cuts.items():
         (folder / split).mkdir(parents=True)
         for name, top, left in places:
-            io.imsave(
+            imsave(
                 folder / split / f"{name}-{top}.png",
                 getattr(data, name)()[top : top + 96, left : left + 96],
                 check_contrast=False,

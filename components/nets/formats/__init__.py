@@ -18,7 +18,7 @@ from components.nets.formats.part import FormatPart
 
 __all__ = ["FORMATS", "Format", "FormatPart", "Onnx", "OnnxInt8", "OnnxInt8Aware", "OnnxWithoutDropout"]
 
-FORMATS: dict[str, type[FormatPart]] = {
+FORMATS: dict[str, type[Onnx]] = {
     kind.model_fields["kind"].default: kind for kind in (Onnx, OnnxWithoutDropout, OnnxInt8, OnnxInt8Aware)
 }
 
