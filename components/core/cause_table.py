@@ -8,6 +8,7 @@ import errno
 from dataclasses import dataclass
 
 from components.core.errors import BusyError, InputError, RefocusError, ServiceError
+from components.core.memory import SPENT
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ CAUSES: tuple[Cause, ...] = (
         "no memory",
         (errno.ENOMEM,),
         (
-            *("cannot allocate memory", "out of memory", "std::bad_alloc", "memoryerror"),
+            *SPENT,
             "failed to map segment from shared object",
         ),
         "this machine has not enough free memory",
-        "close other programs, or lower the recipe's train.workers, batch or crop",
+        "close other programs, or lower the recipe's train.workers, batch or crop, or --tile where photos are"
+        " restored",
     ),
     Cause(
         "no more processes",

@@ -24,3 +24,27 @@ def device_for(gpu: Gpu, setting: str) -> torch.device:
             " work on processors, or RAY_ADDRESS to a cluster that has one"
         )
     return torch.device("cuda", torch.cuda.current_device())
+
+
+def device_named(name: str | None) -> torch.device:
+    """The device of that name; a GPU where there is one when None. Raises InputError where torch finds
+    none of that name here.
+
+    >>> device_named("cpu")
+    device(type='cpu')
+    """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        found = torch.device(name)
+    except RuntimeError:
+        found = None
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise InputError(f"--device {name} is none that is known here: cpu, or cuda where there is a GPU")
+    if found.type == "cuda" and (found.index or 0) >= count:
+        has = f"has {count} GPUs, cuda:0 to cuda:{count - 1}" if count else "has no GPU that torch finds"
+        raise InputError(
+            f"--device {name} cannot be had: this machine {has}; leave --device out, or name cpu"
+        )
+    return found

@@ -24,6 +24,7 @@ from components.core.parts import Part
 from components.core.records import Checkpoint
 from components.core.seeds import seed_of
 from components.nets.choices import Precision
+from components.nets.devices import device_named
 from components.nets.generators import Generator, GeneratorPart
 from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.modules.over_photo import Box, Place, Reached, Survey
@@ -151,7 +152,7 @@ class Restorer(TiledRestorer):
             tile_px=tile_px,
             window=part.window,
         )
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = device_named(device)
         self.net, self.part = for_use(pixel_by_pixel(net.to(self.device)), part), part
         self.precision: Precision = precision
         self._noisy, self._views = part.test_time_dropout, VIEWS if part.test_time_ensemble else VIEWS[:1]
@@ -190,8 +191,7 @@ class Restorer(TiledRestorer):
         if isinstance(error, torch.OutOfMemoryError):
             torch.cuda.empty_cache()
             return True
-        # On the processor torch raises a plain RuntimeError.
-        return super()._is_out_of_memory(error) or "not enough memory" in str(error)
+        return super()._is_out_of_memory(error)
 
     def _whole(self, photo: Photo) -> Photo:
         height, width = photo.shape[:2]

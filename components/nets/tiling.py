@@ -13,7 +13,7 @@ import numpy as np
 
 from components.core.errors import InputError
 from components.core.levels import Pixels, bits_of, to_float, to_pixels
-from components.core.memory import give_back
+from components.core.memory import give_back, is_spent
 from components.nets.tiles import Strip, Tile, joined, tiles_of
 
 OVERLAP_PX = 64
@@ -47,6 +47,7 @@ class TiledRestorer(ABC):
         # level; 64 would double the work of its small tiles.
         self._overlap = OVERLAP_PX if scale == 1 else OVERLAP_PX // 2
         self._tile = max(tile_px // scale, 4 * self._overlap, stride + 2 * self._overlap)
+        self._asked_px, self._asked_tile = tile_px, self._tile
 
     def restore(self, photo: Photo) -> Photo:
         """(H, W, 3) float32 in [0, 1] to (scale · H, scale · W, 3), not clipped: values outside
@@ -69,6 +70,13 @@ class TiledRestorer(ABC):
         and nobody chose so.
         """
         return False
+
+    def tiles_decide(self, height: int, width: int) -> int | None:
+        """The tile's side that was asked for, where such a photo's picture hangs on it; None where it goes
+        through whole, or in tiles that give the whole.
+        """
+        whole = height * width <= self._asked_tile**2 or self._reach_px() is not None
+        return None if whole else self._asked_px
 
     def restore_pixels(self, pixels: Pixels) -> Pixels:
         """(H, W, 3) uint8 or uint16 to the same of (scale · H, scale · W, 3): what lies outside is
@@ -117,7 +125,7 @@ class TiledRestorer(ABC):
 
     def _is_out_of_memory(self, error: Exception) -> bool:
         """Whether smaller tiles may help."""
-        return isinstance(error, MemoryError)
+        return is_spent(error)
 
     def _least(self) -> int:
         """The smallest tile's side, in px of the input."""

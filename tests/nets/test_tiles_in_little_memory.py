@@ -43,6 +43,34 @@ def test_a_tile_that_memory_does_not_hold_is_halved_until_it_does(
     assert max(restorer.seen[tries:]) <= 300, "the next photo does not try again what did not fit"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you"
+            " tried to allocate 63438848 bytes. Error code 12 (Cannot allocate memory)"
+        ),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+        Exception(
+            "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running MatMul node. Status"
+            " Message: bfc_arena.cc:360 Failed to allocate memory for requested buffer of size 63438848"
+        ),
+        RuntimeError("std::bad_alloc"),
+    ],
+    ids=lambda error: str(error)[:20],
+)
+def test_the_end_of_memory_is_known_in_whatever_words_it_comes(error: Exception) -> None:
+    class Spent(LittleMemory):
+        def _whole(self, photo: Photo) -> Photo:
+            if max(photo.shape[:2]) > self.room_px:
+                raise error
+            return photo
+
+    photo = np.random.default_rng(1).random((500, 500, 3), np.float32)
+    np.testing.assert_allclose(Spent(room_px=300).restore(photo), photo, atol=1e-5)
+
+
 def test_what_does_not_fit_in_the_smallest_tile_is_told() -> None:
     with pytest.raises(MemoryError):
         LittleMemory(room_px=100).restore(np.zeros((700, 700, 3), np.float32))
