@@ -57,12 +57,23 @@ def export(
             metrics=run.recipe.evaluate.metrics,
             tile_px=run.recipe.evaluate.tile_px,
         )
-        for name in names:
-            source = Path(temporary) / name
-            if source.is_file():
-                with delivery.incoming(name) as incoming:
-                    incoming.write_bytes(source.read_bytes())
+        deliver(formats, Path(temporary), delivery)
     return made
+
+
+def deliver(formats: Sequence[FormatPart], made: Path, delivery: Delivery) -> None:
+    """Put what was made of each format into its place: the record first, and no other file beside it, so
+    that whatever lies there when this is stopped is known the next time.
+    """
+    for part in formats:
+        delivery.refuse_others([part.FILE])
+        new, old = made / part.FILE, delivery.folder / part.FILE
+        if old.is_file() and not (new.is_file() and sha256_of_file(new) == sha256_of_file(old)):
+            old.unlink()
+        for source in (made / f"{part.kind}.json", new):
+            if source.is_file():
+                with delivery.incoming(source.name) as incoming:
+                    incoming.write_bytes(source.read_bytes())
 
 
 def _format(word: str) -> FormatPart:

@@ -61,7 +61,7 @@ def places_of(words: Sequence[str | Path], out: Path) -> list[PhotoPlace]:
     Raises InputError where a pattern or prefix has nothing, or `out` is a folder that is read.
     """
     found: dict[str, PhotoPlace] = {}
-    for word in map(str, words):
+    for word in map(_at_home, words):
         if storage.is_s3(word):
             new = _below_prefix(word)
         elif Path(word).is_dir():
@@ -71,7 +71,7 @@ def places_of(words: Sequence[str | Path], out: Path) -> list[PhotoPlace]:
         else:
             new = [PhotoPlace(word, Path(word).name, named=True)]
         for place in new:
-            found.setdefault(place.at, place)
+            found.setdefault(_one_way(place.at), place)
     return list(found.values())
 
 
@@ -81,21 +81,49 @@ def _below_folder(top: Path, out: Path) -> list[PhotoPlace]:
             f"--out {out} is the folder that is read, and the next time its restored photos would be"
             f" restored again; name another, such as {top / 'restored'}"
         )
-    found = []
-    for folder, below, files in os.walk(top):
-        below[:] = sorted(
+    found, unread = [], list[OSError]()
+    visited = {os.path.realpath(out), os.path.realpath(top)}  # a circle of links is walked once
+    for folder, below, files in os.walk(top, followlinks=True, onerror=unread.append):
+        below[:] = [
             name
-            for name in below
-            if not name.startswith(".") and (Path(folder) / name).resolve() != out.resolve()
-        )
+            for name in sorted(below)
+            if not name.startswith(".") and _first_visit(f"{folder}/{name}", visited)
+        ]
         for name in sorted(files):
             path = Path(folder) / name
             if not name.startswith("."):
                 found.append(PhotoPlace(str(path), path.relative_to(top).as_posix(), named=False))
+    found += [  # told with its reason when it is read
+        PhotoPlace(str(error.filename), os.path.relpath(error.filename, top), named=True) for error in unread
+    ]
     if not found:
         # A photo's place, so that this is told beside what else could not be restored.
         return [PhotoPlace(str(top), top.name, named=True)]
     return found
+
+
+def _at_home(word: str | Path) -> str:
+    """With the person's folder in the place of ~, which no shell expands in quotes."""
+    return str(Path(word).expanduser()) if str(word).startswith("~") else str(word)
+
+
+def _one_way(at: str) -> str:
+    """One way to write a place; links stay what they are."""
+    return at if storage.is_s3(at) else os.path.normpath(Path(at).absolute())
+
+
+def _first_visit(folder: str, visited: set[str]) -> bool:
+    place = os.path.realpath(folder)
+    if place in visited:
+        return False
+    visited.add(place)
+    return True
+
+
+def _hidden(found: Sequence[str], asked: Sequence[str]) -> bool:
+    """Whether a part begins with a dot that the pattern did not ask for, as shells have it."""
+    dotted = sum(part.startswith(".") for part in asked)
+    return sum(part.startswith(".") for part in found) > dotted
 
 
 def _matching(pattern: str, out: Path) -> list[PhotoPlace]:
@@ -105,7 +133,9 @@ def _matching(pattern: str, out: Path) -> list[PhotoPlace]:
     found = [
         PhotoPlace(str(path), path.relative_to(fixed).as_posix(), named=False)
         for path in sorted(fixed.glob("/".join(parts[first:])))
-        if not path.is_dir() and not path.resolve().is_relative_to(out.resolve())
+        if not path.is_dir()
+        and not path.resolve().is_relative_to(out.resolve())
+        and not _hidden(path.relative_to(fixed).parts, parts[first:])
     ]
     if not found:
         raise InputError(f"no file fits {pattern}")
@@ -114,7 +144,8 @@ def _matching(pattern: str, out: Path) -> list[PhotoPlace]:
 
 def _below_prefix(uri: str) -> list[PhotoPlace]:
     found = [
-        PhotoPlace(storage.join(uri, name), name, named=False, size=size)
+        # A key may begin with a slash of its own, and is no path from this machine's root.
+        PhotoPlace(storage.join(uri, name), name.lstrip("/"), named=False, size=size)
         for name, size in storage.list_objects(uri)
         if not any(part.startswith(".") for part in PurePosixPath(name).parts) and not name.endswith("/")
     ]

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from components.console.photo_places import PhotoPlace, places_of
-from components.console.restored_before import RestoredBefore
+from components.console.restored_before import By, RestoredBefore
 from components.console.restored_names import names_of_restored
-from components.core.decoding import decode
-from components.core.delivery import Delivery
+from components.core.decoding import decode, header
+from components.core.delivery import Delivery, sealed
 from components.core.encoding import ENDINGS, Format, encoded, fits
 from components.core.errors import InputError, PhotoError, RefocusError
 from components.core.files import sha256_of_bytes
@@ -63,7 +63,7 @@ def restore(
     targets = names_of_restored(places, out, ENDINGS[form])
     before = RestoredBefore(out)
     # A PNG has its seal in itself; of the others the folder's record says which are ours.
-    known = {} if form == "png" else {name: before.known().get(name, []) for name in targets.values()}
+    known = {} if form == "png" else {name: before.known(name) for name in targets.values()}
     delivery = Delivery(out, overwrite=overwrite, known=known)
     delivery.refuse_others(targets.values())
     left_out: list[str] = []
@@ -80,13 +80,13 @@ def restore(
             name = targets[place]
             try:
                 data = place.read()
-                facts = sha256_of_bytes(data), served.weights_sha256, served.precision
+                facts = sha256_of_bytes(data), _by(served, data)
                 if not overwrite and before.has(name, *facts):
                     again += 1
                 else:
                     restored = _restored(place, data, served, form, bar)
-                    _deliver(delivery, name, restored, form)
-                    before.note(name, *facts)
+                    before.note(name, *facts, restored)
+                    _deliver(delivery, name, restored)
                 written.append(out / name)
             except PhotoError as error:
                 left_out.append(str(error))
@@ -129,23 +129,36 @@ def _restored(place: PhotoPlace, data: bytes, served: ServedModel, form: Format,
                 f" {served.name} looks over the whole photo, which a file does by tile: the result is another"
                 " than that of the registered model; restore with that, or give a larger --tile"
             )
-        return encoded(
+        made = encoded(
             form,
             served.restorer.restore_pixels(picture.pixels),
             original=data,
             metadata=picture.metadata,
             scale=served.restorer.scale,
         )
+        return sealed(made) if form == "png" else made
     except PhotoError as error:
         raise PhotoError(f"{place.at}: {error}") from error
 
 
-def _deliver(delivery: Delivery, name: str, data: bytes, form: Format) -> None:
-    if form == "png":
-        delivery.write(name, data)
-        return
+def _deliver(delivery: Delivery, name: str, data: bytes) -> None:
     with delivery.incoming(name) as temporary:
         temporary.write_bytes(data)
+
+
+def _by(served: ServedModel, photo: bytes) -> By:
+    head = header(photo)
+    return made_by(served, served.restorer.tiles_decide(head.height, head.width))
+
+
+def made_by(served: ServedModel, tile_px: int | None) -> By:
+    """All that decides what becomes of a photo's or a video's bytes."""
+    return By(
+        weights_sha256=served.weights_sha256,
+        generator_sha256=served.generator_sha256,
+        precision=served.precision,
+        tile_px=tile_px,
+    )
 
 
 def _tell(count: int, left_out: Sequence[str], others: Sequence[PhotoPlace], again: int) -> None:
@@ -155,10 +168,9 @@ def _tell(count: int, left_out: Sequence[str], others: Sequence[PhotoPlace], aga
     if others:
         print(f"restore: {_nothing(others)}", file=sys.stderr)
     if left_out:
-        print(
-            f"restore: {len(left_out)} of {count} photos could not be restored: {_several(left_out)}",
-            file=sys.stderr,
-        )
+        # All of them: nothing else says which they were.
+        reasons = "; ".join(left_out) if len(left_out) <= NAMED else "\n  " + "\n  ".join(left_out)
+        print(f"restore: {len(left_out)} of {count} photos could not be restored: {reasons}", file=sys.stderr)
 
 
 def _nothing(others: Sequence[PhotoPlace]) -> str:
@@ -187,7 +199,7 @@ def model_named(model: str, how: How) -> ServedModel:
     """What a person calls a model, ready. Raises InputError where that is none."""
     if Path(model).is_dir():
         return of_folder(Path(model), **how)
-    if model.endswith(".onnx") and Path(model).is_file():
+    if model.lower().endswith(".onnx") and Path(model).is_file():
         return of_file(Path(model), **how)
     if "@" not in model and ":" not in model:
         raise InputError(

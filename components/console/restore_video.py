@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from components.console.photo_places import PhotoPlace, places_of
-from components.console.restore import Restored, model_named
-from components.console.restored_before import RestoredBefore
+from components.console.restore import Restored, made_by, model_named
+from components.console.restored_before import By, RestoredBefore
 from components.console.restored_names import names_of_restored
 from components.core.delivery import Delivery
 from components.core.encoding import encoded
@@ -82,11 +82,10 @@ def restore_clips(
     """
     targets = _targets(clips, out, form)
     before = RestoredBefore(out)
-    known = {name: before.known().get(name, []) for name in targets if _is_video(targets[name])}
+    known = {name: before.known(name) for name in targets if _is_video(targets[name])}
     delivery = Delivery(out, overwrite=overwrite, known=known)
     delivery.refuse_others(known)
     served = model_named(model, How(device=device, tile_px=tile_px, precision=precision))
-    made_by = served.weights_sha256, served.precision
     done, told = list[Path](), list[str]()
     for name, place in targets.items():
         try:
@@ -94,11 +93,10 @@ def restore_clips(
                 done += _folder(place, name, served.restorer, delivery)
                 continue
             with _on_this_machine(place) as file:
-                if overwrite or not before.has(name, digest := sha256_of_file(file), *made_by):
-                    told += _video(place, file, name, served, delivery, form)
-                    before.note(name, sha256_of_file(file), *made_by)
+                made = _Made(name, before, sha256_of_file(file), _by(served, file, place.at))
+                if overwrite or not before.has(name, made.video_sha256, made.by):
+                    told += _video(place, file, made, served, delivery, form)
                 else:
-                    assert digest
                     print(f"restore: {out / name} was restored before", file=sys.stderr)
             done.append(out / name)
         except PhotoError as error:
@@ -117,15 +115,32 @@ def restored_frames(frames: Iterable[Pixels], restorer: TiledRestorer) -> Iterat
         yield restorer.restore_pixels(window)
 
 
+class _Made(NamedTuple):
+    """What the folder is told of a restored video before it lies there."""
+
+    name: str
+    before: RestoredBefore
+    video_sha256: str
+    by: By
+
+
+def _by(served: ServedModel, file: Path, called: str) -> By:
+    try:
+        facts = facts_of_video(file, called)
+    except PhotoError:
+        return made_by(served, None)  # told when it is read
+    return made_by(served, served.restorer.tiles_decide(facts.height, facts.width))
+
+
 def _video(
-    place: PhotoPlace, file: Path, name: str, served: ServedModel, delivery: Delivery, form: VideoForm
+    place: PhotoPlace, file: Path, made: _Made, served: ServedModel, delivery: Delivery, form: VideoForm
 ) -> list[str]:
     """Write one restored video; gives what a person should know of it. It takes its name when it is whole."""
     facts, restorer, count = facts_of_video(file, place.at), served.restorer, 0
     refuse_interlaced(file, place.at)
     times = times_of_frames(file, place.at)
     timing = timing_of(times, facts.fps)
-    with delivery.incoming(name) as temporary:
+    with delivery.incoming(made.name) as temporary:
         size = (facts.width * restorer.scale, facts.height * restorer.scale)
         with (
             Progress("restore", len(times), unit="frames") as bar,
@@ -139,7 +154,8 @@ def _video(
                 bar.advance(1)
         if not count:
             raise PhotoError(f"{place.at}: no frame of it can be decoded; it is empty or damaged")
-        _completed(temporary, file, delivery.folder / name, form, facts, timing, restorer.scale)
+        _completed(temporary, file, delivery.folder / made.name, form, facts, timing, restorer.scale)
+        made.before.note(made.name, made.video_sha256, made.by, temporary)
     return _cut_off(place, file, facts, times)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.console.ui import need_port
+from components.core.errors import InputError
 from components.core.stopping import signal_of
 from components.serving.settings import ServingSettings
 
@@ -14,6 +15,10 @@ def serve(settings: ServingSettings, replicas: int) -> int:
     model are refused with, before anything listens.
     """
     settings.checked()
+    if replicas < 0:
+        raise InputError(
+            f"--replicas is {replicas}; it must be 1 or more, or left out for this process alone"
+        )
     need_port(settings.port, settings.host)
     if not replicas:
         from components.serving import here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -61,6 +62,11 @@ def need_port(port: int, host: str = HOST) -> None:
         try:
             place.bind((host, port))
         except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise InputError(
+                    f"--host {host} is no address of this machine ({error.strerror or error}); 127.0.0.1 is,"
+                    " and 0.0.0.0 is all of them"
+                ) from error
             raise InputError(
                 f"port {port} of this machine cannot be had ({error.strerror or error}); close what listens"
                 " there, or name another: --port"

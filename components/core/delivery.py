@@ -9,11 +9,12 @@ with the file, so that neither a list beside it nor a state folder is needed.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from components.core.errors import InputError
 from components.core.files import atomic_path, sha256_of_bytes, sha256_of_file
@@ -33,15 +34,21 @@ class Delivery:
         known: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """overwrite: a person said that what is there may be replaced; known: by name the SHA-256s
-        of files that may be replaced without a seal, since a record there names them.
+        of files that may be replaced without a seal, since a record there names them. Raises InputError
+        for what is no folder of this machine.
         """
+        if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder), re.IGNORECASE):  # Path makes one slash of two
+            raise InputError(
+                f"--out {folder} is an address, and files are delivered to a folder of this machine; name"
+                " one, and copy it from there"
+            )
         self.folder, self._overwrite, self._known = folder, overwrite, known or {}
 
     def refuse_others(self, names: Iterable[str]) -> None:
         """Raises InputError when files of these names lie there that are not ours: to be asked
         before work starts.
         """
-        others = [name for name in names if self._is_others(self.folder / name, name)]
+        others = [name for name in map(self._within, names) if self._is_others(self.folder / name, name)]
         if not others:
             return
         one = len(others) == 1
@@ -77,6 +84,13 @@ class Delivery:
         with self.incoming(name) as temporary:
             temporary.write_bytes(sealed(data))
         return self.folder / name
+
+    def _within(self, name: str) -> str:
+        """The name, if what is called so lies below the folder. Raises InputError."""
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise InputError(f"{name!r} would be written outside of {self.folder}; give it another name")
+        return name
 
     def _is_others(self, path: Path, name: str) -> bool:
         if not os.path.lexists(path):

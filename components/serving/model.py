@@ -37,6 +37,7 @@ class ServedModel:
     card: str
     restorer: TiledRestorer = field(repr=False, compare=False)
     precision: str = "fp32"  # or "file": as an exported file was written
+    generator_sha256: str | None = None  # of what says how the weights are used
 
     @property
     def words(self) -> str:
@@ -57,10 +58,11 @@ def of_version(
     proved: it must restore its stored example as it did when it was registered. Raises LineageError
     when it does not, or its files were altered.
     """
-    from components.nets.restore import load_restorer
+    from components.nets.restore import CONFIG, load_restorer
 
     with tracking.fetch(version, WEIGHTS_PLACE) as folder:
         weights = _verified(folder, version)
+        config = sha256_of_file(folder / CONFIG)
         restorer = load_restorer(folder, device=device, tile_px=tile_px, precision=precision)
         if proved:
             _prove(version, folder, restorer)
@@ -69,7 +71,7 @@ def of_version(
         with tracking.fetch(version, CARD) as card:
             text = card.read_text()
     digest = version.tags.get(registry.CHECKPOINT, weights)
-    return ServedModel(version.name, version.number, digest, weights, text, restorer, precision)
+    return ServedModel(version.name, version.number, digest, weights, text, restorer, precision, config)
 
 
 def _prove(version: tracking.Version, folder: Path, restorer: Restorer) -> None:
@@ -95,11 +97,11 @@ def of_folder(
     folder: Path, *, device: str | None, tile_px: int, precision: Precision = "fp32"
 ) -> ServedModel:
     """A checkpoint's folder, as it is: for one's own trials."""
-    from components.nets.restore import WEIGHTS, load_restorer
+    from components.nets.restore import CONFIG, WEIGHTS, load_restorer
 
     restorer = load_restorer(folder, device=device, tile_px=tile_px, precision=precision)
-    digest = sha256_of_file(folder / WEIGHTS)
-    return ServedModel(folder.resolve().name, None, digest, digest, "", restorer, precision)
+    digest, config = sha256_of_file(folder / WEIGHTS), sha256_of_file(folder / CONFIG)
+    return ServedModel(folder.resolve().name, None, digest, digest, "", restorer, precision, config)
 
 
 def of_file(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from PIL import Image
 
 from components.console import commands
 from components.core.decoding import decode
+from components.core.delivery import Delivery
 from components.core.encoding import FORMATS, encoded
 from components.core.errors import InputError, PhotoError
 from components.nets.generators import UNet
 from components.nets.restore import save_generator
+from components.services import storage
 
 
 @pytest.fixture
@@ -168,7 +172,6 @@ def test_a_folder_without_photos_is_told(tmp_path: Path, model: str) -> None:
 
 @pytest.mark.services
 def test_a_prefix_of_a_bucket_is_read(album: Path, model: str, bucket: str) -> None:
-    from components.services import storage
 
     for name in ("a.jpg", "day 2/c.webp", "notes.txt"):
         storage.put(album / name, f"{bucket}/photos/{name}")
@@ -197,3 +200,113 @@ def test_an_exported_file_restores_as_its_checkpoint_does(album: Path, model: st
         assert commands.run(["restore", "album/b.png", "--model", each, "--out", out]) == 0
     one, other = (decode((Path(out) / "b.png").read_bytes()).pixels for out in ("one", "other"))
     assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_command_that_is_stopped_after_any_file_goes_on_the_next_time(
+    album: Path, model: str, form: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["restore", "album", "--model", model, "--out", "out", "--format", form]
+    with monkeypatch.context() as patched:
+        kept = Delivery.incoming
+
+        @contextmanager
+        def stopped(self: Delivery, name: str) -> Iterator[Path]:
+            with kept(self, name) as temporary:
+                yield temporary
+            if len(names(Path("out"))) == 3:
+                raise KeyboardInterrupt
+
+        patched.setattr(Delivery, "incoming", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            commands.run(words)
+    assert commands.run(words) == 0
+    assert "3 of 5 photos were restored before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changed", ["tile", "generator"])
+def test_what_would_become_another_picture_is_not_taken_for_done(
+    tmp_path: Path, changed: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    net = UNet(width=4, depth=1, norm="instance", test_time_tiles="per_tile")
+    save_generator(tmp_path / "model", net, net.build(seed=0).state_dict())
+    Image.fromarray(np.full((300, 300, 3), 90, np.uint8)).save("large.png")
+    words = ["restore", "large.png", "--model", "model", "--out", "out", "--tile"]
+    assert commands.run([*words, "256"]) == 0
+    if changed == "generator":
+        config = tmp_path / "model" / "generator.json"
+        config.write_text(
+            config.read_text().replace('"test_time_ensemble": false', '"test_time_ensemble": true')
+        )
+    second = [*words, "1024" if changed == "tile" else "256"]
+    assert commands.run(second) == 0
+    assert "restored before" not in capsys.readouterr().err
+    assert commands.run(second) == 0
+    assert "1 of 1 photos were restored before" in capsys.readouterr().err
+
+
+def test_a_pattern_leaves_hidden_files_and_folders_unless_it_names_them(album: Path, model: str) -> None:
+    (album / ".cache").mkdir()
+    (album / ".cache" / "d.png").write_bytes((album / "b.png").read_bytes())
+    (album / ".hidden.png").write_bytes((album / "b.png").read_bytes())
+    assert commands.run(["restore", "album/**/*.png", "--model", model, "--out", "out"]) == 0
+    assert [path.name for path in Path("out").rglob("*.png")] == ["b.png"]
+    assert commands.run(["restore", "album/.cache/*.png", "--model", model, "--out", "out2"]) == 0
+    assert [path.name for path in Path("out2").rglob("*.png")] == ["d.png"]
+
+
+def test_linked_folders_are_read_once_and_a_circle_of_them_ends(album: Path, model: str) -> None:
+    elsewhere = album.parent / "elsewhere"
+    elsewhere.mkdir()
+    (album / "b.png").rename(elsewhere / "far.png")
+    (album / "link").symlink_to(elsewhere)
+    (album / "circle").symlink_to(album)
+    assert commands.run(["restore", "album", "--model", model, "--out", "out"]) == 0
+    assert "link/far.png" in names(Path("out"))
+    assert not any(name.startswith("circle") for name in names(Path("out")))
+
+
+def test_a_photo_named_in_two_ways_is_one(album: Path, model: str) -> None:
+    words = ["restore", "album/b.png", f"{album}/b.png", "album/day 2/../b.png"]
+    assert commands.run([*words, "--model", model, "--out", "out"]) == 0
+    assert names(Path("out")) == ["b.png"]
+
+
+@pytest.mark.services
+def test_no_key_of_a_bucket_leads_out_of_the_folder(
+    album: Path, model: str, bucket: str, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside.jpg"
+    for key in (str(outside), "/../up.jpg", "/plain.jpg"):
+        storage.put(album / "a.jpg", f"{bucket}/trap/{key}")
+    commands.run(["restore", f"{bucket}/trap", "--model", model, "--out", "out"])
+    assert not outside.with_suffix(".png").exists()
+    inside = Path("out").resolve()
+    assert (inside / "plain.png").is_file()
+    made = [path for path in tmp_path.rglob("*.png") if path.name in ("outside.png", "up.png", "plain.png")]
+    assert all(path.resolve().is_relative_to(inside) for path in made)
+
+
+@pytest.mark.parametrize("name", ["../up.png", "/root.png", "a/../../b.png"])
+def test_nothing_is_delivered_outside_of_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="outside"):
+        Delivery(tmp_path).refuse_others([name])
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/x", "gs://bucket/x", "https://example.org/x"])
+def test_an_address_is_no_folder_to_deliver_to(album: Path, model: str, place: str) -> None:
+    with pytest.raises(InputError, match="copy it from there"):
+        commands.run(["restore", "album", "--model", model, "--out", place])
+
+
+@pytest.mark.parametrize("words", [["", "--out", "out"], ["album", "--out", ""], ["album", "--out", " "]])
+def test_an_empty_word_is_not_this_folder(album: Path, model: str, words: list[str]) -> None:
+    with pytest.raises(InputError, match="variable of the shell"):
+        commands.run(["restore", *words, "--model", model])
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "mps", "nonsense"])
+def test_a_device_that_is_not_here_is_told(album: Path, model: str, device: str) -> None:
+    with pytest.raises(InputError, match=f"--device {device}"):
+        commands.run(["restore", "album", "--model", model, "--out", "out", "--device", device])

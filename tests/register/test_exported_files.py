@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from chain import METRIC, Chain
 
-from components.console.export import _known
+from components.console.export import _known, deliver
 from components.core.delivery import Delivery
 from components.core.errors import InputError
 from components.core.files import sha256_of_file
@@ -152,3 +154,40 @@ def test_a_recipe_names_each_format_once() -> None:
     )
     with pytest.raises(ValueError, match="formats names a kind twice"):
         RegisterConfig(name="a", formats=("onnx", "onnx"))
+
+
+@pytest.mark.parametrize("stopped_after", [0, 1])
+@pytest.mark.parametrize("before", [True, False])
+def test_an_export_that_is_stopped_between_its_files_goes_on_the_next_time(
+    exported: tuple[Path, Parity],
+    tmp_path: Path,
+    stopped_after: int,
+    before: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, new, names = tmp_path / "out", tmp_path / "new", ("generator.onnx", "onnx.json")
+    for folder in (out, new):
+        folder.mkdir()
+        for name in names if before or folder == new else ():
+            (folder / name).write_bytes((exported[0] / name).read_bytes())
+    (new / "generator.onnx").write_bytes(b"of another checkpoint")
+    record = exported[1].model_copy(update={"sha256": sha256_of_file(new / "generator.onnx")})
+    (new / "onnx.json").write_text(record.model_dump_json(indent=2) + "\n")
+    with monkeypatch.context() as patched:
+        kept, done = Delivery.incoming, list[str]()
+
+        @contextmanager
+        def stopped(self: Delivery, name: str) -> Iterator[Path]:
+            if len(done) == stopped_after:
+                raise KeyboardInterrupt
+            with kept(self, name) as temporary:
+                yield temporary
+            done.append(name)
+
+        patched.setattr(Delivery, "incoming", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            deliver([Onnx()], new, Delivery(out, known=_known(out, [Onnx()])))
+    again = Delivery(out, known=_known(out, [Onnx()]))
+    again.refuse_others(names)
+    deliver([Onnx()], new, again)
+    assert all((out / name).read_bytes() == (new / name).read_bytes() for name in names)

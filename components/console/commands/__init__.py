@@ -24,6 +24,11 @@ def parse(words: Sequence[str], *, debug: bool = False) -> argparse.Namespace:
     """What the words of a command line ask for; its `do`, called with it, does that and gives the
     exit code. Raises InputError.
     """
+    if any(not word.strip() for word in words):
+        raise InputError(
+            "one of the words of the command line is empty: is a variable of the shell not set? This folder"
+            " is called by a dot"
+        )
     parser, names = all_commands()
     command = next((word for word in words if not word.startswith("-")), None)
     if command is not None and command not in names:
