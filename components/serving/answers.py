@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,6 +55,8 @@ class Surrounded:
             await send(message)
 
         refusal = refused(scope, self._settings)
+        if scope["method"] == "HEAD":  # as GET; the server leaves the body out (RFC 9110, 9.3.2)
+            scope = {**scope, "method": "GET"}
         await (refusal or self._app)(scope, receive, sending)
 
 
@@ -62,10 +64,10 @@ def refused(scope: Scope, settings: ServingSettings) -> Response | None:
     """The refusal of a request that may not ask, None for one that may."""
     headers = Headers(scope=scope)
     host, origin = headers.get("host", ""), headers.get("origin")
-    if origin is not None and urllib.parse.urlsplit(origin).netloc != host:
+    if origin is not None and _parts(origin).netloc != host:
         return told(403, f"a page of {origin} may not ask here; only this service's own page may")
     if settings.token is None:
-        name = urllib.parse.urlsplit(f"//{host}").hostname or ""
+        name = _parts(f"//{host}").hostname or ""
         if not is_loopback(name):  # a foreign name that leads here: DNS rebinding
             return told(403, f"asked as {name!r}; without a token only 127.0.0.1 and localhost are answered")
         return None
@@ -79,6 +81,14 @@ def refused(scope: Scope, settings: ServingSettings) -> Response | None:
         "a token is needed: send the header Authorization: Bearer TOKEN",
         {"WWW-Authenticate": "Bearer"},
     )
+
+
+def _parts(address: str) -> urllib.parse.SplitResult:
+    """Of an address that anybody may have sent; nothing of one that is none."""
+    try:
+        return urllib.parse.urlsplit(address)
+    except ValueError:
+        return urllib.parse.urlsplit("")
 
 
 def named(served: ServedModel) -> dict[str, str]:
@@ -100,6 +110,8 @@ async def of_error(request: Request, error: Exception) -> JSONResponse:
     """Whatever was raised, as an answer."""
     if isinstance(error, QueueFullError):
         return told(503, str(error), {"Retry-After": str(error.retry_after_s)})
+    if isinstance(error, ClientDisconnect):  # nobody is there to read it, but it is counted
+        error = RefusedError(499, "the asker has gone")
     if isinstance(error, PhotoError):
         error = of_photo(error)
     if isinstance(error, RefusedError):

@@ -12,7 +12,7 @@ import anyio.to_thread
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
@@ -24,6 +24,7 @@ from components.registry import lineage
 from components.services import tracking
 from components.serving import pages
 from components.serving.answers import Surrounded, named, of_error, told
+from components.serving.loads import Loads
 from components.serving.model import ServedModel, of_file, of_folder, of_version
 from components.serving.models import Models, OneModel
 from components.serving.readings import Readings
@@ -135,7 +136,7 @@ def build_app(settings: ServingSettings, models: Models | OneModel | None = None
         },
         openapi_extra=PHOTO_BODY,
     )
-    for kind in (RefocusError, QueueFullError, RefusedError, Exception):
+    for kind in (RefocusError, QueueFullError, RefusedError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, of_error)
     app.add_exception_handler(RequestValidationError, _of_parameters)
     app.add_exception_handler(HTTPException, _of_route)
@@ -148,6 +149,7 @@ class Service:
     def __init__(self, settings: ServingSettings, models: Models | OneModel) -> None:
         self.settings, self.models = settings, models
         self.turns = Turns(settings.queue)
+        self.loads = Loads(models)
         self.readings = Readings(models, self.turns)
 
     def count(self, path: str, status: int) -> None:
@@ -164,7 +166,7 @@ class Service:
 
     async def about(self, model: Alias | None = None) -> About:
         """Of what is served, or of another alias; that one is loaded for it."""
-        served = await anyio.to_thread.run_sync(self.models.get, model)
+        served = await self.loads.get(model)
         return About(
             model=served.words,
             name=served.name,
@@ -196,16 +198,17 @@ class Service:
         """
         refuse_length(request, self.settings)
         form = wanted or _accepted(request.headers.get("accept", ""))
+        served = await self.loads.get(model)  # before a place is taken: a registry may let one wait
         async with self.turns.place():
             data = await photo_of(request, self.settings)
             async with self.turns.turn():
                 if await request.is_disconnected():
                     raise RefusedError(499, "the asker has gone")
-                return await anyio.to_thread.run_sync(self._restored, data, form, model)
+                served = self.models.held(model) or served  # what came while this one waited
+                return await anyio.to_thread.run_sync(self._restored, data, form, served)
 
-    def _restored(self, data: bytes, form: Format, alias: str | None) -> Response:
+    def _restored(self, data: bytes, form: Format, served: ServedModel) -> Response:
         begun = time.monotonic()
-        served = self.models.get(alias)
         self._refuse_large(data, served)
         picture = decode(data)
         restored = encoded(
@@ -231,13 +234,25 @@ class Service:
 
 
 def _accepted(accept: str) -> Format:
-    """The first format that the Accept header names; PNG otherwise."""
+    """The format that the Accept header likes best (RFC 9110, 12.5.1), of several the first; PNG where it
+    names none.
+    """
+    best = 0.0
+    found: Format = "png"
     for wanted in accept.split(","):
-        kind = wanted.partition(";")[0].strip().lower()
+        kind, *parameters = (part.strip().lower() for part in wanted.split(";"))
+        liked = next((_share(each[2:]) for each in parameters if each.startswith("q=")), 1.0)
         for form, media_type in MEDIA_TYPES.items():
-            if kind == media_type:
-                return form
-    return "png"
+            if kind == media_type and liked > best:
+                best, found = liked, form
+    return found
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 async def _of_parameters(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,6 +15,7 @@ from components.serving.app import build_app, models_of
 from components.serving.settings import ServingSettings
 
 GRACE_S = 20  # for what is at work when the service is told to stop
+SECOND_S = 1.0  # after the first signal another one means: at once
 HEEDED = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -21,6 +23,8 @@ class _Server(uvicorn.Server):
     """Stops well at the first signal, at once at the second; uvicorn itself would raise the signal
     again when it has stopped, as if something had been broken off.
     """
+
+    _told_at = 0.0
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -35,8 +39,12 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def _told(self, number: int, frame: FrameType | None) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True
+        now = time.monotonic()
+        # `timeout` and others send a signal to the process and to its group: that is one, not two.
+        if self.should_exit and now - self._told_at > SECOND_S:
+            self.force_exit = True
+        elif not self.should_exit:
+            self.should_exit, self._told_at = True, now
 
 
 def run(settings: ServingSettings, ready: Callable[[str, str], None]) -> None:

@@ -17,6 +17,7 @@ from components.services import tracking
 from components.serving.model import ServedModel
 
 ALIASES = (tracking.CHAMPION, tracking.CHALLENGER, tracking.PREVIOUS)
+SILENT_S = 20.0  # after which a question to the registry that has no answer is told
 UNUSED_S = 600.0  # an alias that nobody asked for as long is given up, but the one that is served
 REFUSED_S = 300.0  # a version that was found unfit is not tried again before
 Load = Callable[[tracking.Version], ServedModel]
@@ -40,7 +41,8 @@ class Models:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.numbers: dict[str, int | None] = {}  # of each alias, as last seen
-        self.trouble: str | None = None  # why the last look at the registry failed
+        self._trouble: str | None = None  # why the last look at the registry failed
+        self._asking_since: float | None = None
         self.swaps = self.failures = 0
 
     def start(self) -> None:
@@ -63,6 +65,21 @@ class Models:
         held = self._held.get(self.alias)
         return None if held is None else held.model
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing new is taken over; None where all is well."""
+        since = self._asking_since
+        if since is not None and (silent := time.monotonic() - since) > SILENT_S:
+            return f"the registry has not answered for {silent:.0f} s; what is served goes on"
+        return self._trouble
+
+    def held(self, alias: str | None) -> ServedModel | None:
+        """What an alias serves, if it is loaded."""
+        held = self._held.get(alias or self.alias)
+        if held is not None:
+            held.asked_at = time.monotonic()
+        return None if held is None else held.model
+
     def get(self, alias: str | None = None) -> ServedModel:
         """What an alias serves, loaded now if it was not yet. Raises LineageError where it has none."""
         alias = alias or self.alias
@@ -81,12 +98,15 @@ class Models:
         stands in `trouble`, and the old version goes on serving.
         """
         troubles = []
+        self._asking_since = time.monotonic()
         try:
             found = {alias: tracking.at_alias(self.name, alias) for alias in {*ALIASES, self.alias}}
         except RefocusError as error:
             self.failures += 1
-            self.trouble = str(error)
+            self._trouble = str(error)
             return
+        finally:
+            self._asking_since = None
         self.numbers = {
             alias: None if version is None else version.number for alias, version in sorted(found.items())
         }
@@ -97,7 +117,7 @@ class Models:
             except Exception as error:  # a broken file may raise anything, and must not end the service
                 self.failures += 1
                 troubles.append(f"{alias}: {str(error) or type(error).__name__}")
-        self.trouble = "; ".join(troubles) or None
+        self._trouble = "; ".join(troubles) or None
 
     def _follow_one(self, alias: str, held: _Held, version: tracking.Version | None) -> None:
         if alias != self.alias and (version is None or time.monotonic() - held.asked_at > UNUSED_S):
@@ -148,6 +168,10 @@ class OneModel:
 
     def stop(self) -> None:
         """Nothing is followed."""
+
+    def held(self, alias: str | None) -> ServedModel | None:
+        """It, where no alias is asked for."""
+        return self.current if alias is None else None
 
     def get(self, alias: str | None = None) -> ServedModel:
         """It. Raises LineageError when an alias is asked for."""

@@ -61,6 +61,11 @@ class _Now(Collector):
             "Times the registry did not answer or its new version was unfit",
             value=models.failures,
         )
+        yield GaugeMetricFamily(
+            "refocus_model_trouble",
+            "1 while nothing new can be taken over; /model says why",
+            value=float(models.trouble is not None),
+        )
         if models.current is not None:
             served = models.current
             info = {"name": served.name, "version": str(served.number or ""), "digest": served.digest}

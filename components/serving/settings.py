@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -54,13 +56,18 @@ class ServingSettings:
                 f"{TOKEN_VARIABLE} has {len(self.token)} characters, at least {LEAST_TOKEN} are needed:"
                 ' python -c "import secrets; print(secrets.token_urlsafe())" makes one'
             )
+        if self.token is not None and not re.fullmatch(r"[!-~]+", self.token):
+            raise InputError(
+                f"{TOKEN_VARIABLE} has a space, or a letter beyond ASCII, which no header Authorization holds"
+                " (RFC 6750); take letters, digits and - . _ ~ + / ="
+            )
         for name, value, least in (
             ("--queue", self.queue, 0),
             ("--max-mb", self.max_mb, 0.001),
             ("--max-megapixels", self.max_megapixels, 0.001),
         ):
-            if value < least:
-                raise InputError(f"{name} is {value:g}; it must be at least {least:g}")
+            if not least <= value < math.inf:  # not a number is no limit either
+                raise InputError(f"{name} is {value:g}; it must be a number, and at least {least:g}")
         return self
 
     @property
@@ -75,7 +82,7 @@ class ServingSettings:
 
 def token_of_environment() -> str | None:
     """The token that requests must carry; None where none is set."""
-    return os.environ.get(TOKEN_VARIABLE) or None
+    return os.environ.get(TOKEN_VARIABLE, "").strip() or None  # files of secrets end with a line's end
 
 
 def is_loopback(host: str) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import anyio.to_thread
 from starlette.requests import Request
 
 from components.core.decoding import header
 from components.core.errors import PhotoError
 from components.serving.settings import ServingSettings
+
+URL_ENCODED = "application/x-www-form-urlencoded"
 
 
 class RefusedError(Exception):
@@ -21,13 +24,9 @@ class RefusedError(Exception):
 
 def refuse_length(request: Request, settings: ServingSettings) -> None:
     """Raises RefusedError by what the request says of its body, before a byte of it is read."""
-    form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if form.startswith("multipart/") or form == "application/x-www-form-urlencoded":
-        raise RefusedError(
-            415,
-            f"the body is a form ({form}); send the photo's bytes as they are: curl --data-binary @photo.jpg"
-            " -H 'Content-Type: image/jpeg'",
-        )
+    form = _form_of(request)
+    if form.startswith("multipart/"):
+        raise _is_form(form)
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > settings.max_bytes:
         raise _too_many_bytes(int(length), settings)
@@ -48,9 +47,13 @@ async def photo_of(request: Request, settings: ServingSettings) -> bytes:
         ) from None
     whole = bytes(data)
     try:
-        found = header(whole)
+        # Aside, since a file of many small pieces takes seconds in which all others would wait.
+        found = await anyio.to_thread.run_sync(header, whole)
     except PhotoError as error:
-        raise of_photo(error) from error
+        refused = of_photo(error)
+        # curl names a photo's bytes so, too: what they are decides.
+        form = _form_of(request)
+        raise (_is_form(form) if refused.status == 415 and form == URL_ENCODED else refused) from error
     if found.megapixels > settings.max_megapixels:
         raise RefusedError(
             413,
@@ -64,6 +67,18 @@ def of_photo(error: PhotoError) -> RefusedError:
     """415 for what is no photo of a kind that is read, 413 for too large a one, 422 for a damaged one."""
     kind = str(error).partition(":")[0]
     return RefusedError({"not a photo": 415, "unusual": 415, "too large": 413}.get(kind, 422), str(error))
+
+
+def _form_of(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_form(form: str) -> RefusedError:
+    return RefusedError(
+        415,
+        f"the body is a form ({form}); send the photo's bytes as they are: curl --data-binary @photo.jpg"
+        " -H 'Content-Type: image/jpeg'",
+    )
 
 
 def _too_many_bytes(length: int, settings: ServingSettings) -> RefusedError:

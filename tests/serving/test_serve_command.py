@@ -108,6 +108,8 @@ def test_two_replicas_of_ray_serve_give_what_one_process_gives_and_leave_nothing
         (["--port", "70000"], "1 to 65535"),
         (["--queue", "-1"], "--queue is -1"),
         (["--max-mb", "0"], "--max-mb is 0"),
+        (["--max-mb", "nan"], "--max-mb is nan"),
+        (["--replicas", "-2"], "--replicas is -2"),
         (["--tile", "64"], "at least 256"),
     ],
 )

@@ -1,0 +1,205 @@
+"""What clients, proxies and a slow registry do to the service beside asking for photos well."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from processes import wait_for
+from registered import add
+
+from components.core.decoding import decode
+from components.core.errors import InputError
+from components.nets.generators import UNet
+from components.nets.restore import save_generator
+from components.services import tracking
+from components.serving import models as of_models
+from components.serving import uploads
+from components.serving.app import _accepted, models_of
+from components.serving.models import Models
+from components.serving.readings import Readings
+from components.serving.settings import ServingSettings, token_of_environment
+from components.serving.turns import Turns
+
+PHOTO = cv2.imencode(".png", np.random.default_rng(1).integers(0, 255, (24, 32, 3), np.uint8))[1].tobytes()
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    net = UNet(width=4, depth=1)
+    save_generator(tmp_path / "small", net, net.build(seed=0).state_dict())
+    return tmp_path / "small"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", "png"),
+        ("*/*", "png"),
+        ("image/jpeg", "jpeg"),
+        ("IMAGE/TIFF", "tiff"),
+        ("image/webp, image/png", "webp"),
+        ("image/webp;q=0.1, image/png", "png"),
+        ("image/jpeg;q=0.8, image/tiff; q=0.9", "tiff"),
+        ("image/webp;q=0, */*", "png"),
+        ("image/jpeg;q=much, */*", "png"),
+        ("application/json", "png"),
+    ],
+)
+def test_the_form_that_is_liked_best_is_given(accept: str, form: str) -> None:
+    assert _accepted(accept) == form
+
+
+def test_a_photo_is_taken_by_its_bytes_whatever_it_is_called(served: Any, checkpoint: Path) -> None:
+    address = served(ServingSettings(str(checkpoint)))
+    for called in ("application/x-www-form-urlencoded", "text/plain", "image/jpeg", "nonsense"):
+        answer = httpx.post(f"{address}/restore", content=PHOTO, headers={"Content-Type": called})
+        assert (answer.status_code, decode(answer.content).pixels.shape) == (200, (24, 32, 3)), called
+    form = httpx.post(f"{address}/restore", data={"photo": "x"})
+    assert form.status_code == 415
+    assert "--data-binary" in form.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/healthz", "/model", "/metrics", "/openapi.json"])
+def test_what_can_be_got_can_be_asked_for_without_its_body(served: Any, checkpoint: Path, path: str) -> None:
+    answer = httpx.head(served(ServingSettings(str(checkpoint))) + path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "[::1"}, {"Origin": "http://["}, {"Host": "//"}, {"Origin": "null"}]
+)
+def test_addresses_that_are_none_are_refused_in_a_sentence(
+    served: Any, checkpoint: Path, headers: dict[str, str]
+) -> None:
+    answer = httpx.get(served(ServingSettings(str(checkpoint))) + "/model", headers=headers)
+    assert answer.status_code == 403
+    assert answer.json()["error"]
+
+
+def test_who_hangs_up_while_sending_is_no_failure_of_the_service(
+    served: Any, checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = served(ServingSettings(str(checkpoint)))
+    place = urlsplit(address)
+    with caplog.at_level(logging.WARNING), socket.create_connection((place.hostname, place.port)) as asked:
+        asked.sendall(b"POST /restore HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nabc")
+        taken = "refocus_queue_places_taken 1.0"
+        assert wait_for(lambda: taken in httpx.get(f"{address}/metrics").text, 60)
+    gone = 'refocus_answers_total{path="/restore",status="499"} 1.0'
+    assert wait_for(lambda: gone in httpx.get(f"{address}/metrics").text, 60)
+    assert 'status="500"' not in httpx.get(f"{address}/metrics").text
+    assert not [each for each in caplog.records if each.exc_info]
+
+
+class Silent:
+    """A registry that does not answer until it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = threading.Event()
+        monkeypatch.setattr(of_models.lineage, "resolve", self._late(of_models.lineage.resolve))
+
+    def _late(self, ask: Any) -> Any:
+        def late(*words: Any) -> Any:
+            self.go.wait(60)
+            return ask(*words)
+
+        return late
+
+
+def test_a_registry_that_does_not_answer_keeps_nobody_from_the_champion(
+    served: Any, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, alias in ((1, tracking.PREVIOUS), (2, tracking.CHAMPION)):
+        tracking.set_alias("slow", alias, add("slow", tmp_path, seed=seed).number)
+    settings = ServingSettings("slow@champion", follow_s=60, device="cpu")
+    models = models_of(settings)
+    address = served(settings, models)
+    silent = Silent(monkeypatch)
+    answers = list[httpx.Response]()
+
+    def ask() -> None:
+        answers.append(httpx.post(f"{address}/restore?model=previous", content=PHOTO, timeout=60))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        for _ in range(3):
+            champion = httpx.post(f"{address}/restore", content=PHOTO, timeout=30)
+            assert champion.headers["X-Refocus-Model"] == "slow:2"
+        assert not answers
+    finally:
+        silent.go.set()
+        asker.join(60)
+    assert [each.headers["X-Refocus-Model"] for each in answers] == ["slow:1"]
+
+
+def test_a_question_without_an_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = Models("any", "champion", lambda version: pytest.fail("nothing is loaded"), 60)
+    begun, go = threading.Event(), threading.Event()
+
+    def late(*words: Any) -> None:
+        begun.set()
+        go.wait(60)
+
+    monkeypatch.setattr(of_models.tracking, "at_alias", late)
+    monkeypatch.setattr(of_models, "SILENT_S", 0.05)
+    looking = threading.Thread(target=models.look)
+    looking.start()
+    try:
+        assert begun.wait(60)
+        assert wait_for(lambda: models.trouble is not None, 60)
+        assert "the registry has not answered for" in str(models.trouble)
+        assert b"refocus_model_trouble 1.0" in Readings(models, Turns(1)).text()
+    finally:
+        go.set()
+        looking.join(60)
+    assert models.trouble is None
+
+
+def test_a_file_that_takes_long_to_take_apart_keeps_nobody_waiting(
+    served: Any, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    plain = uploads.header
+
+    def slow(data: bytes) -> Any:
+        begun.set()
+        go.wait(60)
+        return plain(data)
+
+    monkeypatch.setattr(uploads, "header", slow)
+    address = served(ServingSettings(str(checkpoint)))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(httpx.post, f"{address}/restore", content=PHOTO, timeout=60)
+        try:
+            assert begun.wait(60)
+            assert httpx.get(f"{address}/healthz", timeout=20).status_code == 200
+        finally:
+            go.set()
+        assert asked.result().status_code == 200
+
+
+@pytest.mark.parametrize("name", ["max_mb", "max_megapixels"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_a_limit_is_a_number(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')} is"):
+        ServingSettings("demo@champion", **{name: value}).checked()  # type: ignore[arg-type]
+
+
+def test_a_token_is_what_a_header_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFOCUS_SERVE_TOKEN", f"{TOKEN}\n")
+    assert token_of_environment() == TOKEN
+    for token in ("ein-Schlüssel-mit-Umlaut", "two words of a sentence"):
+        with pytest.raises(InputError, match="Authorization"):
+            ServingSettings("demo@champion", token=token).checked()
