@@ -17,7 +17,7 @@ from components.services import tracking
 from components.serving.model import ServedModel
 
 ALIASES = (tracking.CHAMPION, tracking.CHALLENGER, tracking.PREVIOUS)
-SILENT_S = 20.0  # after which a question to the registry that has no answer is told
+SILENT_S = 10.0  # after which a question to the registry that has no answer is told
 UNUSED_S = 600.0  # an alias that nobody asked for as long is given up, but the one that is served
 REFUSED_S = 300.0  # a version that was found unfit is not tried again before
 Load = Callable[[tracking.Version], ServedModel]
