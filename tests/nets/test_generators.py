@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -146,6 +146,29 @@ def test_a_loss_reaches_every_layer_the_first_one_included(part: Generator) -> N
     assert gradient is not None
     assert torch.isfinite(gradient).all()
     assert gradient.abs().max() > 0
+
+
+FULL_SIZE: tuple[Generator, ...] = (
+    *(ResNet(), ResNet(norm="none"), SRResNet(), SRResNet(norm="none"), UNet(depth=5), WienerUNet()),
+    *(Mobile(), Mobile(dense=True), Mobile(blocks=(4, 4, 8), skips="concat"), NAFNet(), ConvUNet(depth=5)),
+    *(Video3D(), VideoFlow()),
+)
+
+
+@pytest.mark.parametrize("part", FULL_SIZE, ids=lambda part: part.kind)
+def test_no_signal_within_an_untrained_net_is_many_times_the_photo(part: Generator) -> None:
+    """A step of the last layer would be as large: the phones' net had 140 in place of 0.7, and spent its
+    training on the way back.
+    """
+    assert {type(each) for each in FULL_SIZE} == set(get_args(get_args(Generator)[0]))
+    found: list[float] = []
+    net = part.build(seed=0)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d):
+            layer.register_forward_pre_hook(lambda _, given: found.append(float(given[0].std())))
+    with torch.no_grad():
+        net(nn.functional.avg_pool2d(photos(part, 1).tile(1, 1, 4, 4), 5, 1, 2))
+    assert max(found) < 10
 
 
 @pytest.mark.parametrize(

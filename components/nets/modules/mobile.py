@@ -81,8 +81,13 @@ class MobileBody(nn.Module):
         self.head = nn.Conv2d(channels[0], 3 * fold**2, 3, padding=1)
 
     def begin_at_zero(self) -> None:
-        """Let the last layer give zero, whatever comes."""
-        nn.init.zeros_(self.head.weight)
+        """Let the last layer give zero, whatever comes, and each block what it is given (Zhang et al. 2019,
+        "Fixup Initialization", sec. 3): without a norm eleven blocks that add to what they are given make a
+        signal hundreds of times as large, and a step of the last layer with it.
+        """
+        blocks = [each for each in self.modules() if isinstance(each, InvertedResidual)]
+        for weight in (self.head.weight, *(block.body[-1].get_parameter("weight") for block in blocks)):
+            nn.init.zeros_(weight)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, 3, H, W), H and W multiples of fold · 2**(levels - 1); same shape out, any range."""
