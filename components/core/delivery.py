@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import tempfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ class Delivery:
     ) -> None:
         """overwrite: a person said that what is there may be replaced; known: by name the SHA-256s
         of files that may be replaced without a seal, since a record there names them. Raises InputError
-        for what is no folder of this machine.
+        for what is no folder of this machine, or cannot be made or written to.
         """
         if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder), re.IGNORECASE):  # Path makes one slash of two
             raise InputError(
@@ -43,6 +44,7 @@ class Delivery:
                 " one, and copy it from there"
             )
         self.folder, self._overwrite, self._known = folder, overwrite, known or {}
+        _need_to_be_made(folder)
 
     def refuse_others(self, names: Iterable[str]) -> None:
         """Raises InputError when files of these names lie there that are not ours: to be asked
@@ -127,6 +129,18 @@ def _seal(data: bytes) -> bytes:
         return f"<!-- made by refocus {digest} -->\n".encode()
     body = f"refocus\0{digest}".encode()
     return struct.pack(">I", len(body)) + b"tEXt" + body + struct.pack(">I", zlib.crc32(b"tEXt" + body))
+
+
+def _need_to_be_made(folder: Path) -> None:
+    """Raises InputError when nothing can be written there; leaves nothing behind."""
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    try:
+        with tempfile.TemporaryDirectory(dir=there):
+            return
+    except OSError as error:
+        raise InputError(
+            f"--out {folder} cannot be written to ({there}: {error.strerror}); name another folder"
+        ) from error
 
 
 def _is_folder(path: Path) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from components.serving.settings import ServingSettings
 
 GRACE_S = 20  # for what is at work when the service is told to stop
 SECOND_S = 1.0  # after the first signal another one means: at once
+WORKER = "AnyIO worker thread"  # what anyio calls them; Python waits for each when it ends
 HEEDED = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -25,6 +28,7 @@ class _Server(uvicorn.Server):
     """
 
     _told_at = 0.0
+    _end: threading.Timer | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -38,6 +42,15 @@ class _Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop, and a little longer for what is at work then."""
+        try:
+            super().run(sockets)
+        finally:
+            at_work = any(each.name == WORKER and each.is_alive() for each in threading.enumerate())
+            if self._end is not None and not at_work:
+                self._end.cancel()
+
     def _told(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         # `timeout` and others send a signal to the process and to its group: that is one, not two.
@@ -45,10 +58,15 @@ class _Server(uvicorn.Server):
             self.force_exit = True
         elif not self.should_exit:
             self.should_exit, self._told_at = True, now
+            # A restoration is a thread's work, which nothing breaks off but the end of the process.
+            self._end = threading.Timer(GRACE_S + 1, os._exit, [1])
+            self._end.daemon = True
+            self._end.start()
 
 
 def run(settings: ServingSettings, ready: Callable[[str, str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM; what is at work then is finished.
+    """Serve until Ctrl-C or SIGTERM; what is at work then is finished, or broken off after GRACE_S, with
+    exit status 1.
 
     ready: called with the address and the model's words when requests are answered. Raises what
     loading the model raises, before anything listens.

@@ -104,3 +104,13 @@ def test_what_a_record_names_may_be_replaced_and_nothing_else(tmp_path: Path) ->
     with pytest.raises(InputError, match=r"b\.png would be replaced"):
         delivery.refuse_others(["a.png", "b.png"][1:])
     assert (tmp_path / "a.png").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("place", ["/proc/out", "/dev/null/out", "FILE", "FILE/deep/out"])
+def test_a_folder_that_nothing_can_be_written_to_is_told_before_any_work(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = Path(place.replace("FILE", str(tmp_path / "file")))
+    with pytest.raises(InputError, match=f"--out {folder} cannot be written to .*name another folder"):
+        Delivery(folder)
+    Delivery(tmp_path / "new" / "out")
+    assert [each.name for each in tmp_path.iterdir()] == ["file"], "asking leaves nothing behind"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ import numpy as np
 import pytest
 from processes import wait_for
 from registered import add
+from two_nodes import free_port
 
 from components.core.decoding import decode
 from components.core.errors import InputError
@@ -203,3 +208,43 @@ def test_a_token_is_what_a_header_can_hold(monkeypatch: pytest.MonkeyPatch) -> N
     for token in ("ein-Schlüssel-mit-Umlaut", "two words of a sentence"):
         with pytest.raises(InputError, match="Authorization"):
             ServingSettings("demo@champion", token=token).checked()
+
+
+SLOW = """
+import threading, time
+import anyio, uvicorn
+from components.serving import here
+here.GRACE_S = 1
+
+async def app(scope, receive, send):
+    print("asked", flush=True)
+    await anyio.to_thread.run_sync(time.sleep, 60)
+
+server = here._Server(uvicorn.Config(app, port=PORT, lifespan="off", timeout_graceful_shutdown=1))
+server.run()
+"""
+
+
+def test_what_takes_longer_than_the_grace_is_broken_off() -> None:
+    port = free_port()
+    code = SLOW.replace("PORT", str(port))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            asking = threading.Thread(target=_ask_until_answered, args=(port,), daemon=True)
+            asking.start()
+            assert process.stdout is not None
+            assert process.stdout.readline() == "asked\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 1
+        finally:
+            process.kill()
+
+
+def _ask_until_answered(port: int) -> None:
+    for _ in range(300):
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/", timeout=60)
+        except httpx.ConnectError:
+            time.sleep(0.1)
+        except httpx.HTTPError:
+            return
