@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,7 @@ RECIPES = (
     "video_3d",
 )
 VALIDATED_PX, VALIDATED, VALIDATIONS = 256, 4, 4
+PSNR = re.compile(r"validation/psnr_\w+_gain")
 PATIENCE = 3  # times the seconds of the unchanged training
 
 
@@ -79,7 +81,8 @@ class Figures(Listener):
 
     def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
         """Note gains, and what the guards did."""
-        self.gains += [value for name, value in values.items() if name == "validation/psnr_rgb_gain"]
+        # The recipe's own PSNR: of colours, or of luma.
+        self.gains += [value for name, value in values.items() if PSNR.fullmatch(name)]
         if "generator/skipped" in values:
             kinds = ("skipped", "clipped")
             found = [max(v for name, v in values.items() if name.endswith(f"/{kind}")) for kind in kinds]
