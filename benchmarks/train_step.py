@@ -13,7 +13,8 @@ photo again and again, also "equal work", the recipe with discriminator_reuse; o
 
 --operations counts a step's operations and its arithmetic (convolutions and matrix products), and says how
 fast that is done beside the fastest that the machine does here, one large convolution in the same
-precision: where the two are near, only less arithmetic would make the step shorter.
+precision: where the two are near, only less arithmetic would make the step shorter; and which share of the
+step's time convolutions take: all else gone, it would be as much shorter.
 """
 
 from __future__ import annotations
@@ -168,8 +169,17 @@ def arithmetic(name: str, step: Step, working_s: float, device: torch.device) ->
     fastest = _fastest(torch.bfloat16 if name.startswith("bf16") else torch.float32, device)
     share = gflop / working_s / fastest
     return (
-        f"{gflop:.0f} GFLOP, {gflop / working_s:.0f} a processor second, {share:.0%} of a large convolution's"
+        f"{gflop:.0f} GFLOP, {gflop / working_s:.0f} a processor second, {share:.0%} of a large"
+        f" convolution's; convolutions take {_share_of_convolutions(step):.0%} of a step's time"
     )
+
+
+def _share_of_convolutions(step: Step) -> float:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        step(1001)
+    times = {each.key: each.self_cpu_time_total for each in profile.key_averages()}
+    share: float = sum(time for name, time in times.items() if "convolution" in name) / sum(times.values())
+    return share
 
 
 def _counted(step: Step) -> _Counted:
