@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from listening import Listener
+from remembered import Listener
 
 from components import recipes
 from components.core.files import STATE_VARIABLE

@@ -25,8 +25,8 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from at_equal_minutes import seconds_an_image
-from listening import Listener
 from pydantic import ValidationError
+from remembered import Listener
 from stand_in import stand_in_weights
 
 from components import recipes

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from listening import Listener
+from remembered import Listener
 from stand_in import stand_ins_for
 
 from components import recipes

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from listening import Listener
+from remembered import Listener
 
 from components import recipes
 from components.core.images import to_float

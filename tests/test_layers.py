@@ -224,7 +224,10 @@ def test_every_name_in_the_tables_is_there() -> None:
     assert gone == []
 
 
-def test_no_two_test_files_have_one_name() -> None:
-    """pytest imports them by name alone: the second of a name would not be collected."""
-    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+def test_no_two_files_of_tests_and_benchmarks_have_one_name() -> None:
+    """pytest imports them by name alone: the second of a name would not be collected. Some tests import
+    benchmarks, by name too.
+    """
+    paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    names = [path.name for path in paths if path.name != "conftest.py"]
     assert sorted({name for name in names if names.count(name) > 1}) == []
