@@ -11,7 +11,7 @@ from components import recipes
 from components.atlas.draws import Kind, drawn_kinds, drawn_mix
 from components.atlas.page import render_page
 from components.atlas.photo import scene_of
-from components.core.delivery import Delivery
+from components.core.delivery import Delivery, delivering
 from components.core.errors import RecipeError
 from components.core.files import state_folder
 from components.synthesize.config import SynthesizeConfig
@@ -52,11 +52,12 @@ def atlas(
             f" differs from frame to frame; run synthesize, and look at data/{recipe.name}/pairs/examples.png"
         )
     folder = out or state_folder(root) / "blur-atlas" / recipe.name
-    delivery = Delivery(folder, overwrite=overwrite or out is None)
-    delivery.refuse_others([PAGE])
-    kinds = drawn_kinds(config, others=others)
-    scene = scene_of(config, photo, max([config.smallest_px, *(kind.blur.largest_px for kind in kinds)]))
-    page = delivery.write(PAGE, render_page(recipe, drawn_mix(config), kinds, scene).encode())
+    with delivering(folder):
+        delivery = Delivery(folder, overwrite=overwrite or out is None)
+        delivery.refuse_others([PAGE])
+        kinds = drawn_kinds(config, others=others)
+        scene = scene_of(config, photo, max([config.smallest_px, *(kind.blur.largest_px for kind in kinds)]))
+        page = delivery.write(PAGE, render_page(recipe, drawn_mix(config), kinds, scene).encode())
     print("\n".join(lines(config, kinds)))
     return page
 

@@ -11,7 +11,7 @@ from components.compare.contenders import contenders
 from components.compare.on_pairs import measured_on, pairs_at_hand, pictures
 from components.compare.page import lines, render_page
 from components.compare.side_by_side import Comparison, compare
-from components.core.delivery import Delivery
+from components.core.delivery import Delivery, delivering
 from components.core.errors import RefocusError
 from components.core.records import PairSet
 from components.pipeline.project import Project, folder_of
@@ -44,22 +44,24 @@ def compare_all(
     """
     found = contenders(references, project)
     name = "-".join(re.sub(r"[^A-Za-z0-9_]+", ".", each.name) for each in found)
-    delivery = Delivery(out or project.state / "compare" / name, overwrite=overwrite or out is None)
-    delivery.refuse_others([PAGE])
-    pairset = None if on is None else PairSet.load(folder_of(project.root, on, PairSet))
-    if pairset is None:
-        comparison = compare(found, [each.scores for each in found])
-        pairset = pairs_at_hand(comparison, project.root)
-    else:
-        comparison = compare(found, *measured_on(found, pairset))
-    sheets, why = {}, None
-    if pairset is None:
-        why = "No pictures: the test pairs are not in this checkout; `refocus run RECIPE` brings them."
-    else:
-        try:
-            sheets = pictures(comparison, pairset)
-        except RefocusError as error:
-            why = f"No pictures: {error}"
-    page = delivery.write(PAGE, render_page(comparison, sheets, why).encode())
+    folder = out or project.state / "compare" / name
+    with delivering(folder):
+        delivery = Delivery(folder, overwrite=overwrite or out is None)
+        delivery.refuse_others([PAGE])
+        pairset = None if on is None else PairSet.load(folder_of(project.root, on, PairSet))
+        if pairset is None:
+            comparison = compare(found, [each.scores for each in found])
+            pairset = pairs_at_hand(comparison, project.root)
+        else:
+            comparison = compare(found, *measured_on(found, pairset))
+        sheets, why = {}, None
+        if pairset is None:
+            why = "No pictures: the test pairs are not in this checkout; `refocus run RECIPE` brings them."
+        else:
+            try:
+                sheets = pictures(comparison, pairset)
+            except RefocusError as error:
+                why = f"No pictures: {error}"
+        page = delivery.write(PAGE, render_page(comparison, sheets, why).encode())
     told = (*lines(comparison), *([why] if why else []), f"page           {page}")
     return Compared(comparison, told, page)

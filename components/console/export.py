@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from components.console.registry_commands import recipes_of, the_one
-from components.core.delivery import Delivery
+from components.core.delivery import Delivery, delivering
 from components.core.errors import InputError, LineageError
 from components.core.files import sha256_of_file
 from components.core.records import Checkpoint, PairSet
@@ -43,21 +43,22 @@ def export(
     formats = [_format(word) for word in dict.fromkeys(words)]
     for part in formats:
         part.need_packages()
-    delivery = Delivery(out, overwrite=overwrite, known=_known(out, formats))
-    names = [name for part in formats for name in (part.FILE, f"{part.kind}.json")]
-    delivery.refuse_others(names)
-    with _weights(model, recipe, project) as (weights, run), tempfile.TemporaryDirectory() as temporary:
-        pairset = _pairs(run)
-        made = make(
-            formats,
-            weights,
-            pairset,
-            Path(temporary),
-            gate=run.recipe.register_.gate,
-            metrics=run.recipe.evaluate.metrics,
-            tile_px=run.recipe.evaluate.tile_px,
-        )
-        deliver(formats, Path(temporary), delivery)
+    with delivering(out):
+        delivery = Delivery(out, overwrite=overwrite, known=_known(out, formats))
+        names = [name for part in formats for name in (part.FILE, f"{part.kind}.json")]
+        delivery.refuse_others(names)
+        with _weights(model, recipe, project) as (weights, run), tempfile.TemporaryDirectory() as temporary:
+            pairset = _pairs(run)
+            made = make(
+                formats,
+                weights,
+                pairset,
+                Path(temporary),
+                gate=run.recipe.register_.gate,
+                metrics=run.recipe.evaluate.metrics,
+                tile_px=run.recipe.evaluate.tile_px,
+            )
+            deliver(formats, Path(temporary), delivery)
     return made
 
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from components.core.errors import InputError
 from components.core.files import atomic_path, sha256_of_bytes, sha256_of_file
+from components.core.locks import alone_in
 
 NAMED = 5  # files named in a refusal
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
@@ -38,13 +39,8 @@ class Delivery:
         of files that may be replaced without a seal, since a record there names them. Raises InputError
         for what is no folder of this machine, or cannot be made or written to.
         """
-        if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder), re.IGNORECASE):  # Path makes one slash of two
-            raise InputError(
-                f"--out {folder} is an address, and files are delivered to a folder of this machine; name"
-                " one, and copy it from there"
-            )
-        self.folder, self._overwrite, self._known = folder, overwrite, known or {}
         _need_to_be_made(folder)
+        self.folder, self._overwrite, self._known = folder, overwrite, known or {}
 
     def refuse_others(self, names: Iterable[str]) -> None:
         """Raises InputError when files of these names lie there that are not ours: to be asked
@@ -107,6 +103,18 @@ class Delivery:
         return not is_sealed(path.read_bytes()) if known is None else sha256_of_file(path) not in known
 
 
+@contextmanager
+def delivering(folder: Path) -> Iterator[None]:
+    """Around all that a command does with a folder to deliver into, from the first look at what lies there
+    to the last file: two at once would each take the other's files for a person's, or do all twice.
+
+    Raises InputError as Delivery does, and BusyError where another process is at it.
+    """
+    _need_to_be_made(folder)
+    with alone_in(folder):
+        yield
+
+
 def sealed(data: bytes) -> bytes:
     """A whole PNG, or the text of an HTML or SVG file, with its seal."""
     if data.startswith(PNG_START):
@@ -133,6 +141,11 @@ def _seal(data: bytes) -> bytes:
 
 def _need_to_be_made(folder: Path) -> None:
     """Raises InputError when nothing can be written there; leaves nothing behind."""
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder), re.IGNORECASE):  # Path makes one slash of two
+        raise InputError(
+            f"--out {folder} is an address, and files are delivered to a folder of this machine; name one,"
+            " and copy it from there"
+        )
     there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     try:
         with tempfile.TemporaryDirectory(dir=there):

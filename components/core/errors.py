@@ -7,7 +7,7 @@ RefocusError
 │   └── PhotoError                 no photo, or none usable
 ├── WeightsError                   pretrained weights cannot be had                       exit 3
 ├── ServiceError                   an address, bucket or credential does not answer       exit 4
-├── BusyError                      another run holds the same recipe                      exit 5
+├── BusyError                      another process is at the same work, or folder         exit 5
 ├── StageError                     a stage's process failed                               exit 6
 ├── DivergenceError                training met NaN or ran away; last healthy state kept  exit 7
 └── LineageError                   records that do not belong together, or are missing    exit 8
@@ -59,7 +59,7 @@ class ServiceError(RefocusError):
 
 
 class BusyError(RefocusError):
-    """Another run of the same recipe is at work in this checkout."""
+    """Another process is at the same work: a run of the recipe, whoever writes into the folder."""
 
     exit_code = 5
 

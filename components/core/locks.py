@@ -1,9 +1,12 @@
-"""Lock files: held for a block, and told in words when they cannot be had (left by root, on a
-read-only disk, on a share without locks).
+"""Locks: files that are held for a block, told in words when they cannot be had (left by root, on a
+read-only disk, on a share without locks), and folders that one process at a time writes into.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,9 @@ from filelock import FileLock, Timeout
 
 from components.core.causes import cause_of, told
 from components.core.errors import BusyError
+
+# What a file system without locks says; NFS says EBADF, since it locks only what is open for writing.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
 
 
 @contextmanager
@@ -40,6 +46,59 @@ def locked(path: Path, *, patience_s: float, busy: str = "") -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Be the one process that writes into a folder, which is made if it is not there, and taken away again
+    if it is empty at the end. Nothing is put into it for that: the folder itself is locked, and the system
+    lets it go with the process, however that ends.
+
+    Raises BusyError at once where another process has it. A share without locks lets everybody in.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    handle = _handle_of(folder)
+    try:
+        yield
+    finally:
+        for each in made:
+            try:
+                each.rmdir()
+            except OSError:  # something lies in it
+                break
+        os.close(handle)
+
+
+def _handle_of(folder: Path) -> int:
+    """Of a folder that this process alone has from now on, for as long as the handle is open."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # taken away by whoever had it, between the two
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise BusyError(
+                f"another process is writing into {folder}; wait for it and run the same command again, or"
+                " choose another folder"
+            ) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                os.close(handle)
+                raise
+        if _is_at(folder, handle):
+            return handle
+        os.close(handle)  # whoever had it took it away meanwhile, since it was empty
+
+
+def _is_at(folder: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_held(path: Path) -> bool:

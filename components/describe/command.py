@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components import recipes
 from components.core.baseline import words_for
-from components.core.delivery import Delivery
+from components.core.delivery import Delivery, delivering
 from components.core.files import state_folder
 from components.describe.drawing import svg
 from components.describe.net_layout import draw
@@ -33,18 +33,19 @@ def describe(
     """
     recipe = recipes.load(name, root=root)
     folder = out or state_folder(root) / "describe" / recipe.name
-    delivery = Delivery(folder, overwrite=overwrite or out is None)
-    nets = nets_of(recipe, crop_px)
-    delivery.refuse_others([PAGE, *(f"{name}.svg" for name in (*(net.name for net in nets), TRAINING))])
-    found = []
-    for net in nets:
-        found.append(describe_net(net))
-        print("\n".join(lines(found[-1])) + "\n")
-    drawings = {each.net.name: draw(each.boxes, each.title, " · ".join(each.facts)) for each in found}
-    task = words_for(recipe.synthesize.task, recipe.synthesize.baseline)
-    drawings[TRAINING] = overview(recipe.train, recipe.train.generator.kind.replace("_", " "), task)
-    for title, drawing in drawings.items():
-        delivery.write(f"{title}.svg", svg(drawing).encode())
-    pictures = {title: svg(drawing, alone=False) for title, drawing in drawings.items()}
-    shown_px = recipe.train.phases[-1].crop_px if crop_px is None else crop_px
-    return delivery.write(PAGE, render_page(recipe, found, pictures, shown_px).encode())
+    with delivering(folder):
+        delivery = Delivery(folder, overwrite=overwrite or out is None)
+        nets = nets_of(recipe, crop_px)
+        delivery.refuse_others([PAGE, *(f"{name}.svg" for name in (*(net.name for net in nets), TRAINING))])
+        found = []
+        for net in nets:
+            found.append(describe_net(net))
+            print("\n".join(lines(found[-1])) + "\n")
+        drawings = {each.net.name: draw(each.boxes, each.title, " · ".join(each.facts)) for each in found}
+        task = words_for(recipe.synthesize.task, recipe.synthesize.baseline)
+        drawings[TRAINING] = overview(recipe.train, recipe.train.generator.kind.replace("_", " "), task)
+        for title, drawing in drawings.items():
+            delivery.write(f"{title}.svg", svg(drawing).encode())
+        pictures = {title: svg(drawing, alone=False) for title, drawing in drawings.items()}
+        shown_px = recipe.train.phases[-1].crop_px if crop_px is None else crop_px
+        return delivery.write(PAGE, render_page(recipe, found, pictures, shown_px).encode())

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from components.core.delivery import Delivery
+from components.core.delivery import Delivery, delivering
 from components.core.errors import InputError, LineageError, RefocusError
 from components.core.files import sha256_of_bytes, sha256_of_file
 from components.core.progress import tracked
@@ -77,23 +77,24 @@ def fetch(uri: str, out: Path, *, overwrite: bool = False) -> str:
             storage.download(storage.join(uri, name), record / name)
         files = _files(pairset)
         wanted = files | pairset.tables | {PairSet.FILE: sha256_of_file(record / PairSet.FILE)}
-        delivery = Delivery(out, overwrite=overwrite, known=_known(out, wanted))
-        delivery.refuse_others(wanted)
-        # A folder without its record is unfinished: the old record goes first, the new one comes last.
-        for name in (PairSet.FILE, *pairset.tables):
-            (out / name).unlink(missing_ok=True)
+        with delivering(out):
+            delivery = Delivery(out, overwrite=overwrite, known=_known(out, wanted))
+            delivery.refuse_others(wanted)
+            # A folder without its record is unfinished: the old record goes first, the new one comes last.
+            for name in (PairSet.FILE, *pairset.tables):
+                (out / name).unlink(missing_ok=True)
 
-        def one(name: str) -> None:
-            path = out / name
-            if not (path.is_file() and sha256_of_file(path) == files[name]):
+            def one(name: str) -> None:
+                path = out / name
+                if not (path.is_file() and sha256_of_file(path) == files[name]):
+                    with delivery.incoming(name) as temporary:
+                        storage.download_into(storage.join(uri, name), temporary)
+                        _intact(temporary, files[name], path)
+
+            _each(one, files, "fetch")
+            for name in (*pairset.tables, PairSet.FILE):
                 with delivery.incoming(name) as temporary:
-                    storage.download_into(storage.join(uri, name), temporary)
-                    _intact(temporary, files[name], path)
-
-        _each(one, files, "fetch")
-        for name in (*pairset.tables, PairSet.FILE):
-            with delivery.incoming(name) as temporary:
-                shutil.copyfile(record / name, temporary)
+                    shutil.copyfile(record / name, temporary)
     return f"{sum(pairset.counts.values())} pairs, PairSet {pairset.digest[:12]}, are in {out}"
 
 

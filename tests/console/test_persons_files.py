@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from components.console import commands
-from components.core.errors import InputError
+from components.core.errors import BusyError, InputError
 from components.core.files import sha256_of_file
 from components.core.images import write_png
+from components.core.locks import alone_in
 from components.nets.generators import UNet
 from components.nets.restore import save_generator
 
@@ -73,3 +75,59 @@ def test_every_command_with_a_place_to_write_to_can_be_told_to_overwrite() -> No
     # Their models come from a registry; test_exported_files.py has export, compare writes as these do.
     elsewhere = {"fetch-pairs", "send-pairs", "export", "compare"}
     assert {*writers} == {*COMMANDS, *elsewhere}
+
+
+def export(folder: Path) -> list[str]:
+    """The words that export a checkpoint."""
+    return ["export", restore(folder)[-1], "--recipe", "demo", "--format", "onnx"]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "export"])
+def test_two_commands_do_not_write_into_one_folder_at_once(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = [*(COMMANDS | {"export": export})[name](tmp_path), "--out", str(out)]
+    with alone_in(out), pytest.raises(BusyError, match=r"another process is writing into .*out; wait for it"):
+        commands.run(words)
+    assert not out.exists()
+
+
+def test_a_folder_that_is_no_longer_written_into_can_be_written_into(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = [*restore(tmp_path), "--out", str(out)]
+    with alone_in(out):
+        pass
+    assert commands.run(words) == 0
+    with alone_in(out):
+        assert {path.name for path in out.iterdir()} == {"a.png", "b.png", ".restored.jsonl"}
+    assert commands.run(words) == 0
+
+
+def test_whoever_delivers_into_a_folder_is_alone_in_it() -> None:
+    """restore.py and restore_video.py are called by one command, which is."""
+    components = Path(__file__).parents[2] / "components"
+    found = {
+        path.relative_to(components).as_posix(): unguarded(path.read_text())
+        for path in components.rglob("*.py")
+        if "Delivery(" in path.read_text() or path.name == "restoring.py"
+    }
+    assert {name for name, calls in found.items() if calls} == {
+        "console/restore.py",
+        "console/restore_video.py",
+    }
+    assert len(found) >= 8
+
+
+def unguarded(text: str) -> list[str]:
+    """The calls that write into a folder, and do not stand below `with delivering(...)`."""
+    tree = ast.parse(text)
+    guarded = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.With)
+        and any(ast.unparse(item.context_expr).startswith("delivering(") for item in block.items)
+        for node in ast.walk(block)
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node not in guarded]
+    return [
+        name for call in calls if (name := ast.unparse(call.func)) in ("Delivery", "restore", "restore_clips")
+    ]

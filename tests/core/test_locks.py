@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from components.core import causes, locks
 from components.core.errors import BusyError, InputError
+from components.core.locks import alone_in
 
 
 def test_a_lock_that_another_holds_is_busy(tmp_path: Path) -> None:
@@ -47,4 +50,46 @@ def test_a_share_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         pytest.raises(InputError, match=r"no file locks .*REFOCUS_HOME"),
         locks.locked(tmp_path / "a", patience_s=0),
     ):
+        pass
+
+
+def test_a_folder_is_let_go_with_the_process_that_had_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from components.core.locks import alone_in\n"
+        "with alone_in(Path(sys.argv[1])):\n    print(flush=True); input()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "a" / "out")],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    with pytest.raises(BusyError, match="another process is writing into"), alone_in(tmp_path / "a" / "out"):
+        pass
+    holder.kill()
+    holder.communicate()
+    with alone_in(tmp_path / "a" / "out"):
+        pass
+
+
+def test_a_folder_that_stays_empty_is_taken_away_with_those_made_for_it(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "a" / "b"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with alone_in(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "note").touch()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["note"]
+
+
+@pytest.mark.parametrize("number", locks.NO_LOCKS)
+def test_a_share_without_locks_lets_everybody_in(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    with alone_in(tmp_path), alone_in(tmp_path):
         pass

@@ -92,11 +92,11 @@ def _add_export(add: Add) -> None:
 def _restore(arguments: argparse.Namespace) -> int:
     from components.console.restore import Restored, restore
     from components.console.restore_video import parted, restore_clips
+    from components.core.delivery import delivering
     from components.pipeline.project import Project
 
     if not Path(arguments.model).exists():  # else it is the registry's, which is this project's
         Project.here()
-    named = parted(arguments.images, arguments.out, frames=arguments.frames)
     where = {
         "overwrite": arguments.overwrite,
         "device": arguments.device,
@@ -104,12 +104,12 @@ def _restore(arguments: argparse.Namespace) -> int:
         "tile_px": arguments.tile,
     }
     written = list[Restored]()
-    if named.clips:
-        written.append(
-            restore_clips(named.clips, arguments.model, arguments.out, form=arguments.video, **where)
-        )
-    if named.words:
-        written.append(restore(named.words, arguments.model, arguments.out, form=arguments.format, **where))
+    with delivering(out := arguments.out):
+        named = parted(arguments.images, out, frames=arguments.frames)
+        if named.clips:
+            written.append(restore_clips(named.clips, arguments.model, out, form=arguments.video, **where))
+        if named.words:
+            written.append(restore(named.words, arguments.model, out, form=arguments.format, **where))
     for path in (path for each in written for path in each.files):
         print(path)
     return 0 if not any(each.left_out for each in written) else 1
