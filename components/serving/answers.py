@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.core.errors import InputError, LineageError, PhotoError, RefocusError, ServiceError
 from components.serving.settings import ServingSettings, is_loopback
+from components.serving.statuses import Status
 from components.serving.turns import QueueFullError
 from components.serving.uploads import RefusedError, of_photo
 
@@ -101,7 +102,7 @@ def named(served: ServedModel) -> dict[str, str]:
     }
 
 
-def told(status: int, words: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def told(status: Status, words: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """A refusal: {"error": a sentence}."""
     return JSONResponse({"error": words}, status_code=status, headers=headers)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import anyio.to_thread
 from fastapi import FastAPI, Query
@@ -29,19 +29,18 @@ from components.serving.model import ServedModel, of_file, of_folder, of_version
 from components.serving.models import Models, OneModel
 from components.serving.readings import Readings
 from components.serving.settings import ServingSettings
+from components.serving.statuses import (
+    ANYWHERE,
+    OF_A_MODEL,
+    OF_A_PHOTO,
+    WITH_TOKEN,
+    Status,
+    documented,
+)
 from components.serving.turns import QueueFullError, Turns
 from components.serving.uploads import RefusedError, photo_of, refuse_length
 
 Alias = Literal["champion", "challenger", "previous"]
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "a token is set and was not sent"},
-    404: {"description": "no version has that alias"},
-    408: {"description": "the photo came too slowly"},
-    413: {"description": "too many bytes or pixels"},
-    415: {"description": "no photo of a kind that is read"},
-    422: {"description": "a damaged photo, or a parameter that cannot be"},
-    503: {"description": "the queue is full; Retry-After says when to ask again"},
-}
 PICTURE = {"schema": {"type": "string", "format": "binary"}}
 PHOTO_BODY = {
     "requestBody": {
@@ -112,14 +111,30 @@ def build_app(settings: ServingSettings, models: Models | OneModel | None = None
     kept: dict[str, Any] = {"include_in_schema": False}
     app.add_api_route("/", pages.page(settings), methods=["GET"], **kept)
     app.add_api_route("/docs", pages.reference(app), methods=["GET"], **kept)
-    app.add_api_route("/healthz", service.healthz, methods=["GET"], summary="Whether photos are restored")
-    app.add_api_route("/model", service.about, methods=["GET"], summary="What is served, and its card")
+    app.add_api_route(
+        "/healthz",
+        service.healthz,
+        methods=["GET"],
+        summary="Whether photos are restored",
+        responses={
+            503: {"description": "the model is not loaded yet", "model": Health},
+            **documented(*ANYWHERE),
+        },
+    )
+    app.add_api_route(
+        "/model",
+        service.about,
+        methods=["GET"],
+        summary="What is served, and its card",
+        responses=documented(*OF_A_MODEL),
+    )
     app.add_api_route(
         "/metrics",
         service.metrics,
         methods=["GET"],
         summary="Readings for Prometheus",
         response_class=Response,
+        responses=documented(*WITH_TOKEN),
     )
     app.add_api_route(
         "/restore",
@@ -132,7 +147,7 @@ def build_app(settings: ServingSettings, models: Models | OneModel | None = None
                 "content": dict.fromkeys(MEDIA_TYPES.values(), PICTURE),
                 "description": "the restored photo",
             },
-            **REFUSALS,
+            **documented(*OF_A_PHOTO),
         },
         openapi_extra=PHOTO_BODY,
     )
@@ -264,4 +279,5 @@ async def _of_parameters(request: Request, error: Exception) -> Response:
 async def _of_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
-    return told(error.status_code, f"{error.detail}: {request.method} {request.url.path}; see /docs", headers)
+    status = cast("Status", error.status_code)  # 404 or 405: nothing else is raised by finding a route
+    return told(status, f"{error.detail}: {request.method} {request.url.path}; see /docs", headers)

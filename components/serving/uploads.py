@@ -10,6 +10,7 @@ from starlette.requests import Request
 from components.core.decoding import header
 from components.core.errors import PhotoError
 from components.serving.settings import ServingSettings
+from components.serving.statuses import Status
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 
@@ -17,7 +18,7 @@ URL_ENCODED = "application/x-www-form-urlencoded"
 class RefusedError(Exception):
     """An answer that is no photo: its status and its words."""
 
-    def __init__(self, status: int, words: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, status: Status, words: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(words)
         self.status, self.headers = status, headers or {}
 
@@ -66,7 +67,8 @@ async def photo_of(request: Request, settings: ServingSettings) -> bytes:
 def of_photo(error: PhotoError) -> RefusedError:
     """415 for what is no photo of a kind that is read, 413 for too large a one, 422 for a damaged one."""
     kind = str(error).partition(":")[0]
-    return RefusedError({"not a photo": 415, "unusual": 415, "too large": 413}.get(kind, 422), str(error))
+    statuses: dict[str, Status] = {"not a photo": 415, "unusual": 415, "too large": 413}
+    return RefusedError(statuses.get(kind, 422), str(error))
 
 
 def _form_of(request: Request) -> str:

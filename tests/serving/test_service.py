@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +28,7 @@ from components.serving.app import models_of
 from components.serving.model import ServedModel
 from components.serving.models import Models, OneModel
 from components.serving.settings import ServingSettings
+from components.serving.statuses import MEANS, OF_A_PHOTO
 
 TOKEN = "0123456789abcdef-token"
 
@@ -330,12 +332,49 @@ def test_the_interface_describes_itself(served: Any, checkpoint: Path) -> None:
     api = httpx.get(f"{address}/openapi.json").json()
     restore = api["paths"]["/restore"]["post"]
     assert set(restore["requestBody"]["content"]) == {f"image/{form}" for form in FORMATS}
-    assert {"200", "413", "415", "422", "503"} <= set(restore["responses"])
+    assert set(restore["responses"]) == {"200", *map(str, OF_A_PHOTO)}
     for path in ("/", "/docs"):
         page = httpx.get(address + path)
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
         assert "http://" not in page.text.replace("http://127.0.0.1:8000", "")
         assert "https://" not in page.text
+
+
+def test_every_status_that_is_given_is_described(served: Any, checkpoint: Path) -> None:
+    """Also of the paths that are asked for by a program; 405 is of what is no operation."""
+    address = served(ServingSettings(str(checkpoint), token=TOKEN, max_mb=0.01, queue=0))
+    paths = httpx.get(f"{address}/openapi.json").json()["paths"]
+    with_token = {"Authorization": f"Bearer {TOKEN}"}
+    elsewhere = {"Origin": "https://elsewhere.example"}
+    for method, path, status, asked in (
+        ("POST", "/restore", 401, {}),
+        ("POST", "/restore", 403, {"headers": elsewhere}),
+        ("POST", "/restore", 404, {"headers": with_token, "params": {"model": "challenger"}}),
+        ("POST", "/restore", 413, {"headers": with_token, "content": bytes(20_000)}),
+        ("POST", "/restore", 415, {"headers": with_token, "content": b"no photo"}),
+        ("POST", "/restore", 422, {"headers": with_token, "params": {"format": "bmp"}}),
+        ("GET", "/model", 401, {}),
+        ("GET", "/model", 404, {"headers": with_token, "params": {"model": "previous"}}),
+        ("GET", "/model", 422, {"headers": with_token, "params": {"model": "none"}}),
+        ("GET", "/metrics", 401, {}),
+        ("GET", "/metrics", 403, {"headers": elsewhere}),
+        ("GET", "/healthz", 403, {"headers": elsewhere}),
+    ):
+        answer = httpx.request(method, address + path, **asked)
+        assert answer.status_code == status, (path, status)
+        described = paths[path][method.lower()]["responses"][str(status)]
+        assert described["content"]["application/json"]["schema"]["$ref"].endswith("/Refusal")
+        assert list(answer.json()) == ["error"]
+
+
+def test_the_list_of_statuses_is_whole_and_the_docs_have_it() -> None:
+    root = Path(__file__).parents[2]
+    text = "".join(path.read_text() for path in (root / "components" / "serving").glob("*.py"))
+    given = set(map(int, re.findall(r"(?:told|RefusedError)\(\s*(\d{3})\b", text)))
+    assert given >= {401, 403, 404, 408, 413, 415, 422, 499, 500, 503}
+    assert given <= set(MEANS)
+    described = re.findall(r"^\| (\d{3}) \|", (root / "docs" / "serving.md").read_text(), re.MULTILINE)
+    assert {int(status) for status in described} == set(MEANS)
 
 
 def test_a_served_model_is_shown_without_its_net() -> None:
