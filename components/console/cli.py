@@ -15,12 +15,13 @@ def main(argv: list[str] | None = None) -> int:
     129 is a closed terminal, 130 Ctrl-C, 141 a closed pipe, 143 SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    from components.core import debugging, stopping, surroundings
+    from components.core import debugging, own_output, stopping, surroundings
 
     if "--debug" in words:
         words = [word for word in words if word != "--debug"]
         debugging.switch_on()
     debug = debugging.is_on()
+    own_output.mark()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
@@ -50,6 +51,8 @@ def _ended(error: BaseException, words: list[str], debug: bool) -> int:
             stopping.say(stopping.words_of(number))
         stopping.mute()
         return 128 + number
+    if isinstance(error, SystemExit):  # --help and --version end so
+        error = _last_words_of(error)
     if not isinstance(error, Exception):
         raise error
     if debug:
@@ -64,7 +67,17 @@ def _ended(error: BaseException, words: list[str], debug: bool) -> int:
 
     told = explained(error)
     stopping.say("error: " + " ".join(str(told).split()))
+    stopping.mute()
     return told.exit_code
+
+
+def _last_words_of(error: SystemExit) -> BaseException:
+    """What a command that is done ends with: the error that came when its words were written, if any."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as refusal:
+        return refusal
+    return error
 
 
 WORK = (

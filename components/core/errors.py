@@ -10,6 +10,7 @@ RefocusError
 ├── BusyError                      another process is at the same work, or folder         exit 5
 ├── StageError                     a stage's process failed                               exit 6
 ├── DivergenceError                training met NaN or ran away; last healthy state kept  exit 7
+├── OutputError (also OSError)    stdout or stderr cannot be written                    exit 2
 └── LineageError                   records that do not belong together, or are missing    exit 8
 
 A message says what was wanted, what came, where, and what to do.
@@ -74,6 +75,14 @@ class DivergenceError(RefocusError):
     """Training met NaN, infinity or a runaway loss; the last healthy state is kept."""
 
     exit_code = 7
+
+
+class OutputError(RefocusError, OSError):
+    """What a command prints cannot be written. It has no errno: it is none of the disk that the command
+    works with.
+    """
+
+    exit_code = 2
 
 
 class LineageError(RefocusError):

@@ -21,6 +21,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As argparse does, which says nothing of a stream that cannot be written."""
+        print(message, end="", file=file)
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; `{self.prog} --help` shows how it is called")
 
