@@ -47,8 +47,8 @@ def _ended(error: BaseException, words: list[str], debug: bool) -> int:
         if debug:
             _show_trace()
         # A list whose reader has seen enough (refocus recipes | head -1) is no work broken off.
-        if not isinstance(error, BrokenPipeError) or (words and words[0] in WORK):
-            stopping.say(stopping.words_of(number))
+        work = bool(words) and words[0] in WORK
+        stopping.say_last(number, aloud=work or not isinstance(error, BrokenPipeError))
         stopping.mute()
         return 128 + number
     if isinstance(error, SystemExit):  # --help and --version end so

@@ -31,6 +31,7 @@ HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 hurry = threading.Event()  # set by the second signal: whoever waits in order to end well stops waiting
 _heeding = False
 _begun: int | None = None
+_last_word = threading.Lock()  # held by whoever says the line at the end, and never let go
 _last_deeds: list[Callable[[], None]] = []
 _deferral: Deferral | None = None
 
@@ -166,6 +167,14 @@ def need_reader() -> None:
             raise
 
 
+def say_last(number: int, *, aloud: bool = True) -> None:
+    """The line for a person, once: a process that has said it may still take a while to end, in which the
+    watch comes. aloud: False where no line is wanted, from the watch neither.
+    """
+    if _last_word.acquire(blocking=False) and aloud:
+        say(words_of(number))
+
+
 def say(text: str) -> None:
     """A line on stderr, if there still is one to write to."""
     try:
@@ -205,5 +214,5 @@ def _watch(number: int) -> None:
     time.sleep(max(0.0, min(HURRY_S, LIMIT_S - (time.monotonic() - began))))
     for deed in _last_deeds:
         deed()
-    say(words_of(number))
+    say_last(number)
     os._exit(128 + number)

@@ -36,7 +36,14 @@ def work(arguments):
 about._recipes = work
 sys.exit(cli.main(["recipes"]))
 """
-BEFORE = {"ignored": "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n", "": ""}
+LINGERING = """import threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+"""
+BEFORE = {
+    "lingering": LINGERING,
+    "ignored": "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n",
+    "": "",
+}
 
 
 def start(
@@ -110,6 +117,18 @@ def test_what_hangs_is_ended_when_patience_is_over_with_the_same_line() -> None:
     _, words = process.communicate()
     assert "tidied" not in words
     assert words.splitlines()[-1].endswith("run the same command again to go on")
+    assert process.returncode == 143
+
+
+@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM, None])
+def test_the_line_is_said_once_however_long_threads_linger(again: signal.Signals | None) -> None:
+    """As `timeout` does, which signals the process and then its group; a library's thread keeps it alive."""
+    process = start(limit=0.5, hurry=0.1, before="lingering")
+    process.terminate()
+    if again is not None:
+        process.send_signal(again)
+    _, words = process.communicate()
+    assert words.count("run the same command again to go on") == 1
     assert process.returncode == 143
 
 
