@@ -13,7 +13,7 @@ from torch import nn
 from components.core.errors import InputError
 from components.describe.boxes import Box, boxes
 from components.describe.layer_names import macs_words, shape_words
-from components.describe.receptive_field import Seen, receptive_field
+from components.describe.receptive_field import Seen, receptive_field, told_of_whole_photo
 from components.describe.table import Table, table
 from components.describe.trace import Shape, trace
 from components.nets.backbones import SMALLEST_OF_LPIPS_PX
@@ -53,6 +53,7 @@ class Described:
     table: Table
     boxes: list[Box]
     field: Seen | None  # px of the photo; None where it was not measured
+    over_photo: bool = False  # beside these px it is told numbers of the whole photo
 
     @property
     def title(self) -> str:
@@ -68,11 +69,11 @@ class Described:
         found += [f"{whole.frozen:,} frozen parameters"] if whole.frozen else []
         found += [f"{whole.statistics:,} statistics"] if whole.statistics else []
         found.append(macs_words(whole.macs))
-        return (
-            [*found, f"sees {'the whole photo' if self.net.fixed else self.field}"]
-            if self.field or self.net.fixed
-            else found
-        )
+        if self.net.fixed:
+            return [*found, "sees the whole photo"]
+        told = "numbers of the whole photo" if self.over_photo else ""
+        seen = " and ".join(words for words in (str(self.field or ""), told) if words)
+        return [*found, f"sees {seen}"] if seen else found
 
 
 def nets_of(recipe: Recipe, crop_px: int | None = None) -> tuple[Net, ...]:
@@ -105,7 +106,7 @@ def describe_net(net: Net) -> Described:
     found = table(seen)
     drawn = boxes(seen)
     field = None if net.fixed else _field(net, found.macs)
-    return Described(net, seen.calls[0].shape, found, drawn, field)
+    return Described(net, seen.calls[0].shape, found, drawn, field, told_of_whole_photo(built))
 
 
 def _check_crop(train: TrainConfig, crop: int) -> None:

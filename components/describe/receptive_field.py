@@ -14,6 +14,7 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 from torch.overrides import TorchFunctionMode
 
 from components.nets.modules.over_photo import OverPhoto
+from components.nets.reach import looking
 
 BOUNDS = (torch.tanh, torch.sigmoid, torch.clamp, Tensor.tanh, Tensor.sigmoid, Tensor.clamp)
 NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
@@ -50,6 +51,13 @@ def receptive_field(net: nn.Module, channels: int, height_px: int, width_px: int
     reached = strip.grad[0].ne(0).any(dim=0).any(dim=0).nonzero()
     first, last = int(reached.min()), int(reached.max())
     return Seen(last - first + 1, first == 0 or last == width_px - 1)
+
+
+def told_of_whole_photo(net: nn.Module) -> bool:
+    """Whether a layer is told something of the whole photo, which no receptive field shows: attention, a
+    kernel read off the photo. Norms are left out here, too.
+    """
+    return any(not isinstance(layer, NORMS) for layer in looking(net))
 
 
 class _Unbounded(TorchFunctionMode):

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.flop_counter import FlopCounterMode
 
-from components.describe.receptive_field import receptive_field
+from components.describe.receptive_field import receptive_field, told_of_whole_photo
 from components.describe.table import table
 from components.nets.discriminators import PatchGAN, Pixel, SRGANDiscriminator
 from components.nets.generators import Generator, Mobile, NAFNet, ResNet, SRResNet, UNet, WienerUNet
 from components.nets.modules.attention import SelfAttention
 from components.nets.modules.features import Features
+from components.nets.norms import NoNorm
 from components.nets.reach import reach_px
 
 KINDS = every_kind()
@@ -140,6 +141,30 @@ def test_a_generator_sees_what_it_reaches(part: Generator) -> None:
     seen = receptive_field(part.build(0), 3, max(64, stride), strip)
     assert not seen.cut
     assert 2 * reach - stride <= seen.px <= 2 * reach + stride
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        UNet(width=4, depth=1, norm=NoNorm()),
+        UNet(width=4, depth=1, norm=NoNorm(), global_context=True),
+        NAFNet(width=4, encoder=(1, 1), middle=1, decoder=(1, 1)),
+        NAFNet(width=4, encoder=(1, 1), middle=1, decoder=(1, 1), channel_attention=False),
+        WienerUNet(width=4, depth=1, hidden=8, norm=NoNorm()),
+    ],
+    ids=["unet", "global-context", "nafnet", "nafnet-without-attention", "wiener-unet"],
+)
+def test_a_net_is_told_of_the_whole_photo_where_a_far_corner_changes_the_middle(part: Generator) -> None:
+    net = part.build(0).eval()
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.normal_(0, 0.2)
+        photo = torch.rand(1, 3, 448, 448) - 0.5
+        changed = photo.clone()
+        changed[..., :64, :64] *= 0.2
+        before, after = (net(x)[0, :, 320:384, 320:384] for x in (photo, changed))
+    assert told_of_whole_photo(net) == (not torch.equal(before, after))
 
 
 def test_the_receptive_field_of_srgans_map_is_61_px() -> None:
