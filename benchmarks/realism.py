@@ -39,6 +39,7 @@ from components.optics.blurs import NoBlur
 from components.optics.blurs.drawn_blur import Kernel
 from components.optics.camera import Camera
 from components.optics.degradation import Degradation, plans
+from components.optics.light import lit
 from components.synthesize.config import SynthesizeConfig
 
 BSDS_PHOTOS = 24
@@ -110,7 +111,7 @@ def true_kernel(data: Path, pair: ScoredPair) -> Kernel:
 def _light(photo: Bytes8, *, linear: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Values to blur; a grey photo has one channel, so that its noise is grey."""
     pixels = photo[:, :, 0] if (photo == photo[:, :, :1]).all() else photo
-    return linear_of(pixels) if linear else pixels.astype(np.float32) / np.float32(255)
+    return lit(pixels, linear=linear)
 
 
 def degradations(names: Sequence[str], *, kinds: bool) -> dict[str, Degradation]:

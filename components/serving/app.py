@@ -108,6 +108,16 @@ def build_app(settings: ServingSettings, models: Models | OneModel | None = None
         redoc_url=None,
         lifespan=life,
     )
+    _add_routes(app, service, settings)
+    for kind in (RefocusError, QueueFullError, RefusedError, ClientDisconnect, Exception):
+        app.add_exception_handler(kind, of_error)
+    app.add_exception_handler(RequestValidationError, _of_parameters)
+    app.add_exception_handler(HTTPException, _of_route)
+    return Surrounded(app, settings, models, service.count)
+
+
+def _add_routes(app: FastAPI, service: Service, settings: ServingSettings) -> None:
+    """What can be asked, and with which statuses it is answered."""
     kept: dict[str, Any] = {"include_in_schema": False}
     app.add_api_route("/", pages.page(settings), methods=["GET"], **kept)
     app.add_api_route("/docs", pages.reference(app), methods=["GET"], **kept)
@@ -151,11 +161,6 @@ def build_app(settings: ServingSettings, models: Models | OneModel | None = None
         },
         openapi_extra=PHOTO_BODY,
     )
-    for kind in (RefocusError, QueueFullError, RefusedError, ClientDisconnect, Exception):
-        app.add_exception_handler(kind, of_error)
-    app.add_exception_handler(RequestValidationError, _of_parameters)
-    app.add_exception_handler(HTTPException, _of_route)
-    return Surrounded(app, settings, models, service.count)
 
 
 class Service:
