@@ -132,7 +132,7 @@ def _coded(parts: Tensor, tables: Tensor) -> Tensor:
     to 255.
     """
     count, channels, height, width = parts.shape
-    matrix = torch.from_numpy(_transform()).to(parts.device)
+    matrix = _transform_on(parts.device)
     blocks = (
         (parts - 128)
         .reshape(count, channels, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
@@ -195,3 +195,8 @@ def _transform() -> npt.NDArray[np.float64]:
     matrix[0::2] = np.concatenate([even, even[:, ::-1]], axis=1)
     matrix[1::2] = np.concatenate([odd, -odd[:, ::-1]], axis=1)
     return matrix
+
+
+@cache
+def _transform_on(device: torch.device) -> Tensor:
+    return torch.from_numpy(_transform()).to(device)

@@ -86,7 +86,7 @@ def _blurred(layout: Layout, light: Tensor, psf: Tensor) -> Tensor:
 
 def _smaller(downscale: Downscale, light: Tensor) -> Tensor:
     """(N, 3, h, w) of the photo to 1/scale of it, without the border that only the kernel looks at."""
-    taps = torch.from_numpy(_taps(downscale)).to(light.device)
+    taps = _taps_on(downscale, light.device)
     for axis in (2, 3):
         # In 64 bits, as on the processor.
         light = (light.double().unfold(axis, taps.numel(), downscale.scale) @ taps).float()
@@ -191,3 +191,8 @@ def _light_of_levels(device: torch.device) -> Tensor:
 @cache
 def _levels_of_light(device: torch.device) -> Tensor:
     return torch.from_numpy(srgb_table().copy()).to(device)
+
+
+@cache
+def _taps_on(downscale: Downscale, device: torch.device) -> Tensor:
+    return torch.from_numpy(_taps(downscale)).to(device)

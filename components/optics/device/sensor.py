@@ -5,6 +5,7 @@ for a batch of parts of photos.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -46,12 +47,9 @@ def mosaic_of(light: Tensor, full: Tensor | None, red: Tensor, gains: Tensor, no
 
 def demosaicked(mosaic: Tensor, red: Tensor, kind: Demosaic) -> Tensor:
     """(N, 1, H, W) to (N, 3, H − 4, W − 4), measured values kept. red: of the whole mosaic."""
-    found = filters(kind)
-    weights = torch.from_numpy(np.stack([found["green"], found["across"], found["down"], found["diagonal"]]))[
-        :, None
-    ].to(mosaic.device)
     # In 64 bits: a GPU may take 32 for fewer.
-    green, beside, below, diagonal = F.conv2d(mosaic.double(), weights.double()).float().unbind(1)
+    filtered = F.conv2d(mosaic.double(), _filters_on(kind, mosaic.device)).float()
+    green, beside, below, diagonal = filtered.unbind(1)
     own = mosaic[:, 0, REACH:-REACH, REACH:-REACH]
     down, across = (phase[:, REACH:-REACH, REACH:-REACH].bool() for phase in _phases(mosaic, red))
     reds = torch.where(down, torch.where(across, diagonal, below), torch.where(across, beside, own))
@@ -65,3 +63,11 @@ def _phases(picture: Tensor, red: Tensor) -> tuple[Tensor, Tensor]:
     rows, columns = (torch.arange(side, device=picture.device) for side in (height, width))
     down, across = (rows - red[:, :1]) & 1, (columns - red[:, 1:]) & 1
     return down[:, :, None].expand(-1, height, width), across[:, None, :].expand(-1, height, width)
+
+
+@cache
+def _filters_on(kind: Demosaic, device: torch.device) -> Tensor:
+    """(4, 1, k, k) float64."""
+    found = filters(kind)
+    each = np.stack([found["green"], found["across"], found["down"], found["diagonal"]])
+    return torch.from_numpy(each)[:, None].to(device).double()
