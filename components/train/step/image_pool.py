@@ -37,20 +37,17 @@ class ImagePool:
         ):
             self._held.clear()  # another crop size: a new phase
         draws = stream(self._seed, "history", images_seen, update)
-        shown: list[tuple[Tensor, Tensor]] = []
-        for pair in zip(input, restored, strict=True):
+        # Copies, not stacks of photos: a stack would be in the order that the discriminators are not in.
+        shown_input, shown = input.clone(), restored.clone()
+        for row, pair in enumerate(zip(input, restored, strict=True)):
             kept = (pair[0].half(), pair[1].half())
             if len(self._held) < self._size:
                 self._held.append(kept)
-                shown.append(pair)
             elif draws.random() < 0.5:
                 place = int(draws.integers(self._size))
-                earlier = self._held[place]
-                shown.append((earlier[0].to(input), earlier[1].to(restored)))
+                shown_input[row], shown[row] = self._held[place]
                 self._held[place] = kept
-            else:
-                shown.append(pair)
-        return torch.stack([pair[0] for pair in shown]), torch.stack([pair[1] for pair in shown])
+        return shown_input, shown
 
     def state(self) -> dict[str, Any]:
         """What is held, as plain tensors."""
