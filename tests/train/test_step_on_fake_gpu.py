@@ -149,7 +149,7 @@ def test_a_recipe_stays_on_the_gpu_and_waits_for_nothing(
 def test_a_step_in_parts_with_the_median_known_waits_for_nothing(
     watched: Watched, vgg: dict[str, Path]
 ) -> None:
-    phase = PHASE | {"batch": 3, "accumulate": 2}
+    phase = PHASE | {"batch": 4, "accumulate": 2}
     limits = {"clip_times": 2.0, "skip_times": 10.0, "clip_norm": 1.0}
     made = config(**ENTROPY, phases=[phase], gradients=limits, diff_augment={}, r1={"every": 3})
     step, terms = steps(made, watched, vgg, STEPS)
@@ -234,7 +234,7 @@ def test_what_is_right_is_not_caught(watched: Watched) -> None:
 
 
 def test_a_tensor_of_the_processor_among_the_gpus_is_caught(watched: Watched) -> None:
-    with pytest.raises(RuntimeError, match="cuda:0.*cpu|cpu.*cuda:0"):
+    with pytest.raises(RuntimeError, match=r"cuda:0.*cpu|cpu.*cuda:0"):
         faulty(lambda x: x + torch.zeros(x.shape), watched)
 
 
