@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 from clean_environment import leave_out_this_users
 from s3_place import s3_variables
+from shared_out import group_of
 
 # How long an example takes says more about what else the machine does than about the code. The same
 # examples every time: a rare failure is to be looked for (pytest --hypothesis-profile=explore), not
@@ -24,25 +25,6 @@ hypothesis.settings.load_profile("refocus")
 
 
 leave_out_this_users()
-
-# Whose tests share what takes seconds to make (a registry, a trained clone, one worker's training): each
-# stays in one process, where it is made once. The rest are handed out one by one.
-TOGETHER = (
-    "tests/benchmarks/test_command_lines.py",
-    "tests/register/",
-    "tests/flows/test_end_to_end.py",
-    "tests/flows/test_two_clones.py",
-    "tests/flows/test_two_domains.py",
-    "tests/flows/test_video_end_to_end.py",
-    "tests/serving/",
-    "tests/flows/test_scheduled.py",
-    "tests/flows/test_from_outside.py",
-    "tests/services/test_joined_cluster.py",
-    "tests/services/test_tracking.py",
-    "tests/team/",
-    "tests/train/test_workers.py",
-)
-
 
 # Whole stacks of servers, which take minutes: `make test-team`, and CI, run them; `make test` the rest.
 TEAM = (
@@ -69,7 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Groups(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid)
+            return group_of(nodeid)
 
     return Groups(config, log)
 
