@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from pathlib import Path
 OF_TOOLS = ("AWS_", "DVC_", "GIT_", "MLFLOW_", "PREFECT_", "RAY_", "REFOCUS_", "XDG_")
 OF_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 OTHERS = ("TORCH_HOME", "MPLCONFIGDIR", "MATPLOTLIBRC", "COLUMNS", "LANGUAGE", "PYTHONWARNINGS", "NETRC")
+# With it each of some hundred processes that tests start would compile all our modules again.
+UNCOMPILED = "PYTHONDONTWRITEBYTECODE"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 SWITCHES = ("REFOCUS_ALL_RECIPES",)  # said to the tests themselves
 THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
@@ -27,7 +30,8 @@ IN_TWO_PROCESSES = "PYTEST_XDIST_WORKER"
 def leave_out_the_users(environment: MutableMapping[str, str], home: Path) -> None:
     """Take the user's settings out of an environment, and give it an empty home folder."""
     for name in list(environment):
-        foreign = name.startswith(OF_TOOLS) or name.lower() in OF_PROXIES or name in OTHERS + CERTIFICATES
+        others = (*OTHERS, *CERTIFICATES, UNCOMPILED)
+        foreign = name.startswith(OF_TOOLS) or name.lower() in OF_PROXIES or name in others
         if foreign and name not in SWITCHES:
             del environment[name]
     environment.update(
@@ -53,3 +57,4 @@ def leave_out_this_users() -> None:
 
     atexit.register(remove)
     leave_out_the_users(os.environ, home)
+    sys.dont_write_bytecode = False

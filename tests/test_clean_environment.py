@@ -26,6 +26,7 @@ USERS = {
     "GIT_INDEX_FILE": "/nowhere/index",
     "XDG_CONFIG_HOME": "/nowhere/config",
     "TORCH_HOME": "/nowhere/torch",
+    "PYTHONDONTWRITEBYTECODE": "1",
     "http_proxy": "http://proxy.example:3128",
     "HTTPS_PROXY": "http://proxy.example:3128",
     "no_proxy": "example",

@@ -180,10 +180,11 @@ def clone_into(root: Path, *, source: Path = HERE) -> Clone:
 
 
 def _not_ours(folder: str, names: list[str]) -> set[str]:
-    """What is left out of a copy: caches, and recipes that did not come with Refocus."""
-    own = Path(folder).name == "recipes"
-    return {
-        name
-        for name in names
-        if name == "__pycache__" or (own and name.endswith(".yaml") and Path(name).stem not in RECIPES)
-    }
+    """What is left out of a copy: recipes that did not come with Refocus, and of the compiled modules,
+    which spare a copy's processes a second each, those that another process just writes.
+    """
+    place = Path(folder).name
+    if place == "__pycache__":
+        return {name for name in names if not name.endswith(".pyc")}
+    own = place == "recipes"
+    return {name for name in names if own and name.endswith(".yaml") and Path(name).stem not in RECIPES}
