@@ -8,6 +8,8 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor
 
+from components.train.convolution_gradients import DifferentiableAgain
+
 BACKEND = "inductor"
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -29,5 +31,7 @@ def slope(score: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
         found: Tensor = torch.func.grad(score)(at)
         return found
     at = at.detach().requires_grad_()
-    (found,) = torch.autograd.grad(score(at), at, create_graph=True)
+    with DifferentiableAgain():
+        scored = score(at)
+    (found,) = torch.autograd.grad(scored, at, create_graph=True)
     return found
