@@ -13,6 +13,7 @@ from typing import Self
 
 import torch
 
+from components.core.memory import keeping_freed
 from components.core.progress import Progress
 from components.core.records import RecipeRecord
 from components.nets.devices import device_for
@@ -64,7 +65,7 @@ def train_on_worker(job: TrainingJob) -> Outcome:
         targets = replayed(data.targets, parent.photos, config.replay)
         data = replace(data, train=mixed, targets=targets)  # type: ignore[arg-type]
     data.keep(config.validate_pairs, config.generator.window)
-    with computing(config.precision, deterministic=config.deterministic):
+    with computing(config.precision, deterministic=config.deterministic), keeping_freed():
         outcome = _trained(job, config, data, world, weights, parent)
     return replace(outcome, computed=_how(config, world.device))
 
