@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from arithmetic import operations
 from stand_in import stand_ins_for
-from train_step import operations, ours
+from train_step import ours
 
 from components import recipes
 from components.nets.restore import Restorer
