@@ -101,10 +101,21 @@ class _Convolution(Function):
         by_x, by_weight, by_bias, _ = ctx.needs_input_grad
         return (
             _ByInput.apply(g, weight, x.detach(), ctx.geometry) if by_x else None,
-            _ByWeight.apply(g, x, weight.detach(), ctx.geometry) if by_weight else None,
-            g.sum((0, 2, 3)) if by_bias else None,
+            _ByWeight.apply(g, x, weight.detach(), ctx.geometry) if by_weight and _wanted(ctx, 1) else None,
+            g.sum((0, 2, 3)) if by_bias and _wanted(ctx, 2) else None,
             None,
         )
+
+
+def _wanted(ctx: Any, place: int) -> bool:
+    """Whether this pass backward goes on behind an input. A slope is taken by the photo alone, and torch
+    tells a function written in Python only what could be asked of it.
+    """
+    node, _ = ctx.next_functions[place]
+    try:
+        return bool(torch._C._will_engine_execute_node(node))
+    except RuntimeError:  # asked for by name, or no engine is at work
+        return True
 
 
 class _ByInput(Function):

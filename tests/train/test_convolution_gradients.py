@@ -81,6 +81,32 @@ class Shapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
+def test_a_slope_takes_no_gradient_of_weights() -> None:
+    critic = PatchGAN(width=4, layers=2, norm="instance").build(0, 0)  # type: ignore[arg-type]
+    with Shapes() as seen:
+        slope(lambda shown: critic(shown).flatten(1).mean(1).sum(), torch.rand(1, 3, 32, 32))
+    assert not seen.of_weights
+
+
+@pytest.mark.parametrize("asked", ["input", "weight", "bias", "all"])
+def test_what_is_asked_for_by_name_is_given(asked: str) -> None:
+    net, x = layer("3×3"), torch.rand(1, 4, 8, 8, dtype=torch.float64, requires_grad=True)
+    every = {"input": x, "weight": net.weight, "bias": net.bias}
+    names = list(every) if asked == "all" else [asked]
+    found, wanted = (
+        torch.autograd.grad(made(net, x), [every[name] for name in names])  # type: ignore[arg-type]
+        for made in (made_again, lambda net, x: net(x).square().sum())
+    )
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def made_again(net: nn.Module, x: Tensor) -> Tensor:
+    with DifferentiableAgain():
+        out: Tensor = net(x)
+    return out.square().sum()
+
+
 def penalised(critic: nn.Module) -> Shapes:
     """What a gradient penalty takes."""
     photo = torch.rand(1, 3, 32, 32)
