@@ -8,6 +8,7 @@ with the file, so that neither a list beside it nor a state folder is needed.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import struct
@@ -17,6 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from components.core.causes import cause_named, told
 from components.core.errors import InputError
 from components.core.files import atomic_path, sha256_of_bytes, sha256_of_file
 from components.core.locks import alone_in
@@ -151,6 +153,8 @@ def _need_to_be_made(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=there):
             return
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise told(cause_named("link loop"), place=there) from error
         raise InputError(
             f"--out {folder} cannot be written to ({there}: {error.strerror}); name another folder"
         ) from error

@@ -25,6 +25,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from components.train import convolution_gradients
+
 GPU = torch.device("cuda:0")
 LAST = torch.channels_last
 aten = torch.ops.aten
@@ -179,7 +181,7 @@ def _place() -> str:
         frame = frame.f_back
         if frame.f_code is run_backward.__code__:
             return BACK
-        if OURS in frame.f_code.co_filename:
+        if OURS in frame.f_code.co_filename and frame.f_code.co_filename != convolution_gradients.__file__:
             return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
     return "elsewhere"
 

@@ -35,9 +35,9 @@ from components.train.step.weight_average import LastSteps
 from components.train.worker_group import World
 
 STEPS = LEAST_NORMS + 2  # the gradients' median is looked at in the last two
-# Photos that come to the first layer of these out of pixel_unshuffle and grid_sample: torch's kernels for a
+# Photos that come to the first layer of these out of pixel_(un)shuffle and grid_sample: torch's kernels for a
 # GPU give one order alone, as that for a reflected border does.
-ONE_ORDER = {"unet.py", "flow.py"}
+ONE_ORDER = {"unet.py", "flow.py", "srresnet.py"}
 PHASE = {"name": "joint", "images": 20, "crop_px": 16, "batch": 2}
 ENTROPY = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1}
 TRICKS: dict[str, dict[str, Any]] = {

@@ -91,7 +91,8 @@ class WGANGPLoss(AdversarialLoss):
         # Summed logits: each sample's gradient is its own. Averaged over the patches, so that
         # the slope is that of one logit.
         found = slope(lambda photo: discriminator(photo).float().flatten(1).mean(1).sum(), between)
-        lengths: Tensor = found.float().flatten(1).norm(2, dim=1)
+        found = found.float()
+        lengths: Tensor = torch.linalg.vector_norm(found, dim=list(range(1, found.dim())))
         return self._penalty_weight * _off_one(lengths).mean()
 
     def _line(self, on_real: Tensor, on_restored: Tensor) -> Tensor:

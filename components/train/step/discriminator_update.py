@@ -178,7 +178,7 @@ class DiscriminatorUpdate:
         found = slope(
             lambda shown: self._discriminators.raw(index, shown, input).flatten(1).mean(1).sum(), photo
         )
-        return found.flatten(1).square().sum(1).mean()
+        return found.square().sum((1, 2, 3)).mean()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, beside the nets."""
