@@ -124,7 +124,10 @@ def test_what_hangs_is_ended_when_patience_is_over_with_the_same_line() -> None:
 def test_the_line_is_said_once_however_long_threads_linger(again: signal.Signals | None) -> None:
     """As `timeout` does, which signals the process and then its group; a library's thread keeps it alive."""
     process = start(limit=0.5, hurry=0.1, before="lingering")
+    assert process.stderr is not None
     process.terminate()
+    # Of two signals that wait together Python takes the lower number first, whichever was sent first.
+    assert process.stderr.readline() == "in order\n"
     if again is not None:
         process.send_signal(again)
     _, words = process.communicate()
