@@ -38,9 +38,8 @@ def keeping_freed(most_bytes: int = 2**30) -> Iterator[bool]:
     than under glibc nothing is.
     """
     # Older versions of glibc refuse more than MMAP_BYTES.
-    kept = any(_set(MMAP_THRESHOLD, most) for most in (most_bytes, MMAP_BYTES)) and _set(
-        TRIM_THRESHOLD, NEVER
-    )
+    granted = any(_set(MMAP_THRESHOLD, most) for most in (most_bytes, MMAP_BYTES))
+    kept = granted and _set(TRIM_THRESHOLD, NEVER)
     try:
         yield kept
     finally:

@@ -68,11 +68,6 @@ def _pair(value: int | tuple[int, ...]) -> list[int]:
     return [value, value] if isinstance(value, int) else list(value) * (2 // len(value))
 
 
-def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    stride, padding, dilation, groups = geometry
-    return torch.convolution(x, weight, bias, stride, padding, dilation, False, [0, 0], groups)
-
-
 def _lowered(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, *, of_weight: bool) -> Tensor:
     """⟨g, weight ∗ x⟩ by x, or by the weight; of the other of both only shape and order count."""
     stride, padding, dilation, groups = geometry
@@ -84,16 +79,20 @@ def _lowered(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, *, of_wei
     return gradient
 
 
-class _Convolution(Function):
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-        return _convolved(x, weight, bias, geometry)
+class _OfThree(Function):
+    """One of the three; what it is made of is its first two inputs and, at last, the geometry."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, weight, bias, ctx.geometry = inputs
-        ctx.save_for_backward(x, weight)
-        ctx.bias = bias is not None
+        first, second, _, ctx.geometry = inputs
+        ctx.save_for_backward(first, second)
+
+
+class _Convolution(_OfThree):
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+        stride, padding, dilation, groups = geometry
+        return torch.convolution(x, weight, bias, stride, padding, dilation, False, [0, 0], groups)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -118,17 +117,12 @@ def _wanted(ctx: Any, place: int) -> bool:
         return True
 
 
-class _ByInput(Function):
+class _ByInput(_OfThree):
     """⟨g, weight ∗ x⟩ by x; `like` has x's shape and order."""
 
     @staticmethod
     def forward(g: Tensor, weight: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
         return _lowered(g, like, weight, geometry, of_weight=False)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        g, weight, _, ctx.geometry = inputs
-        ctx.save_for_backward(g, weight)
 
     @staticmethod
     def backward(ctx: Any, x: Tensor) -> tuple[Tensor | None, ...]:
@@ -142,17 +136,12 @@ class _ByInput(Function):
         )
 
 
-class _ByWeight(Function):
+class _ByWeight(_OfThree):
     """⟨g, weight ∗ x⟩ by the weight; `like` has its shape and order."""
 
     @staticmethod
     def forward(g: Tensor, x: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
         return _lowered(g, x, like, geometry, of_weight=True)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        g, x, _, ctx.geometry = inputs
-        ctx.save_for_backward(g, x)
 
     @staticmethod
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:
