@@ -29,6 +29,7 @@ from picture_statistics import (
     statistics_of,
 )
 from real_sets import ScoredPair, gopro, levin, levin_srgb, read
+from realism_curves import REAL, YARDSTICK, draw
 
 from components import recipes
 from components.atlas.draws import kinds_of_blur
@@ -43,7 +44,7 @@ from components.optics.light import lit
 from components.synthesize.config import SynthesizeConfig
 
 BSDS_PHOTOS = 24
-YARDSTICK, FLOOR, REAL = "sharp photos (doing nothing)", "real, one half against the other", "real"
+FLOOR = "real, one half against the other"
 
 
 @dataclass(frozen=True)
@@ -224,44 +225,6 @@ def averaged_in(data: Path) -> list[str]:
         fits = [replace(pair, target=pair.input).scores(photos[place])[0] for photos in by_values]
         lines.append(f"| {pair.group}/{pair.name} | {fits[0]:.2f} | {fits[1]:.2f} |")
     return [*lines, ""]
-
-
-def draw(path: Path, panels: Mapping[str, Mapping[str, Statistics]]) -> None:
-    """A column a set: distribution of gradients above, spectrum below."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    from picture_statistics import BINS
-
-    figure, axes = plt.subplots(2, len(panels), figsize=(5 * len(panels), 8), squeeze=False)
-    coarse = BINS[:-1].reshape(-1, 16).mean(axis=1)
-    for column, (title, curves) in enumerate(panels.items()):
-        for name, found in curves.items():
-            style = (
-                {"color": "black", "linewidth": 2.5}
-                if name == REAL
-                else {"color": "grey", "linestyle": "--"}
-                if name == YARDSTICK
-                else {"linewidth": 1.2}
-            )
-            axes[0][column].plot(coarse, found.gradients.reshape(-1, 16).sum(axis=1), label=name, **style)
-            axes[1][column].plot(
-                np.arange(1, found.spectrum.size + 1) / TILE_PX, found.spectrum, label=name, **style
-            )
-        axes[0][column].set(
-            title=title,
-            yscale="log",
-            xlabel="log2(1 + |difference of neighbours|)",
-            ylabel="share" if column == 0 else "",
-        )
-        axes[1][column].set(
-            xscale="log", xlabel="cycles a pixel", ylabel="log10 of relative power" if column == 0 else ""
-        )
-    axes[1][0].legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(path, dpi=90)
-    plt.close(figure)
 
 
 def main() -> None:

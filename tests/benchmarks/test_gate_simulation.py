@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from gate import LEAST_GROUPS, ROTATE_AFTER, RULE, New, Today, World, first_wins, nights
+from gate_nights import LEAST_GROUPS, ROTATE_AFTER, RULE, New, Today, World, first_wins, nights
 
 from components.register.policy import GatePolicy
 
