@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -75,12 +76,18 @@ def imports_of(path: Path) -> Iterator[tuple[str, int]]:
     """Every module that a file imports, wherever in the file, with its line; nothing is left to
     TYPE_CHECKING.
     """
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module, node.lineno
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A file's syntax; several tests look at each."""
+    return ast.parse(path.read_text())
 
 
 def floor_of(module: str) -> tuple[int, str] | None:
@@ -107,7 +114,7 @@ def files_imported_by(path: Path, text: str | None = None) -> Iterator[str]:
     name where there is one, else the package's own file.
     """
     modules = {module_of(file) for file in FILES} - {module_of(path)}
-    for node in ast.walk(ast.parse(text or path.read_text())):
+    for node in ast.walk(ast.parse(text) if text else tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -162,7 +169,7 @@ def variables_of(path: Path) -> dict[str, str]:
     """The REFOCUS_ variables of the environment that a file has as whole strings; the name that it
     gives to each, "" for none.
     """
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     found = {
         text: ""
         for node in ast.walk(tree)
@@ -207,8 +214,8 @@ def test_each_outside_tool_has_one_door(path: Path) -> None:
 def test_files_and_functions_stay_readable(path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= 300, f"{path} has {text.count(chr(10))} lines; split it by subject"
-    assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is for"
-    for node in ast.walk(ast.parse(text)):
+    assert ast.get_docstring(tree_of(path)), f"{path} does not say what it is for"
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, (
                 f"{path}:{node.lineno} {node.name} does not fit a screen"
