@@ -20,7 +20,7 @@ from components.train.loop import Loop
 NARROW = {
     "resnet": {"width": 16, "blocks": 2, "dropout": 0.0},
     "srresnet": {"width": 24, "blocks": 2, "up_width": 24},
-    "conv_unet": {"width": 32, "widest": 64, "dropout": 0.0},
+    "conv_unet": {"width": 24, "widest": 48, "dropout": 0.0},
 }
 # Images a phase. Crops are as small as the discriminators take; a dense head takes one side alone.
 OWN = {
@@ -33,7 +33,7 @@ OWN = {
     "video_flow",
     "wiener_gan",
 }  # nobody's published system
-IMAGES = {"srgan": 120, "srgan_seed": 300, "unet_patchgan": 280}
+IMAGES = {"srgan": 120, "deblurgan": 120, "deblurgan_seed": 120}
 CROP_PX = {"deblurgan": 32, "srgan": 48, "unet_patchgan": 48}
 TASKS = {"srgan": "enlarge", "srgan_seed": "enlarge", "pix2pix": "translate", "pix2pix_seed": "translate"}
 
