@@ -38,7 +38,7 @@ def extension_of(name: str) -> str:
 def readable(name: str) -> str:
     """A name as text, also where its bytes are none: those are written as \\xff.
 
-    >>> readable("b\udcff.png")
+    >>> readable("b\\udcff.png")
     'b\\\\xff.png'
     """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
