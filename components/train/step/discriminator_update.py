@@ -19,6 +19,7 @@ from components.train.step.draws import StepDraws
 from components.train.step.gradient_guard import GradientGuard
 from components.train.step.image_pool import ImagePool
 from components.train.step.instance_noise import NoisyPhotos
+from components.train.step.parameter_groups import load_optimizer
 from components.train.step.terms import Batch, Terms
 from components.train.worker_group import World
 
@@ -190,7 +191,7 @@ class DiscriminatorUpdate:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
-        self.optimizer.load_state_dict(state["discriminator_optimizer"])
+        load_optimizer(self.optimizer, state["discriminator_optimizer"])
         self.guard.load_state(state["discriminator_guard"])
         if self.pool is not None:
             self.pool.load_state(state["pool"], self._world.device)

@@ -1,8 +1,10 @@
-"""A net's weights in the groups that an optimiser treats alike, and the learning rate of each."""
+"""A net's weights in the groups that an optimiser treats alike, the learning rate of each, and what an
+optimiser remembers of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -58,3 +60,14 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
     for group in optimizer.param_groups:
         ceiling = group[CEILING]
         group["lr"] = learning_rate if ceiling is None else min(learning_rate, ceiling)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Go on from an optimiser's state, in whatever order of memory its moments were kept: torch's fused
+    optimisers go through a weight and its moments as they lie, so that these are laid as their weight is.
+    """
+    optimizer.load_state_dict(dict(state))
+    for weight, remembered in optimizer.state.items():
+        for name, value in remembered.items():
+            if value.shape == weight.shape and value.stride() != weight.stride():
+                remembered[name] = torch.empty_like(weight).copy_(value)
