@@ -29,6 +29,7 @@ from components.nets.generators import Generator, GeneratorPart
 from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.modules.over_photo import Box, Place, Reached, Survey
 from components.nets.modules.placed_dropout import placed_dropout
+from components.nets.modules.px_by_px import keep_order
 from components.nets.precision import arithmetic
 from components.nets.reach import looking, reach_of
 from components.nets.tiles import Tile
@@ -153,7 +154,8 @@ class Restorer(TiledRestorer):
             window=part.window,
         )
         self.device = device_named(device)
-        self.net, self.part = for_use(pixel_by_pixel(net.to(self.device)), part), part
+        net = keep_order(pixel_by_pixel(net.to(self.device)), self.device)
+        self.net, self.part = for_use(net, part), part
         self.precision: Precision = precision
         self._noisy, self._views = part.test_time_dropout, VIEWS if part.test_time_ensemble else VIEWS[:1]
         self._surveys: dict[View, Survey] = {}

@@ -30,8 +30,8 @@ from components.nets.generators import (
     VideoFlow,
     WienerUNet,
 )
-from components.nets.modules.convolutions import ReflectionPad2d
 from components.nets.modules.norms import SharedBatchNorm2d
+from components.nets.modules.px_by_px import ReflectionPad2d
 from components.nets.restore import Restorer, for_use, load_restorer, save_generator
 from components.nets.tiling import OVERLAP_PX, _spans
 

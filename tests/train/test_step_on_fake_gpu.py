@@ -13,7 +13,7 @@ import pytest
 import torch
 from backward_in_python import run_backward
 from bundled import RECIPES
-from fake_gpu import BACK, GPU, LAST, WaitError, Watched, fake_gpu, order_of
+from fake_gpu import GPU, fake_gpu
 from small_training import config
 from test_compile import KINDS as COMPILED
 from test_content import KINDS as CONTENT
@@ -23,6 +23,7 @@ from test_step_on_device import stepped
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException
 from torch.utils._pytree import tree_leaves
+from watched_operations import BACK, LAST, WaitError, Watched, order_of
 
 from components import recipes
 from components.train.config import TrainConfig
@@ -35,9 +36,8 @@ from components.train.step.weight_average import LastSteps
 from components.train.worker_group import World
 
 STEPS = LEAST_NORMS + 2  # the gradients' median is looked at in the last two
-# Photos that come to the first layer of these out of pixel_(un)shuffle and grid_sample: torch's kernels for a
-# GPU give one order alone, as that for a reflected border does.
-ONE_ORDER = {"unet.py", "flow.py", "srresnet.py"}
+# To the first layer of these photos come out of a Fourier transform or torch's grid_sample, plane by plane.
+ONE_ORDER = {"unet.py", "flow.py"}
 PHASE = {"name": "joint", "images": 20, "crop_px": 16, "batch": 2}
 ENTROPY = {"adversarial": {"kind": "cross_entropy"}, "discriminator_updates": 1}
 TRICKS: dict[str, dict[str, Any]] = {
@@ -112,7 +112,7 @@ def need_order(step: GanStep, watched: Watched) -> None:
     assert forward
     assert not any(weights == "first" for _, weights, _ in forward), forward
     seen = {photos for photos, _, place in forward if place.split(":")[0] not in ONE_ORDER}
-    assert seen <= {"last", "either", "bordered"}, forward
+    assert seen <= {"last", "either"}, forward
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,7 +140,7 @@ def test_a_recipe_stays_on_the_gpu_and_waits_for_nothing(
     name: str, watched: Watched, vgg: dict[str, Path]
 ) -> None:
     made = shortened(name)
-    step, terms = steps(made, watched, vgg, 2)
+    step, terms = steps(made, watched, vgg, 1)  # what a second one adds, the kinds above show
     need_all_on_the_gpu(step, terms)
     if made.channels_last:
         need_order(step, watched)

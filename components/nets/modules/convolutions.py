@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from components.nets.choices import Padding, Upsampling
+from components.nets.modules.px_by_px import PixelShuffle, ReflectionPad2d
 
 
 class KerasSame(nn.Module):
@@ -29,20 +29,6 @@ class KerasSame(nn.Module):
     def _ends(self, side: int) -> tuple[int, int]:
         total = max((math.ceil(side / self.stride) - 1) * self.stride + self.size - side, 0)
         return total // 2, total - total // 2
-
-
-class ReflectionPad2d(nn.ReflectionPad2d):
-    """A border of the photo's own px, in the type that comes: autocast would have it in float32, for a
-    copy there and one back.
-    """
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """(N, C, H, W) with its border."""
-        device = x_NCHW.device.type
-        if device == "meta" or not torch.is_autocast_enabled(device):
-            return super().forward(x_NCHW)
-        with torch.autocast(device, enabled=False):
-            return super().forward(x_NCHW)
 
 
 class KerasCrop(nn.Module):
@@ -136,7 +122,7 @@ def double(
     if kind == "pixel_shuffle":
         return [
             *conv(channels_in, 4 * channels_out, 3, padding=padding, bias=bias, separable=separable),
-            nn.PixelShuffle(2),
+            PixelShuffle(2),
         ]
     enlarge = (
         nn.Upsample(scale_factor=2, mode="nearest")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from components.nets.choices import Skips
+from components.nets.modules.px_by_px import pixel_shuffle, pixel_unshuffle
 
 
 class InvertedResidual(nn.Module):
@@ -91,7 +92,7 @@ class MobileBody(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, 3, H, W), H and W multiples of fold · 2**(levels - 1); same shape out, any range."""
-        y = self.encode[0](self.stem(F.pixel_unshuffle(x_NCHW, self.fold)))
+        y = self.encode[0](self.stem(pixel_unshuffle(x_NCHW, self.fold)))
         levels = [y]
         for down, encode in zip(self.down, self.encode[1:], strict=True):
             levels.append(encode(down(levels[-1])))
@@ -101,7 +102,7 @@ class MobileBody(nn.Module):
         ):
             enlarged = F.interpolate(up(y), scale_factor=2.0, mode="nearest")
             y = decode(merge(_joined(enlarged, levels.pop(), self.skips)))
-        return F.pixel_shuffle(self.head(y), self.fold)
+        return pixel_shuffle(self.head(y), self.fold)
 
 
 def _joined(one: Tensor, other: Tensor, skips: Skips) -> Tensor:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from components.nets.modules.over_photo import OverPhoto, joined_moments, moments
+from components.nets.modules.px_by_px import PixelShuffle, pixel_shuffle, pixel_unshuffle
 from components.nets.norms import Norm
 
 
@@ -109,8 +109,7 @@ class NAFNetBody(nn.Module):
         self.down = nn.ModuleList(nn.Conv2d(one, 2 * one, 2, stride=2) for one in channels[:-1])
         self.middle = blocks(middle, channels[-1])
         self.up = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(one, 2 * one, 1, bias=False), nn.PixelShuffle(2))
-            for one in channels[:0:-1]
+            nn.Sequential(nn.Conv2d(one, 2 * one, 1, bias=False), PixelShuffle(2)) for one in channels[:0:-1]
         )
         self.decoder = nn.ModuleList(map(blocks, decoder, channels[-2::-1]))
         self.head = nn.Conv2d(width, 3 * fold**2, 3, padding=1)
@@ -121,7 +120,7 @@ class NAFNetBody(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, 3, H, W), H and W multiples of fold · 2**levels; same shape out, any range."""
-        y = self.stem(F.pixel_unshuffle(x_NCHW, self.fold))
+        y = self.stem(pixel_unshuffle(x_NCHW, self.fold))
         levels = []
         for encode, down in zip(self.encoder, self.down, strict=True):
             y = encode(y)
@@ -130,4 +129,4 @@ class NAFNetBody(nn.Module):
         y = self.middle(y)
         for up, decode in zip(self.up, self.decoder, strict=True):
             y = decode(up(y) + levels.pop())
-        return F.pixel_shuffle(self.head(y), self.fold)
+        return pixel_shuffle(self.head(y), self.fold)

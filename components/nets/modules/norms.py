@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from components.nets.modules.over_photo import OverPhoto, joined_moments, moments
 from components.nets.modules.over_workers import of_every_worker, worker_count
+from components.nets.modules.px_by_px import is_channels_last
 
 BAND = 2**17  # values
 
@@ -50,7 +51,7 @@ class PhotoNorm2d(_PhotoStatistics, nn.InstanceNorm2d):
         """Same shape out as in."""
         if self.survey is not None:
             return self.survey.forward(self, x_NCHW)
-        if not torch.compiler.is_compiling() and _is_channels_last(x_NCHW):
+        if not torch.compiler.is_compiling() and is_channels_last(x_NCHW):
             # torch's would copy it to the other order and back, three times the time. One photo's
             # statistics are those of a batch of one.
             photos = torch.split(x_NCHW, 1) if len(x_NCHW) > 1 else (x_NCHW,)
@@ -81,12 +82,6 @@ def _by_bands(photo_NCHW: Tensor) -> tuple[Tensor, Tensor]:
     column = mean.view(1, -1, 1, 1)
     squares = torch.stack([(band - column).square_().sum((0, 2, 3)) for band in bands]).sum(0)
     return mean, squares / (height * width)
-
-
-def _is_channels_last(x_NCHW: Tensor) -> bool:
-    """In that order and no other, of more than one px."""
-    last = x_NCHW.is_contiguous(memory_format=torch.channels_last)
-    return last and not x_NCHW.is_contiguous() and x_NCHW.shape[2] * x_NCHW.shape[3] > 1
 
 
 class ChannelNorm2d(nn.LayerNorm):

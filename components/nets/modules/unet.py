@@ -6,9 +6,9 @@ import itertools
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from components.nets.modules.global_context import GlobalContext
+from components.nets.modules.px_by_px import pixel_shuffle, pixel_unshuffle
 from components.nets.norms import Norm
 
 SLOPE = 0.1
@@ -59,14 +59,14 @@ class UNetBody(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, channels_in, H, W), H and W multiples of fold · 2**depth; (N, 3, H, W) out, any range."""
-        levels = [self.stem(F.pixel_unshuffle(x_NCHW, self.fold))]
+        levels = [self.stem(pixel_unshuffle(x_NCHW, self.fold))]
         for down in self.down:
             levels.append(down(levels[-1]))
         y = self._in_context(levels.pop(), len(self.down))
         for level in reversed(range(len(self.down))):
             joined = torch.cat([self.up[level](y), levels.pop()], dim=1)
             y = self._in_context(self.merge[level](joined), level)
-        return F.pixel_shuffle(self.head(y), self.fold)
+        return pixel_shuffle(self.head(y), self.fold)
 
     def _in_context(self, y_NCHW: Tensor, level: int) -> Tensor:
         """A level that knows of the whole photo, where the net has that."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from components.nets.modules.flow import FlowNet, enlarged_flow, warped
 from components.nets.modules.heads import middle_frame
+from components.nets.modules.px_by_px import pixel_shuffle, pixel_unshuffle
 from components.nets.modules.unet import SLOPE, UNetBody, reflected, twice
 from components.nets.norms import Norm
 
@@ -40,7 +41,7 @@ class Video3DBody(nn.Module):
 
     def forward(self, window_NCHW: Tensor) -> Tensor:
         """(N, 3 · frames, H, W), H and W multiples of fold · 2**depth; (N, 3, H, W) out, any range."""
-        folded = F.pixel_unshuffle(window_NCHW, self.fold)
+        folded = pixel_unshuffle(window_NCHW, self.fold)
         y = self.stem(torch.unflatten(folded, 1, (self.frames, 3 * self.fold**2)).transpose(1, 2))
         levels = [y]
         for down in self.down:
@@ -49,7 +50,7 @@ class Video3DBody(nn.Module):
         y = flat.pop()
         for up, merge in zip(reversed(self.up), reversed(self.merge), strict=True):
             y = merge(torch.cat([up(y), flat.pop()], dim=1))
-        return F.pixel_shuffle(self.head(y), self.fold)
+        return pixel_shuffle(self.head(y), self.fold)
 
 
 class Aligned(NamedTuple):

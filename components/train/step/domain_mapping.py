@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from components.nets.modules.few_places import learn_by_products
 from components.nets.modules.norms import mixes_photos
+from components.nets.modules.px_by_px import keep_order
 from components.train.compiled import compiled
 from components.train.config import Phase, TrainConfig
 from components.train.config.direction import Direction
@@ -52,6 +53,7 @@ class DomainMapping:
         self.generator: nn.Module = net.to(world.device, memory_format=layout)  # type: ignore[call-overload]
         self._weight_average = WeightAverage(self.generator, config.ema)
         self.average = self._weight_average.net
+        keep_order(self.generator, world.device)
         draw_dropout_over_workers(self.generator, world)
         self._mixes = mixes_photos(self.generator)
         self.discriminators = DiscriminatorGroup(
