@@ -171,22 +171,25 @@ def copied(state: Any) -> Any:
     """The same dictionaries, lists and numbers with copies of the tensors, on the processor; from a GPU in
     pinned memory, all tensors without a wait between them.
     """
-    kept = _copied(state)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.current_stream().synchronize()
+    left: set[torch.device] = set()
+    kept = _copied(state, left)
+    for device in left:
+        torch.cuda.current_stream(device).synchronize()
     return kept
 
 
-def _copied(state: Any) -> Any:
+def _copied(state: Any, left: set[torch.device]) -> Any:
+    """left: gets the devices whose copies may still be on their way."""
     if isinstance(state, torch.Tensor):
         there = state.detach()
         if there.device.type == "cpu":
             return there.clone()
+        left.add(there.device)
         return torch.empty_like(there, device="cpu", pin_memory=True).copy_(there, non_blocking=True)
     if isinstance(state, Mapping):
-        return {name: _copied(value) for name, value in state.items()}
+        return {name: _copied(value, left) for name, value in state.items()}
     if isinstance(state, list | tuple):
-        return type(state)(map(_copied, state))
+        return type(state)(_copied(value, left) for value in state)
     return state
 
 

@@ -77,7 +77,7 @@ class World:
             work.wait()
             there = torch.empty_like(told, device="cpu", pin_memory=True).copy_(told, non_blocking=True)
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            arrived.record()
+            arrived.record(torch.cuda.current_stream(self.device))
             wait, told = arrived.synchronize, there
 
         def answer() -> bool:

@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fake_gpu import NAME, fake_gpu
+from safetensors.torch import load_file as read_weights
+from torch.utils._python_dispatch import _disable_current_modes
 from untrained_checkpoints import checkpoint_of
+from watched_operations import HALF
 
 from components.core.errors import InputError
 from components.core.records import Checkpoint, PairSet
@@ -15,6 +19,7 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.measure import measure
 from components.evaluate.run import run
 from components.metrics import METRICS, measurable
+from components.nets import restore
 from components.nets.devices import device_for
 from components.nets.generators import ResNet
 from components.nets.precision import place_of
@@ -119,3 +124,22 @@ def test_a_model_measured_on_a_gpu_scores_as_on_the_processor(
     )
     assert there.measured_on == place_of(torch.device("cuda"))
     assert there.restored["psnr_rgb"] == pytest.approx(here.restored["psnr_rgb"], abs=1e-3)
+
+
+def test_a_model_is_measured_on_a_gpu_that_is_not_there(
+    pairset: PairSet, untrained: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole stage: net, photos and metrics meet on one device; a value there is zero or a half."""
+
+    def load_file(path: Path) -> dict[str, torch.Tensor]:
+        with _disable_current_modes():  # which its reader knows nothing of
+            return read_weights(path)
+
+    monkeypatch.setattr(restore, "load_file", load_file)
+    names = [name for name in measurable(tuple(METRICS))[0] if METRICS[name].fit is None]
+    made = config(gpu="require", precision="bf16", metrics=names)
+    with fake_gpu() as watched:
+        report = run(made, pairset, untrained, out=tmp_path / "out")
+    assert report.measured_on == f"{NAME}, bfloat16"
+    assert report.restored["ssim_gauss11_rgb"] == HALF
+    assert watched.waits == len(pairset.pairs("test")) + 1, "once a photo, and once to warm up"

@@ -11,7 +11,7 @@ import torch
 from small_training import CPU, CRITIC, config
 
 from components.train.adversarial import WGANGP
-from components.train.precision import computing
+from components.train.precision import autocast, computing
 from components.train.step import GanStep
 from components.train.worker_group import World
 
@@ -111,7 +111,7 @@ def test_the_penalty_of_a_linear_critic_is_its_known_value_in_every_precision(
     weight = torch.randn(3, 8, 8, generator=source)
     weight = (weight * length / weight.norm()).to(device)
     real, restored = (torch.rand(4, 3, 8, 8, generator=source).to(device) for _ in range(2))
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
+    with computing(precision, deterministic=False), autocast(precision, torch.device(device)):
         penalty = (
             WGANGP(penalty_weight=10)
             .build()
