@@ -42,7 +42,7 @@ from components.train.config import TrainConfig
 from components.train.precision import CUBLAS, computing
 
 RECIPES = ("deblurgan", "pix2pix", "srgan", "mobile", "demo")
-BATCHES = (1, 16)
+BATCHES, RESTORED = (1, 16), "deblurgan"
 ROOT = Path(__file__).parents[1]
 TESTS_S, OTHERS_S = 150, 60  # of the six minutes, at most
 PLAIN_S, COMPILED_S = 8, 60  # what a row of steps takes
@@ -141,7 +141,7 @@ def main() -> int:
     figures = Figures(arguments.out, arguments.minutes, card)
     figures.write()
     figures.take("tests marked gpu", 20, partial(_tests, figures, "not compiled"))
-    figures.take("deblurgan, 1280×720 restored", 10, partial(_restored, card))
+    figures.take(f"{RESTORED}, 1280×720 restored", 10, partial(_restored, card))
     figures.take("images a second, decoded once", 20, partial(_input, figures))
     figures.take("pairs made in training", 20, partial(_rendered, figures))
     with tempfile.TemporaryDirectory() as folder:
@@ -257,7 +257,7 @@ def _timed(step: Callable[[int], object], images: int, card: Card) -> dict[str, 
 
 
 def _restored(card: Card) -> dict[str, Any]:
-    part = recipes.load("deblurgan").train.generator
+    part = recipes.load(RESTORED).train.generator
     size = (32, 48) if card.rehearsal else (720, 1280)
     photo, found = np.random.default_rng(0).random((*size, 3), dtype=np.float32), {}
     for precision in ("fp32", "tf32", "bf16"):
