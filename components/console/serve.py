@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.console.ui import need_port
 from components.core.errors import InputError
+from components.core.ports import address_of, need_port
 from components.core.stopping import signal_of
 from components.serving.settings import ServingSettings
 
@@ -19,7 +19,7 @@ def serve(settings: ServingSettings, replicas: int) -> int:
         raise InputError(
             f"--replicas is {replicas}; it must be 1 or more, or left out for this process alone"
         )
-    need_port(settings.port, settings.host)
+    need_port(settings.port, settings.host)  # before what takes seconds to import
     if not replicas:
         from components.serving import here
 
@@ -27,7 +27,6 @@ def serve(settings: ServingSettings, replicas: int) -> int:
         return 0
     from components.services.cluster.serving import replicas_serving, until_stopped
     from components.serving.app import build_app, models_of
-    from components.serving.here import address_of
 
     models = models_of(settings)
     models.start()  # what is wrong with the model is a sentence here, and forty lines in a replica

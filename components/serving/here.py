@@ -13,7 +13,9 @@ from types import FrameType
 
 import uvicorn
 
+from components.core.ports import address_of, listening
 from components.serving.app import build_app, models_of
+from components.serving.models import Models, OneModel
 from components.serving.settings import ServingSettings
 
 GRACE_S = 20  # for what is at work when the service is told to stop
@@ -68,15 +70,24 @@ def run(settings: ServingSettings, ready: Callable[[str, str], None]) -> None:
     """Serve until Ctrl-C or SIGTERM; what is at work then is finished, or broken off after GRACE_S, with
     exit status 1.
 
-    ready: called with the address and the model's words when requests are answered. Raises what
-    loading the model raises, before anything listens.
+    ready: called with the address and the model's words when requests are answered. Raises what loading
+    the model raises, and InputError where the port cannot be had: before that, and for good, so that of two
+    services that start at once the second is told.
     """
     models = models_of(settings.checked())
-    models.start()
+    with listening(settings.port, settings.host) as places:
+        models.start()
+        _serve(settings, models, places, ready)
+
+
+def _serve(
+    settings: ServingSettings,
+    models: Models | OneModel,
+    places: list[socket.socket],
+    ready: Callable[[str, str], None],
+) -> None:
     config = uvicorn.Config(
         build_app(settings, models),
-        host=settings.host,
-        port=settings.port,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -87,13 +98,4 @@ def run(settings: ServingSettings, ready: Callable[[str, str], None]) -> None:
     server = _Server(config)
     assert models.current is not None
     ready(address_of(settings.host, settings.port), models.current.words)
-    server.run()
-
-
-def address_of(host: str, port: int) -> str:
-    """As a browser takes it.
-
-    >>> address_of("::1", 8000), address_of("127.0.0.1", 80)
-    ('http://[::1]:8000', 'http://127.0.0.1:80')
-    """
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    server.run(places)

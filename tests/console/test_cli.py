@@ -7,7 +7,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 from bundled import RECIPES, bundled_into
 
-from components.console import commands, ui
+from components.console import commands
 from components.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,17 +100,6 @@ def test_every_command_that_our_texts_name_exists() -> None:
         for word in re.findall(r"(?<!/)\brefocus ([a-z]+(?:-[a-z]+)*)", path.read_text())
     }
     assert named - prose == {*NAMES}
-
-
-@pytest.mark.parametrize("port", [0, 65536, None])
-def test_a_port_that_cannot_be_had_is_refused_before_a_server_starts(port: int | None) -> None:
-    with socket.socket() as taken:
-        taken.bind((ui.HOST, 0))
-        taken.listen()
-        with pytest.raises(
-            InputError, match="is no port" if port is not None else r"cannot be had .*name another: --port"
-        ):
-            ui.need_port(taken.getsockname()[1] if port is None else port)
 
 
 def test_a_wrong_recipe_gives_one_paragraph_and_exit_code_2(clone: Path) -> None:

@@ -35,6 +35,7 @@ WORDS = [b"a-key-that-nobody-may-see", b"another-one-of-those", b"a-third-of-tha
         ("head.example", "must be HOST:PORT"),
         ("ray://", "Ray's client.*RAY_ADDRESS=http://HOST:8265"),
         ("ray://head.example:10001", r"=http://head\.example:8265, .* RAY_ADDRESS=head\.example:6379"),
+        ("ray://[fd00::2]:10001", r"=http://\[fd00::2\]:8265, .* RAY_ADDRESS=\[fd00::2\]:6379"),
         ("ray://ann:secret@head.example:10001", "Ray's client, whose work ends with its connection"),
         ("6379", "must be HOST:PORT"),
         ("redis://ann:secret@head:6379", "must be HOST:PORT"),

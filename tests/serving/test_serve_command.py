@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
@@ -18,9 +19,12 @@ from processes import children_of, ends, wait_for
 from components.console import commands
 from components.core.decoding import decode
 from components.core.encoding import encoded
-from components.core.errors import InputError
+from components.core.errors import InputError, ServiceError
+from components.core.ports import listening, need_port
 from components.nets.generators import UNet
 from components.nets.restore import load_restorer, save_generator
+from components.serving import here
+from components.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.services
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +52,7 @@ def started(checkpoint: Path, port: int, *words: str) -> tuple[subprocess.Popen[
     )
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"http://127.0.0.1:\d+", line)
+    found = re.search(r"http://\S+:\d+", line)
     if found is None:
         process.kill()
         raise AssertionError(f"{line}{process.communicate()[1]}")
@@ -118,3 +122,53 @@ def test_what_cannot_be_served_is_told_before_anything_listens(
 ) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
         commands.run(["serve", str(checkpoint), "--device", "cpu", *words])
+
+
+def test_a_service_whose_ray_was_signalled_with_it_says_so_and_waits_for_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray")
+    from ray._private import worker
+
+    from components.services.cluster.serving import _take_down
+
+    class Node:
+        """Ray's, of which a process has ended."""
+
+        def dead_processes(self) -> list[str]:
+            return ["raylet"]
+
+    asked = threading.Event()
+    _take_down(asked.set)
+    assert asked.is_set()
+    with pytest.raises(ZeroDivisionError):
+        _take_down(lambda: bool(1 / 0))
+    monkeypatch.setattr(worker, "_global_node", Node())
+    with pytest.raises(ServiceError, match=r"Ray was ended together with the service.*KillMode=mixed"):
+        _take_down(lambda: bool(threading.Event().wait()))
+
+
+def test_of_two_services_that_start_at_once_on_one_port_the_second_is_told(
+    checkpoint: Path, unused_port: int
+) -> None:
+    """Both looked whether the port is free before either listened: as `here` is asked from there on."""
+    settings = ServingSettings(model=str(checkpoint), port=unused_port, device="cpu")
+    with listening(unused_port), pytest.raises(InputError, match=r"cannot be had .*name another: --port"):
+        here.run(settings, lambda *words: pytest.fail(f"said to serve: {words}"))
+
+
+def test_an_ipv6_address_is_served_and_written_as_browsers_take_it(
+    checkpoint: Path, unused_port: int
+) -> None:
+    try:
+        need_port(unused_port, "::1")
+    except InputError as error:
+        pytest.skip(str(error))
+    process, address = started(checkpoint, unused_port, "--host", "[::1]")
+    try:
+        assert address == f"http://[::1]:{unused_port}"
+        assert httpx.post(f"{address}/restore", content=PHOTO, timeout=60).status_code == 200
+    finally:
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")

@@ -44,6 +44,7 @@ def add_to(add: Add) -> None:
 
 def _serve(arguments: argparse.Namespace) -> int:
     from components.console.serve import serve
+    from components.core.ports import bare_host
     from components.pipeline.project import Project
     from components.serving.settings import ServingSettings, token_of_environment
 
@@ -51,7 +52,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         Project.here()
     settings = ServingSettings(
         model=arguments.model,
-        host=arguments.host,
+        host=bare_host(arguments.host),
         port=arguments.port,
         queue=arguments.queue,
         max_mb=arguments.max_mb,

@@ -15,6 +15,7 @@ import urllib.parse
 
 from components.core.addresses import shown
 from components.core.errors import InputError, ServiceError
+from components.core.ports import host_in_address
 from components.services.cluster import token
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
@@ -60,11 +61,12 @@ def need_cluster(address: str) -> None:
     if scheme in ("http", "https") and host:
         return _need_page(address.rstrip("/"), host)
     if scheme == "ray":
+        place = host_in_address(host) or "HOST"
         raise InputError(
             f"{ADDRESS_VARIABLE} is {shown(address)}, Ray's client, whose work ends with its connection; send"
             f" stages to the cluster's page instead, which lets who comes back join them:"
-            f" {ADDRESS_VARIABLE}=http://{host or 'HOST'}:8265, or from one of its nodes"
-            f" {ADDRESS_VARIABLE}={host or 'HOST'}:6379"
+            f" {ADDRESS_VARIABLE}=http://{place}:8265, or from one of its nodes"
+            f" {ADDRESS_VARIABLE}={place}:6379"
         )
     if scheme or not host or port is None:
         raise InputError(
@@ -76,7 +78,7 @@ def need_cluster(address: str) -> None:
         socket.create_connection((host, port), timeout=PATIENCE_S).close()
     except OSError as error:
         raise _no_answer(address, str(error)) from error
-    return _need_head(address, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    return _need_head(address, f"{host_in_address(host)}:{port}")
 
 
 def _need_page(address: str, host: str) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 
 from components.core import debugging
 from components.core.errors import InputError, ServiceError
-from components.services.cluster.start import ray_started
+from components.core.ports import address_of
+from components.services.cluster.start import ray_is_gone, ray_started
 
 # Serve gives its proxy 5 s for each of three tries to start, which a busy machine takes for Python's imports.
 PROXY_START_S = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
+LOOK_S = 0.2
 BESIDE = 8  # requests a replica answers beside its queue: health, readings, the page
 
 
@@ -66,7 +68,32 @@ def replicas_serving(
             with (
                 nullcontext() if up else suppress(Exception)
             ):  # what kept it from coming up is told, not this
-                serve.delete("refocus")  # not Serve itself: on a cluster it may run what others serve
+                _take_down(lambda: serve.delete("refocus"))  # not Serve: on a cluster it may run others' work
+
+
+def _take_down(delete: Callable[[], None]) -> None:
+    """End the replicas when what they are at is done. Raises ServiceError where a Ray of our own was ended
+    by the same signal: who asks it anything waits for ever.
+    """
+    failed = list[BaseException]()
+
+    def work() -> None:
+        try:
+            delete()
+        except BaseException as error:
+            failed.append(error)
+
+    asking = threading.Thread(target=work, daemon=True)
+    asking.start()
+    while asking.is_alive():
+        asking.join(LOOK_S)
+        if asking.is_alive() and ray_is_gone():
+            raise ServiceError(
+                "Ray was ended together with the service, and what it was at is broken off; send the signal"
+                " to the service's own process alone (systemd: KillMode=mixed; timeout: --foreground)"
+            )
+    for error in failed:
+        raise error
 
 
 @contextmanager
@@ -78,8 +105,9 @@ def _in_words(host: str, port: int) -> Iterator[None]:
         yield
     except (RayError, TimeoutError) as error:
         raise ServiceError(
-            f"Ray Serve did not come up at {host}:{port} ({str(error).splitlines()[0]}): is the port taken,"
-            " or the machine too busy to start processes within minutes? Try again, or leave --replicas out"
+            f"Ray Serve did not come up at {address_of(host, port)} ({str(error).splitlines()[0]}): is the"
+            " port taken, or the machine too busy to start processes within minutes? Try again, or leave"
+            " --replicas out"
         ) from error
 
 

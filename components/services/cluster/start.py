@@ -114,6 +114,14 @@ def _joined(address: str, environment: dict[str, Any], settings: dict[str, Any])
         stopping.renew()
 
 
+def ray_is_gone() -> bool:
+    """Whether a process of a Ray of our own has ended, so that it will not answer any more."""
+    from ray._private import worker
+
+    node = worker._global_node
+    return node is not None and bool(node.dead_processes())
+
+
 def _refusal(error: Exception, address: str) -> RefocusError:
     """What Ray's start ended with, in a sentence."""
     if isinstance(error, RefocusError):
