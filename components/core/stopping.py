@@ -19,6 +19,9 @@ from types import FrameType
 
 LIMIT_S = 25.0  # a stage gets 18 s to finish the file it is writing, and to end its Ray
 HURRY_S = 4.0
+# Signals so close together are one: `timeout` sends it to a process and again to its group, as a closing
+# terminal and its shell both do.
+ONE_S = 0.2
 GO_ON = "what was finished is kept, run the same command again to go on"
 WORDS = {
     signal.SIGINT: f"interrupted; {GO_ON}",
@@ -31,6 +34,7 @@ HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 hurry = threading.Event()  # set by the second signal: whoever waits in order to end well stops waiting
 _heeding = False
 _begun: int | None = None
+_begun_at = 0.0
 _last_word = threading.Lock()  # held by whoever says the line at the end, and never let go
 _last_deeds: list[Callable[[], None]] = []
 _deferral: Deferral | None = None
@@ -93,10 +97,10 @@ def begin(number: int) -> None:
     """The end has begun, by whatever way: later signals only ask for haste, and a watch is set.
     Nothing happens where nobody heeds (inside of a Prefect worker).
     """
-    global _begun
+    global _begun, _begun_at
     if not _heeding or _begun is not None:
         return
-    _begun = number
+    _begun, _begun_at = number, time.monotonic()
     if threading.current_thread() is threading.main_thread():
         for each in HEEDED:
             if signal.getsignal(each) != signal.SIG_IGN:
@@ -195,7 +199,8 @@ def mute() -> None:
 
 def _heard(number: int, frame: FrameType | None) -> None:
     if _begun is not None:
-        hurry.set()
+        if time.monotonic() - _begun_at > ONE_S:
+            hurry.set()
         return
     begin(number)
     if _deferral is not None:

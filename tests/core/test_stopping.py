@@ -22,7 +22,7 @@ import sys, time
 from components.core import stopping
 from components.console import cli
 from components.console.commands import about
-stopping.LIMIT_S, stopping.HURRY_S = {limit}, {hurry}
+stopping.LIMIT_S, stopping.HURRY_S, stopping.ONE_S = {limit}, {hurry}, {one}
 def work(arguments):
     try:
         print("at work", flush=True)
@@ -31,8 +31,8 @@ def work(arguments):
             stopping.need_reader()
     finally:
         print("in order", file=sys.stderr, flush=True)
-        stopping.hurry.wait({tidying})
-        print("tidied", file=sys.stderr, flush=True)
+        hastened = stopping.hurry.wait({tidying})
+        print("in haste" if hastened else "tidied", file=sys.stderr, flush=True)
 about._recipes = work
 sys.exit(cli.main(["recipes"]))
 """
@@ -47,14 +47,14 @@ BEFORE = {
 
 
 def start(
-    *, limit: float = 60, hurry: float = 60, tidying: float = 0, before: str = ""
+    *, limit: float = 60, hurry: float = 60, one: float = 0, tidying: float = 0, before: str = ""
 ) -> subprocess.Popen[str]:
     # As at a terminal, whoever started the tests: under nohup a hang-up would be ignored.
     terminal = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
     )
-    code = terminal + BEFORE[before] + WORK.format(limit=limit, hurry=hurry, tidying=tidying)
+    code = terminal + BEFORE[before] + WORK.format(limit=limit, hurry=hurry, one=one, tidying=tidying)
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -105,10 +105,23 @@ def test_a_second_signal_hastens_and_interrupts_nothing(first: int, second: int)
     process.send_signal(first)
     assert process.stderr.readline() == "in order\n"
     process.send_signal(second)
-    assert process.stderr.readline() == "tidied\n"
+    assert process.stderr.readline() == "in haste\n"
     assert "run the same command again" in process.stderr.readline()
     process.communicate()
     assert process.returncode == 128 + first
+
+
+@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_twice_at_once_is_one_and_takes_no_time_away(again: int) -> None:
+    process = start(one=60, tidying=0.5)
+    assert process.stderr is not None
+    process.terminate()
+    assert process.stderr.readline() == "in order\n"
+    process.send_signal(again)
+    words = process.stderr.read()
+    process.communicate()
+    assert words.splitlines()[0] == "tidied"
+    assert process.returncode == 143
 
 
 def test_what_hangs_is_ended_when_patience_is_over_with_the_same_line() -> None:
