@@ -50,7 +50,8 @@ def after(seen: Seen, now: Listing, now_s: float, settled_s: float, last_run: st
     >>> after(first, Listing("a", 3), 160.0, 60.0, last_run="")
     (Seen(digest='a', since_s=100.0, told='a'), True)
     """
-    since_s = seen.since_s if seen.digest == now.digest else now_s
+    # At most now: a clock that was set back would else keep them from settling until it is there again.
+    since_s = min(seen.since_s, now_s) if seen.digest == now.digest else now_s
     news = now.digest not in (seen.told, last_run)
     tell = news and now_s - since_s >= settled_s
     return Seen(now.digest, since_s, now.digest if tell else seen.told), tell

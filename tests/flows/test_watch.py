@@ -44,3 +44,10 @@ def test_a_set_is_told_of_once_when_it_has_settled_and_no_run_saw_it(tmp_path: P
     back_again = [(760, "c", "c"), (900, "c", "c")]
     found = told(*burst, *after_a_run, *more, *back_again, folder=tmp_path)
     assert found == [[120, "c"], [560, "e"]]
+
+
+def test_a_clock_that_was_set_back_or_jumped_ahead_keeps_no_set_from_being_told_of(tmp_path: Path) -> None:
+    years_ahead = [(10**9, "a", ""), (100, "a", ""), (130, "a", ""), (170, "a", "")]
+    jumped_ahead = [(200, "b", "a"), (10**9, "b", "a"), (300, "b", "a")]
+    found = told(*years_ahead, *jumped_ahead, folder=tmp_path)
+    assert found == [[170, "a"], [10**9, "b"]]
