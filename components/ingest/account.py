@@ -1,8 +1,9 @@
 """The closing lines of an ingest: everything that was seen, as taken, left out by reason, ignored by
 kind or passed over; and the two refusals that losing photos brings.
 
-A set that became much smaller since the last run is refused until a person agrees, since a folder
-that was emptied, unmounted or half synchronised looks just like one that was tidied up. What the
+A set that became much smaller since the last run, or has nothing of its test split any more, is refused
+until a person agrees, since a folder that was emptied, unmounted or half synchronised looks just like one
+that was tidied up. What the
 last run took is kept in the state folder, by recipe and settings; broken or lost, it stops nothing.
 """
 
@@ -11,8 +12,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from components.core.errors import PhotoError
 from components.core.files import state_folder, write_text
@@ -67,6 +69,13 @@ def accept_fewer() -> None:
     os.environ[ACCEPT_VARIABLE] = "1"
 
 
+class Took(NamedTuple):
+    """One photo or picture of pairs that was taken; split: empty where nobody wrote it down."""
+
+    name: str
+    split: str
+
+
 class LastTime:
     """What the last run of these settings took, by id."""
 
@@ -76,38 +85,61 @@ class LastTime:
         key = digest_of([self._recipe, settings])[:24]
         self._path = state_folder() / "ingest" / f"taken-{key}.json"
 
-    def refuse_shrinking(self, names: Mapping[str, str], quarantine: Quarantine, what: str) -> None:
-        """Raises PhotoError when many fewer are there than were taken last time, naming those that
-        are gone, unless a person agreed.
+    def refuse_shrinking(self, now: Mapping[str, Took], quarantine: Quarantine, what: str) -> None:
+        """Raises PhotoError when many fewer are there than were taken last time, or nothing of its test
+        split, naming those that are gone, unless a person agreed.
 
-        names: id to name of what would be taken now.
+        now: by id, what would be taken.
         """
         before = self._read()
-        gone = len(before) - len(names)
-        if gone <= self._config.max_shrink * len(before) or os.environ.get(ACCEPT_VARIABLE):
+        if os.environ.get(ACCEPT_VARIABLE) or not before:
             return
-        reasons = {row.name: row.reason for row in quarantine.left_out}
-        missing = sorted(before[photo] for photo in before.keys() - names.keys())
-        shown = ", ".join(
-            f"{name} ({reasons[name]})" if name in reasons else name for name in missing[:NAMED]
-        ) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
+        gone = len(before) - len(now)
+        tests = [each for each in before if before[each].split == "test"]
+        if gone > self._config.max_shrink * len(before):
+            words = (
+                f"{self._config.photos} has {len(now)} usable {what}, the last run took {len(before)}: a loss"
+                f" of {100 * gone / len(before):.0f} %, more than ingest.max_shrink ="
+                f" {self._config.max_shrink:g} allows. No longer there or left out"
+            )
+            missing = before.keys() - now.keys()
+        elif tests and not now.keys() & set(tests):
+            words = (
+                f"of the test {what} that the last run took from {self._config.photos} ({len(tests)}) none is"
+                " left, so that a version would be measured on others than those before it, which these may"
+                " have been trained on. No longer there or left out"
+            )
+            missing = set(tests)
+        else:
+            return
         raise PhotoError(
-            f"{self._config.photos} has {len(names)} usable {what}, the last run took {len(before)}: a loss"
-            f" of {100 * gone / len(before):.0f} %, more than ingest.max_shrink = {self._config.max_shrink:g}"
-            f" allows. No longer there or left out: {shown}. Bring them back; or, if fewer are meant, say so"
+            f"{words}: {_named(before, missing, quarantine)}. Bring them back; or, if fewer are meant, say so"
             f" once: refocus ingest {self._recipe} --accept-fewer"
         )
 
-    def note(self, names: Mapping[str, str]) -> None:
+    def note(self, now: Mapping[str, Took]) -> None:
         """Remember what was taken."""
-        write_text(self._path, json.dumps(dict(sorted(names.items())), ensure_ascii=True) + "\n")
+        write_text(self._path, json.dumps(dict(sorted(now.items())), ensure_ascii=True) + "\n")
 
-    def _read(self) -> dict[str, str]:
+    def _read(self) -> dict[str, Took]:
         try:
             found = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+            # A name alone is what an earlier version of this program kept.
+            return {
+                each: Took(told, "") if isinstance(told, str) else Took(*told) for each, told in found.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
             return {}
-        return found if isinstance(found, dict) else {}
+
+
+def _named(before: Mapping[str, Took], missing: Collection[str], quarantine: Quarantine) -> str:
+    """The names of some that are missing, each with why it was left out, where it was."""
+    reasons = {row.name: row.reason for row in quarantine.left_out}
+    names = sorted(before[each].name for each in missing)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (
+        ", ".join(f"{name} ({reasons[name]})" if name in reasons else name for name in names[:NAMED]) + more
+    )
 
 
 def counts_of(rows: tuple[Photo, ...]) -> dict[Split, int]:

@@ -24,7 +24,7 @@ from components.core.progress import tracked
 from components.core.quarantine import Quarantine
 from components.core.records import ClipFrame, Photo, PhotoMap, PhotoSet
 from components.ingest import domains
-from components.ingest.account import LastTime, closing_words, counts_of, refuse_loss, taken_words
+from components.ingest.account import LastTime, Took, closing_words, counts_of, refuse_loss, taken_words
 from components.ingest.candidate import Candidate
 from components.ingest.config import ByContent, IngestConfig
 from components.ingest.decoded_before import Known
@@ -62,8 +62,8 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         total = len(source.found) + len(source.strays)
         refuse_loss(Quarantine.of(taken.reasons, {}), total, config, "photos")
         rows = taken.rows
-        last, names = LastTime(config, out), {row.id: row.name for row in rows}
-        last.refuse_shrinking(names, quarantine, "photos")
+        last, taken_now = LastTime(config, out), {row.id: Took(row.name, row.split) for row in rows}
+        last.refuse_shrinking(taken_now, quarantine, "photos")
         quarantine.save(out)
         record = PhotoSet(
             counts=counts_of(rows),
@@ -76,7 +76,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         ).save(out)
     originals.drop_others({file for row in rows for file in row.files})
     if source.kind != "bundled":
-        last.note(names)
+        last.note(taken_now)
     words = taken_words(source, taken.photos, len(taken.reasons), len(taken.unfit))
     words += f": {domains.words_of(taken.photos)}" if config.domains is not None else ""
     words += "" if taken.tests is None else f"; {taken.tests.words}"

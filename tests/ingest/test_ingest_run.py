@@ -95,7 +95,7 @@ def test_a_photo_taken_away_is_gone_after_the_next_run(tmp_path: Path) -> None:
     source = write_many(tmp_path / "in", 6)
     run(config_of(source), out=tmp_path / "out")
     (tmp_path / "out" / "originals" / ".left-by-a-killed-run.png").write_bytes(b"half")
-    (source / "003.png").unlink()
+    (source / "004.png").unlink()
     photoset = run(config_of(source), out=tmp_path / "out")
     assert {f"originals/{path.name}" for path in (tmp_path / "out" / "originals").iterdir()} == {
         photo.file for photo in photoset.photos()

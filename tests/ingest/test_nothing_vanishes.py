@@ -4,6 +4,7 @@ for, and a set that shrank needs a person's consent.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -189,7 +190,57 @@ def test_pairs_that_shrank_are_refused_too(tmp_path: Path) -> None:
         run(config, out=tmp_path / "out")
 
 
-@pytest.mark.parametrize("broken", [b"", b"[1, 2]", b"{", b"\xff"])
+def test_a_night_in_which_all_test_photos_are_gone_is_refused_however_few_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write_many(tmp_path / "in", 30), tmp_path / "demo" / "photos"
+    photos = run(config_of(source), out=out).photos()
+    tests = sorted(photo.name for photo in photos if photo.split == "test")
+    assert 1 < len(tests) < 6, "few enough for ingest.max_shrink to let them go"
+    for name in tests[1:]:
+        (source / name).unlink()
+    assert len(run(config_of(source), out=out).photos()) == 31 - len(tests)
+    (source / tests[0]).write_bytes(b"cut")
+    for _ in range(2):
+        with pytest.raises(
+            PhotoError,
+            match=rf"of the test photos that the last run took from .* \(1\) none is left, .*{tests[0]}"
+            r" \(not a photo: .*\)\. Bring them back; .*refocus ingest demo --accept-fewer",
+        ):
+            run(config_of(source), out=out)
+    monkeypatch.setenv(ACCEPT_VARIABLE, "1")
+    assert run(config_of(source), out=out).counts["test"] == 1
+    monkeypatch.delenv(ACCEPT_VARIABLE)
+    assert run(config_of(source), out=out).counts["test"] == 1
+
+
+def test_pairs_without_any_of_their_test_pairs_are_refused_too(tmp_path: Path) -> None:
+    for place, split in enumerate(("train", "val", "test")):
+        for seed in range(3 * place, 3 * place + (1 if split == "test" else 3)):
+            name = f"{split}/{{}}/{seed}.png"
+            pair_at(tmp_path / "in" / name.format("sharp"), tmp_path / "in" / name.format("blur"), seed=seed)
+    layout = {"kind": "two_folders", "input": "blur", "target": "sharp"}
+    config = config_of(tmp_path / "in", pairs=layout, min_px=16, split={"kind": "by_folder"})
+    run(config, out=tmp_path / "out")
+    for kind in ("blur", "sharp"):
+        path = tmp_path / f"in/test/{kind}/6.png"
+        path.unlink()
+    pair_at(tmp_path / "in/test/sharp/9.png", tmp_path / "in/test/blur/9.png", seed=9)
+    with pytest.raises(PhotoError, match=r"of the test pairs .* \(1\) none is left, .*test/blur/6\.png"):
+        run(config, out=tmp_path / "out")
+
+
+def test_what_an_earlier_version_remembered_of_the_last_run_still_counts(tmp_path: Path) -> None:
+    source = write_many(tmp_path / "in", 12)
+    run(config_of(source), out=tmp_path / "out")
+    (memory,) = (state_folder() / "ingest").glob("taken-*.json")
+    memory.write_text(json.dumps({each: name for each, (name, _) in json.loads(memory.read_text()).items()}))
+    shrunk(source, 6)
+    with pytest.raises(PhotoError, match="a loss of 50 %"):
+        run(config_of(source), out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("broken", [b"", b"[1, 2]", b"{", b"\xff", b'{"a": 1}', b'{"a": [1, 2, 3]}'])
 def test_a_broken_memory_of_the_last_run_stops_nothing(tmp_path: Path, broken: bytes) -> None:
     source = write_many(tmp_path / "in", 6)
     run(config_of(source), out=tmp_path / "out")

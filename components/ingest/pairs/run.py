@@ -22,7 +22,7 @@ from components.core.progress import tracked
 from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, Photo, PhotoSet, Split
 from components.core.video import VIDEOS
-from components.ingest.account import LastTime, closing_words, refuse_loss
+from components.ingest.account import LastTime, Took, closing_words, refuse_loss
 from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.originals import Originals
 from components.ingest.pairs.clips import clips_of, from_clips
@@ -63,7 +63,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
         _refuse_empty_split(rows, settled, config)
         refuse_loss(quarantine, len(taken) + len(reasons), config, "pairs")
         last = LastTime(config, out)
-        inputs = {input.id: input.name for row in rows for input in row.inputs}
+        inputs = {input.id: Took(input.name, row.split) for row in rows for input in row.inputs}
         last.refuse_shrinking(inputs, quarantine, "pairs")
         quarantine.save(out)
         counts = Counter(row.split for row in rows)
