@@ -43,7 +43,13 @@ def answer(project: Project, run: str, *, approve: bool, reason: str) -> Decisio
 
 
 def _version_of(project: Project, run: str) -> tuple[str, int]:
-    need_server(project)
+    try:
+        need_server(project)
+    except InputError as error:
+        raise InputError(
+            f"{run!r} is no NAME:VERSION (`refocus history NAME` lists the versions), and for the name of a"
+            f" run: {error}"
+        ) from error
     return asyncio.run(_asked_in(run))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.core.surroundings import account
+from components.registry.reasons import one_line
 from components.services import tracking, versioning
 
 LONGEST = 200
@@ -17,5 +18,5 @@ def owner() -> str:
     MLflow server; where there is none of them the account alone, `ann@laptop`.
     """
     named = tracking.named_actor() or versioning.identity(Path.cwd()) or tracking.login()
-    who = " ".join((named or "").split())[:LONGEST]
+    who = one_line(named or "")[:LONGEST]
     return f"{who} ({account()})" if who else account()

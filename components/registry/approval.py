@@ -18,6 +18,7 @@ from components.core.errors import InputError
 from components.registry import enact, turns
 from components.registry.actor import owner
 from components.registry.decision import Action, Decision, decision_on, recorded_on
+from components.registry.reasons import reason_of
 from components.services import tracking
 
 WAITING = "waiting"  # a version's validation_status
@@ -64,9 +65,7 @@ def answer(name: str, number: int, *, approve: bool, reason: str, by: str | None
     came, is recorded as lapsed and moves nothing.
     Raises InputError without a reason or when the version does not wait, BusyError while others decide.
     """
-    reason = reason.strip()
-    if not reason:
-        raise InputError("an answer needs a reason, which is kept with the version: --reason '…'")
+    reason = reason_of(reason, 'refocus approve NAME:VERSION --reason "looked at the pictures"')
     action: Action = "approve" if approve else "reject"
     turns.recover(name, enact.finish)
     known = recorded_on(tracking.get_version(name, number))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from components.registry import turns
 from components.registry.decision import Decision
+from components.registry.lineage import need_name
+from components.registry.reasons import one_line
 from components.services.tracking import Version, ledger
 
 
@@ -29,7 +31,7 @@ class Line:
 
     def __str__(self) -> str:
         """One line, as the command prints it."""
-        words = "" if self.decision is None else self.decision.words
+        words = "" if self.decision is None else one_line(self.decision.words)
         state = "" if self.state == turns.DONE else f" ({self.state})"
         version = "-" if self.decision is None else str(self.decision.version)
         what = f"{self.number:>4}  {self.at:<24}  {self.action + state:<10}  {version:>4}"
@@ -37,7 +39,10 @@ class Line:
 
 
 def history(name: str) -> tuple[Line, ...]:
-    """Every decision about a model, oldest first; calls that ended without one are left out."""
+    """Every decision about a model, oldest first; calls that ended without one are left out. Raises
+    InputError for what is no model's name.
+    """
+    need_name(name)
     lines = (_line(row) for row in ledger.rows(name))
     return tuple(line for line in lines if line.state != turns.DROPPED)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.core.errors import InputError, LineageError, RefocusError
+from components.core.errors import InputError, LineageError, RefocusError, nearest
 from components.core.files import sha256_of_file
 from components.core.record import Record
 from components.core.records import Checkpoint, EvalReport, PairSet, Photo, PhotoSet, Provenance, RecipeRecord
@@ -32,6 +32,7 @@ _LINKS: tuple[tuple[str, str, type[Record]], ...] = (
     ("pairs", registry.PAIRSET, PairSet),
     ("photos", registry.PHOTOSET, PhotoSet),
 )
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _REFERENCE = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(?:@(?P<alias>[A-Za-z][A-Za-z0-9_-]*)|[:/]v?(?P<number>[0-9]+))?"
 )
@@ -73,11 +74,22 @@ def resolve(reference: str) -> tracking.Version:
     version = tracking.at_alias(name, alias)
     if version is None:
         known = ", ".join(str(one.number) for one in tracking.newest_versions(name)) or "none"
+        hint = nearest(name, tracking.ledger.models()) if known == "none" else ""
         raise LineageError(
             f"{name} has no {alias} in the registry (versions: {known}); refocus run RECIPE"
-            " registers and promotes one"
+            f" registers and promotes one.{hint}"
         )
     return version
+
+
+def need_name(name: str) -> None:
+    """Raises InputError for what is no model's name, such as a version of one, where a name is asked for."""
+    if _NAME.fullmatch(name) is None:
+        alone = _NAME.match(name)
+        raise InputError(
+            f"{name!r} is no model's name; here it stands alone, without a version or an alias"
+            + (f": {alone[0]}" if alone else ", as in `refocus history demo`")
+        )
 
 
 def parts_of(reference: str) -> tuple[str, str, int | None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from components.core.errors import InputError, LineageError
+from components.core.errors import InputError, LineageError, nearest
 from components.registry import enact, turns
 from components.registry.decision import PROMOTED_FROM, REASON, ROLLED_BACK, Decision, decision_on
 from components.registry.history import last_done
+from components.registry.lineage import need_name
+from components.registry.reasons import reason_of
 from components.services import tracking
 
 
@@ -13,20 +15,17 @@ def rollback(name: str, reason: str, to: int | None = None) -> Decision:
     """Take the champion out and let the one before, or the version `to`, serve again; measures
     nothing. Asked again with the same reason it is the same rollback: nothing moves twice.
 
-    Raises InputError without a reason, LineageError when there is nothing to go back to, BusyError
+    Raises InputError without a name or reason, LineageError when there is nothing to go back to, BusyError
     while others decide.
     """
-    reason = reason.strip()
-    if not reason:
-        raise InputError(
-            "a rollback needs a reason, which is kept with the version: refocus rollback NAME --reason"
-            ' "colours shift at night"'
-        )
+    need_name(name)
+    reason = reason_of(reason, 'refocus rollback NAME --reason "colours shift at night"')
     turns.recover(name, enact.finish)
     champion = tracking.at_alias(name, tracking.CHAMPION)
     if champion is None:
         raise LineageError(
-            f"{name} has no champion, so there is nothing to roll back; refocus promote makes one"
+            f"{name} has no champion, so there is nothing to roll back; refocus promote makes one."
+            f"{nearest(name, tracking.ledger.models())}"
         )
     with turns.turn(name, champion.number, enact.finish) as turn:
         champion = tracking.at_alias(name, tracking.CHAMPION)

@@ -114,7 +114,7 @@ def test_the_same_answer_twice_is_one_decision_and_another_one_is_refused(asking
 def test_an_answer_needs_a_reason(asking: Build) -> None:
     model = asking(1.0)
     model.promote(1)
-    with pytest.raises(InputError, match="needs a reason"):
+    with pytest.raises(InputError, match="a reason is needed"):
         approval.answer(model.name, 1, approve=True, reason="  ")
 
 

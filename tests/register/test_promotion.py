@@ -242,7 +242,7 @@ def test_a_rollback_after_a_promotion_cut_short_finds_the_champion_before(house:
 
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_a_rollback_needs_a_reason(reason: str) -> None:
-    with pytest.raises(InputError, match="needs a reason"):
+    with pytest.raises(InputError, match="a reason is needed"):
         rollback("anything", reason)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.console.commands.parser import Add, add_overwrite
 from components.core import stopping
-from components.core.errors import LineageError
+from components.core.errors import LineageError, nearest
 
 
 def add_to(add: Add) -> None:
@@ -138,13 +138,17 @@ def _rollback(arguments: argparse.Namespace) -> int:
 def _history(arguments: argparse.Namespace) -> int:
     from components.pipeline.project import Project
     from components.registry.history import history
+    from components.services import tracking
 
     Project.here()
     lines = history(arguments.name)
     for line in lines:
         print(line)
     if not lines:
-        stopping.say(f"nothing is decided about {arguments.name} so far (refocus recipes lists the names)")
+        hint = nearest(arguments.name, tracking.ledger.models())
+        stopping.say(
+            f"nothing is decided about {arguments.name} so far (refocus recipes lists the names).{hint}"
+        )
     return 0
 
 

@@ -83,6 +83,16 @@ def note(name: str, number: int, tags: Mapping[str, str], words: str | None = No
             client.update_model_version(name + SUFFIX, str(number), words)
 
 
+def models() -> tuple[str, ...]:
+    """The names of the models in the registry, without the tables beside them."""
+    if store.is_unused():
+        return ()
+    client = store.client()
+    with store.asking("be searched"):
+        found = client.search_registered_models(max_results=1000)
+    return tuple(model.name for model in found if not model.name.endswith(SUFFIX))
+
+
 def _make(client: Any, ledger: str, about: str) -> None:
     package = store.mlflow()
     with store.asking("make the table of decisions"):

@@ -36,6 +36,7 @@ RECIPE_NAME = "refocus.recipe_name"
 PARENT, PARENT_NAME = "refocus.parent", "refocus.parent_name"
 GIT_COMMIT, DVC_PREFIX = "git.commit", "dvc."
 MADE_OF = "models:/"
+MOST_NUMBER = 2**31 - 1  # a version's, as databases count
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -69,6 +70,8 @@ def get_version(name: str, number: int) -> Version:
 
 def maybe_version(name: str, number: int) -> Version | None:
     """A version by its number, None where the registry has none (any more)."""
+    if not 1 <= number <= MOST_NUMBER:
+        return None
     row = sqlite_registry.asked(store.tracking_uri(), sqlite_registry.version(name, number))
     if row is None:
         row = server_registry.version(store.tracking_uri(), name, number)
