@@ -134,7 +134,7 @@ def _matching(pattern: str, out: Path) -> list[PhotoPlace]:
         PhotoPlace(str(path), path.relative_to(fixed).as_posix(), named=False)
         for path in sorted(fixed.glob("/".join(parts[first:])))
         if not path.is_dir()
-        and not path.resolve().is_relative_to(out.resolve())
+        and not Path(os.path.realpath(path)).is_relative_to(out.resolve())
         and not _hidden(path.relative_to(fixed).parts, parts[first:])
     ]
     if not found:
@@ -158,6 +158,8 @@ def _file(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise PhotoError(f"no photo at {path}: a link to {path.readlink()}, which is not there") from None
         raise PhotoError(f"no photo at {path}; give paths of image files") from None
     except OSError as error:
         raise PhotoError(f"{path}: unreadable: {error.strerror or error}") from error

@@ -5,6 +5,7 @@ frames in memory whatever its length.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -206,7 +207,7 @@ def _targets(clips: Sequence[PhotoPlace], out: Path, form: VideoForm) -> dict[st
                 f"two of the clips would both become {place.name}: {targets[place.name].at} and {place.at};"
                 " restore them into different folders"
             )
-        if (out / place.name).resolve() == Path(place.at).resolve():
+        if os.path.realpath(out / place.name) == os.path.realpath(place.at):
             raise InputError(
                 f"{place.at} would be overwritten by its own restored frames; choose another --out"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -35,8 +36,9 @@ def names_of_restored(
                 f"two of the {what} would both become {out / name}: {twin.at} and {place.at}; restore them"
                 " into different folders"
             )
-    named = {Path(place.at).resolve() for place in places}
-    over = [out / name for name in targets.values() if (out / name).resolve() in named]
+    # realpath: resolve() raises where one of many is a link to itself.
+    named = {os.path.realpath(place.at) for place in places}
+    over = [out / name for name in targets.values() if os.path.realpath(out / name) in named]
     if over:
         raise InputError(
             f"{over[0]} would be overwritten by a restored version, and is one of the {what} given; choose"

@@ -267,6 +267,24 @@ def test_linked_folders_are_read_once_and_a_circle_of_them_ends(album: Path, mod
     assert not any(name.startswith("circle") for name in names(Path("out")))
 
 
+@pytest.mark.parametrize("words", [["album"], ["album/*"], ["album/a.jpg", "album/b.png", "album/link.jpg"]])
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("link.jpg", "album/link.jpg: unreadable: Too many levels of symbolic links"),
+        ("gone", "no photo at album/link.jpg: a link to gone, which is not there"),
+    ],
+    ids=["to itself", "to nothing"],
+)
+def test_a_photo_that_is_a_link_to_nowhere_stops_no_other(
+    album: Path, model: str, words: list[str], target: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (album / "link.jpg").symlink_to(target)
+    assert commands.run(["restore", *words, "--model", model, "--out", "out"]) == 1
+    assert len(names(Path("out"))) >= 2
+    assert reason in capsys.readouterr().err
+
+
 def test_a_photo_named_in_two_ways_is_one(album: Path, model: str) -> None:
     words = ["restore", "album/b.png", f"{album}/b.png", "album/day 2/../b.png"]
     assert commands.run([*words, "--model", model, "--out", "out"]) == 0
