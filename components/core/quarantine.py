@@ -45,6 +45,12 @@ class LeftOut(Part):
         """The reason in one or two words."""
         return self.reason.partition(":")[0]
 
+    @property
+    def example(self) -> str:
+        """Its name, and what exactly is the matter with it."""
+        exactly = self.reason.partition(":")[2].strip()
+        return f"{self.name}: {exactly}" if exactly else self.name
+
 
 class Quarantine(Part):
     """Everything at the source that became no photo."""
@@ -72,19 +78,21 @@ class Quarantine(Part):
         return sum(row.kind not in NO_LOSS for row in self.left_out)
 
     def words(self) -> str:
-        """The report in one line: commonest reasons with an example each.
+        """The report in one line: commonest reasons, each with an example in full.
 
         >>> reasons = [("a.jpg", "too small: 8 × 8 px"), ("b.jpg", "truncated: cut")]
         >>> Quarantine.of(reasons, {".txt": 2}).words()
-        '1 too small (a.jpg), 1 truncated (b.jpg); ignored by extension: 2 .txt'
+        '1 too small (a.jpg: 8 × 8 px), 1 truncated (b.jpg: cut); ignored by extension: 2 .txt'
         """
-        return "; ".join(part for part in (self.reason_words(), self.ignored_words()) if part) or (
+        return "; ".join(part for part in (self.reason_words(whole=True), self.ignored_words()) if part) or (
             "nothing left out"
         )
 
-    def reason_words(self) -> str:
-        """The commonest reasons with an example each; empty where there is none."""
-        example = {row.kind: row.name for row in reversed(self.left_out)}
+    def reason_words(self, *, whole: bool = False) -> str:
+        """The commonest reasons with an example each; empty where there is none. whole: with what exactly
+        is the matter with the example, and its remedy.
+        """
+        example = {row.kind: row.example if whole else row.name for row in reversed(self.left_out)}
         kinds = list(self.kinds().items())
         rest = sum(count for _, count in kinds[5:])
         return ", ".join(

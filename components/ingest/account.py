@@ -49,7 +49,25 @@ def closing_words(words: str, seen: int, quarantine: Quarantine, passed: Mapping
     return f"ingest: {'; '.join(parts)}"
 
 
-def refuse_loss(quarantine: Quarantine, total: int, config: IngestConfig, what: str) -> None:
+def refused_words(quarantine: Quarantine, out: Path) -> str:
+    """What was left out, for a refusal: it leaves no list in `out`, so that one is put into the state
+    folder, and named.
+    """
+    words = quarantine.words()
+    if not quarantine.left_out:
+        return words
+    folder = state_folder() / "ingest"
+    name = f"refused-{recipe_of(out)}.json"
+    quarantine.save(folder, name)
+    return f"{words}; all reasons in {folder / name}"
+
+
+def recipe_of(out: Path) -> str:
+    """The recipe that a stage's folder belongs to."""
+    return out.absolute().parent.name
+
+
+def refuse_loss(quarantine: Quarantine, total: int, config: IngestConfig, what: str, out: Path) -> None:
     """Raises PhotoError when more of the source is unusable than the recipe allows.
 
     total: how many could have been used.
@@ -57,8 +75,8 @@ def refuse_loss(quarantine: Quarantine, total: int, config: IngestConfig, what: 
     if quarantine.lost > config.max_left_out * total:
         raise PhotoError(
             f"{quarantine.lost} of {total} {what} at {config.photos} cannot be used, more than"
-            f" ingest.max_left_out = {config.max_left_out:g} of all allows: {quarantine.words()}. Mend them"
-            " or take them away, or raise it to go on without them"
+            f" ingest.max_left_out = {config.max_left_out:g} of all allows: {refused_words(quarantine, out)}."
+            " Mend them or take them away, or raise it to go on without them"
         )
 
 
@@ -80,7 +98,7 @@ class LastTime:
     """What the last run of these settings took, by id."""
 
     def __init__(self, config: IngestConfig, out: Path) -> None:
-        self._config, self._recipe = config, out.absolute().parent.name
+        self._config, self._recipe = config, recipe_of(out)
         settings = config.model_dump(mode="json", exclude={"max_shrink", "max_left_out"})
         key = digest_of([self._recipe, settings])[:24]
         self._path = state_folder() / "ingest" / f"taken-{key}.json"

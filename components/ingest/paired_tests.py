@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from components.core.errors import PhotoError
 from components.core.progress import tracked
 from components.core.quarantine import Quarantine
 from components.core.records import Photo
-from components.ingest.account import refuse_loss
+from components.ingest.account import refuse_loss, refused_words
 from components.ingest.candidate import Candidate
 from components.ingest.config import IngestConfig, OneSplit
 from components.ingest.near_duplicates import near_duplicates
@@ -79,7 +80,7 @@ class PairedTests:
         return kept
 
 
-def take_in(found: Sequence[Found], config: IngestConfig, originals: Originals) -> PairedTests:
+def take_in(found: Sequence[Found], config: IngestConfig, originals: Originals, out: Path) -> PairedTests:
     """Examine every pair among files outside of the domains and keep their bytes.
 
     Raises PhotoError when there is no pair that can be used, or when more cannot than the recipe allows.
@@ -95,11 +96,11 @@ def take_in(found: Sequence[Found], config: IngestConfig, originals: Originals) 
     finally:
         desk.save()
     if not taken:
-        told = Quarantine.of(reasons, {}).words() if reasons else "nothing lies there"
+        told = refused_words(Quarantine.of(reasons, {}), out) if reasons else "nothing lies there"
         raise PhotoError(
             f"no usable test pair at {config.photos} ({told}): ingest.pairs {config.pairs.kind} needs"
             f" {config.pairs.LIES}; put them there, or leave ingest.pairs out"
         )
-    refuse_loss(Quarantine.of(reasons, {}), len(taken) + len(reasons), config, "test pairs")
+    refuse_loss(Quarantine.of(reasons, {}), len(taken) + len(reasons), config, "test pairs", out)
     settled = settle(taken, config.model_copy(update={"split": OneSplit(split="test")}))
     return PairedTests(settled, [*reasons, *settled.left_out])

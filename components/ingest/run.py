@@ -54,13 +54,13 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
     with Originals(out) as originals:
         source = _source(config, originals, out)
         _need_room(source, originals, out)
-        taken = _taken(source, config, originals)
+        taken = _taken(source, config, originals, out)
         quarantine = taken.quarantine(source)
-        refuse_empty_split(taken.photos, config, quarantine)
+        refuse_empty_split(taken.photos, config, quarantine, out)
         if config.domains is not None:
             domains.refuse_empty(taken.photos, config.photos)
         total = len(source.found) + len(source.strays)
-        refuse_loss(Quarantine.of(taken.reasons, {}), total, config, "photos")
+        refuse_loss(Quarantine.of(taken.reasons, {}), total, config, "photos", out)
         rows = taken.rows
         last, taken_now = LastTime(config, out), {row.id: Took(row.name, row.split) for row in rows}
         last.refuse_shrinking(taken_now, quarantine, "photos")
@@ -115,15 +115,15 @@ class _Taken:
         return Quarantine.of([*self.reasons, *self.unfit, *of_pairs], source.ignored)
 
 
-def _taken(source: Source, config: IngestConfig, originals: Originals) -> _Taken:
+def _taken(source: Source, config: IngestConfig, originals: Originals, out: Path) -> _Taken:
     """Read and judge everything at the source."""
     candidates, reasons = _examined(source, config, originals)
     if not candidates:
-        raise PhotoError(nothing_words(config, source, Quarantine.of(reasons, source.ignored)))
+        raise PhotoError(nothing_words(config, source, Quarantine.of(reasons, source.ignored), out))
     candidates = _without_reserve(candidates, config, reasons)
     tests = None
     if config.domains is not None and config.pairs is not None:
-        tests = take_in(source.of_pairs, config, originals)
+        tests = take_in(source.of_pairs, config, originals, out)
         candidates = tests.apart(candidates, config, reasons)
     verdict = _decided(candidates, config, source)
     reasons += _left_out(candidates, verdict, config)

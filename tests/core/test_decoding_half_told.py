@@ -156,7 +156,7 @@ def test_a_photo_is_turned_whatever_type_its_orientation_has(order: str, kind: i
         (b"\r\n<!DOCTYPE html><title>403</title>", "a web page"),
         (b"PK\x03\x04...", "unpack it first"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "develop it first"),
-        (b"some words", "no JPEG, PNG, WebP or TIFF in it"),
+        (b"some words", "no JPEG, PNG, WebP, TIFF, AVIF or HEIC in it"),
     ],
 )
 def test_what_is_no_photo_is_called_by_its_name(data: bytes, words: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from ingest_photos import config_of, picture, write, write_many
 from pair_sets import pair_at
 
 from components.console import commands
+from components.core.decoding import heif
 from components.core.errors import PhotoError
-from components.core.files import state_folder
+from components.core.files import state_folder, write_bytes
 from components.core.images import png_bytes
 from components.core.quarantine import Quarantine
 from components.core.records import PhotoSet
@@ -123,6 +125,54 @@ def test_when_nearly_all_photos_are_of_no_use_that_is_an_error(tmp_path: Path) -
     with pytest.raises(PhotoError, match=r"50 of 54 photos at .* cannot be used, more than ingest.max_left"):
         run(config_of(source), out=tmp_path / "out")
     assert len(run(config_of(source, max_left_out=1.0), out=tmp_path / "out").photos()) == 4
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\x08meta"
+
+
+def phones(folder: Path, settings: dict[str, object]) -> IngestConfig:
+    """Photos of a phone where nothing reads them, beside some of another kind."""
+    for number in range(9):
+        write_bytes(folder / "in" / f"IMG_{number}.heic", HEIC)
+    return config_of(folder / "in", **settings)
+
+
+def of_no_use(folder: Path) -> IngestConfig:
+    return phones(folder, {})
+
+
+def too_many(folder: Path) -> IngestConfig:
+    write_many(folder / "in", 4)
+    return phones(folder, {"max_left_out": 0.5})
+
+
+def too_few_splits(folder: Path) -> IngestConfig:
+    write_many(folder / "in", 2)
+    return phones(folder, {})
+
+
+def no_pairs(folder: Path) -> IngestConfig:
+    for name in ("blur", "sharp"):
+        for number in range(9):
+            place = folder / "in" / name / f"IMG_{number}.heic"
+            write_bytes(place, HEIC)
+    return config_of(folder / "in", pairs={"kind": "two_folders"})
+
+
+@pytest.mark.parametrize("lies_there", [of_no_use, too_many, too_few_splits, no_pairs])
+def test_a_refusal_says_a_reason_with_its_remedy_and_where_all_others_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lies_there: Callable[[Path], IngestConfig]
+) -> None:
+    monkeypatch.setattr(heif, "HEIC_LIBRARIES", ("a_library_that_is_not_there",))
+    out = tmp_path / "demo" / "photos"
+    with pytest.raises(PhotoError) as refusal:
+        run(lies_there(tmp_path), out=out)
+    said = str(refusal.value)
+    assert re.search(r"9 unusual \(\S*IMG_0.heic: .*python -m pip install pi-heif.*\)", said)
+    kept = state_folder() / "ingest" / "refused-demo.json"
+    assert f"; all reasons in {kept}" in said
+    assert len(Quarantine.model_validate_json(kept.read_bytes()).left_out) == 9
+    assert not out.exists(), "nothing new stays behind there"
 
 
 def test_pairs_are_accounted_for_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

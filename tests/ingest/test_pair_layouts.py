@@ -145,7 +145,7 @@ def test_a_variant_that_is_not_there_is_answered_with_where_it_would_lie(tmp_pat
     with pytest.raises(
         PhotoError,
         match=(
-            r"unmatched: no blurred picture .*blur/000001\.png \(blur_gamma/ where ingest\.pairs\.variant"
+            r"unmatched .*: no blurred picture .*blur/000001\.png \(blur_gamma/ where ingest\.pairs\.variant"
             r" says so\)"
         ),
     ):

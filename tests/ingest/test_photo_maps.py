@@ -111,7 +111,7 @@ def test_what_fits_no_photo_is_left_out_with_its_reason(tmp_path: Path) -> None:
         "001.mask.png": "other size: 100 × 90 px, its photo 001.png is 120 × 90 px as it lies upright",
         "002.mask.png": "empty: it is 0 everywhere, so nothing would move",
         "003.depth.png": "not 16 bits: a depth map holds millimetres in 16 bits, this one has 8",
-        "005.mask.png": "not a photo: no JPEG, PNG, WebP or TIFF in it",
+        "005.mask.png": "not a photo: no JPEG, PNG, WebP, TIFF, AVIF or HEIC in it",
         "alone.mask.png": (
             "no photo: a mask of alone.jpg, .png, .webp or .tif, and none lies beside it; rename it if it is"
             " a photo itself"

@@ -26,7 +26,7 @@ def _add_restore(add: Add) -> None:
         metavar="IMAGE",
         nargs="+",
         help=(
-            "files, folders, patterns or s3://bucket/prefix: JPEG, PNG, WebP or TIFF, 8 or 16 bit, and"
+            "files, folders, patterns or s3://bucket/prefix: JPEG, PNG, WebP, TIFF, AVIF or HEIC, and"
             " videos; RGB comes out, transparency is dropped"
         ),
     )

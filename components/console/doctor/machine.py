@@ -141,4 +141,14 @@ def user(project: Project) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (python, versions, dvc, disks, shared_memory, temporary_folder, user)
+def photos(project: Project) -> Iterator[Finding]:
+    """Which formats of photos are read here; HEIC and AVIF want libraries that nobody has to have."""
+    from components.core.decoding import FORMATS, formats_read
+
+    missing = [form for form in FORMATS if form not in formats_read()]
+    rest = f"; not {' and '.join(missing)}" if missing else ""
+    hint = " (phones' photos: python -m pip install pi-heif)" if "HEIC" in missing else ""
+    yield Finding("photos", f"{', '.join(formats_read())} are read{rest}{hint}")
+
+
+CHECKS: tuple[Check, ...] = (python, versions, dvc, disks, shared_memory, temporary_folder, user, photos)

@@ -37,6 +37,7 @@ __all__ = [
     "Metadata",
     "Picture",
     "decode",
+    "formats_read",
     "header",
     "is_photo",
     "max_bytes",
@@ -62,6 +63,11 @@ def photo_bytes(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise PhotoError(f"unreadable: {error.strerror or error}") from error
+
+
+def formats_read() -> tuple[str, ...]:
+    """Those of FORMATS whose libraries are there."""
+    return tuple(form for form in FORMATS if form not in ("AVIF", "HEIC") or heif.is_read(form))
 
 
 def header(data: bytes) -> Header:

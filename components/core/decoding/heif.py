@@ -37,6 +37,11 @@ HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 HEIC_LIBRARIES = ("pi_heif", "pillow_heif")  # the first decodes only, and has no part under the GPL
 
 
+def is_read(form: str) -> bool:
+    """Whether the library that reads AVIF, or HEIC, is there."""
+    return bool(features.check("avif")) if form == "AVIF" else _heic_library() is not None
+
+
 def brand(data: bytes) -> str | None:
     """AVIF or HEIC, by the file's first box, or None."""
     if data[4:8] != b"ftyp" or len(data) < 16:
@@ -85,7 +90,7 @@ def pixels(data: bytes) -> Pixels:
 
 def _opened(data: bytes) -> Image.Image:
     form = brand(data)
-    if form == "AVIF" and not features.check("avif"):
+    if form == "AVIF" and not is_read(form):
         unusual(
             "an AVIF, which this Pillow cannot read; install a Pillow of 11.3 or newer with AVIF, or save"
             " the photo as JPEG"
@@ -93,7 +98,8 @@ def _opened(data: bytes) -> Image.Image:
     library = _heic_library() if form == "HEIC" else None
     if form == "HEIC" and library is None:
         unusual(
-            "a HEIC, which is read where pi-heif is installed: pip install pi-heif; or save the photo as JPEG"
+            "a HEIC, as phones save photos, and the package that reads it is not installed here: python -m"
+            " pip install pi-heif, then the same command again; or save the photo as JPEG"
         )
     try:
         if library is None:

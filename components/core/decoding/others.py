@@ -37,4 +37,4 @@ def what_else(data: bytes) -> str:
         return "a camera's raw file (CR3); develop it first"
     if data[:512].lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(_PAGE):
         return "a web page or drawing, as a server sends with its regrets; fetch the photo again"
-    return "no JPEG, PNG, WebP or TIFF in it"
+    return "no JPEG, PNG, WebP, TIFF, AVIF or HEIC in it"

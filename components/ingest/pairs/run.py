@@ -22,7 +22,7 @@ from components.core.progress import tracked
 from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, Photo, PhotoSet, Split
 from components.core.video import VIDEOS
-from components.ingest.account import LastTime, Took, closing_words, refuse_loss
+from components.ingest.account import LastTime, Took, closing_words, refuse_loss, refused_words
 from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.originals import Originals
 from components.ingest.pairs.clips import clips_of, from_clips
@@ -56,12 +56,12 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             taken = [pair for pair in taken if pair.split is not None]
         ignored = _ignored(found, taken, reasons, config)
         if not taken:
-            raise PhotoError(_nothing(config, found, Quarantine.of(reasons, ignored)))
+            raise PhotoError(_nothing(config, found, Quarantine.of(reasons, ignored), out))
         settled = settle(taken, config)
         quarantine = Quarantine.of([*reasons, *settled.left_out], ignored)
         rows = rows_of(settled)
         _refuse_empty_split(rows, settled, config)
-        refuse_loss(quarantine, len(taken) + len(reasons), config, "pairs")
+        refuse_loss(quarantine, len(taken) + len(reasons), config, "pairs", out)
         last = LastTime(config, out)
         inputs = {input.id: Took(input.name, row.split) for row in rows for input in row.inputs}
         last.refuse_shrinking(inputs, quarantine, "pairs")
@@ -169,13 +169,12 @@ def _summary(settled: Settled, layout: Layout) -> tuple[str, dict[str, int | flo
     return words, {"pairs": len(settled.pairs), "scenes": scenes, "largest_shift_px": round(largest, 2)}
 
 
-def _nothing(config: IngestConfig, found: Sequence[Found], quarantine: Quarantine) -> str:
+def _nothing(config: IngestConfig, found: Sequence[Found], quarantine: Quarantine, out: Path) -> str:
     assert config.pairs is not None
     if quarantine.left_out:
-        first = quarantine.left_out[0]
         return (
-            f"no usable pair at {config.photos}: all were left out ({quarantine.words()}; {first.name}:"
-            f" {first.reason}); {config.pairs.kind} needs {config.pairs.LIES}"
+            f"no usable pair at {config.photos}: all were left out ({refused_words(quarantine, out)});"
+            f" {config.pairs.kind} needs {config.pairs.LIES}"
         )
     there = (
         f"found there: {len(found)} {'file' if len(found) == 1 else 'files'}, the first {found[0].name}"
