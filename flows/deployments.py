@@ -120,8 +120,11 @@ def deploy(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
     """
     schedule = read_schedule(project.root)
     wanted = recipes_to_deploy(project, names)
+    planned = plan(schedule, wanted)
     need_server(project)
-    return asyncio.run(_deploy(schedule, plan(schedule, wanted), whole=not names))
+    for each in planned:
+        _schedules(each)  # what is wrong with one is said before another is made
+    return asyncio.run(_deploy(schedule, planned, whole=not names))
 
 
 def need_server(project: Project) -> str:
@@ -188,6 +191,28 @@ async def _make_pool(client: PrefectClient, pool: str) -> list[str]:
     return []
 
 
+def _schedules(planned: Planned) -> list[Any]:
+    """When it runs, in Prefect's words. Raises InputError for what it cannot read."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+
+    found = []
+    try:
+        if planned.cron:
+            cron = CronSchedule(cron=planned.cron, timezone=planned.timezone)
+            found.append(DeploymentScheduleCreate(schedule=cron, active=planned.active, slug="cron"))
+        if planned.every_s:
+            interval = IntervalSchedule(interval=timedelta(seconds=planned.every_s))
+            found.append(DeploymentScheduleCreate(schedule=interval, active=planned.active, slug="every"))
+    except ValueError as error:
+        raise InputError(
+            f"{PLACE}: recipes.{planned.name}.cron is {planned.cron!r}, which Prefect cannot read: minute (0"
+            " to 59), hour (0 to 23), day (1 to 31), month (1 to 12), weekday (0 to 7), each a number, *, a"
+            " list 1,2, a range 1-5 or a step */2"
+        ) from error
+    return found
+
+
 def _flow_of(planned: Planned) -> Any:
     import importlib
 
@@ -196,25 +221,10 @@ def _flow_of(planned: Planned) -> Any:
 
 
 async def _make(client: PrefectClient, planned: Planned, pool: str) -> None:
-    from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
-    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
     from prefect.utilities.callables import parameter_schema
 
     flow = _flow_of(planned)
-    schedules = []
-    try:
-        if planned.cron:
-            cron = CronSchedule(cron=planned.cron, timezone=planned.timezone)
-            schedules.append(DeploymentScheduleCreate(schedule=cron, active=planned.active, slug="cron"))
-        if planned.every_s:
-            interval = IntervalSchedule(interval=timedelta(seconds=planned.every_s))
-            schedules.append(DeploymentScheduleCreate(schedule=interval, active=planned.active, slug="every"))
-    except ValueError as error:
-        raise InputError(
-            f"the schedule of {planned.name} cannot be read: {str(error).splitlines()[-1]}; correct it in"
-            f" {PLACE}"
-        ) from error
     strategy = ConcurrencyLimitStrategy.ENQUEUE if planned.queues else ConcurrencyLimitStrategy.CANCEL_NEW
     made = await client.create_deployment(
         flow_id=await client.create_flow(flow),
@@ -228,7 +238,7 @@ async def _make(client: PrefectClient, planned: Planned, pool: str) -> None:
         enforce_parameter_schema=True,
         tags=sorted({TAG, pool}),
         work_pool_name=pool,
-        schedules=schedules,
+        schedules=_schedules(planned),
         concurrency_limit=1 if planned.alone else None,
         concurrency_options=ConcurrencyOptions(collision_strategy=strategy, grace_period_seconds=GRACE_S)
         if planned.alone

@@ -4,6 +4,9 @@ says.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +151,34 @@ def test_a_service_that_stays_away_ends_the_run_with_its_own_words() -> None:
     with pytest.raises(ServiceError, match="no answer"):
         patiently(trouble.work, trouble.said.append, [0, 0])
     assert trouble.tries == 3
+
+
+# A process of its own: Prefect warns at import, and warnings are errors here.
+READ = """
+import sys
+from components.core.errors import InputError
+from flows.deployments import Planned, _schedules
+for cron in sys.argv[1:]:
+    try:
+        _schedules(Planned(flow="retrain.py:retrain", name="demo", about="", cron=cron))
+    except InputError as error:
+        print(error)
+"""
+
+
+def test_a_cron_that_prefect_cannot_read_is_told_with_its_value_and_the_limits(tmp_path: Path) -> None:
+    wrong = ("99 2 * * *", "0 2 * * 8", "a b c d e")
+    done = subprocess.run(
+        [sys.executable, "-c", READ, "0 2 * * 1", *wrong],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stdout.splitlines()
+    assert len(said) == len(wrong)
+    for words, cron in zip(said, wrong, strict=True):
+        assert words.startswith(
+            f"{PLACE}: recipes.demo.cron is {cron!r}, which Prefect cannot read: minute (0 to"
+        )
