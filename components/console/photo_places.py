@@ -34,7 +34,7 @@ class PhotoPlace:
                 return False
             with Path(self.at).open("rb") as stream:
                 return is_photo(stream.read(START))
-        except OSError:
+        except (OSError, storage.ObjectError):
             return True
 
     def read(self) -> bytes:
@@ -50,7 +50,10 @@ class PhotoPlace:
     def _object(self) -> bytes:
         if self.size is not None and self.size > max_bytes(MAX_MEGAPIXELS):
             raise PhotoError(f"too large: {self.size / 1e6:.0f} MB")
-        return storage.read_object(self.at)
+        try:
+            return storage.read_object(self.at)
+        except storage.ObjectError as error:  # gone since it was listed, archived, not for this user
+            raise PhotoError(f"unreadable: {error}") from error
 
 
 def places_of(words: Sequence[str | Path], out: Path) -> list[PhotoPlace]:

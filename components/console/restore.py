@@ -5,14 +5,14 @@ its reason, and the others are done; what was done before is not done again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from components.console.photo_places import PhotoPlace, places_of
 from components.console.restored_before import By, RestoredBefore
-from components.console.restored_names import names_of_restored
+from components.console.restored_names import names_of_restored, refuse_long
 from components.core.decoding import decode, header
 from components.core.delivery import Delivery, sealed
 from components.core.encoding import ENDINGS, Format, encoded, fits
@@ -67,7 +67,7 @@ def restore(
     delivery = Delivery(out, overwrite=overwrite, known=known)
     delivery.refuse_others(targets.values())
     left_out: list[str] = []
-    photos = _usable(places, left_out)
+    photos = _usable(targets, out, left_out)
     if not photos:
         raise PhotoError(_several(left_out) or _nothing(others))
     written, again = [], 0
@@ -97,13 +97,14 @@ def restore(
     return Restored(tuple(written), len(left_out))
 
 
-def _usable(places: Sequence[PhotoPlace], left_out: list[str]) -> list[PhotoPlace]:
-    """Those that may be photos; what a person named itself is read for it before the model is
-    fetched.
+def _usable(targets: Mapping[PhotoPlace, str], out: Path, left_out: list[str]) -> list[PhotoPlace]:
+    """Those that may be photos, and delivered; what a person named itself is read for it before the
+    model is fetched.
     """
     found = []
-    for place in places:
+    for place, name in targets.items():
         try:
+            refuse_long(place, name, out)
             if place.named:
                 place.read()
             found.append(place)

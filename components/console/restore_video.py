@@ -16,7 +16,7 @@ from typing import NamedTuple
 from components.console.photo_places import PhotoPlace, places_of
 from components.console.restore import Restored, made_by, model_named
 from components.console.restored_before import By, RestoredBefore
-from components.console.restored_names import names_of_restored
+from components.console.restored_names import names_of_restored, refuse_long
 from components.core.delivery import Delivery
 from components.core.encoding import encoded
 from components.core.errors import InputError, PhotoError
@@ -90,6 +90,7 @@ def restore_clips(
     done, told = list[Path](), list[str]()
     for name, place in targets.items():
         try:
+            refuse_long(place, name, out)
             if not _is_video(place):
                 done += _folder(place, name, served.restorer, delivery)
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from components.console.photo_places import PhotoPlace
-from components.core.errors import InputError
+from components.core.errors import InputError, PhotoError
 from components.core.photo_names import composed
 
 
@@ -45,6 +45,22 @@ def names_of_restored(
             " another --out"
         )
     return targets
+
+
+def refuse_long(place: PhotoPlace, name: str, out: Path) -> None:
+    """Raises PhotoError where what is restored of a place has a name that the folder cannot hold: keys of
+    buckets are longer than files' names may be, and a new ending may be longer than the old.
+    """
+    try:
+        most = os.pathconf(out if out.is_dir() else out.absolute().anchor, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        return  # nobody can say
+    longest = max(len(os.fsencode(part)) for part in PurePosixPath(name).parts)
+    if longest > most:
+        raise PhotoError(
+            f"{place.at}: its restored version would have a name of {longest} bytes, at most {most} are"
+            f" possible at {out}; give it a shorter name"
+        )
 
 
 def _alike(name: str) -> str:

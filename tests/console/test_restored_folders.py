@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from components.console import commands
+from components.console.photo_places import PhotoPlace
 from components.core.decoding import decode
 from components.core.delivery import Delivery
 from components.core.encoding import FORMATS, encoded
@@ -182,6 +183,26 @@ def test_a_prefix_of_a_bucket_is_read(album: Path, model: str, bucket: str) -> N
         assert (Path("out") / name).read_bytes() == (Path("local") / name).read_bytes()
 
 
+@pytest.mark.services
+def test_an_object_that_is_empty_stops_no_other(
+    album: Path, model: str, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage.put(album / "a.jpg", f"{bucket}/photos/a.jpg")
+    storage.put(b"", f"{bucket}/photos/empty.jpg")
+    assert storage.read_range(f"{bucket}/photos/empty.jpg", 0, 64) == b""
+    assert commands.run(["restore", f"{bucket}/photos", "--model", model, "--out", "out"]) == 0
+    assert names(Path("out")) == ["a.png"]
+    assert "1 file is no photo: empty.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.services
+def test_an_object_that_went_after_it_was_listed_is_told_as_a_photo_is(bucket: str) -> None:
+    place = PhotoPlace(f"{bucket}/photos/gone.jpg", "gone.jpg", named=False, size=10)
+    assert place.looks_like_a_photo(), "it is told when it is read"
+    with pytest.raises(PhotoError, match=r"unreadable: no object s3://.*/photos/gone\.jpg at .*; check"):
+        place.read()
+
+
 def test_tiles_and_device_can_be_chosen(album: Path, model: str) -> None:
     words = ["restore", "album/a.jpg", "--model", model, "--out", "out"]
     assert commands.run([*words, "--device", "cpu", "--tile", "256"]) == 0
@@ -265,6 +286,32 @@ def test_linked_folders_are_read_once_and_a_circle_of_them_ends(album: Path, mod
     assert commands.run(["restore", "album", "--model", model, "--out", "out"]) == 0
     assert "link/far.png" in names(Path("out"))
     assert not any(name.startswith("circle") for name in names(Path("out")))
+
+
+@pytest.mark.parametrize(
+    ("photos", "form", "bytes_"),
+    [
+        ((f"{'k' * 251}.jpg",), "webp", 256),
+        ((f"{chr(252) * 125}k.jpg",), "webp", 256),
+        ((f"{'k' * 250}.jpg", f"{'k' * 250}.png"), "png", 258),
+    ],
+    ids=["a longer ending", "letters of two bytes", "two of one name"],
+)
+def test_a_photo_whose_restored_version_has_too_long_a_name_stops_no_other(
+    album: Path,
+    model: str,
+    photos: tuple[str, ...],
+    form: str,
+    bytes_: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in photos:
+        Image.fromarray(pixels(7)).save(album / name)
+    assert commands.run(["restore", "album", "--model", model, "--out", "out", "--format", form]) == 1
+    assert len(names(Path("out"))) == 5
+    said = capsys.readouterr().err
+    assert f"{len(photos)} of {5 + len(photos)} photos could not be restored" in said
+    assert f"would have a name of {bytes_} bytes, at most 255 are possible at out; give it a shorter" in said
 
 
 @pytest.mark.parametrize("words", [["album"], ["album/*"], ["album/a.jpg", "album/b.png", "album/link.jpg"]])

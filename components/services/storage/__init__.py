@@ -23,7 +23,7 @@ from components.services.storage.client import (
     split_uri,
 )
 from components.services.storage.client import client as _client
-from components.services.storage.refusals import UNKNOWN
+from components.services.storage.refusals import BEYOND_THE_END, UNKNOWN
 
 __all__ = ["ENDPOINTS", "SCHEME", "ObjectError", "is_s3", "split_uri"]
 
@@ -106,7 +106,7 @@ def sha256_of_object(uri: str) -> str:
 
 
 def _read(uri: str, **more: str) -> bytes:
-    from botocore.exceptions import IncompleteReadError, ResponseStreamingError
+    from botocore.exceptions import ClientError, IncompleteReadError, ResponseStreamingError
 
     bucket, key = split_uri(uri)
     with in_words(uri):
@@ -116,6 +116,10 @@ def _read(uri: str, **more: str) -> bytes:
             except (IncompleteReadError, ResponseStreamingError):
                 if not left:
                     raise
+            except ClientError as error:
+                if code_of(error) not in BEYOND_THE_END:
+                    raise
+                return b""
     raise AssertionError("the last attempt returns or raises")
 
 

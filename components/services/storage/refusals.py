@@ -20,6 +20,8 @@ UNKNOWN = {
 # What a store says of one object, whatever it says of others.
 OF_ONE_OBJECT = {"NoSuchKey", "404", "InvalidObjectState", "AccessDenied", "403", "NoSuchVersion"}
 
+BEYOND_THE_END = {"InvalidRange", "416"}  # what it says where the first byte of a range is not there
+
 
 def refusal(error: Exception, uri: str, place: str, code: str) -> str:
     """What the store at `place` said to a question about an address, by its code, with the remedy."""
