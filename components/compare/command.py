@@ -14,7 +14,7 @@ from components.compare.side_by_side import Comparison, compare
 from components.core.delivery import Delivery, delivering
 from components.core.errors import RefocusError
 from components.core.records import PairSet
-from components.pipeline.project import Project, folder_of
+from components.pipeline.project import Project, Run
 
 PAGE = "index.html"
 
@@ -42,13 +42,14 @@ def compare_all(
     index.html, .refocus/compare/A-B when left out.
     Raises LineageError when there is nothing that they can be compared on.
     """
+    run = None if on is None else Run.of(project, on)  # a mistyped recipe is told before any work
     found = contenders(references, project)
     name = "-".join(re.sub(r"[^A-Za-z0-9_]+", ".", each.name) for each in found)
     folder = out or project.state / "compare" / name
     with delivering(folder):
         delivery = Delivery(folder, overwrite=overwrite or out is None)
         delivery.refuse_others([PAGE])
-        pairset = None if on is None else PairSet.load(folder_of(project.root, on, PairSet))
+        pairset = None if run is None else run.load(PairSet)
         if pairset is None:
             comparison = compare(found, [each.scores for each in found])
             pairset = pairs_at_hand(comparison, project.root)

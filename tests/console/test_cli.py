@@ -111,6 +111,27 @@ def test_a_wrong_recipe_gives_one_paragraph_and_exit_code_2(clone: Path) -> None
     assert 'Did you mean "demo"?' in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "demo:1", "demo:2", "--on", "dmeo"],
+        ["send-pairs", "dmeo", "s3://nowhere/pairs"],
+        ["power", "dmeo"],
+        ["describe", "dmeo"],
+        ["blur-atlas", "dmeo"],
+        ["evaluate", "dmeo"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_mistyped_recipe_is_told_by_every_command_that_takes_one(
+    words: list[str], clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clone)
+    monkeypatch.setenv("REFOCUS_HOME", str(clone / "state"))
+    with pytest.raises(InputError, match=r'no recipe "dmeo" .*Did you mean "demo"\?'):
+        commands.run(words)
+
+
 def test_debug_shows_where(clone: Path) -> None:
     done = refocus("--debug", "run", "dmeo", "--dry-run", cwd=clone)
     assert done.returncode != 0

@@ -147,10 +147,10 @@ def _status_left(recipe: str, stage: str) -> Iterator[None]:
 
 def _send_pairs(arguments: argparse.Namespace) -> int:
     from components.core.records import PairSet
-    from components.pipeline.project import Project, folder_of
+    from components.pipeline.project import Project, Run
     from components.synthesize.exchange import send
 
-    pairset = PairSet.load(folder_of(Project.here().root, arguments.recipe, PairSet))
+    pairset = Run.of(Project.here(), arguments.recipe).load(PairSet)
     print(send(pairset, arguments.place, overwrite=arguments.overwrite))
     return 0
 
