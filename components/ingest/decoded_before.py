@@ -86,11 +86,13 @@ class Known:
         )
 
     def get(self, photo: str) -> examine.Facts | None:
-        """The facts of a photo that was decoded before."""
+        """The facts of a photo that was decoded before, and could be again."""
         row = self._rows.get(photo)
         if row is None:
             return None
         width, height, channels, bits, format_, thumbnail = row
+        if not decoding.is_read(format_.decode()):
+            return None  # by a library that is gone since: later stages could not read it either
         return examine.Facts(int(width), int(height), int(channels), int(bits), format_.decode(), thumbnail)  # type: ignore[arg-type]
 
     def add(self, photo: str, facts: examine.Facts) -> None:

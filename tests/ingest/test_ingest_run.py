@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from ingest_photos import config_of, everything_below, picture, write, write_many
+from PIL import features
 
 from components.core.errors import InputError, PhotoError
 from components.core.files import sha256_of_file
@@ -306,3 +307,17 @@ def test_a_disk_too_small_is_refused_first(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(InputError, match="ingest needs about"):
         run(config_of(write_many(tmp_path / "in", 4)), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_photo_whose_library_is_gone_is_left_out_though_it_was_decoded_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    source = write_many(tmp_path / "in", 9)
+    write(source / "phone.avif", picture(50))
+    assert len(run(config_of(source), out=tmp_path / "out").photos()) == 10
+    monkeypatch.setattr(features, "check", lambda name: False)
+    assert len(run(config_of(source), out=tmp_path / "out").photos()) == 9
+    (left,) = Quarantine.load(tmp_path / "out").left_out
+    assert (left.name, left.kind) == ("phone.avif", "unusual")

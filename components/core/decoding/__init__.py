@@ -40,6 +40,7 @@ __all__ = [
     "formats_read",
     "header",
     "is_photo",
+    "is_read",
     "max_bytes",
     "photo_bytes",
     "upright",
@@ -67,7 +68,12 @@ def photo_bytes(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> bytes:
 
 def formats_read() -> tuple[str, ...]:
     """Those of FORMATS whose libraries are there."""
-    return tuple(form for form in FORMATS if form not in ("AVIF", "HEIC") or heif.is_read(form))
+    return tuple(form for form in FORMATS if is_read(form))
+
+
+def is_read(form: str) -> bool:
+    """Whether the library that a format needs is there."""
+    return form not in ("AVIF", "HEIC") or heif.is_read(form)
 
 
 def header(data: bytes) -> Header:
