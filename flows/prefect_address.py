@@ -12,7 +12,7 @@ from pathlib import Path
 
 from components.core.addresses import shown
 from components.core.errors import InputError, ServiceError
-from components.core.surroundings import proxy_for
+from components.core.surroundings import opener_for, proxy_for
 
 API_VARIABLE = "PREFECT_API_URL"
 LOGIN_VARIABLE, KEY_VARIABLE = "PREFECT_API_AUTH_STRING", "PREFECT_API_KEY"
@@ -97,7 +97,7 @@ def _known_there(api: str, refused: urllib.error.HTTPError) -> str:
 def _asked(api: str, what: str, login: str | None) -> str:
     headers = {} if login is None else {"Authorization": login}
     request = urllib.request.Request(f"{api.rstrip('/')}/{what}", headers=headers)
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+    with opener_for(api).open(request, timeout=PATIENCE_S) as answer:
         return str(answer.read(200).decode(errors="replace")).strip(' "\n')
 
 

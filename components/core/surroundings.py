@@ -188,6 +188,14 @@ def proxy_for(address: str) -> str | None:
     return None if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]) else chosen
 
 
+def opener_for(address: str) -> urllib.request.OpenerDirector:
+    """What asks an http(s) address, by the proxy that `proxy_for` names or straight: urllib itself looks in
+    no_proxy for a number of IPv6 in its brackets, with which httpx does not start.
+    """
+    straight = [] if proxy_for(address) else [urllib.request.ProxyHandler({})]
+    return urllib.request.build_opener(*straight)
+
+
 def host_of(address: str) -> str | None:
     """The host of SCHEME://HOST… or HOST:PORT; None where there is none."""
     try:

@@ -89,6 +89,54 @@ def test_a_socks_proxy_that_no_library_speaks_to_stops_none_of_them(service: int
     assert run(code, ALL_PROXY="socks5://127.0.0.1:9").returncode == 0
 
 
+# What of our own asks by libraries that find no number of IPv6 in no_proxy.
+DOORS = {
+    "Prefect's health": "from flows.prefect_address import need_answer; need_answer(url)",
+    "clocks": "from components.console.doctor.remotes import skew_s; assert skew_s(url) is not None",
+    "S3": (
+        "import os\n"
+        "os.environ.update(AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID='a', AWS_SECRET_ACCESS_KEY='b')\n"
+        "from components.services import storage; assert storage.list_objects('s3://a/b') == []"
+    ),
+}
+
+
+class OverIPv6(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
+class Empty(http.server.BaseHTTPRequestHandler):
+    """An empty bucket, to whoever asks."""
+
+    def do_GET(self) -> None:
+        body = b"<ListBucketResult/>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        """Silent."""
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_none_of_our_doors_asks_this_machine_by_a_proxy_over_ipv6(door: str, closed_port: int) -> None:
+    try:
+        server = OverIPv6(("::1", 0), Empty)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        code = f"{SETTLED}url = 'http://[::1]:{server.server_address[1]}'\n{DOORS[door]}"
+        done = run(code, **dict.fromkeys(PROXIES, f"http://127.0.0.1:{closed_port}"))
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert done.returncode == 0, done.stderr[-500:]
+
+
 UNREADABLE = (
     "SOCKS5://127.0.0.1:9",
     "socks4://x:1",

@@ -10,13 +10,12 @@ import os
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 
 from components import recipes
 from components.console.doctor.findings import Check, Finding
 from components.core.errors import RefocusError
-from components.core.surroundings import is_loopback
+from components.core.surroundings import is_loopback, opener_for
 from components.pipeline.project import Project
 from components.services import storage, versioning
 from components.services.content.places import shared_places
@@ -73,7 +72,7 @@ def skew_s(address: str) -> float | None:
     """Seconds that a server's clock is ahead of ours, by the Date of its answer; None when it tells none."""
     before = time.time()
     try:
-        with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
+        with opener_for(address).open(address, timeout=PATIENCE_S) as answer:
             told = answer.headers["Date"]
     except urllib.error.HTTPError as error:
         told = error.headers["Date"]

@@ -44,6 +44,11 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
+def endpoint_named() -> str | None:
+    """The store that the variables name; None for Amazon's."""
+    return next((value for name in ENDPOINTS if (value := os.environ.get(name))), None)
+
+
 def client() -> Any:
     """boto3's client of S3."""
     # One client for one set of variables: making one takes 0.1 s, and tests and services change the
@@ -59,7 +64,10 @@ def _client_for(variables: tuple[tuple[str, str], ...]) -> Any:
     from botocore.config import Config
 
     keep_loopback_direct()
+    endpoint = endpoint_named()
     settings = Config(
+        # botocore looks for numbers of IPv6 in no_proxy as urllib does (core/surroundings.py).
+        proxies={} if endpoint is not None and proxy_for(endpoint) is None else None,
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
@@ -74,7 +82,7 @@ def in_words(uri: str) -> Iterator[None]:
     from botocore import exceptions as trouble
 
     split_uri(uri)
-    endpoint = next((value for name in ENDPOINTS if (value := os.environ.get(name))), None)
+    endpoint = endpoint_named()
     place = shown(endpoint) if endpoint else "Amazon S3"
     try:
         yield
