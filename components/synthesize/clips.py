@@ -37,7 +37,7 @@ def clip_pairs(work: Work, clips: int) -> Iterator[File | Made]:
         for row, files in _clip(config, work, views, f"{photo.id[:16]}-{index:02d}", seed):
             rows.append(row)
             yield from files
-    yield Made(split=photo.split, rows=tuple(rows), frames=tuple(each.id for each in photo.frames))
+    yield work.made(rows)
 
 
 def _view(config: SynthesizeConfig, data: bytes) -> Floats:

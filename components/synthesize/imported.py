@@ -55,7 +55,7 @@ def imported_pairs(work: Work) -> Iterator[File | Made]:
             )
         )
         yield file
-    yield Made(split=photo.split, rows=tuple(rows))
+    yield work.made(rows)
 
 
 def placed(pixels: Bytes8, x: int, y: int) -> Bytes8:

@@ -29,7 +29,7 @@ from components.services.content import (
     renewed,
 )
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.made_pairs import File, Made
+from components.synthesize.made_pairs import File, Made, photo_key
 from components.synthesize.photo import pairs_or_reason
 from components.synthesize.photo_files import names_of, work_of
 
@@ -58,10 +58,7 @@ class Task:
     @property
     def key(self) -> str:
         """What its result depends on beside settings and code, which name the bench."""
-        maps = [[each.id for each in self.config.maps_of(photo)] for photo in self.photos]
-        told = {"photos": [[photo.id, photo.split] for photo in self.photos], "maps": maps}
-        frames = [[each.id for each in photo.frames] for photo in self.photos]
-        return digest_of(told | ({"frames": frames} if any(frames) else {}))
+        return digest_of([photo_key(self.config, photo) for photo in self.photos])
 
 
 def all_packed(

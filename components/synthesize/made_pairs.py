@@ -4,7 +4,7 @@ rows that describe them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from components.core.files import sha256_of_bytes
 from components.core.images import Pixels, png_bytes
-from components.core.parts import Part
+from components.core.parts import Part, digest_of
 from components.core.records import MapKind, Pair, Photo, SourcePhoto, Split, TargetPhoto
 from components.synthesize.config import SynthesizeConfig
 
@@ -22,6 +22,8 @@ KINDS: tuple[Kind, ...] = (
     "target",
     "light",
 )  # folders of pictures; light: photos for training to blur, where the targets hold less
+# Of a photo's row, what its pairs do not depend on: what it is called, where it lies and comes from.
+UNHEEDED = frozenset({"name", "also_named", "file", "size_bytes", "origin", "licence"})
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,15 @@ class Work:
     maps: Mapping[MapKind, bytes] = field(default_factory=dict)
     frames: tuple[bytes, ...] = ()
 
+    def made(
+        self,
+        rows: Sequence[Pair | SourcePhoto | TargetPhoto],
+        colour_sum: tuple[int, int, int] | None = None,
+    ) -> Made:
+        """What became of the photo."""
+        key = photo_key(self.config, self.photo)
+        return Made(key=key, split=self.photo.split, rows=tuple(rows), colour_sum=colour_sum)
+
 
 @dataclass(frozen=True)
 class File:
@@ -51,6 +62,7 @@ class File:
 class Made(Part):
     """What became of one photo."""
 
+    key: str = Field(description="of the photo as it was then: `photo_key`")
     split: Split
     rows: tuple[Pair | SourcePhoto | TargetPhoto, ...] = Field(min_length=1)
     colour_sum: tuple[int, int, int] | None = Field(
@@ -59,8 +71,6 @@ class Made(Part):
             "sum of the target's values per channel, in 8 bits, exact; where the baseline is their mean"
         ),
     )
-    maps: tuple[str, ...] = Field((), description="ids of the photo's maps that its blurs took")
-    frames: tuple[str, ...] = Field((), description="ids of the frames that follow it in its clip")
 
     @property
     def photo(self) -> str:
@@ -71,6 +81,15 @@ class Made(Part):
     def files(self) -> dict[str, str]:
         """Every picture and its SHA-256."""
         return {name: sha256 for row in self.rows for name, sha256 in row.files.items()}
+
+
+def photo_key(config: SynthesizeConfig, photo: Photo) -> str:
+    """Digest of all in a photo's row that its pairs depend on: they are made anew when any of it is
+    another, such as the near duplicates it counts as one with, or a blurred picture that came with it.
+    Settings and code are not in it.
+    """
+    taken = photo.model_copy(update={"maps": config.maps_of(photo)})
+    return digest_of(taken.model_dump(mode="json", exclude=set(UNHEEDED)))
 
 
 def encoded(split: Split, kind: Kind, name: str, pixels: Pixels) -> tuple[File, str]:

@@ -112,12 +112,7 @@ def _blurred(work: Work, picture: Picture) -> Iterator[File | Made]:
         )
         rows.append(row)
         yield file
-    yield Made(
-        split=photo.split,
-        rows=tuple(rows),
-        colour_sum=colour_sum,
-        maps=tuple(each.id for each in config.maps_of(photo)),
-    )
+    yield work.made(rows, colour_sum)
 
 
 def _source_photo(
@@ -142,7 +137,7 @@ def _source_photo(
         done=done,
         **target_row,
     )
-    yield Made(split=work.photo.split, rows=(row,))
+    yield work.made([row])
 
 
 def _translated(work: Work, picture: Picture) -> Iterator[File | Made]:
@@ -169,7 +164,7 @@ def _translated(work: Work, picture: Picture) -> Iterator[File | Made]:
         0.0,
     )
     yield file
-    yield Made(split=work.photo.split, rows=(row,), colour_sum=colour_sum)
+    yield work.made([row], colour_sum)
 
 
 def _target_of(work: Work, pixels: Pixels) -> tuple[dict[str, Any], tuple[int, int, int] | None, File]:

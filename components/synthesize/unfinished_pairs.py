@@ -35,7 +35,7 @@ from components.core.files import (
 from components.core.parts import canonical_json, digest_of
 from components.core.records import Photo
 from components.synthesize.config import SynthesizeConfig
-from components.synthesize.made_pairs import File, Made
+from components.synthesize.made_pairs import File, Made, photo_key
 
 KEPT_DAYS = 7.0  # a bench that was not used for so long is removed
 CODE = ("core", "optics", "synthesize")
@@ -67,16 +67,11 @@ class Workbench:
             need_free_space(out, megabytes, "synthesize")
 
     def finished(self, photo: Photo) -> Made | None:
-        """What became of a photo in an earlier run, if its pictures are all there as they were
-        written.
+        """What became of a photo in an earlier run, if all that its pairs depend on is the same, and
+        its pictures are there as they were written.
         """
         made = self._finished.get(photo.id)
-        if (
-            made is None
-            or made.split != photo.split
-            or made.maps != tuple(each.id for each in self._config.maps_of(photo))
-            or made.frames != tuple(each.id for each in photo.frames)
-        ):
+        if made is None or made.key != photo_key(self._config, photo):
             return None
         intact = all(
             (self.folder / name).is_file() and sha256_of_file(self.folder / name) == sha256

@@ -48,4 +48,4 @@ def unpaired_picture(work: Work) -> Iterator[File | Made]:
             height=height,
         )
     )
-    yield Made(split=photo.split, rows=(row,))
+    yield work.made([row])

@@ -17,10 +17,11 @@ from photosets import everything, photoset_of
 
 from components.core.errors import InputError
 from components.core.files import state_folder
-from components.core.records import PairSet
+from components.core.records import ClipFrame, PairedInput, PairSet, Photo, PhotoMap, PhotoSet
 from components.optics.blurs import NoBlur, RandomTrajectory
 from components.synthesize import unfinished_pairs as workbench
 from components.synthesize.config import SynthesizeConfig
+from components.synthesize.in_store import Task
 from components.synthesize.run import run
 from components.synthesize.unfinished_pairs import Workbench
 
@@ -162,11 +163,68 @@ def test_a_full_disk_is_told_from_one_with_room(tmp_path: Path) -> None:
         bench.need_space(free_mb * 2, tmp_path / "pairs")
 
 
-def test_a_photo_that_changed_sides_is_made_again(tmp_path: Path) -> None:
-    photo = photoset_of(tmp_path / "ingested").photos()[0]
-    run(CONFIG, photoset_of(tmp_path / "ingested 2"), out=tmp_path / "pairs")
-    other = "val" if photo.split == "train" else "train"
-    assert Workbench(CONFIG).finished(photo.model_copy(update={"split": other})) is None
+INPUT = PairedInput(
+    id="b" * 64,
+    file="b.png",
+    name="blur/b.png",
+    size_bytes=9,
+    layout="two_folders",
+    scene="s",
+    shift_px=(0.0, 0.0),
+    likeness=0.9,
+    severity=1.0,
+)
+# Of each field of a photo's row another value, and whether its pairs then are others. Its maps count where
+# a blur takes them, which none does here.
+OTHER: dict[str, tuple[object, bool]] = {
+    "file": ("photos/elsewhere.png", False),
+    "name": ("renamed.png", False),
+    "also_named": (("copy.png",), False),
+    "size_bytes": (1, False),
+    "origin": ("somewhere", False),
+    "licence": ("CC0", False),
+    "maps": ((PhotoMap(id="c" * 64, kind="mask", file="c.png", name="c.png", size_bytes=9),), False),
+    "width": (97, True),
+    "height": (81, True),
+    "channels": (1, True),
+    "bits": (16, True),
+    "split": ("test", True),
+    "group": ("d" * 64, True),
+    "inputs": ((INPUT,), True),
+    "domain": ("input", True),
+    "frames": ((ClipFrame(id="e" * 64, file="e.png", name="v 1", size_bytes=9),), True),
+}
+
+
+@pytest.mark.parametrize("field", [field for field in Photo.model_fields if field != "id"])
+def test_a_photo_is_made_again_when_what_its_pairs_depend_on_is_another(field: str, tmp_path: Path) -> None:
+    photoset = photoset_of(tmp_path / "ingested", sizes=((96, 80),) * 3)
+    run(CONFIG, photoset, out=tmp_path / "pairs")
+    photo = next(photo for photo in photoset.photos() if photo.split == "train")
+    value, counts = OTHER[field]
+    changed = photo.model_copy(update={field: value})
+    assert (Workbench(CONFIG).finished(changed) is None) == counts
+    shards = [Task(CONFIG, (each,), tmp_path).key for each in (photo, changed)]
+    assert (shards[0] != shards[1]) == counts
+
+
+def test_a_set_whose_near_duplicates_are_others_is_as_if_made_in_one_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows name the groups that intervals are counted over."""
+    photoset = photoset_of(tmp_path / "ingested")
+    run(CONFIG, photoset, out=tmp_path / "pairs")
+    rows = photoset.photos()
+    of_train = [photo.id for photo in rows if photo.split == "train"]
+    together = tuple(
+        photo.model_copy(update={"group": of_train[0]}) if photo.id in of_train else photo for photo in rows
+    )
+    sha256 = PhotoSet.write_table(photoset.folder, together)
+    joined = photoset.model_copy(update={"table_sha256": sha256}).save(photoset.folder)
+    after = run(CONFIG, joined, out=tmp_path / "pairs")
+    assert {row.group for row in after.pairs("train")} == {of_train[0]}
+    monkeypatch.setenv("REFOCUS_HOME", str(tmp_path / "another state"))
+    assert run(CONFIG, joined, out=tmp_path / "in one go").digest == after.digest
 
 
 def test_pictures_take_no_room_twice_on_one_disk_and_are_copied_to_another(
