@@ -28,7 +28,7 @@ PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 
 
 class Delivery:
-    """A folder to write into. Names are relative to it, with /."""
+    """A folder to write into, within `delivering`. Names are relative to it, with /."""
 
     def __init__(
         self,
@@ -38,10 +38,8 @@ class Delivery:
         known: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """overwrite: a person said that what is there may be replaced; known: by name the SHA-256s
-        of files that may be replaced without a seal, since a record there names them. Raises InputError
-        for what is no folder of this machine, or cannot be made or written to.
+        of files that may be replaced without a seal, since a record there names them.
         """
-        _need_to_be_made(folder)
         self.folder, self._overwrite, self._known = folder, overwrite, known or {}
 
     def refuse_others(self, names: Iterable[str]) -> None:
@@ -110,7 +108,8 @@ def delivering(folder: Path) -> Iterator[None]:
     """Around all that a command does with a folder to deliver into, from the first look at what lies there
     to the last file: two at once would each take the other's files for a person's, or do all twice.
 
-    Raises InputError as Delivery does, and BusyError where another process is at it.
+    Raises InputError for what is no folder of this machine, or cannot be made or written to, and BusyError
+    where another process is at it.
     """
     _need_to_be_made(folder)
     with alone_in(folder):

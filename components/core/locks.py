@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -50,23 +50,27 @@ def locked(path: Path, *, patience_s: float, busy: str = "") -> Iterator[None]:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Be the one process that writes into a folder, which is made if it is not there, and taken away again
-    if it is empty at the end. Nothing is put into it for that: the folder itself is locked, and the system
-    lets it go with the process, however that ends.
+    """Be the one process that writes into a folder and those in it. It is made if it is not there, and taken
+    away again if it is empty at the end. Nothing is put into it for that: the folder itself is locked, those
+    of this user that it lies in are locked against being had whole, and the system lets all go with the
+    process, however that ends.
 
-    Raises BusyError at once where another process has it. A share without locks lets everybody in.
+    Raises BusyError at once where another process has it, a folder in it or one that it lies in. A share
+    without locks lets everybody in.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
-    handle = _handle_of(folder)
-    try:
-        yield
-    finally:
-        for each in made:
-            try:
-                each.rmdir()
-            except OSError:  # something lies in it
-                break
-        os.close(handle)
+    with ExitStack() as kept:
+        kept.callback(os.close, _handle_of(folder))
+        try:
+            for above in _own_above(folder):
+                kept.callback(os.close, _locked_handle(above, fcntl.LOCK_SH))
+            yield
+        finally:
+            for each in made:
+                try:
+                    each.rmdir()
+                except OSError:  # something lies in it
+                    break
 
 
 def _handle_of(folder: Path) -> int:
@@ -74,24 +78,41 @@ def _handle_of(folder: Path) -> int:
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            handle = _locked_handle(folder, fcntl.LOCK_EX)
         except FileNotFoundError:  # taken away by whoever had it, between the two
             continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise BusyError(
-                f"another process is writing into {folder}; wait for it and run the same command again, or"
-                " choose another folder"
-            ) from None
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                os.close(handle)
-                raise
         if _is_at(folder, handle):
             return handle
         os.close(handle)  # whoever had it took it away meanwhile, since it was empty
+
+
+def _locked_handle(folder: Path, how: int) -> int:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        where = "into or below" if how == fcntl.LOCK_EX else "into"
+        raise BusyError(
+            f"another process is writing {where} {folder}; wait for it and run the same command again, or"
+            " choose another folder"
+        ) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            os.close(handle)
+            raise
+    return handle
+
+
+def _own_above(folder: Path) -> list[Path]:
+    """The folders that it lies in which are this user's to read: nobody delivers into /tmp or / as a whole,
+    and other programs lock those.
+    """
+    return [
+        above
+        for above in folder.resolve().parents
+        if above.stat().st_uid == os.getuid() and os.access(above, os.R_OK)
+    ]
 
 
 def _is_at(folder: Path, handle: int) -> bool:

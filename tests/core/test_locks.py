@@ -74,6 +74,50 @@ def test_a_folder_is_let_go_with_the_process_that_had_it(tmp_path: Path) -> None
         pass
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_busy"),
+    [
+        ("a", "a", True),
+        ("a", "a/b", True),
+        ("a/b", "a", True),
+        ("a", "a/b/c", True),
+        ("a/b", "a/c", False),
+        ("a", "ab", False),
+    ],
+)
+def test_who_writes_into_a_folder_has_those_in_it_too(
+    one: str, other: str, is_busy: bool, tmp_path: Path
+) -> None:
+    with alone_in(tmp_path / one):
+        if is_busy:
+            with (
+                pytest.raises(BusyError, match=r"another process is writing into .*choose another folder"),
+                alone_in(tmp_path / other),
+            ):
+                pass
+        else:
+            with alone_in(tmp_path / other):
+                pass
+        assert [path.name for path in tmp_path.rglob("*")] == one.split("/")
+    assert list(tmp_path.iterdir()) == []
+    with alone_in(tmp_path / other):
+        pass
+
+
+@pytest.mark.parametrize("theirs", ["another user's", "not to be read"])
+def test_a_folder_of_others_is_not_locked_for_what_lies_in_it(
+    theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as /tmp, which other programs lock."""
+    if theirs == "not to be read":
+        monkeypatch.setattr(locks.os, "access", lambda path, how: False)
+    else:
+        uid = tmp_path.stat().st_uid
+        monkeypatch.setattr(locks.os, "getuid", lambda: uid + 1)
+    with alone_in(tmp_path), alone_in(tmp_path / "a"):
+        pass
+
+
 def test_a_folder_that_stays_empty_is_taken_away_with_those_made_for_it(tmp_path: Path) -> None:
     with alone_in(tmp_path / "a" / "b"):
         pass

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.delivery import Delivery, is_sealed, sealed
+from components.core.delivery import Delivery, delivering, is_sealed, sealed
 from components.core.errors import InputError
 from components.core.images import png_bytes
 
@@ -110,7 +110,11 @@ def test_what_a_record_names_may_be_replaced_and_nothing_else(tmp_path: Path) ->
 def test_a_folder_that_nothing_can_be_written_to_is_told_before_any_work(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = Path(place.replace("FILE", str(tmp_path / "file")))
-    with pytest.raises(InputError, match=f"--out {folder} cannot be written to .*name another folder"):
-        Delivery(folder)
-    Delivery(tmp_path / "new" / "out")
+    with (
+        pytest.raises(InputError, match=f"--out {folder} cannot be written to .*name another folder"),
+        delivering(folder),
+    ):
+        pass
+    with delivering(tmp_path / "new" / "out"):
+        pass
     assert [each.name for each in tmp_path.iterdir()] == ["file"], "asking leaves nothing behind"
