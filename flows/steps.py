@@ -20,6 +20,7 @@ from components.core.progress import Progress
 from components.core.records import EvalReport, ModelVersion
 from components.pipeline import registering, stages
 from components.pipeline.project import Project, Run
+from components.pipeline.recipe_lock import note_child
 from components.registry.at_work import alone
 from components.registry.decision import Decision
 from components.registry.drift import Drift
@@ -28,7 +29,7 @@ from components.services.cluster import is_outside
 from flows import verdicts
 from flows.closing import closing_lines, drift_lines
 from flows.timing import Step, keep_times
-from flows.workspace import note_child, workspace
+from flows.workspace import workspace
 
 Result = TypeVar("Result")
 

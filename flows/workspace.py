@@ -4,23 +4,18 @@ twice at once for a recipe.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
-from components.core.errors import BusyError
 from components.core.files import checkout_variable, need_plain, state_kept_in, write_text
-from components.core.locks import locked
-from components.core.own_state import read_json
 from components.pipeline.project import Project, Run
+from components.pipeline.recipe_lock import held
 from components.services import versioning
 
 
@@ -45,7 +40,7 @@ def workspace(
     versioning.need_clone(project.root)
     versioning.need_in_graph(project.root, recipe)
     run = Run.of(project, recipe, photos=photos)
-    with _held(recipe, project.state) as holder, state_kept_in(project.state):
+    with held(recipe, project.state) as holder, state_kept_in(project.state):
         if (why := versioning.fetch_runs(recipe, root=project.root)) is not None:
             print(f"warning: the runs of others could not be had from {why}", file=sys.stderr)
         versioning.mend(recipe, root=project.root)
@@ -59,16 +54,6 @@ def workspace(
                 versioning.take_lock(recipe, last, root=project.root)
             order = versioning.stage_order(project.root)
             yield replace(run, order=order, debug=debug, holder=holder)
-
-
-def note_child(holder: Path | None, pid: int) -> None:
-    """Remember the child now at work, so that a run killed outright can be cleaned up after."""
-    if holder is not None:
-        told = read_json(holder) or {}
-        write_text(
-            holder,
-            json.dumps({**told, "child": pid, "child_since": psutil.Process(pid).create_time()}),
-        )
 
 
 @contextmanager
@@ -95,39 +80,3 @@ def _left_of_killed_runs(recipe: str, state: Path) -> list[Path]:
     """The recipe's worktrees: with its lock held, none of them is in use."""
     own = re.compile(rf"{re.escape(recipe)}-\d{{8}}T\d{{6}}Z-\d+")
     return [folder for folder in (state / "worktrees").glob(f"{recipe}-*") if own.fullmatch(folder.name)]
-
-
-@contextmanager
-def _held(recipe: str, state: Path) -> Iterator[Path]:
-    holder = state / "locks" / f"{recipe}.json"
-    with ExitStack() as held:
-        try:
-            held.enter_context(locked(holder.with_suffix(".lock"), patience_s=0))
-        except BusyError:
-            told = read_json(holder) or {}
-            pid, since = told.get("pid", "unknown"), told.get("since", "unknown")
-            raise BusyError(
-                f"another run of {recipe} is at work: process {pid} since {since}; wait for it, or end it"
-                f" with `kill {pid}`"
-            ) from None
-        _clear_leftovers(holder)
-        write_text(
-            holder, json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"})
-        )
-        held.callback(holder.unlink, missing_ok=True)
-        yield holder
-
-
-def _clear_leftovers(holder: Path) -> None:
-    """End what a run that was killed outright (kill -9) left at work: two trainings in one folder
-    would spoil each other.
-    """
-    told = read_json(holder)
-    if told is None:
-        return
-    try:
-        same = "child" in told and psutil.Process(told["child"]).create_time() == told["child_since"]
-    except psutil.NoSuchProcess:
-        same = True  # its leader is gone; what is left of its session is ended all the same
-    if same and "child" in told:
-        versioning.end_tree(told["child"])

@@ -2,7 +2,7 @@
 
 A stage that DVC runs is a process of its own. What it must know of the run that it belongs to, and
 cannot read in the checkout, crosses in environment variables: written and read in this file
-(REFOCUS_PHOTOS) and in core/files.py (REFOCUS_HOME).
+(REFOCUS_PHOTOS, REFOCUS_RUN) and in core/files.py (REFOCUS_HOME).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from components.core.record import Record
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet, RecipeRecord
 
 PHOTOS_VARIABLE = "REFOCUS_PHOTOS"
+RUN_VARIABLE = "REFOCUS_RUN"  # the recipe whose lock the run holds
 FOLDERS: dict[type[Record], str] = {
     PhotoSet: "photos",
     PairSet: "pairs",
@@ -105,11 +106,17 @@ class Run:
     def for_stages(self) -> dict[str, str]:
         """The environment variables by which a stage's process finds itself in this run."""
         photos = {PHOTOS_VARIABLE: self.photos} if self.photos else {}
-        return {**state_variable(self.project.state), **photos, **self.variables}
+        own = {**state_variable(self.project.state), RUN_VARIABLE: self.name}
+        return {**own, **photos, **self.variables}
 
     def load(self, kind: type[Kind]) -> Kind:
         """This run's record of that kind. Raises LineageError when it is not there yet."""
         return kind.load(folder_of(self.root, self.name, kind))
+
+
+def is_of_a_run(recipe: str) -> bool:
+    """Whether this process does a stage of a run, which holds the recipe's lock."""
+    return os.environ.get(RUN_VARIABLE) == recipe
 
 
 def folder_of(root: Path, recipe: str, kind: type[Record]) -> Path:

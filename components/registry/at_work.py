@@ -3,7 +3,7 @@ out the same at once would write into the same states and trackings.
 
 Who has something to do draws a number, as who decides does (turns.py): a row of RECIPE.run.decisions, which
 is at once the record of who worked and when. On one machine with a registry of its own a lock file does the
-same (flows/workspace.py), and no row is made.
+same (components/pipeline/recipe_lock.py), and no row is made.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components.core.errors import BusyError, InputError
+from components.console import commands
+from components.core.errors import BusyError, InputError, LineageError, RefocusError
+from components.pipeline import stages
 from components.pipeline.project import Project, project_root
 from flows.workspace import workspace
 
@@ -47,6 +49,41 @@ def test_a_second_run_of_the_same_recipe_is_refused_naming_the_first(project: Pr
             pass
         with workspace("other", project) as space:
             assert space.root == project.root
+
+
+@pytest.mark.parametrize("command", ["ingest", "synthesize", "train", "evaluate"])
+def test_a_stage_by_hand_waits_for_no_run_and_is_refused_while_one_is_at_work(
+    command: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would change what the run has read or is about to write; nor does it leave word for that run."""
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("REFOCUS_HOME", str(project.state))
+
+    def reached(*records: object, out: Path) -> None:
+        raise InputError("its work begins")
+
+    monkeypatch.setattr(stages.Stage, "run", property(lambda stage: reached))
+    with workspace("demo", project), pytest.raises(BusyError, match=r"another run of demo is at work"):
+        commands.run([command, "demo"])
+    with pytest.raises(RefocusError) as missing:  # what the stage before it makes, or photos
+        commands.run([command, "demo"])
+    assert not isinstance(missing.value, BusyError)
+    assert not (project.state / "status").exists()
+
+
+def test_a_stage_of_a_run_has_its_lock_already(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.root)
+    with workspace("demo", project) as run:
+        for name, value in run.for_stages.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(LineageError, match="no PhotoSet"):
+            commands.run(["synthesize", "demo"])
+        assert (project.state / "status" / "demo-synthesize.json").is_file()
+        with pytest.raises(
+            LineageError, match="no PhotoSet"
+        ):  # another recipe's, though within the run's shell
+            commands.run(["synthesize", "other"])
+        assert not (project.state / "status" / "other-synthesize.json").exists()
 
 
 def test_photos_are_given_on_for_the_length_of_the_run(project: Project) -> None:

@@ -107,7 +107,7 @@ def _accept_fewer(arguments: argparse.Namespace) -> None:
 
 def _stage(arguments: argparse.Namespace) -> int:
     from components.core.clock import seconds_since_start
-    from components.pipeline import stages
+    from components.pipeline import recipe_lock, stages
     from components.pipeline.project import Project, Run
 
     if "DVC_STAGE" in os.environ:
@@ -119,7 +119,7 @@ def _stage(arguments: argparse.Namespace) -> int:
     project = Project.here()
     with _status_left(arguments.recipe, name):
         run = Run.of(project, arguments.recipe)
-        with stages.prepared(name, run) as work:
+        with recipe_lock.held_by_hand(run), stages.prepared(name, run) as work:
             record = work()
     print(
         f"{name} of {run.name}: {type(record).__name__} {record.digest[:12]} in {seconds_since_start():.1f} s"
@@ -129,10 +129,14 @@ def _stage(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _status_left(recipe: str, stage: str) -> Iterator[None]:
-    """Leave word of how a stage ended, for the run that it is part of."""
+    """Leave word of how a stage ended, for the run that it is part of, if any."""
     from components.core.progress import Progress
+    from components.pipeline.project import is_of_a_run
     from components.services import versioning
 
+    if not is_of_a_run(recipe):
+        yield
+        return
     try:
         yield
     except Exception as error:
