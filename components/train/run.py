@@ -47,7 +47,7 @@ from components.train.inputs import Inputs, OnThisMachine, inputs_for
 from components.train.loop import Outcome, longest
 from components.train.states import FolderStore, prune, prune_in_store
 from components.train.training_state import is_whole, read_state
-from components.train.warm_start import Parent, ParentInStore, parent_for_workers
+from components.train.warm_start import Parent, ParentInStore, parent_for_workers, refuse_leak
 from components.train.worker import TrainingJob, train_on_worker
 
 
@@ -92,7 +92,7 @@ def run(
     """
     named, config = config, config if parent is None else config.from_known()
     weights = preflight(config)
-    data, left_out = _fitting(config, pairset)
+    data, left_out = _fitting(config, pairset, parent)
     if left_out.left_out:
         print(f"train: left out {left_out.words()}; all in {out / LEFT_OUT}", file=sys.stderr)
     tracking.prepare()
@@ -201,8 +201,9 @@ def _is_of_the_end(config: TrainConfig, state: bytes | None) -> bool:
     return state is not None and read_state(state)["progress"]["phase"] == len(config.phases)
 
 
-def _fitting(config: TrainConfig, pairset: PairSet) -> tuple[Data, Quarantine]:
+def _fitting(config: TrainConfig, pairset: PairSet, parent: Parent | None) -> tuple[Data, Quarantine]:
     """The pairs, once it is known that this training can use them, and what it leaves out."""
+    refuse_leak(parent, pairset)
     refuse_other_scale(pairset, config)
     refuse_missing_partners(pairset, config)
     refuse_single_photos(pairset, config)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from components.core.errors import InputError
 from components.core.files import sha256_of_file
 from components.core.parts import digest_of
-from components.core.records import Checkpoint, Pair, SourcePhoto, TargetPhoto
+from components.core.records import Checkpoint, Pair, PairSet, SourcePhoto, Split, TargetPhoto
 from components.services.cluster import is_cluster
 from components.services.content import ContentStore
 
@@ -209,6 +209,23 @@ def _take_optimizer(optimizer: torch.optim.Optimizer, kept: Mapping[str, Any] | 
         return False
     load_optimizer(optimizer, {"state": kept["state"], "param_groups": ours["param_groups"]})
     return True
+
+
+def refuse_leak(parent: Parent | None, pairset: PairSet) -> None:
+    """Raises InputError when the model to start from has learned from photos that are validated or tested on
+    here: figures on them would be too good.
+    """
+    if parent is None:
+        return
+    splits: tuple[tuple[Split, str], ...] = (("test", "tested on"), ("val", "validated on"))
+    for split, words in splits:
+        measured = {row.photo for row in pairset.pairs(split)} | {row.photo for row in pairset.targets(split)}
+        if known := sorted(measured & parent.photos):
+            raise InputError(
+                f"train.start: {parent.name} has learned from {len(known)} of the photos that are {words}"
+                f" here, such as {known[0][:16]}, so figures on them would show what it remembers: set"
+                " train.start to scratch or to a model that has not seen them, or leave them out"
+            )
 
 
 def replayed(pairs: Sequence[One], known: frozenset[str], replay: float) -> tuple[One, ...]:

@@ -147,6 +147,22 @@ def test_old_photos_are_replayed_in_their_share(share: float, old: int, new: int
     assert counts == [old, new]
 
 
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"test1", "test0", "train0"}, "from 2 of the photos that are tested on here, such as test0"),
+        ({"val1", "train0"}, "from 1 of the photos that are validated on here, such as val1"),
+    ],
+)
+def test_a_parent_that_has_seen_what_is_measured_on_is_refused_before_any_work(
+    known: set[str], words: str, first: Checkpoint, pairset: PairSet, tmp_path: Path
+) -> None:
+    parent = Parent("small:1", first, frozenset(known))
+    with pytest.raises(InputError, match=rf"small:1 has learned {words}.*scratch or to a model that"):
+        trained(config(**SETTINGS), pairset, tmp_path / "out", parent)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("known", [frozenset(), frozenset({f"train{index}" for index in range(6)})])
 def test_without_old_or_new_photos_the_pairs_stay_as_they_are(
     known: frozenset[str], pairset: PairSet
