@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-import components
 from components.core.errors import LineageError
-from components.core.files import code_digest, state_folder, write_rows, write_text
+from components.core.files import state_folder, write_rows, write_text
 from components.core.gpu import Gpu
 from components.core.own_process import in_own_process
 from components.core.parts import digest_of
+from components.core.pixel_code import pixel_code
 from components.core.records import PairSet, PhotoScore
 from components.evaluate.config import Conditions
 from components.nets.choices import Precision
@@ -24,6 +24,7 @@ from components.services import tracking
 from components.services.tracking import registry
 
 FOLDER = "measured"
+CODE = ("metrics", "evaluate", "nets")
 SETTING = "evaluate.gpu"
 
 
@@ -59,17 +60,15 @@ def scores_of(
     """A row a test pair. tile_px, gpu, precision: as a recipe's evaluate section has them; title: what
     progress calls the version.
     """
-    here = Path(components.__file__).parent
-    code = code_digest(
-        here / "metrics",
-        here / "evaluate",
-        here / "nets",
-        here / "core" / "baseline.py",
-        here / "core" / "resize.py",
-        here / "core" / "windows.py",
-    )
     version = with_tags(version)
-    asked = [_digests(version), pairset.digest, sorted(metrics), tile_px, code, place(gpu, precision)]
+    asked = [
+        _digests(version),
+        pairset.digest,
+        sorted(metrics),
+        tile_px,
+        pixel_code(*CODE),
+        place(gpu, precision),
+    ]
     name = f"{digest_of(asked)}.jsonl"
     known = _measured_before(version, name)
     if known is not None:

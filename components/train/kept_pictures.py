@@ -24,9 +24,11 @@ import numpy as np
 from components.core.files import make_folder, state_folder
 from components.core.locks import locked
 from components.core.parts import digest_of
+from components.core.pixel_code import pixel_code
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+CODE = ("train/augment.py", "train/pictures.py")
 FREE_SHARE = 0.5  # of the disk's free space at most
 ENTRY = np.dtype([("bytes_a_value", "<u4"), ("height", "<u4"), ("width", "<u4"), ("unused", "<u4")])
 PAGE = 4096
@@ -66,7 +68,8 @@ class KeptPictures:
         folder = state_folder() / "decoded"
         make_folder(folder)
         boot = BOOT.read_text().strip()[:8] if BOOT.is_file() else "0"
-        name = digest_of({"slots": [list(slot) for slot in slots], "prepared": prepared})[:20]
+        told = {"slots": [list(slot) for slot in slots], "prepared": prepared, "code": pixel_code(*CODE)}
+        name = digest_of(told)[:20]
         path = folder / f"{name}-{bytes_a_value}-{boot}.pixels"
         with locked(folder / "decoded.lock", patience_s=120):
             if not path.is_file():

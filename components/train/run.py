@@ -19,9 +19,10 @@ from pathlib import Path
 import torch
 
 from components.core.errors import DivergenceError, InputError, LineageError, RefocusError, WeightsError
-from components.core.files import code_digest, need_free_space, state_folder
+from components.core.files import need_free_space, state_folder
 from components.core.own_state import set_aside
 from components.core.parts import digest_of
+from components.core.pixel_code import pixel_code
 from components.core.progress import Progress
 from components.core.quarantine import LATER_FILE as LEFT_OUT
 from components.core.quarantine import Quarantine
@@ -49,6 +50,8 @@ from components.train.states import FolderStore, prune, prune_in_store
 from components.train.training_state import is_whole, read_state
 from components.train.warm_start import Parent, ParentInStore, parent_for_workers, refuse_leak
 from components.train.worker import TrainingJob, train_on_worker
+
+CODE = ("train", "nets", "metrics")  # metrics say which state is kept, and when it goes back
 
 
 def preflight(config: TrainConfig) -> dict[int, Path]:
@@ -96,8 +99,7 @@ def run(
     if left_out.left_out:
         print(f"train: left out {left_out.words()}; all in {out / LEFT_OUT}", file=sys.stderr)
     tracking.prepare()
-    made_by = ("train", "nets") if pairset.on_the_fly is None else ("train", "nets", "optics")
-    code = code_digest(*(Path(__file__).parents[1] / part for part in made_by))
+    code = pixel_code(*CODE, *([] if pairset.on_the_fly is None else ["optics"]))
     key = digest_of(
         {"config": config.key_digest(), "pairs": pairset.digest, "code": code, "device": _device_kind(config)}
         | ({} if parent is None else {"parent": parent.identity})
