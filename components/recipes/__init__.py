@@ -21,7 +21,7 @@ from components.evaluate.config import EvaluateConfig
 from components.ingest.config import IngestConfig
 from components.metrics import METRICS
 from components.recipes import yaml_rules
-from components.recipes.explain import explain
+from components.recipes.explain import boolean_for_number, explain
 from components.register.config import RegisterConfig
 from components.synthesize.config import SynthesizeConfig
 from components.train.config import TrainConfig
@@ -268,6 +268,8 @@ def load(name: str, *, root: Path | None = None, photos: str | None = None) -> R
         recipe = Recipe.model_validate(plain)
     except ValidationError as error:
         raise RecipeError(explain(error, Recipe, plain, str(path))) from error
+    if (wrong := boolean_for_number(plain, recipe)) is not None:
+        raise RecipeError(f"{path}: {wrong.removeprefix('.')} is true or false, and must be a number")
     if recipe.name != path.stem:
         raise RecipeError(
             f"{path}: name is {recipe.name!r}, the file is called {path.stem!r}; they must be the same, since"
@@ -285,6 +287,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise RecipeError(
             f"{path} must be a mapping with the keys name, about, {', '.join(SECTIONS)}; it is"
-            f" {type(plain).__name__}"
+            f" {'empty' if plain is None else f'a {type(plain).__name__}'}"
         )
     return plain

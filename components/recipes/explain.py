@@ -93,7 +93,32 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], plain: Mapping[str, 
         return f"{path}: {said}" if path else said
     if kind in ("int_parsing", "float_parsing") and _is_number(str(detail["input"])):
         said += ", without quotes"
+    said = said.replace("String should", "must")
     return f"{path} = {value}: {said}{_meaning(field)}"
+
+
+def boolean_for_number(plain: object, made: object, path: str = "") -> str | None:
+    """Where true or false was taken for a number: its path; None where all is well.
+
+    plain: the YAML's content; made: the settings that were read of it.
+    """
+    if isinstance(plain, bool):
+        return path if isinstance(made, int | float) and not isinstance(made, bool) else None
+    if isinstance(plain, Mapping):
+        below = [(f".{name}", value, _value_at(made, name)) for name, value in plain.items()]
+    elif isinstance(plain, list) and isinstance(made, tuple | list):
+        below = [(f"[{place}]", *both) for place, both in enumerate(zip(plain, made, strict=False))]
+    else:
+        return None
+    found = (boolean_for_number(value, there, f"{path}{step}") for step, value, there in below)
+    return next((each for each in found if each is not None), None)
+
+
+def _value_at(made: object, name: str) -> object:
+    if isinstance(made, BaseModel):
+        fields = type(made).model_fields.items()
+        return next((getattr(made, own) for own, field in fields if name in (own, field.alias)), None)
+    return made.get(name) if isinstance(made, Mapping) else None
 
 
 def _is_number(text: str) -> bool:
@@ -146,7 +171,9 @@ def _walk(loc: Sequence[int | str], model: type[BaseModel], plain: object) -> tu
     for place, element in enumerate(loc):
         members = _members(kinds)
         tagged = [
-            kind for kind in members if _is_model(kind) and element in (*_own_tags(kind), kind.__name__)
+            kind
+            for kind in members
+            if element == getattr(kind, "__name__", "") or (_is_model(kind) and element in _own_tags(kind))
         ]
         key_here = (
             isinstance(plain, Mapping) and element in plain and not (tagged and plain.get("kind") == element)

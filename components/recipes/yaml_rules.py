@@ -45,7 +45,12 @@ def read(path: Path) -> Any:
         loader = _Core(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            f"{path} is no text in UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}; save it as"
+            " UTF-8"
+        ) from error
+    except yaml.YAMLError as error:
         raise RecipeError(_no_yaml(path, error)) from error
     try:
         node = loader.get_single_node()
@@ -167,4 +172,6 @@ def _written(value: object) -> str:
 
 
 def _no_yaml(path: Path, error: Exception) -> str:
-    return f"{path} is not YAML that can be read: {' '.join(str(error).split())}"
+    said = " ".join(str(error).split())
+    remedy = "; a line is indented by spaces, never by tabs" if r"'\t'" in said else ""
+    return f"{path} is not YAML that can be read: {said}{remedy}"

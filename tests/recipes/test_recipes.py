@@ -5,6 +5,7 @@ allowed, and the nearest name.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,26 @@ WRONG: list[tuple[str, object, str]] = [
         r"swap_channels is 1, and synthesize\.translate to_colour teaches which colour",
     ),
     ("name", "other", r"name is 'other', the file is called 'demo'"),
+    ("train.workers", -1, r"train\.workers = -1: must be greater than or equal to 0 \(it is: Ray workers"),
+    ("train.workers", "two", r"train\.workers = 'two': must be a valid integer"),
+    ("train.workers", {"least": 1}, r"train\.workers\.most is missing$"),
+    (
+        "train.workers",
+        {"least": 0, "most": 2},
+        r"train\.workers\.least = 0: must be greater than or equal to 1",
+    ),
+    ("train.workers", {"least": 2, "most": 1}, r"train\.workers: workers\.least \(2\) must not exceed"),
+    ("train.phases.0.images", 10**30, r"images = 10+: must be less than or equal to 1000000000000"),
+    ("train.phases.0.epochs", 1e308, r"epochs = 1e\+308: must be less than or equal to 1000000"),
+]
+# A place of each shape that true may stand in: a field, a list, settings of a kind, a name.
+TRUE_FOR_NUMBER: list[tuple[str, object, str]] = [
+    ("train.seed", True, "train.seed"),
+    ("train.workers", True, "train.workers"),
+    ("train.phases.0.images", True, "train.phases[0].images"),
+    ("train.adversarial.weight", True, "train.adversarial.weight"),
+    ("synthesize.blurs.0.exposures", [0.5, True], "synthesize.blurs[0].exposures[1]"),
+    ("register.gate", {"margins": {"psnr_rgb": True}}, "register.gate.margins.psnr_rgb"),
 ]
 
 
@@ -237,6 +258,29 @@ def test_a_wrong_recipe_is_told_where_what_and_what_instead(
         load_changed(tmp_path, {place: value})
     assert "\n" not in str(caught.value)
     assert "pydantic" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("place", "value", "told"), TRUE_FOR_NUMBER)
+def test_true_is_no_number(place: str, value: object, told: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=rf"demo\.yaml: {re.escape(told)} is true or false, and must be a"):
+        load_changed(tmp_path, {place: value})
+    assert load_changed(tmp_path, {"train.deterministic": True}).train.deterministic
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"name: caf\xe9\n", r"demo\.yaml is no text in UTF-8: byte 9 is 0xe9; save it as UTF-8"),
+        ("name: demo\n".encode("utf-16"), "byte 0 is 0xff; save it as UTF-8"),
+        (b"name: demo\ntrain:\n\tseed: 1\n", "a line is indented by spaces, never by tabs"),
+        (b"# nothing yet\n", "must be a mapping with the keys name.*; it is empty"),
+        (b"- demo\n", "; it is a list"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_told_with_what_to_do(data: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "demo.yaml").write_bytes(data)
+    with pytest.raises(RecipeError, match=said):
+        recipes.load(str(tmp_path / "demo.yaml"))
 
 
 def test_a_key_written_twice_is_refused(tmp_path: Path) -> None:

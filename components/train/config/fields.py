@@ -23,7 +23,7 @@ from components.train.config.discriminator_inputs import R1, DiffAugment, Histor
 from components.train.config.gradients import Gradients
 from components.train.config.health import Health, Rollback
 from components.train.config.phase import Phase
-from components.train.config.workers import WorkerCount, WorkerRange
+from components.train.config.workers import AskedWorkers, WorkerRange
 from components.train.content import Content, named
 
 
@@ -152,7 +152,7 @@ class TrainFields(Part):
         ),
     )
     max_left_out: float = MAX_LEFT_OUT
-    workers: WorkerCount | WorkerRange = Field(
+    workers: AskedWorkers = Field(
         1,
         description=(
             "Ray workers, or least and most of them, of which those work that find room on the cluster; 0"

@@ -32,9 +32,9 @@ class Phase(Part):
 
     name: str = Field(min_length=1)
     epochs: float | None = Field(
-        None, gt=0, description="length as passes over the training pairs; this or `images`"
+        None, gt=0, le=1e6, description="length as passes over the training pairs; this or `images`"
     )
-    images: int | None = Field(None, gt=0, description="length in images the generator has seen")
+    images: int | None = Field(None, gt=0, le=10**12, description="length in images the generator has seen")
     crop_px: int = Field(256, ge=16, le=2048, description="side of the square crops")
     batch: int = Field(1, ge=1, le=4096, description="images a step over all workers together")
     accumulate: int = Field(

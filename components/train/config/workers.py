@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from components.core.parts import Part
 
@@ -24,3 +25,14 @@ class WorkerRange(Part):
         if self.least > self.most:
             raise ValueError(f"workers.least ({self.least}) must not exceed workers.most ({self.most})")
         return self
+
+
+def _which(value: object) -> str:
+    return WorkerRange.__name__ if isinstance(value, Mapping | WorkerRange) else int.__name__
+
+
+# Told apart by what stands there, so that a wrong one is told as what it was meant for.
+AskedWorkers = Annotated[
+    Annotated[WorkerCount, Tag(int.__name__)] | Annotated[WorkerRange, Tag(WorkerRange.__name__)],
+    Discriminator(_which),
+]
