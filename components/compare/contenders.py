@@ -9,8 +9,17 @@ from pathlib import Path
 
 from components import recipes
 from components.core.errors import InputError
-from components.core.records import Checkpoint, EvalReport, PhotoScore, PhotoSet, Provenance, RecipeRecord
-from components.pipeline.project import Project, folder_of
+from components.core.records import (
+    Checkpoint,
+    EvalReport,
+    PairSet,
+    PhotoScore,
+    PhotoSet,
+    Provenance,
+    RecipeRecord,
+)
+from components.pipeline.out_of_step import out_of_step
+from components.pipeline.project import Project, Run
 from components.register.export import RECORDS, WEIGHTS_PLACE
 from components.registry.lineage import resolve
 from components.services import tracking
@@ -80,21 +89,20 @@ def _found(reference: str, project: Project) -> Contender:
 
 
 def _of_recipe(name: str, project: Project) -> Contender:
-    recipe = recipes.load(name, root=project.root).record()
-    report = EvalReport.load(folder_of(project.root, name, EvalReport))
-    checkpoint = Checkpoint.load(folder_of(project.root, name, Checkpoint))
-    if checkpoint.config_digest != recipe.section_digest("train") or report.checkpoint != checkpoint.digest:
+    run = Run.of(project, name)
+    report, checkpoint = run.load(EvalReport), run.load(Checkpoint)
+    for words in out_of_step(run, PairSet, Checkpoint, EvalReport):
         raise InputError(
-            f"the recipe {name} was edited since its result in {checkpoint.folder} was made, so its settings"
-            f" are not those of the model; run `refocus run {name}`, or name the version (NAME:3)"
+            f"of the recipe {name}: {words}. Until then its settings are not those of what was measured;"
+            f" `refocus run {name}` makes all that is missing, and NAME:3 names a version"
         )
     return Contender(
         name=name,
-        recipe=recipe,
+        recipe=run.record,
         checkpoint=checkpoint,
         report=report,
         scores=report.scores(),
-        seen=_seen(PhotoSet.load(folder_of(project.root, name, PhotoSet))),
+        seen=_seen(run.load(PhotoSet)),
         commit="",
         version=None,
         weights=checkpoint.folder,

@@ -34,6 +34,7 @@ from components.core.records import (
 )
 from components.core.temporaries import sweep
 from components.pipeline import sending
+from components.pipeline.out_of_step import out_of_step
 from components.pipeline.project import Run, folder_of
 from components.recipes import Recipe
 from components.services import cluster, versioning
@@ -131,9 +132,13 @@ def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
     """
     need_torch()
     stage = stage_named(name)
+    _need_own(run)
     out, code = folder_of(run.root, run.name, stage.gives), _code(run)
     sweep(run.root, out)
     parents = _parents(stage, run)
+    if "DVC_STAGE" not in os.environ:  # which leaves none out
+        for words in out_of_step(run, *stage.takes):
+            print(f"warning: {words}", file=sys.stderr)
     for photoset in (record for record in parents if isinstance(record, PhotoSet)):
         small = run.recipe.refuse_small(photoset.photos())
         if small.left_out:
@@ -146,6 +151,17 @@ def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
             stage.run, *parents, out=out, **start_of(stage, run.recipe, run.project.state)
         )
     _refuse_edited(name, code, _code(run))
+
+
+def _need_own(run: Run) -> None:
+    """Raises InputError for a recipe that was named by its file, where the checkout has another under its
+    name: results lie by name, and DVC and the run's commit know no other file.
+    """
+    if run.recipe != Run.of(run.project, run.name, photos=run.photos).recipe:
+        raise InputError(
+            f"the file that was named is not the recipe {run.name} of this checkout, whose results lie in"
+            f" data/{run.name}; put it there as components/recipes/NAME.yaml, under a name of its own"
+        )
 
 
 def _code(run: Run) -> dict[str, str]:

@@ -70,6 +70,18 @@ def test_a_wrong_stage_is_answered_with_the_nearest() -> None:
         stages.stage_named("evaluat")
 
 
+@pytest.mark.parametrize("name", [stage.name for stage in stages.STAGES])
+def test_a_file_from_elsewhere_is_not_taken_for_the_recipe_of_its_name(name: str, tmp_path: Path) -> None:
+    project = Project.at(bundled_into(tmp_path / "checkout"))
+    own = tmp_path / "checkout" / "components" / "recipes" / "demo.yaml"
+    (tmp_path / "demo.yaml").write_text(own.read_text().replace("ema: 0.995", "ema: 0.9"))
+    with pytest.raises(InputError, match=r"is not the recipe demo of this checkout.*data/demo; put it there"):
+        run_stage(name, Run.of(project, str(tmp_path / "demo.yaml")))
+    if name != "ingest":
+        with pytest.raises(LineageError, match="no P"):
+            run_stage(name, Run.of(project, str(own)))
+
+
 @pytest.mark.parametrize("edited", ["code", "recipe", "new file"])
 def test_a_result_of_code_that_was_edited_meanwhile_is_not_kept(
     edited: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,49 @@
+"""Whether what lies in a recipe's folders was made with the settings that stand in its file now, and each
+of it from what lies beside it. A run sees to that by DVC; by hand, stages can be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.core.record import Record
+from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
+from components.pipeline.project import Run, folder_of
+
+OTHERS: dict[type[Record], str] = {
+    PhotoSet: "other photos than lie",
+    PairSet: "other pairs than lie",
+    Checkpoint: "another checkpoint than lies",
+}
+
+
+def out_of_step(run: Run, *kinds: type[Record]) -> Iterator[str]:
+    """What of a run's records of these kinds does not belong to its recipe, or to the others, each as a
+    sentence with its remedy. A record that is not there is left out.
+    """
+    asked: tuple[type[Record], ...] = (PhotoSet, *kinds)
+    there: dict[type[Record], Record] = {kind: run.load(kind) for kind in asked if _is_there(run, kind)}
+    for kind, record in there.items():
+        at = folder_of(run.root, run.name, kind)
+        named: dict[type[Record], str]
+        if isinstance(record, PairSet):
+            stage, wanted = "synthesize", run.recipe.synthesize.identity
+            named = {PhotoSet: record.photoset}
+        elif isinstance(record, Checkpoint):
+            stage, wanted = "train", run.record.section_digest("train")
+            named = {PairSet: record.pairset}
+        elif isinstance(record, EvalReport):
+            stage, wanted = "evaluate", run.record.section_digest("evaluate")
+            named = {PairSet: record.pairset, Checkpoint: record.checkpoint}
+        else:
+            continue
+        remedy = f"`refocus {stage} {run.name}` makes it anew"
+        if record.config_digest != wanted:
+            yield f"{at} was made with other settings than {stage} has in the recipe now; {remedy}"
+        for parent, digest in named.items():
+            if parent in there and there[parent].digest != digest:
+                yield f"{at} was made of {OTHERS[parent]} there now; {remedy}"
+
+
+def _is_there(run: Run, kind: type[Record]) -> bool:
+    return (folder_of(run.root, run.name, kind) / kind.FILE).is_file()
