@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_versioning import GRAPH, STAGE, git
 
-from components.core.errors import RefocusError
+from components.core.errors import InputError, RefocusError
 from components.services import versioning
 from components.services.versioning import at_hand
 
@@ -93,6 +93,22 @@ def test_a_run_sends_its_own_record_and_not_those_before(clones: tuple[Path, Pat
     make(ann)
     assert len([path for path in (far / "runs").rglob("*") if path.is_file()]) == 2
     assert len([path for path in (ann / ".dvc" / "cache" / "runs").rglob("*") if path.is_file()]) == 4
+
+
+@pytest.mark.parametrize("change", ["changed", "put there"])
+def test_what_somebody_changed_by_hand_is_not_lost_and_told_with_what_to_do(
+    change: str, clones: tuple[Path, Path]
+) -> None:
+    ann, _ = clones
+    folder = ann / "data" / "one" / "pairs"
+    path = folder / ("words.txt" if change == "changed" else "notes.txt")
+    path.write_text("mine")
+    with pytest.raises(InputError, match=rf"{path} is not what the last .*delete data/one/pairs, and"):
+        versioning.bring_made("one", BOTH, root=ann, say=silent)
+    assert path.read_text() == "mine"
+    shutil.rmtree(folder)
+    assert versioning.bring_made("one", BOTH, root=ann, say=silent) == ("second@one",)
+    assert (folder / "words.txt").read_text() == "second"
 
 
 def test_a_remote_that_is_gone_is_told_before_anything_is_made(clones: tuple[Path, Path]) -> None:

@@ -36,6 +36,17 @@ def _not_ours(root: Path, words: str) -> RefocusError:
     )
 
 
+def _by_hand(root: Path, words: str) -> RefocusError:
+    found = re.search(r"unable to remove '([^\n]+?)' without", words)
+    path = Path(found[1]) if found else root / "data"
+    below = path.relative_to(root).parts[:3] if path.is_relative_to(root) else path.parts
+    return InputError(
+        f"{path} is not what the last run made, and DVC keeps no copy of it: it was changed, put there or"
+        f" made by a stage by hand, and a run would lose it. Move it elsewhere if it is wanted, delete"
+        f" {Path(*below)}, and run the same command again"
+    )
+
+
 def _says(text: str, kind: type[RefocusError] = InputError) -> Make:
     return lambda root, words: kind(text.format(root=root, words=words))
 
@@ -121,6 +132,7 @@ DVC: Sequence[tuple[re.Pattern[str], Make]] = tuple(
                 " add `!/dvc.lock` to {root}/.gitignore"
             ),
         ),
+        ("unable to remove '.*' without a confirmation", _by_hand),
         (
             "unable to acquire lock|is busy, it is being blocked|has been locked",
             _says("another dvc command is at work in {root} ({words}); wait for it", BusyError),
