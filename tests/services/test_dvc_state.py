@@ -23,7 +23,16 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("harm", [b"", b"\0\0\0", b"stages: [", b"words", LOCK.encode()[:-9] + b": {"])
+# Some of them YAML, as after an editor's or a merge's slip, which DVC refuses for good as well.
+HARMS = (
+    *(b"", b"\0\0\0", b"stages: [", b"words", LOCK.encode()[:-9] + b": {"),
+    *(b"- a\n", b"stages: {ingest@demo: x}\n", b"stages: {ingest@demo: {outs: []}}\n"),
+    *(b"stages: {ingest@demo: {cmd: x, outs: {}}}\n", b"stages: {ingest@demo: {cmd: x, deps: [a]}}\n"),
+    *(b"stages: {ingest@demo: {cmd: x, outs: [{md5: a}]}}\n", b"schema: '9'\n", b"stages: [a]\n"),
+)
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_an_unreadable_lock_comes_back_as_the_last_run_had_it(harm: bytes, clone: Path) -> None:
     (clone / "dvc.lock").write_text(LOCK)
     snapshot("demo", "a run", root=clone)

@@ -39,4 +39,15 @@ def _yaml(data: bytes) -> dict[str, Any]:
     found = yaml.safe_load(data)
     if not isinstance(found, dict) or not isinstance(found.get("stages", {}), dict):
         raise TypeError("it holds no stages")
+    if found.get("schema", "2.0") != "2.0":
+        raise TypeError(f"its schema is {found['schema']}, not 2.0")
+    for name, stage in found.get("stages", {}).items():
+        if not isinstance(stage, dict) or "cmd" not in stage:
+            raise TypeError(f"it holds no command of {name}")
+        for field in ("deps", "outs"):
+            files = stage.get(field, [])
+            if not isinstance(files, list) or not all(
+                isinstance(each, dict) and "path" in each for each in files
+            ):
+                raise TypeError(f"it holds {field} of {name} that are no files")
     return found
