@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.core.causes import refused
-from components.core.errors import InputError
+from components.core.causes import cause_of, refused, told
+from components.core.errors import InputError, RefocusError
 from components.core.parts import Part, canonical_json
 from components.core.temporaries import new_temporary, put_in_place
 
@@ -154,6 +154,14 @@ def atomic_path(path: Path, *, new: bool = False) -> Iterator[Path]:
             doing = f"{path} could not be written"
             raise refused(error, doing, place=path.parent, what=path.name) or error from error
         raise
+    except RefocusError:
+        raise
+    except Exception as error:  # a library that writes by itself, and tells the disk's refusal in words
+        cause = cause_of(error)
+        if cause is None or not {*cause.errnos} & {*WHILE_WRITING}:
+            raise
+        doing = f"{path} could not be written"
+        raise told(cause, place=path.parent, doing=doing, why=error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -208,7 +216,9 @@ def need_free_space(folder: Path, megabytes: float, what: str) -> None:
     make_folder(folder)
     free_mb = shutil.disk_usage(folder).free / 1e6
     if free_mb < megabytes:
+        ours = folder.resolve().is_relative_to(state_folder())
+        remedy = f"set {STATE_VARIABLE} to a folder on a larger disk" if ours else "make its disk larger"
         raise InputError(
-            f"{what} needs about {megabytes:.0f} MB at {folder}, {free_mb:.0f} MB are free; free some, or set"
-            f" {STATE_VARIABLE} to a folder on a larger disk"
+            f"{what} needs about {megabytes:.0f} MB at {folder}, {free_mb:.0f} MB are free; free some, or"
+            f" {remedy}"
         )

@@ -9,9 +9,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from components.core import files, temporaries
-from components.core.errors import InputError
+from components.core.errors import BusyError, InputError, RefocusError
 from components.core.parts import Part, canonical_json, digest_of
 
 
@@ -85,6 +86,48 @@ def test_too_little_room_is_refused_before_work_starts(
     files.need_free_space(tmp_path, 4.9, "synthesize")
     with pytest.raises(InputError, match=r"synthesize needs about 6 MB at .*, 5 MB are free"):
         files.need_free_space(tmp_path, 6, "synthesize")
+
+
+@pytest.mark.parametrize(
+    ("within", "remedy"), [(True, "set REFOCUS_HOME to a folder"), (False, "make its disk")]
+)
+def test_a_larger_disk_is_advised_for_the_folder_that_lacks_room(
+    within: bool, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFOCUS_HOME", str(tmp_path / "state"))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    with pytest.raises(InputError, match=rf"0 MB are free; free some, or {remedy}"):
+        files.need_free_space(tmp_path / ("state/training" if within else "data"), 1, "training")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("write failed: no space left on device"),
+        ValueError("Read-only file system"),
+    ],
+    ids=lambda refusal: type(refusal).__name__,
+)
+def test_a_disk_that_refuses_is_named_by_the_file_whoever_writes_it(
+    refusal: Exception, tmp_path: Path
+) -> None:
+    def write() -> None:
+        with files.atomic_path(tmp_path / "out" / "a.bin"):
+            raise refusal
+
+    with pytest.raises(RefocusError, match=rf"{tmp_path}/out"):
+        write()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("shapes differ"), BusyError("no space left on device")])
+def test_what_is_no_fault_of_the_disk_stays_what_it_is(fault: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(fault)) as caught, files.atomic_path(tmp_path / "a.bin"):
+        raise fault
+    assert caught.value is fault
 
 
 def test_digests_are_sha256(tmp_path: Path) -> None:
