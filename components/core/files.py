@@ -106,6 +106,20 @@ def need_writable(folder: Path) -> None:
         )
 
 
+def need_writable_place(folder: Path) -> None:
+    """Raises InputError when nothing can be written to a folder, which may not be there yet: before work
+    starts whose result goes there. Leaves nothing behind.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return
+    read_only = bool(os.statvfs(there).f_flag & os.ST_RDONLY)
+    number = errno.EROFS if read_only else errno.EACCES if there.is_dir() else errno.ENOTDIR
+    error = OSError(number, os.strerror(number), str(there))
+    doing = f"nothing can be written to the folder {folder}"
+    raise refused(error, doing, place=there) or InputError(f"{doing}: {there} is a file; move it") from error
+
+
 def sha256_of_file(path: Path) -> str:
     """SHA-256 (64 hex digits) of a file's bytes."""
     with path.open("rb") as stream:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError, StageError, nearest
-from components.core.files import sha256_of_file
+from components.core.files import need_writable_place, sha256_of_file
 from components.core.record import Record
 from components.core.records import (
     Checkpoint,
@@ -136,6 +136,7 @@ def prepared(name: str, run: Run) -> Iterator[Callable[[], Record]]:
     out, code = folder_of(run.root, run.name, stage.gives), _code(run)
     sweep(run.root, out)
     parents = _parents(stage, run)
+    need_writable_place(out)
     if "DVC_STAGE" not in os.environ:  # which leaves none out
         for words in out_of_step(run, *stage.takes):
             print(f"warning: {words}", file=sys.stderr)

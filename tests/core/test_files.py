@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from safetensors import SafetensorError
@@ -58,6 +59,33 @@ def test_a_file_where_a_folder_is_wanted_is_named(tmp_path: Path) -> None:
                 match=r"the folder .*taken.* cannot be made: .*taken.* is a file, or lies below one; move it",
             ):
                 write(wanted)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("read-only", "Read-only file system; mount it"),
+        ("no right", "Permission denied.*let this user write"),
+    ],
+)
+def test_a_place_that_nothing_can_be_written_to_is_told_before_work(
+    fault: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.need_writable_place(tmp_path / "data" / "demo" / "checkpoint")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(files.os, "access", lambda path, how: False)
+    flags = os.ST_RDONLY if fault == "read-only" else 0
+    monkeypatch.setattr(files.os, "statvfs", lambda path: SimpleNamespace(f_flag=flags))
+    with pytest.raises(
+        InputError, match=rf"nothing can be written to the folder {tmp_path}/data/demo: {words}"
+    ):
+        files.need_writable_place(tmp_path / "data" / "demo")
+
+
+def test_a_file_where_a_result_should_go_is_told_before_work(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(InputError, match=rf"nothing can be written to the folder {tmp_path}/data/demo"):
+        files.need_writable_place(tmp_path / "data" / "demo")
 
 
 def test_a_folder_that_others_own_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,19 @@ def test_a_file_from_elsewhere_is_not_taken_for_the_recipe_of_its_name(name: str
             run_stage(name, Run.of(project, str(own)))
 
 
+def test_a_result_that_could_not_be_written_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worked(*records: object, out: Path) -> None:
+        raise AssertionError("it began")
+
+    monkeypatch.setattr(stages.Stage, "run", property(lambda stage: worked))
+    run = Run.of(Project.at(bundled_into(tmp_path)), "demo")
+    (tmp_path / "data").touch()
+    with pytest.raises(InputError, match=r"nothing can be written to the folder .*data/demo/photos"):
+        run_stage("ingest", run)
+
+
 @pytest.mark.parametrize("edited", ["code", "recipe", "new file"])
 def test_a_result_of_code_that_was_edited_meanwhile_is_not_kept(
     edited: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
