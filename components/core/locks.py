@@ -7,6 +7,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -73,12 +75,14 @@ def alone_in(folder: Path) -> Iterator[None]:
                     break
 
 
-def _handle_of(folder: Path) -> int:
-    """Of a folder that this process alone has from now on, for as long as the handle is open."""
+def _handle_of(folder: Path, how: int = fcntl.LOCK_EX, *, waits: bool = False) -> int:
+    """Of a folder that this process has from now on, for as long as the handle is open: alone, or with
+    others that share it.
+    """
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            handle = _locked_handle(folder, fcntl.LOCK_EX)
+            handle = _locked_handle(folder, how, waits=waits)
         except FileNotFoundError:  # taken away by whoever had it, between the two
             continue
         if _is_at(folder, handle):
@@ -86,10 +90,10 @@ def _handle_of(folder: Path) -> int:
         os.close(handle)  # whoever had it took it away meanwhile, since it was empty
 
 
-def _locked_handle(folder: Path, how: int) -> int:
+def _locked_handle(folder: Path, how: int, *, waits: bool = False) -> int:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
+        fcntl.flock(handle, how if waits else how | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
         where = "into or below" if how == fcntl.LOCK_EX else "into"
@@ -102,6 +106,33 @@ def _locked_handle(folder: Path, how: int) -> int:
             os.close(handle)
             raise
     return handle
+
+
+class Shared:
+    """A folder that several processes use at once, made if it is not there. As long as one of them has it,
+    none takes it away; the system lets it go with the process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._handle = _handle_of(folder, fcntl.LOCK_SH, waits=True)
+        self._let_go = weakref.finalize(self, os.close, self._handle)
+
+    def take_away(self) -> bool:
+        """Remove the folder with all in it, if no other process has it; False when one does. It is let go
+        either way.
+        """
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except OSError as error:
+            if error.errno not in (*NO_LOCKS, errno.EWOULDBLOCK):
+                raise
+            alone = error.errno in NO_LOCKS
+        if alone:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._let_go()
+        return alone
 
 
 def _own_above(folder: Path) -> list[Path]:

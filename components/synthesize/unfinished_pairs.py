@@ -32,6 +32,7 @@ from components.core.files import (
     state_folder,
     write_bytes,
 )
+from components.core.locks import Shared
 from components.core.parts import canonical_json, digest_of
 from components.core.records import Photo
 from components.synthesize.config import SynthesizeConfig
@@ -49,6 +50,7 @@ class Workbench:
         benches = state_folder() / "synthesize"
         self.folder = benches / _key(config)[:32]
         make_folder(self.folder)
+        self._use = Shared(self.folder)
         self._journal = self.folder / "finished.jsonl"
         self._journal.touch()
         _remove_unused(benches)
@@ -99,9 +101,11 @@ class Workbench:
                     shutil.copyfile(self.folder / name, temporary)
 
     def close(self) -> None:
-        """The set is complete: a bench of copies has served."""
+        """The set is complete: a bench of copies has served, unless another recipe of the same settings is
+        at work on it.
+        """
         if not self._linked:
-            shutil.rmtree(self.folder)
+            self._use.take_away()
 
 
 def _key(config: SynthesizeConfig) -> str:
@@ -142,7 +146,7 @@ def _read(journal: Path) -> dict[str, Made]:
 def _remove_unused(benches: Path) -> None:
     for journal in benches.glob("*/finished.jsonl"):
         if time.time() - journal.stat().st_mtime > KEPT_DAYS * 86400:
-            shutil.rmtree(journal.parent, ignore_errors=True)
+            Shared(journal.parent).take_away()
 
 
 def _link(source: Path, target: Path) -> bool:

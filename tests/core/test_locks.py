@@ -118,6 +118,29 @@ def test_a_folder_of_others_is_not_locked_for_what_lies_in_it(
         pass
 
 
+def test_a_folder_that_others_use_is_not_taken_away(tmp_path: Path) -> None:
+    one, other = locks.Shared(tmp_path / "bench"), locks.Shared(tmp_path / "bench")
+    (tmp_path / "bench" / "a.png").touch()
+    assert not one.take_away()
+    assert (tmp_path / "bench" / "a.png").exists()
+    assert other.take_away()
+    assert not (tmp_path / "bench").exists()
+    again = locks.Shared(tmp_path / "bench")
+    del again  # a process that ends lets it go
+    assert locks.Shared(tmp_path / "bench").take_away()
+
+
+@pytest.mark.parametrize("number", locks.NO_LOCKS)
+def test_on_a_share_without_locks_a_folder_in_use_is_taken_away(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    assert locks.Shared(tmp_path / "bench").take_away()
+
+
 def test_a_folder_that_stays_empty_is_taken_away_with_those_made_for_it(tmp_path: Path) -> None:
     with alone_in(tmp_path / "a" / "b"):
         pass

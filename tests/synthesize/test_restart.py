@@ -247,6 +247,20 @@ def test_pictures_take_no_room_twice_on_one_disk_and_are_copied_to_another(
     assert everything(tmp_path / "copied") == everything(tmp_path / "linked")
 
 
+def test_two_recipes_of_the_same_settings_on_another_disk_take_no_bench_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_disk(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", another_disk)
+    other = Workbench(CONFIG)
+    run(CONFIG, photoset_of(tmp_path / "ingested"), out=tmp_path / "pairs")
+    assert (other.folder / "finished.jsonl").is_file(), "the other one is at work on it"
+    run(CONFIG, photoset_of(tmp_path / "ingested 2"), out=tmp_path / "pairs 2")
+    assert everything(tmp_path / "pairs") == everything(tmp_path / "pairs 2")
+
+
 def test_a_bench_that_was_not_used_for_a_week_is_removed() -> None:
     old, recent = (Workbench(CONFIG.model_copy(update={"seed": seed})).folder for seed in (1, 2))
     for folder, days in ((old, 8), (recent, 6)):
