@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import platform
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def run(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, *, out
         folder = checkpoint.verify().folder
         made = done_elsewhere(work, pairset, folder, checkpoint.digest, names, config.gpu)
         if made is not None:
+            _clear(out)
             for name, data in made[0].items():
                 write_bytes(out / name, data)
             return EvalReport.load(out)
@@ -93,6 +95,7 @@ def _here(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, out:
     for name in {row.target: row for row in pairset.targets("test")} if set_names else ():
         together.see_target(at_bits(rgb_of(reader_of(pairset).read(name), name), 8))
     total, (set_restored, set_do_nothing) = whole(counted(scores)), together.values()
+    _clear(out)
     report = EvalReport(
         about=_about(restorer, pairset, checkpoint),
         table_sha256=EvalReport.write_table(out, scores),
@@ -119,6 +122,12 @@ def _here(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, out:
         write_bytes(out / SHEETS / CLIP, clip)
     write_text(out / PAGE, render_html(report, scores, sheets, compared, clip))
     return report.save(out)
+
+
+def _clear(out: Path) -> None:
+    """Take an earlier report away, its record first: its pictures are not this one's."""
+    (out / EvalReport.FILE).unlink(missing_ok=True)
+    shutil.rmtree(out / SHEETS, ignore_errors=True)
 
 
 def _clip(restorer: Restorer, pairset: PairSet) -> bytes | None:

@@ -160,6 +160,23 @@ def test_the_page_of_one_photo_that_got_neither_better_nor_worse_can_be_drawn(re
     assert "nan" not in page.lower().replace("nan or infinity", "")
 
 
+def test_no_picture_of_an_earlier_report_stays(
+    report: EvalReport, pairset: PairSet, untrained: Checkpoint
+) -> None:
+    (report.folder / "sheets" / "clip.webm").touch()
+    run(EvaluateConfig(sheets=("worst",)), pairset, untrained, out=report.folder)
+    assert [path.name for path in (report.folder / "sheets").iterdir()] == ["worst.png"]
+
+
+def test_an_evaluation_that_cannot_begin_leaves_the_report_that_is_there(
+    report: EvalReport, pairset: PairSet, untrained: Checkpoint
+) -> None:
+    (pairset.folder / pairset.pairs("test")[0].input).write_bytes(b"altered")
+    with pytest.raises(LineageError):
+        run(EvaluateConfig(), pairset, untrained, out=report.folder)
+    assert EvalReport.load(report.folder).scores() == report.scores()
+
+
 def test_sheets_are_pictures_of_four_panels_that_show_the_photos(report: EvalReport) -> None:
     sheet = read_rgb(report.folder / "sheets" / "best.png")
     panels = [
