@@ -8,11 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "register"))
+
 import psutil
 import pytest
+from chain import make_chain
 
 from components.console import commands
 from components.core.errors import BusyError, InputError, LineageError, RefocusError
+from components.core.records import EvalReport
 from components.pipeline import stages
 from components.pipeline.project import Project, project_root
 from flows.workspace import workspace
@@ -84,6 +88,28 @@ def test_a_stage_of_a_run_has_its_lock_already(project: Project, monkeypatch: py
         ):  # another recipe's, though within the run's shell
             commands.run(["synthesize", "other"])
         assert not (project.state / "status" / "other-synthesize.json").exists()
+
+
+@pytest.mark.parametrize("by", ["hand", "a run"])
+def test_an_evaluation_by_hand_says_its_figures_and_a_runs_leaves_them_to_the_run(
+    by: str, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = make_chain(project.root / "data" / "demo")
+
+    def measured(*records: object, out: Path) -> EvalReport:
+        return made.report
+
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("REFOCUS_HOME", str(project.state))
+    monkeypatch.setattr(stages.Stage, "run", property(lambda stage: measured))
+    if by == "a run":
+        monkeypatch.setenv("REFOCUS_RUN", "demo")
+    commands.run(["evaluate", "demo"])
+    said = capsys.readouterr().out
+    assert ("+1.00 dB" in said and f"report         {made.report.folder / 'report.html'}" in said) == (
+        by == "hand"
+    )
+    assert said.splitlines()[-1].startswith("evaluate of demo: EvalReport ")
 
 
 def test_photos_are_given_on_for_the_length_of_the_run(project: Project) -> None:

@@ -107,8 +107,9 @@ def _accept_fewer(arguments: argparse.Namespace) -> None:
 
 def _stage(arguments: argparse.Namespace) -> int:
     from components.core.clock import seconds_since_start
+    from components.core.records import EvalReport
     from components.pipeline import recipe_lock, stages
-    from components.pipeline.project import Project, Run
+    from components.pipeline.project import Project, Run, is_of_a_run
 
     if "DVC_STAGE" in os.environ:
         # A run started in the background has Ctrl-C switched off for its children too; yet that is
@@ -121,6 +122,10 @@ def _stage(arguments: argparse.Namespace) -> int:
         run = Run.of(project, arguments.recipe)
         with recipe_lock.held_by_hand(run), stages.prepared(name, run) as work:
             record = work()
+    if isinstance(record, EvalReport) and not is_of_a_run(run.name):  # which has them at its own end
+        from components.evaluate.tables import terminal_table
+
+        print(f"\n{terminal_table(record).rstrip()}\n\nreport         {record.folder / 'report.html'}")
     print(
         f"{name} of {run.name}: {type(record).__name__} {record.digest[:12]} in {seconds_since_start():.1f} s"
     )
