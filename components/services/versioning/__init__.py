@@ -1,19 +1,15 @@
-"""Versions of data, artifacts and code: the door of DVC (dvc.py) and of git (git.py), and the child
-processes they run in. outputs.py brings and sends what a team's DVC remote has, runs.py the commits
-of runs. refusals.py has what both refuse, as sentences.
+"""Versions of data, artifacts and code: the door of DVC (dvc.py, graph.py) and of git (git.py), and
+the child processes they run in. outputs.py brings and sends what a team's DVC remote has, runs.py the
+commits of runs. refusals.py has what both refuse, as sentences.
 """
 
 from components.services.versioning.dvc import (
-    GRAPH,
     LOCK,
     Outcome,
     check_objects,
     hashes,
     leave_status,
-    need_in_graph,
-    recipes_in_graph,
     reproduce,
-    stage_order,
 )
 from components.services.versioning.git import (
     add_worktree,
@@ -28,6 +24,7 @@ from components.services.versioning.git import (
     remove_worktree,
     snapshot,
 )
+from components.services.versioning.graph import GRAPH, need_in_graph, recipes_in_graph, stage_order
 from components.services.versioning.kept_runs import RunCommit, forget_run, run_commits
 from components.services.versioning.output_heads import heads_in_outputs
 from components.services.versioning.outputs import CHANGED, bring_made, out_of_date, push, take_lock

@@ -1,5 +1,5 @@
-"""The door of DVC: read the graph, run one stage in a child process, and check that objects are what
-their hash says. What is at hand and what a remote has is outputs.py's.
+"""The door of DVC: run one stage in a child process, and check that objects are what their hash says.
+What is at hand and what a remote has is outputs.py's, the graph graph.py's.
 """
 
 from __future__ import annotations
@@ -16,20 +16,13 @@ from typing import Any, Literal
 
 import yaml
 
-from components.core.errors import (
-    InputError,
-    LineageError,
-    RefocusError,
-    ServiceError,
-    StageError,
-    nearest,
-)
+from components.core.errors import LineageError, RefocusError, ServiceError, StageError
 from components.core.files import state_folder, write_text
 from components.core.stopping import HEEDED
 from components.services.versioning.process import Say, child_environment, run_relayed
 from components.services.versioning.refusals import errors_in, of_dvc
 
-GRAPH, LOCK = "dvc.yaml", "dvc.lock"
+LOCK = "dvc.lock"
 How = Literal["ran", "restored", "reused"]
 # DVC's own words that help nobody who ran `refocus`; --debug shows them.
 CHATTER = (
@@ -61,54 +54,6 @@ class Outcome:
 
     how: How
     computing_s: float
-
-
-def recipes_in_graph(root: Path) -> tuple[str, ...]:
-    """The recipes that dvc.yaml has stages for: its first `vars` list."""
-    for entry in _graph(root).get("vars", []):
-        if isinstance(entry, dict) and "recipes" in entry:
-            return tuple(str(name) for name in entry["recipes"])
-    raise InputError(f"{root / GRAPH} has no `vars: - recipes: [...]` list")
-
-
-def stage_order(root: Path) -> tuple[str, ...]:
-    """The stages' names in the order that their dependencies ask for."""
-    stages: dict[str, Any] = _graph(root)["stages"]
-    gives = {
-        str(out if isinstance(out, str) else next(iter(out))): name
-        for name, stage in stages.items()
-        for out in stage["outs"]
-    }
-    order: list[str] = []
-
-    def visit(name: str) -> None:
-        for dep in stages[name].get("deps", []):
-            if dep in gives:
-                visit(gives[dep])
-        if name not in order:
-            order.append(name)
-
-    for name in stages:
-        visit(name)
-    return tuple(order)
-
-
-def _graph(root: Path) -> dict[str, Any]:
-    path = root / GRAPH
-    if not path.is_file():
-        raise InputError(f"no {GRAPH} at {root}; run refocus inside a clone of its repository")
-    graph: dict[str, Any] = yaml.safe_load(path.read_text())
-    return graph
-
-
-def need_in_graph(root: Path, recipe: str) -> None:
-    """Refuse a recipe that dvc.yaml has no stages for."""
-    known = recipes_in_graph(root)
-    if recipe not in known:
-        raise InputError(
-            f'no stages for recipe "{recipe}" in {root / GRAPH}; its `recipes` list has {", ".join(known)}:'
-            f" add the name there.{nearest(recipe, known)}"
-        )
 
 
 def status_file(recipe: str, stage: str) -> Path:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from components.core.errors import InputError
 from components.core.surroundings import OF_ANOTHER_REPOSITORY
-from components.services.versioning.dvc import GRAPH, LOCK
+from components.services.versioning.dvc import LOCK
+from components.services.versioning.graph import GRAPH
 from components.services.versioning.refusals import of_git
 
 RUNS = "refs/refocus/runs"
