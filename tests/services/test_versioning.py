@@ -226,6 +226,18 @@ def test_a_snapshot_holds_what_lies_there_and_touches_nothing(clone: Path) -> No
     assert versioning.snapshot("one", "again", root=clone) == commit, "the same tree makes no second commit"
 
 
+@pytest.mark.parametrize("other", ["one-wide", "one-2", "one-20261129", "one_wide", "one-z"])
+def test_the_last_run_of_a_recipe_is_none_of_one_whose_name_begins_alike(other: str, clone: Path) -> None:
+    (clone / "stage.py").write_text("as one used it\n")
+    commit = versioning.snapshot("one", "run", root=clone)
+    (clone / "stage.py").write_text("as the other one used it\n")
+    foreign = versioning.snapshot(other, "run", root=clone)
+    assert versioning.last_run("one", root=clone) == commit
+    assert versioning.last_run(other, root=clone) == foreign
+    versioning.snapshot("one", "the same tree", root=clone)
+    assert [run.recipe for run in versioning.run_commits(clone)].count("one") == 2, "it has a name of its own"
+
+
 def test_a_commit_that_is_not_there_does_not_exist(clone: Path) -> None:
     assert not versioning.commit_exists("0" * 40, root=clone)
     assert not versioning.commit_exists("", root=clone)

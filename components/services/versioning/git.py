@@ -141,9 +141,8 @@ def ignored(root: Path, *names: str) -> list[str]:
 
 def last_run(recipe: str, *, root: Path) -> str | None:
     """The commit of a recipe's latest run, if any."""
-    found = _git(
-        root, "for-each-ref", "--sort=-refname", "--count=1", "--format=%(objectname)", f"{RUNS}/{recipe}-*"
-    )
+    own = f"{RUNS}/{recipe}-{'[0-9]' * 8}T*Z"  # and none of a recipe called RECIPE-wide
+    found = _git(root, "for-each-ref", "--sort=-refname", "--count=1", "--format=%(objectname)", own)
     return found or None
 
 
