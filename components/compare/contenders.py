@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components import recipes
-from components.core.errors import InputError
+from components.core.errors import InputError, LineageError, nearest
 from components.core.records import (
     Checkpoint,
     EvalReport,
@@ -70,9 +70,15 @@ def contenders(references: Sequence[str], project: Project) -> tuple[Contender, 
 
 
 def _found(reference: str, project: Project) -> Contender:
-    if not {"@", ":", "/"} & {*reference} and reference in recipes.names(project.root):
+    bare = not {"@", ":", "/"} & {*reference}
+    known = recipes.names(project.root) if bare else ()
+    if reference in known:
         return _of_recipe(reference, project)
-    version = resolve(reference)
+    try:
+        version = resolve(reference)
+    except LineageError as error:
+        hint = nearest(reference, known)
+        raise LineageError(f"{error}.{hint}" if hint else str(error)) from error
     with tracking.fetch(version, RECORDS) as folder:
         report = EvalReport.load(folder)
         return Contender(

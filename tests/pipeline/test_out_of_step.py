@@ -10,7 +10,7 @@ import yaml
 from bundled import bundled_into
 
 from components.compare.contenders import contenders
-from components.core.errors import InputError
+from components.core.errors import InputError, LineageError
 from components.core.parts import digest_of
 from components.core.record import Record
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
@@ -133,3 +133,8 @@ def test_a_recipe_that_was_edited_since_is_not_compared(section: str, run: Run) 
     edited(run, section, name, value)
     with pytest.raises(InputError, match=rf"of the recipe demo: .*{words}.*NAME:3 names a version"):
         contenders(["demo", "mobile"], run.project)
+
+
+def test_a_mistyped_recipe_is_answered_with_the_nearest(run: Run) -> None:
+    with pytest.raises(LineageError, match=r'demmo has no champion .*Did you mean "demo"\?'):
+        contenders(["demo", "demmo"], run.project)
