@@ -105,8 +105,19 @@ def settings_that_differ(contenders: Sequence[Contender]) -> tuple[tuple[str, tu
         ("training's code", tuple(each.checkpoint.code_digest[:12] for each in contenders)),
         ("git commit", tuple(each.commit[:12] or "not recorded" for each in contenders)),
         ("images seen", tuple(f"{each.checkpoint.images_seen:,}" for each in contenders)),
+        ("trained on", tuple(_trained_on(each) for each in contenders)),
+        ("torch of the report", tuple(str(each.report.about.get("torch", "?")) for each in contenders)),
     ]
     return tuple(row for row in rows if len(set(row[1])) > 1)
+
+
+def _trained_on(contender: Contender) -> str:
+    """Device and arithmetic, as far as the training noted them."""
+    computed = contender.checkpoint.about.get("computed")
+    if not isinstance(computed, dict):
+        return "not recorded"
+    exact = ", deterministic" if computed.get("deterministic") else ""
+    return f"{computed.get('device')}, {computed.get('precision')}{exact}"
 
 
 def _line(metric: str, rows: Sequence[Rows], confidence: float) -> Line:

@@ -10,7 +10,7 @@ from chain import METRIC, Chain, make_chain, report_of, score
 from components.compare.contenders import Contender
 from components.compare.on_pairs import measured_on, pictures
 from components.compare.page import lines, render_page
-from components.compare.side_by_side import compare
+from components.compare.side_by_side import compare, settings_that_differ
 from components.core.errors import LineageError
 from components.core.records import PhotoScore
 
@@ -115,6 +115,33 @@ def test_settings_that_differ_are_listed_and_no_others(chain: Chain) -> None:
     ]
     settings = dict(compare(found, [each.scores for each in found]).settings)
     assert settings == {"train.lr": ("0.1", "0.2")}
+
+
+@pytest.mark.parametrize(
+    ("computed", "torch", "told"),
+    [
+        ({"device": "NVIDIA H200", "precision": "fp32"}, "2.14.1", {"trained on": "NVIDIA H200, fp32"}),
+        ({"device": "CPU (x86_64)", "precision": "fp32"}, "2.11.0", {"torch of the report": "2.11.0"}),
+        (
+            {"device": "CPU (x86_64)", "precision": "fp32", "deterministic": True},
+            "2.14.1",
+            {"trained on": "CPU (x86_64), fp32, deterministic"},
+        ),
+        (None, "2.14.1", {"trained on": "not recorded"}),
+    ],
+)
+def test_what_figures_were_made_with_is_told_where_it_differs(
+    computed: dict[str, object] | None, torch: str, told: dict[str, str], chain: Chain
+) -> None:
+    def made_with(computed: dict[str, object] | None, torch: str) -> Contender:
+        one = contender("a", chain)
+        checkpoint = one.checkpoint.model_copy(update={"about": {"computed": computed} if computed else {}})
+        report = one.report.model_copy(update={"about": {"torch": torch}})
+        return Contender(**{**vars(one), "checkpoint": checkpoint, "report": report})
+
+    first = made_with({"device": "CPU (x86_64)", "precision": "fp32", "deterministic": False}, "2.14.1")
+    found = settings_that_differ([first, made_with(computed, torch)])
+    assert {name: values[1] for name, values in found} == told
 
 
 def test_measured_anew_on_pairs_none_was_trained_on_with_pictures_and_a_page_of_its_own(
