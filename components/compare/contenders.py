@@ -77,8 +77,7 @@ def _found(reference: str, project: Project) -> Contender:
     try:
         version = resolve(reference)
     except LineageError as error:
-        hint = nearest(reference, known)
-        raise LineageError(f"{error}.{hint}" if hint else str(error)) from error
+        raise with_nearest(error, reference, known) from error
     with tracking.fetch(version, RECORDS) as folder:
         report = EvalReport.load(folder)
         return Contender(
@@ -92,6 +91,12 @@ def _found(reference: str, project: Project) -> Contender:
             version=version,
             weights=None,
         )
+
+
+def with_nearest(error: LineageError, reference: str, known: Sequence[str]) -> LineageError:
+    """That there is no such version, with the recipe that was perhaps meant."""
+    hint = nearest(reference, known)
+    return LineageError(f"{error}.{hint}" if hint else str(error))
 
 
 def _of_recipe(name: str, project: Project) -> Contender:
