@@ -3,8 +3,8 @@ kind or passed over; and the two refusals that losing photos brings.
 
 A set that became much smaller since the last run, or has nothing of its test split any more, is refused
 until a person agrees, since a folder that was emptied, unmounted or half synchronised looks just like one
-that was tidied up. What the
-last run took is kept in the state folder, by recipe and settings; broken or lost, it stops nothing.
+that was tidied up. What the last run took is kept in the state folder, by recipe and settings; broken or
+lost, it stops nothing.
 """
 
 from __future__ import annotations

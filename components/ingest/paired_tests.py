@@ -96,7 +96,8 @@ def take_in(found: Sequence[Found], config: IngestConfig, originals: Originals, 
     finally:
         desk.save()
     if not taken:
-        told = refused_words(Quarantine.of(reasons, {}), out) if reasons else "nothing lies there"
+        nothing = "nothing lies there (is its disk mounted?)"
+        told = refused_words(Quarantine.of(reasons, {}), out) if reasons else nothing
         raise PhotoError(
             f"no usable test pair at {config.photos} ({told}): ingest.pairs {config.pairs.kind} needs"
             f" {config.pairs.LIES}; put them there, or leave ingest.pairs out"

@@ -16,6 +16,12 @@ from components.ingest.source import Source
 def nothing_words(config: IngestConfig, source: Source, quarantine: Quarantine, out: Path) -> str:
     """What a person is told where no photo can be used."""
     words = refused_words(quarantine, out)
+    if not source.seen:
+        return (
+            f"no photo at {config.photos}: nothing at all lies there; is its disk mounted, or its prefix"
+            " spelt as the bucket has it? Else give ingest.photos, or --photos, a folder or s3://bucket/prefix"
+            " of sharp photos"
+        )
     if not source.found:
         maps = f", but for masks and depth maps ({len(source.maps)})" if source.maps else ""
         return (

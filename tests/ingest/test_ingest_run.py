@@ -250,6 +250,12 @@ def nothing_there(folder: Path) -> Path:
     return folder
 
 
+def a_note_alone(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "note.txt").write_text("photos follow")
+    return folder
+
+
 def only_texts(folder: Path) -> Path:
     folder.mkdir()
     for name in ("a.jpg", "b.jpg", "c.txt"):
@@ -270,7 +276,8 @@ def one_photo_three_times(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (nothing_there, "no photo at .*no file there ends in"),
+        (nothing_there, "no photo at .*: nothing at all lies there; is its disk mounted"),
+        (a_note_alone, r"no photo at .*no file there ends in .*1 \.txt"),
         (
             only_texts,
             r"all 2 files were left out \(2 not a photo \(a.jpg: no .*\); ignored by .*: 1 .txt; all",

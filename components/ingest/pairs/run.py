@@ -179,7 +179,7 @@ def _nothing(config: IngestConfig, found: Sequence[Found], quarantine: Quarantin
     there = (
         f"found there: {len(found)} {'file' if len(found) == 1 else 'files'}, the first {found[0].name}"
         if found
-        else "nothing lies there"
+        else "nothing lies there (is its disk mounted?)"
     )
     return (
         f"no pairs at {config.photos}: {config.pairs.kind} needs {config.pairs.LIES}; {there}. Give the"
