@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components import recipes
-from components.core.errors import InputError, LineageError, nearest
+from components.core.errors import InputError
 from components.core.records import (
     Checkpoint,
     EvalReport,
@@ -74,10 +74,7 @@ def _found(reference: str, project: Project) -> Contender:
     known = recipes.names(project.root) if bare else ()
     if reference in known:
         return _of_recipe(reference, project)
-    try:
-        version = resolve(reference)
-    except LineageError as error:
-        raise with_nearest(error, reference, known) from error
+    version = resolve(reference, perhaps=known)
     with tracking.fetch(version, RECORDS) as folder:
         report = EvalReport.load(folder)
         return Contender(
@@ -91,12 +88,6 @@ def _found(reference: str, project: Project) -> Contender:
             version=version,
             weights=None,
         )
-
-
-def with_nearest(error: LineageError, reference: str, known: Sequence[str]) -> LineageError:
-    """That there is no such version, with the recipe that was perhaps meant."""
-    hint = nearest(reference, known)
-    return LineageError(f"{error}.{hint}" if hint else str(error))
 
 
 def _of_recipe(name: str, project: Project) -> Contender:

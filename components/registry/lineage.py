@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +64,9 @@ class Chain:
         )
 
 
-def resolve(reference: str) -> tracking.Version:
-    """The version that NAME@ALIAS, NAME:3 or NAME (its champion) means. Raises InputError or
-    LineageError when there is none.
+def resolve(reference: str, *, perhaps: Iterable[str] = ()) -> tracking.Version:
+    """The version that NAME@ALIAS, NAME:3 or NAME (its champion) means. Raises InputError, or LineageError
+    when there is none, with the nearest name of the registry or of those that it perhaps meant.
     """
     name, alias, number = parts_of(reference)
     if number is not None:
@@ -74,7 +74,7 @@ def resolve(reference: str) -> tracking.Version:
     version = tracking.at_alias(name, alias)
     if version is None:
         known = ", ".join(str(one.number) for one in tracking.newest_versions(name)) or "none"
-        hint = nearest(name, tracking.ledger.models()) if known == "none" else ""
+        hint = nearest(name, (*tracking.ledger.models(), *perhaps)) if known == "none" else ""
         raise LineageError(
             f"{name} has no {alias} in the registry (versions: {known}); refocus run RECIPE"
             f" registers and promotes one.{hint}"

@@ -130,14 +130,18 @@ def test_a_folder_that_others_use_is_not_taken_away(tmp_path: Path) -> None:
     assert locks.Shared(tmp_path / "bench").take_away()
 
 
-@pytest.mark.parametrize("number", locks.NO_LOCKS)
-def test_on_a_share_without_locks_a_folder_in_use_is_taken_away(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(params=locks.NO_LOCKS)
+def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share that has no locks, and says so in one of its ways."""
+
     def refuse(*given: object) -> None:
-        raise OSError(number, "no locks here")
+        raise OSError(request.param, "no locks here")
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_on_a_share_without_locks_a_folder_in_use_is_taken_away(tmp_path: Path) -> None:
     assert locks.Shared(tmp_path / "bench").take_away()
 
 
@@ -150,13 +154,7 @@ def test_a_folder_that_stays_empty_is_taken_away_with_those_made_for_it(tmp_path
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["note"]
 
 
-@pytest.mark.parametrize("number", locks.NO_LOCKS)
-def test_a_share_without_locks_lets_everybody_in(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*given: object) -> None:
-        raise OSError(number, "no locks here")
-
-    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+@pytest.mark.usefixtures("without_locks")
+def test_a_share_without_locks_lets_everybody_in(tmp_path: Path) -> None:
     with alone_in(tmp_path), alone_in(tmp_path):
         pass
