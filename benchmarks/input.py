@@ -3,8 +3,8 @@ pictures kept for all processes or not: python benchmarks/input.py [--pairs 24] 
 
 Pairs of 1280×720 px (256×256 where both are enlarged, as pix2pix has it), of shapes and noise drawn
 from a seed, whose PNG files are as large as photos'. A set that does not fit the 1.5 GB of a process's
-memory is stood in for by a memory of one picture: what it then costs is what GoPro's misses cost. Both
-ways take turns.
+memory is stood in for by a memory of one pair: what it then costs is what GoPro's misses cost, and four
+crops from a visit (train.crops_per_visit) a quarter of it and the crops. The ways take turns.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,7 +25,25 @@ from components.core.images import write_png
 from components.core.records import Pair
 from components.core.seeds import stream
 from components.train import pictures
+from components.train.config import TrainConfig
 from components.train.data import PairDataset
+from components.train.visits import Visits
+
+
+class Way(NamedTuple):
+    """Where decoded pictures are kept, and how many crops in a row are cut of them."""
+
+    keep_decoded_gb: float
+    pairs_in_memory: int
+    crops_per_visit: int = 1
+
+
+WAYS = {
+    "kept for all": Way(16.0, 1),
+    "in memory that holds them": Way(0.0, 1000),
+    "in memory that does not": Way(0.0, 1),
+    "in memory that does not, 4 a visit": Way(0.0, 1, 4),
+}
 
 
 def main() -> None:
@@ -37,22 +56,14 @@ def main() -> None:
     arguments = parser.parse_args()
     for recipe, (width, height) in {"deblurgan": (1280, 720), "pix2pix": (256, 256)}.items():
         config = recipes.load(recipe).train
-        ways = {"kept for all": 16.0, "in memory that holds them": 0.0, "in memory that does not": 0.0}
-        times: dict[str, list[float]] = {name: [] for name in ["the first time", *ways]}
+        times: dict[str, list[float]] = {name: [] for name in ["the first time", *WAYS]}
         with tempfile.TemporaryDirectory() as folder, state_kept_in(Path(folder) / "state"):
             pairs = _pairs(Path(folder), width, height, arguments.pairs)
-            sets = {
-                name: PairDataset(
-                    Path(folder),
-                    pairs,
-                    config.model_copy(update={"keep_decoded_gb": most}),
-                    config.phases[-1].crop_px,
-                )
-                for name, most in ways.items()
-            }
+            sets = {name: _dataset(Path(folder), pairs, config, name) for name in WAYS}
             for turn in range(arguments.rounds + 1):
                 for name, dataset in sets.items():
-                    pictures.CACHE_BYTES = 1 if name.endswith("does not") else 1_500_000_000
+                    pair_bytes = int(width * height * 6 * config.augment.enlarge**2)
+                    pictures.CACHE_BYTES = WAYS[name].pairs_in_memory * pair_bytes
                     began = time.process_time()
                     for place in range(arguments.pairs):
                         dataset[("generator", turn * arguments.pairs + place)]
@@ -66,7 +77,14 @@ def main() -> None:
         )
         for name, found in times.items():
             middle = statistics.median(found)
-            print(f"  {name:<26} {1e3 * middle:7.2f} ms of a processor an image, {1 / middle:7.1f} images/s")
+            print(f"  {name:<37} {1e3 * middle:7.2f} ms of a processor an image, {1 / middle:7.1f} images/s")
+
+
+def _dataset(folder: Path, pairs: list[Pair], config: TrainConfig, name: str) -> PairDataset:
+    changed = config.model_copy(update={"keep_decoded_gb": WAYS[name].keep_decoded_gb})
+    dataset = PairDataset(folder, pairs, changed, config.phases[-1].crop_px)
+    dataset.visits = Visits(crops=WAYS[name].crops_per_visit)
+    return dataset
 
 
 def _pairs(folder: Path, width: int, height: int, count: int) -> list[Pair]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,8 @@ from components.evaluate.unfit import why_left_out
 from components.metrics import METRICS, measurable, of_frames
 from components.metrics.of_set import MOST, Function, functions_for
 from components.metrics.sizes import fitting, need_one_fit, too_small
+from components.metrics.values import photo_on, values_of
 from components.services.content import reader_of, training_targets
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Floats = npt.NDArray[np.float32]
 Restore = Callable[[Floats], Floats]  # (H, W, 3) in [0, 1] to (scale H, scale W, 3), not clipped
@@ -191,9 +189,9 @@ def _score(
     metrics = tuple(functions)
     fit, small = fitting(target.shape[:2], metrics), too_small(target.shape[:2], metrics)
     used = {name: functions[name] for name in fit}
-    truth = _tensor(target, device)
+    truth = photo_on(device, target)
     restored_values, nothing_values = (
-        _values(_tensor(photo, device), truth, used) for photo in (saved, nothing)
+        values_of(photo_on(device, photo), truth, used) for photo in (saved, nothing)
     )
     return PhotoScore(
         pair=pair.id,
@@ -210,20 +208,6 @@ def _score(
         group=pair.group,
         left_out=small or why_left_out(target, restored_values, nothing_values),
     )
-
-
-def _values(x_NCHW: Tensor, target_NCHW: Tensor, functions: Mapping[str, Function]) -> dict[str, float]:
-    return {
-        name: METRICS[name].stored(function(x_NCHW, target_NCHW).item())
-        for name, function in functions.items()
-    }
-
-
-def _tensor(photo: Pixels, device: str) -> Tensor:
-    """(1, 3, H, W) floats in [0, 1] on the device."""
-    import torch
-
-    return torch.from_numpy(to_float(photo)).to(device).permute(2, 0, 1)[None].contiguous()
 
 
 def _size(photo: npt.NDArray[Any]) -> str:

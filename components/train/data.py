@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from components.services.content import Reader, reader_of
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
 from components.train.pictures import Pictures
+from components.train.visits import EVERY_STEP
 
 LOADERS = 4  # on a GPU: one decodes and augments 40 to 100 crops a second
 # (stream, position): stream "generator" feeds the generator's steps, "discriminator K" the further
@@ -108,6 +110,17 @@ class TrainingSet(Dataset[Sample]):
     They are uint8; float32 in [0, 255] where the pairs have 16 bits.
     """
 
+    visits = EVERY_STEP
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+
+    def drawn(self, place: Place, count: int) -> int:
+        """Which of `count` pictures stands at a place."""
+        name, position = place
+        visit, config = (name, self.visits.number(position)), self._config
+        return pair_at(config.seed, visit, count, with_replacement=config.with_replacement)
+
     def __getitems__(self, places: Sequence[Place]) -> Any:
         """The pairs at some places as a batch that is on its way: made by a loader's process, for
         `finished`.
@@ -129,7 +142,8 @@ class PairDataset(TrainingSet):
     def __init__(
         self, files: Path | Reader, pairs: Sequence[Pair], config: TrainConfig, crop_px: int
     ) -> None:
-        self._pairs, self._config, self._crop_px = pairs, config, crop_px
+        super().__init__(config)
+        self._pairs, self._crop_px = pairs, crop_px
         self._aims = Windows(pairs, config.target_frames)
         self._windows = Windows(pairs, config.generator.window + config.target_frames - 1)
         self._pictures = Pictures(
@@ -165,8 +179,7 @@ class PairDataset(TrainingSet):
         )
 
     def _pair_at(self, place: Place) -> Pair:
-        config, count = self._config, len(self._pairs)
-        return self._pairs[pair_at(config.seed, place, count, with_replacement=config.with_replacement)]
+        return self._pairs[self.drawn(place, len(self._pairs))]
 
 
 def to_tensor(picture: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
@@ -213,32 +226,44 @@ def load_steps(
     TrainingSet gives them, updates × local batch images.
     """
     # One by one: a list of all would take gigabytes for the millions of images of a published
-    # recipe.
-    batches: Iterator[list[Place]] = (
-        places_of_step(seen, batch, updates, rank, size) for seen in range(start, stop, batch)
+    # recipe. A loader's process has whole visits, so that one process decodes their pictures once.
+    starts = range(start, stop, batch)
+    groups = groupby(starts, key=dataset.visits.end if processes else None)
+    steps: Iterator[list[list[Place]]] = (
+        [places_of_step(seen, batch, updates, rank, size) for seen in group] for _, group in groups
     )
     if not processes:  # else its processes are ahead of the training by themselves
-        batches = _announced(dataset, batches)
+        steps = _announced(dataset, steps)
     loader: DataLoader[Any] = DataLoader(
-        dataset,
-        batch_sampler=batches,
+        _Steps(dataset),
+        batch_sampler=steps,
         collate_fn=_as_it_is,
         num_workers=processes,
         pin_memory=pin,
         multiprocessing_context="spawn" if processes else None,
     )
-    return (dataset.finished(loaded) for loaded in iter(loader))
+    return (dataset.finished(loaded) for group in iter(loader) for loaded in group)
 
 
-def _announced(dataset: TrainingSet, batches: Iterable[list[Place]]) -> Iterator[list[Place]]:
-    """The batches, each with a word to the data set of the next one."""
-    following = iter(batches)
-    batch = next(following, None)
-    while batch is not None:
+class _Steps(Dataset[Any]):
+    """The batches of some steps in a row at once."""
+
+    def __init__(self, dataset: TrainingSet) -> None:
+        self._dataset = dataset
+
+    def __getitems__(self, steps: Sequence[Sequence[Place]]) -> list[Any]:
+        return [self._dataset.__getitems__(places) for places in steps]
+
+
+def _announced(dataset: TrainingSet, steps: Iterable[list[list[Place]]]) -> Iterator[list[list[Place]]]:
+    """The steps, each with a word to the data set of the next one."""
+    following = iter(steps)
+    step = next(following, None)
+    while step is not None:
         upcoming = next(following, None)
-        dataset.expect([*batch, *(upcoming or ())])
-        yield batch
-        batch = upcoming
+        dataset.expect([place for places in (*step, *(upcoming or ())) for place in places])
+        yield step
+        step = upcoming
 
 
 def _as_it_is(loaded: Any) -> Any:

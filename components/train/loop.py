@@ -25,6 +25,7 @@ from components.train.training_checks import TrainingChecks, Trouble
 from components.train.training_progress import TrainingProgress
 from components.train.training_state import TrainingState
 from components.train.validate import Validation, validate
+from components.train.visits import Visits
 from components.train.warm_start import Parent, start_from
 from components.train.worker_group import World
 
@@ -173,8 +174,9 @@ class Loop:
 
     def _loader(self, phase: Phase, stop: int) -> Iterator[list[torch.Tensor]]:
         reuses = self.config.discriminator_reuse or not phase.adversarial
+        visits = Visits(self.progress.phase_start, phase.batch, self.config.crops_per_visit)
         return load_steps(
-            training_set(self.data, self.config, phase.crop_px, self.world.device),
+            training_set(self.data, self.config, phase.crop_px, self.world.device, visits),
             start=self.progress.images_seen,
             stop=stop,
             batch=phase.batch,

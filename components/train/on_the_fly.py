@@ -31,17 +31,26 @@ from components.optics.region import Box, part_of
 from components.services.content import Reader
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
-from components.train.data import Data, PairDataset, Place, Sample, TrainingSet, pair_at, to_tensor
+from components.train.data import Data, PairDataset, Place, Sample, TrainingSet, to_tensor
 from components.train.pictures import Pictures
 from components.train.unpaired import UnpairedSet
+from components.train.visits import EVERY_STEP, Visits
 
 SynthesizedOn = Literal["processor", "device"]
 Loaded = dict[str, Tensor]
 ORDER = "order/"  # what goes before the names of what is to be rendered
 
 
-def training_set(data: Data, config: TrainConfig, crop_px: int, device: torch.device) -> TrainingSet:
+def training_set(
+    data: Data, config: TrainConfig, crop_px: int, device: torch.device, visits: Visits = EVERY_STEP
+) -> TrainingSet:
     """The pictures of a phase: pairs from files or made on the fly, or two domains without pairs."""
+    found = _kind(data, config, crop_px, device)
+    found.visits = visits
+    return found
+
+
+def _kind(data: Data, config: TrainConfig, crop_px: int, device: torch.device) -> TrainingSet:
     way = data.pairset.on_the_fly
     rows = [row for row in data.train if isinstance(row, Pair)]
     if data.targets:
@@ -64,13 +73,8 @@ class FreshPairs(TrainingSet):
         crop_px: int,
         device: torch.device,
     ) -> None:
-        self._sources, self._seed, self._config, self._crop_px, self._device = (
-            sources,
-            way.seed,
-            config,
-            crop_px,
-            device,
-        )
+        super().__init__(config)
+        self._sources, self._seed, self._crop_px, self._device = sources, way.seed, crop_px, device
         self._degradation = degradation_of(way)
         self._layout = Layout(self._degradation, crop_px // config.generator.scale)
         self._renders = synthesized_on(config, device) == "device"
@@ -111,8 +115,7 @@ class FreshPairs(TrainingSet):
         self._pictures.expect(name for place in places for name in self._source_at(place).files)
 
     def _source_at(self, place: Place) -> SourcePhoto:
-        config, count = self._config, len(self._sources)
-        return self._sources[pair_at(config.seed, place, count, with_replacement=config.with_replacement)]
+        return self._sources[self.drawn(place, len(self._sources))]
 
     def _drawn(self, places: Sequence[Place]) -> list[tuple[SourcePhoto, Plan]]:
         """Photos and plans, many plans at a time."""

@@ -10,7 +10,7 @@ from components.core.records import Pair, TargetPhoto
 from components.services.content import Reader
 from components.train.augment import PairedAugment
 from components.train.config import TrainConfig
-from components.train.data import Place, Sample, TrainingSet, pair_at, to_tensor
+from components.train.data import Place, Sample, TrainingSet, to_tensor
 from components.train.pictures import Pictures
 
 
@@ -28,7 +28,8 @@ class UnpairedSet(TrainingSet):
         crop_px: int,
     ) -> None:
         self._names = {"input": [row.input for row in inputs], "target": [row.target for row in targets]}
-        self._config, self._crop_px = config, crop_px
+        super().__init__(config)
+        self._crop_px = crop_px
         self._pictures = Pictures(
             reader,
             (*inputs, *targets),
@@ -46,9 +47,8 @@ class UnpairedSet(TrainingSet):
 
     def _name(self, domain: str, place: Place) -> str:
         stream, position = place
-        names, config = self._names[domain], self._config
-        own = (f"{stream} {domain}", position)
-        return names[pair_at(config.seed, own, len(names), with_replacement=config.with_replacement)]
+        names = self._names[domain]
+        return names[self.drawn((f"{stream} {domain}", position), len(names))]
 
     def _crop(self, domain: str, place: Place) -> Tensor:
         if self._change is None:

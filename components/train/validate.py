@@ -5,7 +5,7 @@ signs of ill health, and a sheet.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +18,10 @@ from components.core.levels import at_bits, bits_of, to_pixels
 from components.core.records import Pair
 from components.core.windows import Windows
 from components.metrics import METRICS
-from components.metrics.of_set import MOST, functions_for
+from components.metrics.of_set import MOST, Function, functions_for
 from components.metrics.sizes import need_one_fit, too_small
+from components.metrics.values import photo_on, values_of
+from components.nets.precision import ieee_float32
 from components.nets.restore import Restorer
 from components.services.content import training_targets
 from components.train.config import TrainConfig
@@ -81,9 +83,10 @@ def validate(
         )
         shown = to_float(np.concatenate(frames, axis=2))
         restored = to_pixels(np.nan_to_num(restorer.restore(shown)), bits_of(target))
+        truth = photo_on(world.device, target)
         if pairs[place].id not in known:
-            known[pairs[place].id] = _measured(do_nothing(data.pairset, input), target, names, functions)
-        values[0, place] = torch.tensor(_measured(restored, target, names, functions))
+            known[pairs[place].id] = _measured(do_nothing(data.pairset, input), truth, functions)
+        values[0, place] = torch.tensor(_measured(restored, truth, functions))
         values[1, place] = torch.tensor(known[pairs[place].id])
         health.add(at_bits(restored, 8), at_bits(target, 8))
         if world.leads and len(rows) < SHEET_ROWS:
@@ -100,14 +103,10 @@ def validate(
     return Validation(scores, _sheet(rows) if rows else None, _by_group(names, pairs, values[0]))
 
 
-def _measured(
-    seen: Pixels,
-    target: Pixels,
-    names: Sequence[str],
-    functions: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
-) -> list[float]:
-    ours, truth = _tensor(seen), _tensor(target)
-    return [METRICS[name].stored(functions[name](ours, truth).item()) for name in names]
+def _measured(seen: Pixels, truth: Tensor, functions: Mapping[str, Function]) -> list[float]:
+    """Computed where the truth lies."""
+    with ieee_float32():
+        return list(values_of(photo_on(truth.device, seen), truth, functions).values())
 
 
 def _by_group(names: Sequence[str], pairs: Sequence[Pair], values: Tensor) -> dict[str, tuple[float, ...]]:
@@ -117,10 +116,6 @@ def _by_group(names: Sequence[str], pairs: Sequence[Pair], values: Tensor) -> di
         groups.setdefault(pair.counts_as, []).append(place)
     means = torch.stack([values[places].mean(0) for places in groups.values()])
     return {name: tuple(means[:, column].tolist()) for column, name in enumerate(names)}
-
-
-def _tensor(photo: Pixels) -> Tensor:
-    return torch.from_numpy(to_float(photo)).permute(2, 0, 1)[None].contiguous()
 
 
 def _middle(picture: Picture) -> Picture:

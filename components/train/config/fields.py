@@ -131,9 +131,6 @@ class TrainFields(Part):
         ),
     )
     augment: Augment = Field(default_factory=Augment)
-    with_replacement: bool = Field(
-        False, description="draw pairs anew each time, instead of every pair once an epoch"
-    )
     ema: float = Field(
         0.999,
         ge=0,
@@ -174,23 +171,6 @@ class TrainFields(Part):
         description="one GPU a worker; auto: where there are GPUs; require: refused where there are none",
     )
     retries: int = Field(2, ge=0, description="restarts by Ray after a worker died")
-    loader_processes: int | None = Field(
-        None,
-        ge=0,
-        le=64,
-        description=(
-            "processes a worker that load and augment; null: none on processors, on a GPU up to 4 of the"
-            " worker's processors"
-        ),
-    )
-    keep_decoded_gb: float = Field(
-        16.0,
-        ge=0,
-        description=(
-            "gigabytes of decoded pictures that one file on this machine may hold for all its processes; a"
-            " set that needs more, or more than half of the free disk, is decoded again and again"
-        ),
-    )
     synthesize_on: Literal["auto", "device", "processor"] = Field(
         "auto",
         description=(

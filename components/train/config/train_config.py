@@ -10,6 +10,7 @@ from components.core.parts import digest_of
 from components.train.config.arithmetic import Arithmetic
 from components.train.config.fields import TrainFields
 from components.train.config.health import OF_DISCRIMINATORS
+from components.train.config.loading import Loading
 from components.train.config.rules import RULES
 from components.train.config.rules.discriminators import NEED_DISCRIMINATORS
 
@@ -17,7 +18,7 @@ from components.train.config.rules.discriminators import NEED_DISCRIMINATORS
 OF_THE_GAN = ("discriminators", "adversarial", *NEED_DISCRIMINATORS)
 
 
-class TrainConfig(Arithmetic, TrainFields):
+class TrainConfig(Arithmetic, Loading, TrainFields):
     """Everything training depends on."""
 
     @model_validator(mode="after")
