@@ -39,7 +39,7 @@ from stand_in import stand_ins_for
 from torch import Tensor
 
 from components import recipes
-from components.nets.modules import few_places
+from components.nets.modules import few_places, winograd
 from components.train import compiled
 from components.train.config import Phase, TrainConfig
 from components.train.step import GanStep
@@ -124,6 +124,7 @@ def of_recipe(recipe: str, weights: Mapping[int, Path], changes: dict[str, Any],
 WITHOUT: dict[str, tuple[Any, str, Any]] = {
     "torch's second derivative": (compiled, "DifferentiableAgain", nullcontext),
     "no products": (few_places, "BY_PRODUCT", {}),
+    "no tiles": (winograd, "LEAST_CHANNELS", {}),
 }
 
 

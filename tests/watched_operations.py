@@ -21,7 +21,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from components.train import convolution_gradients
+from components.nets.modules import convolution_gradients
 
 GPU = torch.device("cuda:0")
 LAST = torch.channels_last

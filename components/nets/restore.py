@@ -30,6 +30,7 @@ from components.nets.modules.norms import SharedBatchNorm2d
 from components.nets.modules.over_photo import Box, Place, Reached, Survey
 from components.nets.modules.placed_dropout import placed_dropout
 from components.nets.modules.px_by_px import keep_order
+from components.nets.modules.tiled_convolutions import fewer_products
 from components.nets.precision import arithmetic
 from components.nets.reach import looking, reach_of
 from components.nets.tiles import Tile
@@ -155,6 +156,7 @@ class Restorer(TiledRestorer):
         )
         self.device = device_named(device)
         net = keep_order(pixel_by_pixel(net.to(self.device)), self.device)
+        fewer_products(net)
         self.net, self.part = for_use(net, part), part
         self.precision: Precision = precision
         self._noisy, self._views = part.test_time_dropout, VIEWS if part.test_time_ensemble else VIEWS[:1]

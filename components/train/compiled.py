@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor
 
-from components.train.convolution_gradients import DifferentiableAgain
+from components.nets.modules.convolution_gradients import DifferentiableAgain
 
 BACKEND = "inductor"
 Function = TypeVar("Function", bound=Callable[..., object])

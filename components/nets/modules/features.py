@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from components.core.errors import WeightsError
 from components.nets.backbones import CONVOLUTIONS, WIDTHS, Backbone, Vgg, layer_names
+from components.nets.modules.tiled_convolutions import fewer_products
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -80,6 +81,7 @@ class Features(nn.Module):
         layers, last = feature_layers(backbone), layer_names(backbone).index(layer)
         kept = [index for index, module in enumerate(layers) if not isinstance(module, nn.MaxPool2d)][last]
         self.layers = layers[: kept + 1]
+        fewer_products(self.layers)
         self.backbone, self.imagenet = backbone, imagenet
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))

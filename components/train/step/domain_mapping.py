@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from components.nets.modules.few_places import learn_by_products
 from components.nets.modules.norms import mixes_photos
 from components.nets.modules.px_by_px import keep_order
+from components.nets.modules.tiled_convolutions import fewer_products
 from components.train.compiled import compiled
 from components.train.config import Phase, TrainConfig
 from components.train.config.direction import Direction
@@ -66,6 +67,7 @@ class DomainMapping:
         )
         for net in (self.generator, *self.discriminators.nets):
             learn_by_products(net)
+            fewer_products(net)
         self.update_discriminators = (
             DiscriminatorUpdate(config, config.adversarial, self.discriminators, world, direction)
             if config.adversarial is not None

@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.overrides import TorchFunctionMode
 
+from components.nets.modules import winograd
+
 
 class Geometry(NamedTuple):
     """How a kernel goes over a map, each down and across."""
@@ -25,6 +27,11 @@ class Geometry(NamedTuple):
     padding: list[int]
     dilation: list[int]
     groups: int
+
+    @property
+    def plain(self) -> bool:
+        """Neither strided nor dilated nor in groups, and a border that the kernel reaches over."""
+        return {*self.stride, *self.dilation, self.groups} == {1} and max(self.padding) <= 2
 
 
 class DifferentiableAgain(TorchFunctionMode):
@@ -71,6 +78,11 @@ def _pair(value: int | tuple[int, ...]) -> list[int]:
 def _lowered(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, *, of_weight: bool) -> Tensor:
     """⟨g, weight ∗ x⟩ by x, or by the weight; of the other of both only shape and order count."""
     stride, padding, dilation, groups = geometry
+    if winograd.gains(x.shape, weight, g.dtype, geometry.plain):
+        if of_weight:
+            return winograd.by_weight(x, g, weight.shape[-1], padding)
+        around = [weight.shape[-1] - 1 - zeros for zeros in padding]
+        return winograd.by_tiles(g, weight.flip(2, 3).transpose(0, 1), None, around)
     found = torch.ops.aten.convolution_backward(
         *(g, x, weight, None, stride, padding, dilation, False, [0, 0], groups),
         [not of_weight, of_weight, False],
@@ -92,6 +104,8 @@ class _Convolution(_OfThree):
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
         stride, padding, dilation, groups = geometry
+        if winograd.gains(x.shape, weight, x.dtype, geometry.plain):
+            return winograd.by_tiles(x, weight, bias, padding)
         return torch.convolution(x, weight, bias, stride, padding, dilation, False, [0, 0], groups)
 
     @staticmethod

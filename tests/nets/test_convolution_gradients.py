@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from components.nets.discriminators import PatchGAN
+from components.nets.modules.convolution_gradients import DifferentiableAgain, conv2d
 from components.train import compiled
 from components.train.compiled import slope
-from components.train.convolution_gradients import DifferentiableAgain, conv2d
 
 KINDS: dict[str, dict[str, Any]] = {
     "3×3": {"kernel_size": 3},
