@@ -44,7 +44,8 @@ def computing(precision: Precision, *, deterministic: bool) -> Iterator[None]:
         yield
     finally:
         cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
-        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        if deterministic:  # else it is as it was, and to ask imports torch's compiler: 1.4 s
+            torch.use_deterministic_algorithms(strict, warn_only=warns)
 
 
 def in_float32(loss: Loss) -> Loss:

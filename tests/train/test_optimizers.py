@@ -1,6 +1,10 @@
-"""The optimisers: which rate each layer gets, which weights decay, how a rate warms up."""
+"""The optimisers: which rate each layer gets, which weights decay, how a rate warms up, and that torch's
+compiler stays away.
+"""
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 import torch
@@ -12,7 +16,8 @@ from components.core.records import PairSet
 from components.nets.generators import ConvUNet, ResNet, UNet
 from components.nets.modules.dead_biases import dead_biases
 from components.train.config import Adam, AdamW
-from components.train.step import GanStep
+from components.train.precision import computing
+from components.train.step import GanStep, optimizers
 from components.train.step.parameter_groups import set_learning_rate
 
 WIDE = UNet(width=32, depth=3, widest=192, fold=2)
@@ -100,3 +105,36 @@ def test_biases_that_a_normalisation_takes_away_rest_and_the_others_learn() -> N
     after = [weight for net in nets for weight in net.parameters()]
     for old, new in zip(before, after, strict=True):
         assert torch.equal(old, new) == any(new is bias for bias in dead)
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw"])
+@pytest.mark.parametrize("adversarial", ["wgan_gp", "least_squares"])
+def test_a_training_steps_and_goes_on_without_torchs_compiler(
+    kind: str, adversarial: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)  # whose import takes 1.4 s
+    optimizer = {"kind": kind}
+    changes = {"generator_optimizer": optimizer, "discriminator_optimizer": optimizer}
+    settings = config(**changes, adversarial={"kind": adversarial})
+    with computing(settings.precision, deterministic=settings.deterministic):
+        step = GanStep(settings, CPU, {})
+        step([a_batch(), a_batch()], settings.phases[0], 0, 1.0)
+        other = GanStep(settings, CPU, {})
+        other.load_state(step.state())
+        other([a_batch(), a_batch()], settings.phases[0], 2, 1.0)
+
+
+@pytest.mark.parametrize("kind", [optimizers.Adam, optimizers.AdamW])
+def test_it_does_what_torchs_own_does(kind: type[torch.optim.Adam]) -> None:
+    (theirs,) = (each for each in kind.__mro__[1:] if each.__name__ == kind.__name__)
+    nets = [nn.Linear(3, 2) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    for net, make in zip(nets, (kind, theirs), strict=True):
+        optimizer = make(net.parameters(), lr=0.1, weight_decay=0.1, fused=True)
+        for value in (1.0, -2.0, 0.5):
+            optimizer.zero_grad()
+            net(torch.full((1, 3), value)).square().sum().backward()
+            optimizer.step()
+        assert optimizer.state_dict()["state"][0]["step"] == 3
+        assert all(weight.requires_grad for weight in net.parameters())
+    assert all(map(torch.equal, *(net.state_dict().values() for net in nets)))

@@ -33,11 +33,10 @@ class Adam(Part):
 
     def build(self, nets: Sequence[nn.Module]) -> torch.optim.Adam:
         """The optimiser of all weights of these nets."""
-        import torch
-
+        from components.train.step import optimizers
         from components.train.step.parameter_groups import parameter_groups
 
-        return torch.optim.Adam(
+        return optimizers.Adam(
             parameter_groups(nets, spectral_step=self.spectral_step),
             lr=self.lr,
             betas=(self.beta1, self.beta2),
@@ -60,11 +59,10 @@ class AdamW(Adam):
 
     def build(self, nets: Sequence[nn.Module]) -> torch.optim.Adam:
         """The optimiser of all weights of these nets."""
-        import torch
-
+        from components.train.step import optimizers
         from components.train.step.parameter_groups import parameter_groups
 
-        return torch.optim.AdamW(
+        return optimizers.AdamW(
             parameter_groups(nets, spectral_step=self.spectral_step, weight_decay=self.weight_decay),
             lr=self.lr,
             betas=(self.beta1, self.beta2),
