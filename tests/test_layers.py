@@ -64,6 +64,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 
 
+@cache
 def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -72,22 +73,31 @@ def within(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, int]]:
+@cache
+def imports_of(path: Path) -> tuple[tuple[str, int], ...]:
     """Every module that a file imports, wherever in the file, with its line; nothing is left to
     TYPE_CHECKING.
     """
-    for node in ast.walk(tree_of(path)):
+    found: list[tuple[str, int]] = []
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            found += ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module, node.lineno
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+            found.append((node.module, node.lineno))
+            found += ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+    return tuple(found)
 
 
 @cache
 def tree_of(path: Path) -> ast.Module:
     """A file's syntax; several tests look at each."""
     return ast.parse(path.read_text())
+
+
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """All that a file's syntax consists of."""
+    return tuple(ast.walk(tree_of(path)))
 
 
 def floor_of(module: str) -> tuple[int, str] | None:
@@ -113,14 +123,19 @@ def files_imported_by(path: Path, text: str | None = None) -> Iterator[str]:
     """The modules of ours that a file imports; `from package import name` means the module of that
     name where there is one, else the package's own file.
     """
-    modules = {module_of(file) for file in FILES} - {module_of(path)}
-    for node in ast.walk(ast.parse(text) if text else tree_of(path)):
+    modules, own = ours(), module_of(path)
+    for node in ast.walk(ast.parse(text)) if text else nodes_of(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in modules)
+            yield from (alias.name for alias in node.names if alias.name in modules and alias.name != own)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
                 meant = (f"{node.module}.{alias.name}", node.module)
-                yield from [name for name in meant if name in modules][:1]
+                yield from [name for name in meant if name in modules and name != own][:1]
+
+
+@cache
+def ours() -> frozenset[str]:
+    return frozenset(map(module_of, FILES))
 
 
 def circle_in(imported: dict[str, set[str]]) -> list[str]:
@@ -172,7 +187,7 @@ def variables_of(path: Path) -> dict[str, str]:
     tree = tree_of(path)
     found = {
         text: ""
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.Constant) and re.fullmatch("REFOCUS_[A-Z_]*[A-Z]", text := str(node.value))
     }
     for node in tree.body:
@@ -215,7 +230,7 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= 300, f"{path} has {text.count(chr(10))} lines; split it by subject"
     assert ast.get_docstring(tree_of(path)), f"{path} does not say what it is for"
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             (ast.get_docstring(node) or "").encode()  # else Python 3.13 does not compile the file
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # imports its parts when first used: settings need not wait for stats
+import scipy  # imports its parts when first used; special has stats' numbers without its second of import
 from pydantic import Field
 
 from components.core.parts import Part
@@ -75,7 +75,7 @@ def difference(gains: Gains, confidence: float) -> Difference:
     variance = float(gains.var(ddof=1)) if count > 1 else 0.0
     if count < ENOUGH_GROUPS:
         return Difference(mean=mean, low=None, high=None, variance=variance, groups=count)
-    away = float(scipy.stats.t.isf((1 - confidence) / 2, count - 1) * np.sqrt(variance / count))
+    away = float(-scipy.special.stdtrit(count - 1, (1 - confidence) / 2) * np.sqrt(variance / count))
     return Difference(mean=mean, low=mean - away, high=mean + away, variance=variance, groups=count)
 
 

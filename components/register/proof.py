@@ -42,7 +42,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # imports its parts when first used: settings need not wait for stats
+import scipy  # imports its parts when first used; special has stats' numbers without its second of import
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,7 +117,7 @@ def needed(rule: Rule, groups: int, variance: npt.ArrayLike, looks: Looks) -> Ne
     error = np.sqrt(spread / groups)
 
     def above(level: npt.ArrayLike) -> Any:
-        return scipy.stats.t.isf(level, free) * error
+        return -scipy.special.stdtrit(free, level) * error
 
     opening = above(np.where(count == 0, rule.level * FIRST, rule.level * NEXT))
     earlier = np.maximum(count, 1)
@@ -139,16 +139,15 @@ def claimed(mean: npt.ArrayLike, found: Needed) -> Floats:
     for _ in range(60):
         middle = (low + high) / 2
         away = (found.limit - middle) / error
-        too_small = (
-            middle + error * np.exp(scipy.stats.norm.logpdf(away) - scipy.stats.norm.logsf(away)) < mean
-        )
+        hazard = np.exp(-(away**2) / 2 - np.log(np.sqrt(2 * np.pi)) - scipy.special.log_ndtr(-away))
+        too_small = middle + error * hazard < mean
         low, high = np.where(too_small, middle, low), np.where(too_small, high, middle)
     return np.asarray(np.clip((low + high) / 2, 0.0, np.maximum(mean, 0.0)))
 
 
 def lower_end(mean: float, variance: float, groups: int, level: float) -> float:
     """One-sided t bound: the true mean is above it with a probability of 1 - level."""
-    return float(mean - scipy.stats.t.isf(level, groups - 1) * np.sqrt(variance / groups))
+    return float(mean + scipy.special.stdtrit(groups - 1, level) * np.sqrt(variance / groups))
 
 
 def power(rule: Rule, groups: int, spread: float, gain: float, looks: int = 0) -> float:
@@ -162,13 +161,9 @@ def power(rule: Rule, groups: int, spread: float, gain: float, looks: int = 0) -
     ratio, error = float(found.limit / max(float(found.error), 1e-12)), spread / np.sqrt(groups)
     if looks == 0:
         # the spread is estimated from these groups, but the least gain is a number
-        return float(
-            min(
-                scipy.stats.nct.sf(ratio, groups - 1, gain / error),
-                scipy.stats.norm.sf((rule.least_gain - gain) / error),
-            )
-        )
-    return float(scipy.stats.norm.sf((float(found.limit) - gain) / error))
+        proved = scipy.stats.nct.sf(ratio, groups - 1, gain / error)
+        return float(min(proved, scipy.special.ndtr((gain - rule.least_gain) / error)))
+    return float(scipy.special.ndtr((gain - float(found.limit)) / error))
 
 
 def visible_gain(rule: Rule, groups: int, spread: float, wanted: float = 0.8) -> float:

@@ -64,10 +64,10 @@ STORE = """
     url = ../.refocus/dvc-remote
 """
 
-# A shell that starts tests in the background switches Ctrl-C off for all that they start.
+# A shell that starts tests in the background switches Ctrl-C off for all that they start, nohup SIGHUP.
 INTERRUPTIBLE = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from"
-    " components.console.cli import main; sys.exit(main())"
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " signal.signal(signal.SIGHUP, signal.SIG_DFL); from components.console.cli import main; sys.exit(main())"
 )
 
 

@@ -50,7 +50,7 @@ KINDS: dict[str, Generator] = {
     "srresnet_seed": SRResNet(width=8, blocks=1, upsampling="nearest", activation="relu", norm="none"),
     "unet": UNet(width=8, depth=2),
     "mobile": Mobile(width=8, blocks=(1, 1)),
-    "unet_context": UNet(width=8, depth=2, fold=2, global_context=True),
+    "unet_context": UNet(width=8, depth=1, fold=2, global_context=True),
     "wiener_unet": WienerUNet(width=8, depth=2, hidden=16),
     "unet_instance": UNet(width=8, depth=1, fold=2, norm="instance"),
     "conv_unet": ConvUNet(width=8, depth=4, widest=16, test_time_statistics="photo"),

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
+import scipy
 from scipy import stats
 
+from components.metrics.differences import difference
 from components.register.proof import (
     Looks,
     Rule,
@@ -105,3 +109,20 @@ def test_an_equal_model_rarely_serves_in_thirty_nights(groups: int) -> None:
         ever |= mean > needed(RULE, groups, variance, looks).limit
         looks = looks.after(mean, variance)
     assert ever.mean() < 0.02
+
+
+def test_a_decision_waits_for_no_library_of_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = np.linspace(-5.0, 8.0, 14)
+    hazard = np.exp(stats.norm.logpdf(away) - stats.norm.logsf(away))
+    bound, interval = 1 - stats.t.isf(0.05, 7) * 0.5, stats.t.isf(0.025, 4) * np.sqrt(2.5 / 5)
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)  # whose import takes half a second
+    monkeypatch.delattr(scipy, "stats")
+    assert lower_end(1.0, 2.0, 8, 0.05) == pytest.approx(bound)
+    found = difference(np.arange(5.0), 0.95)
+    assert found.high == pytest.approx(2.0 + interval)
+    # The mean that claims a gain d is d + error · hazard: of an error of 1 and a limit of 9.
+    limit = needed(Rule(least_gain=9.0), 8, 8.0, Looks())
+    assert float(limit.error) == 1.0
+    gains = float(limit.limit) - away
+    kept = gains > 0
+    assert claimed(gains + hazard, limit)[kept] == pytest.approx(gains[kept])
