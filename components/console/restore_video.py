@@ -17,6 +17,7 @@ from components.console.photo_places import PhotoPlace, places_of
 from components.console.restore import Restored, made_by, model_named
 from components.console.restored_before import By, RestoredBefore
 from components.console.restored_names import names_of_restored, refuse_long
+from components.core.decoding import metadata_of
 from components.core.delivery import Delivery
 from components.core.encoding import encoded
 from components.core.errors import InputError, PhotoError
@@ -28,9 +29,9 @@ from components.core.video.interlaced import refuse_interlaced
 from components.core.video.reading import VideoFacts, facts_of_video, frames_of_video, times_of_frames
 from components.core.video.scenes import is_cut
 from components.core.video.timing import Timing, timing_of
-from components.core.video.writing import CODECS, VideoForm, VideoWriter
+from components.core.video.writing import CODECS, VideoForm, VideoWriter, refuse_cut
 from components.core.windows import windows_of
-from components.ingest.pairs.frames import FRAME_SUFFIXES, frames_of, natural_order
+from components.ingest.pairs.frames import frame_files, frames_of
 from components.nets.choices import Precision
 from components.nets.tiling import TiledRestorer
 from components.services import ffmpeg, storage
@@ -138,7 +139,7 @@ def _video(
     place: PhotoPlace, file: Path, made: _Made, served: ServedModel, delivery: Delivery, form: VideoForm
 ) -> list[str]:
     """Write one restored video; gives what a person should know of it. It takes its name when it is whole."""
-    facts, restorer, count = facts_of_video(file, place.at), served.restorer, 0
+    facts, restorer, count, written = facts_of_video(file, place.at), served.restorer, 0, 0
     refuse_interlaced(file, place.at)
     times = times_of_frames(file, place.at)
     timing = timing_of(times, facts.fps)
@@ -152,13 +153,14 @@ def _video(
             for frame, shown in zip(frames, timing.each(), strict=False):
                 for _ in range(shown):
                     video.write(at_bits(frame, 8))
-                count += 1
+                count, written = count + 1, written + shown
                 bar.advance(1)
         if not count:
             raise PhotoError(f"{place.at}: no frame of it can be decoded; it is empty or damaged")
-        _completed(temporary, file, delivery.folder / made.name, form, facts, timing, restorer.scale)
+        refuse_cut(temporary, written)
+        left = _completed(temporary, file, delivery.folder / made.name, form, facts, timing, restorer.scale)
         made.before.note(made.name, made.video_sha256, made.by, temporary)
-    return _cut_off(place, file, facts, times)
+    return [*left, *_cut_off(place, file, facts, times)]
 
 
 def _cut_off(place: PhotoPlace, file: Path, facts: VideoFacts, times: Sequence[float]) -> list[str]:
@@ -179,12 +181,11 @@ def _cut_off(place: PhotoPlace, file: Path, facts: VideoFacts, times: Sequence[f
 
 
 def _folder(place: PhotoPlace, name: str, restorer: TiledRestorer, delivery: Delivery) -> list[Path]:
-    """Restore the frames of a folder into a folder, each by its own name, as PNG of as many bits."""
+    """Restore the frames of a folder into a folder, each by its own name, as PNG of as many bits, with what
+    its file says beside the pixels.
+    """
     source = Path(place.at)
-    files = sorted(
-        (file for file in source.iterdir() if file.suffix.lower() in FRAME_SUFFIXES),
-        key=lambda file: natural_order(str(file)),
-    )
+    files = frame_files(source)
     names = [f"{name}/{file.stem}.png" for file in files]
     if len(set(names)) < len(names):
         raise PhotoError(
@@ -192,8 +193,11 @@ def _folder(place: PhotoPlace, name: str, restorer: TiledRestorer, delivery: Del
         )
     delivery.refuse_others(names)
     with Progress("restore", len(files), unit="frames") as bar:
-        for each, frame in zip(names, restored_frames(frames_of(source), restorer), strict=True):
-            delivery.write(each, encoded("png", frame))
+        restored = restored_frames(frames_of(source), restorer)
+        for each, file, frame in zip(names, files, restored, strict=True):
+            data = file.read_bytes()
+            about = metadata_of(data)
+            delivery.write(each, encoded("png", frame, original=data, metadata=about, scale=restorer.scale))
             bar.advance(1)
     return [delivery.folder / each for each in names]
 
@@ -239,9 +243,11 @@ def _on_this_machine(place: PhotoPlace) -> Iterator[Path]:
 
 def _completed(
     made: Path, original: Path, path: Path, form: VideoForm, facts: VideoFacts, timing: Timing, scale: int
-) -> None:
-    """Add what OpenCV leaves out where FFmpeg is at hand, else say how; say what is another than it was."""
-    told = []
+) -> list[str]:
+    """Add what OpenCV leaves out where FFmpeg is at hand, else say how; say what is another than it was.
+    Gives words where it lacks what it could have.
+    """
+    told, lacking = [], list[str]()
     width, height = (side * scale for side in (facts.width, facts.height))
     if width % 2 or height % 2:
         told.append(
@@ -255,7 +261,12 @@ def _completed(
     if ffmpeg.on_path():
         shape = facts.px_shape * (width + width % 2) / (height + height % 2)
         aspect = None if facts.px_shape == 1 else f"{shape.numerator}:{shape.denominator}"
-        told.append(ffmpeg.complete(made, original, form, aspect))
+        try:
+            told.append(ffmpeg.complete(made, original, form, aspect))
+        except ffmpeg.FfmpegError as error:
+            lacking.append(
+                f"{path} has no sound: ffmpeg: {error}; to add it: {ffmpeg.line_by_hand(path, original)}"
+            )
     else:
         wide = "" if facts.px_shape == 1 else f", nor that its px are {facts.px_shape} times as wide as high"
         told.append(
@@ -265,3 +276,4 @@ def _completed(
         )
     for words in filter(None, told):
         print(f"restore: {path} {words}", file=sys.stderr)
+    return lacking

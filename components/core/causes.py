@@ -56,7 +56,7 @@ def told(cause: Cause, *, place: Path | str | None = None, doing: str = "", why:
     where = Path(place) if place else Path.cwd()
     full = cause.name == "broken disk" and (free := free_mb(where)) is not None and free < 20
     chosen = cause_named("full disk") if full else cause  # SQLite says "disk I/O error" to both
-    said = chosen.said.format(place=where, free=_free_words(where), owner=_owner_words(where))
+    said = chosen.said.format(place=where, free=free_words(where), owner=_owner_words(where))
     own = " ".join(str(why).split())[:300]
     return chosen.kind(f"{f'{doing}: ' if doing else ''}{said}{f' ({own})' if own else ''}; {chosen.remedy}")
 
@@ -72,7 +72,7 @@ def refused(error: OSError, doing: str, *, place: Path, what: str = "") -> Refoc
         return None
     if cause.name == "full disk":
         needed = f"{cause.said} for {what}" if what else cause.said
-        return cause.kind(f"{needed.format(place=place, free=_free_words(place))}; {cause.remedy}")
+        return cause.kind(f"{needed.format(place=place, free=free_words(place))}; {cause.remedy}")
     return cause.kind(f"{doing}: {error.strerror}{_owner_words(place)}; {cause.remedy}")
 
 
@@ -145,7 +145,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         now = wrapped if isinstance(wrapped, BaseException) else now.__cause__ or now.__context__
 
 
-def _free_words(place: Path) -> str:
+def free_words(place: Path) -> str:
+    """How much is free where a path lies, for a sentence."""
     free = free_mb(place)
     return "no one can say how many MB" if free is None else f"{free:.0f} MB"
 

@@ -14,7 +14,7 @@ from components.core.baseline import do_nothing
 from components.core.images import Bytes8
 from components.core.levels import Pixels, at_bits
 from components.core.records import Pair, PairSet
-from components.core.video.writing import VideoWriter
+from components.core.video.writing import VideoWriter, refuse_cut
 from components.core.windows import Windows, clips_of
 
 MOST_FRAMES = 48
@@ -54,6 +54,7 @@ def looped(
         with VideoWriter(file, "webm", SLOWEST, (width, height)) as video:
             for frame in frames:
                 video.write(frame)
+        refuse_cut(file, len(frames))
         return file.read_bytes()
 
 

@@ -32,7 +32,7 @@ class VideoCodec(Part):
     def roundtrip(self, frames: Sequence[Bytes8], fps: float) -> list[Bytes8]:
         """The frames of a clip, (H, W, 3) uint8, as they come back from a file."""
         from components.core.video.reading import frames_of_video
-        from components.core.video.writing import VideoWriter
+        from components.core.video.writing import VideoWriter, refuse_cut
 
         height, width = frames[0].shape[:2]
         with tempfile.TemporaryDirectory(prefix="refocus-codec-") as folder:
@@ -40,6 +40,5 @@ class VideoCodec(Part):
             with VideoWriter(file, FORMS[self.kind], fps, (width, height)) as video:
                 for frame in frames:
                     video.write(frame)
-            found = [np.ascontiguousarray(frame[:height, :width]) for frame in frames_of_video(file)]
-        assert len(found) == len(frames), f"{len(frames)} frames were written and {len(found)} came back"
-        return found
+            refuse_cut(file, len(frames))
+            return [np.ascontiguousarray(frame[:height, :width]) for frame in frames_of_video(file)]

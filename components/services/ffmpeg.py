@@ -11,6 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from components.core.causes import cause_in
+from components.core.files import WHILE_WRITING
 from components.core.video.writing import VideoForm
 
 KEPT = ("-map", "1:a?", "-map_metadata", "1")
@@ -44,12 +46,16 @@ def late_s(video: Path) -> float:
     return _late_s(_facts(video.absolute()))
 
 
+class FfmpegError(Exception):
+    """What ffmpeg said when it failed."""
+
+
 def complete(made: Path, original: Path, form: VideoForm, aspect: str | None = None) -> str:
     """Give a video that OpenCV wrote what the original has beside its frames; it stays in its place.
 
     aspect: of the whole picture as it is seen, such as 16:9, where px are not square.
-    Returns what a person should know of it, "" for nothing; where ffmpeg fails, its words, and the video
-    is as it was.
+    Returns what a person should know of it, "" for nothing. Raises FfmpegError where ffmpeg fails; the
+    video is as it was then.
     """
     program = shutil.which("ffmpeg")
     assert program is not None, "asked for without an ffmpeg"
@@ -62,7 +68,7 @@ def complete(made: Path, original: Path, form: VideoForm, aspect: str | None = N
         if not _failed([*asked, *rest]):
             told = ""
         elif failed := _failed([*asked, "-c:a", SOUND[form], *rest]):
-            return f"has no sound: ffmpeg: {failed}"
+            raise FfmpegError(failed)
         else:
             told = f"has its sound encoded anew ({SOUND[form]}), since {form} does not hold it as it was"
         aside.replace(made)
@@ -72,9 +78,15 @@ def complete(made: Path, original: Path, form: VideoForm, aspect: str | None = N
 
 
 def _failed(command: list[str]) -> str:
-    """What it said when it failed."""
+    """What it said when it failed. Some versions end with 0 where the disk had no room for the last of it,
+    and leave a file that is cut off.
+    """
     found = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    return "" if found.returncode == 0 else found.stderr.strip()[-300:] or f"exit code {found.returncode}"
+    said = " ".join(found.stderr.split())[-300:]
+    if found.returncode == 0:
+        cause = cause_in(said)
+        return said if cause is not None and {*cause.errnos} & {*WHILE_WRITING} else ""
+    return said or f"exit code {found.returncode}"
 
 
 def _facts(original: Path) -> dict[str, Any]:

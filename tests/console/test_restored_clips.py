@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 from safetensors.torch import save_file
 
 from components.console import commands
@@ -105,6 +106,27 @@ def test_a_folder_of_frames_comes_back_as_one_in_the_order_people_count(model: P
     for number in (0, 2, 10):
         found = read_rgb(out / f"walk/f{number}.png")
         assert np.array_equal(found, restored_alone(model, frames, number))
+
+
+def test_frames_keep_what_photos_keep_and_hidden_files_are_none(tmp_path: Path) -> None:
+    part = UNet(width=4, depth=1)
+    save_generator(tmp_path / "model", part, part.build(0).state_dict())
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[4:8] = b"test"  # not the usual one
+    walk = tmp_path / "in/walk"
+    walk.mkdir(parents=True)
+    beside = {"icc_profile": bytes(profile), "dpi": (300, 300)}
+    Image.fromarray(frame(0)).save(walk / "f1.png", **beside)
+    Image.fromarray(frame(1)).save(walk / "f2.jpg", **beside, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0")
+    (walk / "._f1.png").write_bytes(b"what macOS leaves beside a file")
+    told = ["--model", str(tmp_path / "model"), "--out", str(tmp_path / "out"), "--frames"]
+    assert commands.run(["restore", str(walk), *told]) == 0
+    assert sorted(path.name for path in (tmp_path / "out/walk").iterdir()) == ["f1.png", "f2.png"]
+    for path in (tmp_path / "out/walk").iterdir():
+        with Image.open(path) as made:
+            assert made.info["icc_profile"] == bytes(profile)
+            assert made.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+    assert commands.run(["restore", str(walk), *told]) == 0, "the seal knows them again"
 
 
 def test_photos_and_videos_of_one_folder_are_each_restored(model: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ __all__ = [
     "is_photo",
     "is_read",
     "max_bytes",
+    "metadata_of",
     "photo_bytes",
     "upright",
 ]
@@ -82,6 +83,11 @@ def header(data: bytes) -> Header:
     """
     form, reader = _reader_of(data)
     return _header_of(form, reader.stored(data))
+
+
+def metadata_of(data: bytes) -> Metadata:
+    """What a file says beside its pixels, as `decode` gives it, without decoding. Raises PhotoError."""
+    return _with_colours(_reader_of(data)[1].stored(data).metadata)
 
 
 def is_photo(start: bytes) -> bool:

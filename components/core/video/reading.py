@@ -76,6 +76,11 @@ def frames_of_video(file: Path, *, first: int = 0, called: str | None = None) ->
         video.release()
 
 
+def count_frames(file: Path) -> int:
+    """How many frames can be decoded, whatever the file promises. Raises PhotoError as `facts_of_video`."""
+    return len(times_of_frames(file))
+
+
 def times_of_frames(file: Path, called: str | None = None) -> list[float]:
     """When each frame is shown, in seconds of the file's own clock. Decodes the whole video, which takes
     a hundredth of what restoring it does. Raises PhotoError as `facts_of_video` does.

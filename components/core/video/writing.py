@@ -11,8 +11,10 @@ from typing import Literal, NamedTuple, Self
 import cv2
 import numpy as np
 
-from components.core.errors import InputError
+from components.core.causes import free_words
+from components.core.errors import InputError, PhotoError
 from components.core.images import Bytes8
+from components.core.video.reading import count_frames
 
 VideoForm = Literal["mkv", "webm", "mp4"]
 
@@ -47,8 +49,9 @@ class VideoWriter:
         if not self._video.isOpened():
             self._video.release()
             raise InputError(
-                f"OpenCV here cannot write {codec.words} of {whole[0]} × {whole[1]} px to {file}; choose"
-                f" another form ({', '.join(CODECS)}), or a folder of frames"
+                f"OpenCV here cannot write {codec.words} of {whole[0]} × {whole[1]} px to {file}, where"
+                f" {free_words(file.parent)} are free; make room, choose another form ({', '.join(CODECS)}),"
+                " or a folder of frames"
             )
 
     def __enter__(self) -> Self:
@@ -66,3 +69,19 @@ class VideoWriter:
         if right or down:
             frame = np.pad(frame, ((0, down), (0, right), (0, 0)), mode="edge")
         self._video.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+
+
+def refuse_cut(file: Path, frames: int) -> None:
+    """Raises InputError where a written video does not hold as many frames as were given to it: OpenCV's
+    FFmpeg says nothing where a disk is full. It is decoded once, a hundredth of what restoring it took.
+    """
+    try:
+        held = count_frames(file) if file.stat().st_size else 0
+    except PhotoError:
+        held = 0
+    if held != frames:
+        raise InputError(
+            f"of {frames} frames {held} came into the video in {file.parent}, where"
+            f" {free_words(file.parent)} are free: the disk or a quota is full, or the user's limit"
+            " (ulimit -f) is reached; free some and run the same command again"
+        )

@@ -46,9 +46,7 @@ def frames_of(
     if not isinstance(source, Path):
         frames: Iterator[Pixels] = _pictures(source, first, name)
     elif source.is_dir():
-        frames = _pictures(
-            [_File(file) for file in source.iterdir() if file.suffix.lower() in FRAME_SUFFIXES], first, name
-        )
+        frames = _pictures([_File(file) for file in frame_files(source)], first, name)
     elif source.is_file():
         frames = frames_of_video(source, first=first, called=name)
     else:
@@ -62,6 +60,18 @@ def frames_of(
             )
         size = frame.shape
         yield frame
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The pictures of a folder in the order of frames; hidden files, as macOS leaves them beside those
+    that it copies (._f1.png), are none.
+    """
+    found = [
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in FRAME_SUFFIXES and not file.name.startswith(".")
+    ]
+    return sorted(found, key=lambda file: natural_order(str(file)))
 
 
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
