@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from components.core.decoding import MAX_MEGAPIXELS, header, is_photo, max_bytes, photo_bytes
 from components.core.errors import InputError, PhotoError
+from components.core.photo_names import FORMAT_OF, extension_of
 from components.services import storage
 
 START = 64  # bytes that tell a photo from what is none
@@ -25,8 +26,12 @@ class PhotoPlace:
     named: bool  # by itself, so that it has to be a photo
     size: int | None = None  # bytes, where a listing told them
 
-    def looks_like_a_photo(self) -> bool:
-        """Whether its first bytes are those of a photo; what cannot be read is told when it is read."""
+    def is_meant_as_a_photo(self) -> bool:
+        """Whether it was named by itself, is called as photos are, or begins as one. What then is none (an
+        empty file, a pointer of Git LFS, a web page) or cannot be read is told when it is read.
+        """
+        if self.named or extension_of(self.name) in FORMAT_OF:
+            return True
         try:
             if storage.is_s3(self.at):
                 return is_photo(storage.read_range(self.at, 0, START))

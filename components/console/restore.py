@@ -58,7 +58,7 @@ def restore(
     places = places_of(images, out)
     videos = [place for place in places if PurePosixPath(place.name).suffix.lower() in VIDEOS]
     places = [place for place in places if place not in videos]  # restore_video.py's
-    others = [place for place in places if not place.named and not place.looks_like_a_photo()]
+    others = [place for place in places if not place.is_meant_as_a_photo()]
     places = [place for place in places if place not in others]
     targets = names_of_restored(places, out, ENDINGS[form])
     before = RestoredBefore(out)

@@ -59,7 +59,7 @@ def parted(words: Sequence[str], out: Path, *, frames: bool) -> Parted:
         videos = [place for place in places if _is_video(place)]
         clips += videos
         others = [place for place in places if place not in videos]
-        if others and (not videos or any(place.named or place.looks_like_a_photo() for place in others)):
+        if others and (not videos or any(place.is_meant_as_a_photo() for place in others)):
             left.append(word)
     return Parted(tuple(clips), tuple(left))
 

@@ -140,6 +140,25 @@ def test_photos_and_videos_of_one_folder_are_each_restored(model: Path, tmp_path
     ]
 
 
+@pytest.mark.parametrize("bad", ["clip.mkv", "photo.png"])
+def test_a_video_that_is_none_stops_no_photo_and_a_photo_no_video(
+    bad: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part, place, out = UNet(width=4, depth=1), tmp_path / "in", tmp_path / "out"
+    save_generator(tmp_path / "model", part, part.build(0).state_dict())
+    video(place / "clip.mkv", [frame(0), frame(1)])
+    write_png(place / "photo.png", frame(3))
+    (place / bad).write_bytes(b"its copying broke off")
+    told = ["restore", str(place), "--model", str(tmp_path / "model"), "--out", str(out)]
+    assert commands.run(told) == 1
+    assert {path.name for path in out.glob("[!.]*")} == {"clip.mkv", "photo.png"} - {bad}
+    assert f"restore: {place / bad}" in capsys.readouterr().err
+    for path in place.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(PhotoError, match=r"clip\.mkv is no video .*; .*photo\.png: not a photo"):
+        commands.run(told)
+
+
 def test_a_video_that_is_none_and_one_that_is_cut_off_are_told_and_the_others_are_done(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -161,6 +161,26 @@ def test_a_damaged_photo_of_a_folder_is_told_and_the_code_says_so(
     assert re.search(r"1 of 6 photos could not be restored: \S*cut\.jpg: truncated", capsys.readouterr().err)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("lost.jpg", b"", "not a photo: the file is empty"),
+        ("lost.PNG", bytes(5000), "not a photo: it begins with zeros: its copying broke off"),
+        ("day 2/lost.tif", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("lost.webp", b"<!doctype html><html>404", "a web page or drawing"),
+        ("lost.heic", b"GIF89a", "not a photo: a GIF"),
+    ],
+)
+def test_what_is_called_a_photo_and_is_none_was_not_restored(
+    name: str, data: bytes, words: str, album: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (album / name).write_bytes(data)
+    assert commands.run(["restore", "album", "--model", model, "--out", "out"]) == 1
+    told = capsys.readouterr().err
+    assert re.search(rf"1 of 6 photos could not be restored: \S*{name}: .*{words}", told)
+    assert "1 file is no photo: notes.txt" in told
+
+
 def test_a_folder_without_photos_is_told(tmp_path: Path, model: str) -> None:
     (tmp_path / "texts").mkdir()
     for words in ("is a folder with no photo in it", "1 file is no photo: notes.txt"):
@@ -190,15 +210,15 @@ def test_an_object_that_is_empty_stops_no_other(
     storage.put(album / "a.jpg", f"{bucket}/photos/a.jpg")
     storage.put(b"", f"{bucket}/photos/empty.jpg")
     assert storage.read_range(f"{bucket}/photos/empty.jpg", 0, 64) == b""
-    assert commands.run(["restore", f"{bucket}/photos", "--model", model, "--out", "out"]) == 0
+    assert commands.run(["restore", f"{bucket}/photos", "--model", model, "--out", "out"]) == 1
     assert names(Path("out")) == ["a.png"]
-    assert "1 file is no photo: empty.jpg" in capsys.readouterr().err
+    assert "/photos/empty.jpg: not a photo: the file is empty" in capsys.readouterr().err
 
 
 @pytest.mark.services
 def test_an_object_that_went_after_it_was_listed_is_told_as_a_photo_is(bucket: str) -> None:
     place = PhotoPlace(f"{bucket}/photos/gone.jpg", "gone.jpg", named=False, size=10)
-    assert place.looks_like_a_photo(), "it is told when it is read"
+    assert place.is_meant_as_a_photo(), "it is told when it is read"
     with pytest.raises(PhotoError, match=r"unreadable: no object s3://.*/photos/gone\.jpg at .*; check"):
         place.read()
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from components.console.commands.parser import Add, add_overwrite, add_where
+from components.core.errors import PhotoError
 
 
 def add_to(add: Add) -> None:
@@ -103,16 +107,26 @@ def _restore(arguments: argparse.Namespace) -> int:
         "precision": arguments.precision,
         "tile_px": arguments.tile,
     }
-    written = list[Restored]()
+    written, refused = list[Restored](), list[PhotoError]()
     with delivering(out := arguments.out):
         named = parted(arguments.images, out, frames=arguments.frames)
-        if named.clips:
-            written.append(restore_clips(named.clips, arguments.model, out, form=arguments.video, **where))
-        if named.words:
-            written.append(restore(named.words, arguments.model, out, form=arguments.format, **where))
+        both: list[tuple[Any, Callable[..., Restored], str]] = [
+            (named.clips, restore_clips, arguments.video),
+            (named.words, restore, arguments.format),
+        ]
+        for some, work, form in both:
+            try:
+                if some:
+                    written.append(work(some, arguments.model, out, form=form, **where))
+            except PhotoError as error:  # none of them; the others are done
+                refused.append(error)
+    if refused and not written:
+        raise refused[0] if len(refused) == 1 else PhotoError("; ".join(map(str, refused)))
+    for reason in refused:
+        print(f"restore: {reason}", file=sys.stderr)
     for path in (path for each in written for path in each.files):
         print(path)
-    return 0 if not any(each.left_out for each in written) else 1
+    return 0 if not refused and not any(each.left_out for each in written) else 1
 
 
 def _export(arguments: argparse.Namespace) -> int:
