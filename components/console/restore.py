@@ -16,14 +16,14 @@ from components.console.restored_names import names_of_restored, refuse_long
 from components.core.decoding import decode, header
 from components.core.delivery import Delivery, sealed
 from components.core.encoding import ENDINGS, Format, encoded, fits
-from components.core.errors import InputError, PhotoError, RefocusError
+from components.core.errors import PhotoError, RefocusError
 from components.core.files import sha256_of_bytes
 from components.core.progress import Progress
 from components.core.video import VIDEOS
 from components.nets.choices import Precision
 from components.registry import lineage
 from components.serving.model import ServedModel, of_file, of_folder, of_version
-from components.serving.settings import How
+from components.serving.settings import How, is_of_registry
 
 NAMED = 5
 
@@ -198,13 +198,7 @@ def _beside(left_out: list[str]) -> Iterator[None]:
 
 def model_named(model: str, how: How) -> ServedModel:
     """What a person calls a model, ready. Raises InputError where that is none."""
-    if Path(model).is_dir():
-        return of_folder(Path(model), **how)
-    if model.lower().endswith(".onnx") and Path(model).is_file():
-        return of_file(Path(model), **how)
-    if "@" not in model and ":" not in model:
-        raise InputError(
-            f'--model "{model}" is neither a folder nor NAME@ALIAS (such as demo@champion), nor an exported'
-            " .onnx file"
-        )
+    if not is_of_registry(model):
+        place = Path(model)
+        return of_folder(place, **how) if place.is_dir() else of_file(place, **how)
     return of_version(lineage.resolve(model), **how, proved=False)

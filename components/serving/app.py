@@ -28,7 +28,7 @@ from components.serving.loads import Loads
 from components.serving.model import ServedModel, of_file, of_folder, of_version
 from components.serving.models import Models, OneModel
 from components.serving.readings import Readings
-from components.serving.settings import ServingSettings
+from components.serving.settings import ServingSettings, is_of_registry
 from components.serving.statuses import (
     ANYWHERE,
     OF_A_MODEL,
@@ -74,11 +74,10 @@ class About(Part):
 
 def models_of(settings: ServingSettings) -> Models | OneModel:
     """What is to be served; nothing is loaded yet. Raises InputError when it names nothing."""
-    place = Path(settings.model)
-    if place.is_dir():
-        return OneModel(lambda: of_folder(place, **settings.how))
-    if place.suffix == ".onnx":
-        return OneModel(lambda: of_file(place, **settings.how))
+    if not is_of_registry(settings.model):
+        place = Path(settings.model)
+        of_place = of_folder if place.is_dir() else of_file
+        return OneModel(lambda: of_place(place, **settings.how))
     name, alias, number = lineage.parts_of(settings.model)
 
     def load(version: tracking.Version) -> ServedModel:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypedDict
 
 from components.core.errors import InputError
@@ -78,6 +79,30 @@ class ServingSettings:
     @property
     def max_bytes(self) -> int:
         return int(self.max_mb * 1e6)
+
+
+def is_of_registry(model: str) -> bool:
+    """Whether a person's word for a model is for the registry to know; else a checkpoint's folder or an
+    exported file lies there. Raises InputError where it can be none of these.
+    """
+    place = Path(model)
+    if place.is_dir() or (place.is_file() and is_exported(place)):
+        return False
+    if ("@" in model or ":" in model) and not is_exported(place):
+        return True
+    raise InputError(
+        f'"{model}" is neither a folder nor NAME@ALIAS (such as demo@champion) or NAME:3, nor an exported'
+        " .onnx file that lies here"
+    )
+
+
+def is_exported(place: Path) -> bool:
+    """Whether a path is called as exported files are.
+
+    >>> [is_exported(Path(name)) for name in ("generator.onnx", "GENERATOR.ONNX", "onnx.json")]
+    [True, True, False]
+    """
+    return place.suffix.lower() == ".onnx"
 
 
 def token_of_environment() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from components.serving.settings import ServingSettings
 from components.serving.statuses import Status
 
 URL_ENCODED = "application/x-www-form-urlencoded"
+FIELDS = re.compile(rb"[\w.%+*\-]+=")  # how a form's body begins
 
 
 class RefusedError(Exception):
@@ -28,6 +30,13 @@ def refuse_length(request: Request, settings: ServingSettings) -> None:
     form = _form_of(request)
     if form.startswith("multipart/"):
         raise _is_form(form)
+    packed = request.headers.get("content-encoding", "identity").strip().lower()
+    if packed not in ("", "identity"):
+        raise RefusedError(
+            415,
+            f"the body is packed (Content-Encoding: {packed}); send the photo's bytes as they are",
+            {"Accept-Encoding": "identity"},
+        )
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > settings.max_bytes:
         raise _too_many_bytes(int(length), settings)
@@ -52,9 +61,9 @@ async def photo_of(request: Request, settings: ServingSettings) -> bytes:
         found = await anyio.to_thread.run_sync(header, whole)
     except PhotoError as error:
         refused = of_photo(error)
-        # curl names a photo's bytes so, too: what they are decides.
-        form = _form_of(request)
-        raise (_is_form(form) if refused.status == 415 and form == URL_ENCODED else refused) from error
+        # curl names all bytes so: what they are decides.
+        is_form = _form_of(request) == URL_ENCODED and FIELDS.match(whole) is not None
+        raise (_is_form(URL_ENCODED) if refused.status == 415 and is_form else refused) from error
     if found.megapixels > settings.max_megapixels:
         raise RefusedError(
             413,

@@ -75,6 +75,28 @@ def test_a_photo_is_taken_by_its_bytes_whatever_it_is_called(served: Any, checkp
     assert "--data-binary" in form.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "words"),
+    [
+        (b"GIF89a", {}, "not a photo: a GIF; save it as PNG, TIFF or JPEG"),
+        (bytes(5000), {}, "not a photo: it begins with zeros"),
+        (b"", {}, "not a photo: the file is empty"),
+        (b"photo=@a.jpg&b=1", {}, "the body is a form"),
+        (PHOTO, {"Content-Encoding": "gzip"}, "the body is packed (Content-Encoding: gzip)"),
+    ],
+)
+def test_what_curl_sends_is_told_by_what_it_is(
+    body: bytes, headers: dict[str, str], words: str, served: Any, checkpoint: Path
+) -> None:
+    """curl --data-binary calls every body a form."""
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = httpx.post(
+        f"{served(ServingSettings(str(checkpoint)))}/restore", content=body, headers=kind | headers
+    )
+    assert answer.status_code == 415
+    assert answer.json()["error"].startswith(words)
+
+
 @pytest.mark.parametrize("path", ["/", "/docs", "/healthz", "/model", "/metrics", "/openapi.json"])
 def test_what_can_be_got_can_be_asked_for_without_its_body(served: Any, checkpoint: Path, path: str) -> None:
     answer = httpx.head(served(ServingSettings(str(checkpoint))) + path)

@@ -98,8 +98,9 @@ def _restore(arguments: argparse.Namespace) -> int:
     from components.console.restore_video import parted, restore_clips
     from components.core.delivery import delivering
     from components.pipeline.project import Project
+    from components.serving.settings import is_of_registry
 
-    if not Path(arguments.model).exists():  # else it is the registry's, which is this project's
+    if is_of_registry(arguments.model):  # which is this project's
         Project.here()
     where = {
         "overwrite": arguments.overwrite,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from components.console.commands.parser import Add, add_where
 
@@ -46,9 +45,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     from components.console.serve import serve
     from components.core.ports import bare_host
     from components.pipeline.project import Project
-    from components.serving.settings import ServingSettings, token_of_environment
+    from components.serving.settings import ServingSettings, is_of_registry, token_of_environment
 
-    if not Path(arguments.model).exists():
+    if is_of_registry(arguments.model):
         Project.here()
     settings = ServingSettings(
         model=arguments.model,
