@@ -117,6 +117,11 @@ def _restored(place: PhotoPlace, data: bytes, served: ServedModel, form: Format,
     """The restored photo's file. Raises PhotoError, with the photo's path, when it is not whole."""
     try:
         picture = decode(data)
+        if picture.animated:
+            bar.warn(
+                f"{place.at}: an animation, of which the first picture alone is restored; saved as a GIF or"
+                " video all are"
+            )
         icc = picture.metadata.icc
         if icc is not None and not fits(icc):
             space = icc[16:20].decode("latin-1").strip()
@@ -124,19 +129,14 @@ def _restored(place: PhotoPlace, data: bytes, served: ServedModel, form: Format,
                 f"{place.at}: its colour profile is for {space}, the restored photo is RGB: it is not kept"
             )
         height, width = picture.pixels.shape[:2]
-        if served.restorer.alone(height, width):
+        restored = served.restorer.restore_pixels(picture.pixels)
+        if served.restorer.alone(height, width):  # asked after it: memory may have asked for smaller tiles
             bar.warn(
                 f"{place.at}: {width} × {height} px are more than a tile of {served.restorer.tile_px} px, and"
                 f" {served.name} looks over the whole photo, which a file does by tile: the result is another"
                 " than that of the registered model; restore with that, or give a larger --tile"
             )
-        made = encoded(
-            form,
-            served.restorer.restore_pixels(picture.pixels),
-            original=data,
-            metadata=picture.metadata,
-            scale=served.restorer.scale,
-        )
+        made = encoded(form, restored, original=data, metadata=picture.metadata, scale=served.restorer.scale)
         return sealed(made) if form == "png" else made
     except PhotoError as error:
         raise PhotoError(f"{place.at}: {error}") from error

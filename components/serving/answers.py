@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MODEL_HEADER, DIGEST_HEADER = "X-Refocus-Model", "X-Refocus-Digest"
 PRECISION_HEADER = "X-Refocus-Precision"
+TILES_HEADER = "X-Refocus-Tiles"  # of a photo whose tiles saw themselves alone: not what the whole would be
 OPEN = ("/", "/docs", "/healthz", "/openapi.json")  # what may be seen without a token: no photo, no model
 
 

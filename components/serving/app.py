@@ -23,7 +23,7 @@ from components.core.parts import Part
 from components.registry import lineage
 from components.services import tracking
 from components.serving import pages
-from components.serving.answers import Surrounded, named, of_error, told
+from components.serving.answers import TILES_HEADER, Surrounded, named, of_error, told
 from components.serving.loads import Loads
 from components.serving.model import ServedModel, of_file, of_folder, of_version
 from components.serving.models import Models, OneModel
@@ -230,16 +230,16 @@ class Service:
         begun = time.monotonic()
         self._refuse_large(data, served)
         picture = decode(data)
+        pixels = served.restorer.restore_pixels(picture.pixels)
         restored = encoded(
-            form,
-            served.restorer.restore_pixels(picture.pixels),
-            original=data,
-            metadata=picture.metadata,
-            scale=served.restorer.scale,
+            form, pixels, original=data, metadata=picture.metadata, scale=served.restorer.scale
         )
         self.readings.seconds.observe(time.monotonic() - begun)
         self.readings.megapixels.inc(picture.pixels.shape[0] * picture.pixels.shape[1] / 1e6)
-        return Response(restored, media_type=MEDIA_TYPES[form], headers=named(served))
+        headers = named(served)
+        if served.restorer.alone(*picture.pixels.shape[:2]):
+            headers[TILES_HEADER] = f"per_tile {served.restorer.tile_px}"
+        return Response(restored, media_type=MEDIA_TYPES[form], headers=headers)
 
     def _refuse_large(self, data: bytes, served: ServedModel) -> None:
         """Raises RefusedError when the restored photo would be larger than photos may be."""

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 
 from components.console import cli, commands
 from components.console.restore import restore
+from components.core.decoding import is_read
 from components.core.errors import InputError, PhotoError
 from components.nets.generators import SRResNet, UNet
 from components.nets.restore import save_generator
@@ -201,6 +202,22 @@ def test_one_bad_photo_stops_no_other(photos: Path, model: str, capsys: pytest.C
     everything = [*bad, "whole.jpg"]
     assert commands.run(["restore", *everything, "--model", model, "--out", "all"]) == 1
     assert "6 of 7 photos could not be restored" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".webp", ".png", ".avif"])
+def test_of_an_animation_the_first_picture_is_restored_and_that_is_said(
+    ending: str, photos: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if ending == ".avif" and not is_read("AVIF"):
+        pytest.skip("Pillow has no AVIF here")
+    shown = [Image.new("RGB", (40, 30), (60 * number, 90, 90)) for number in range(3)]
+    for count, name in ((3, "moving"), (1, "still")):
+        shown[0].save(photos / f"{name}{ending}", save_all=True, append_images=shown[1:count])
+    made = restore([photos / f"{name}{ending}" for name in ("moving", "still")], model, photos / "out")
+    assert (len(made.files), made.left_out) == (2, 0)
+    told = capsys.readouterr().err
+    assert f"moving{ending}: an animation, of which the first picture alone is restored" in told
+    assert f"still{ending}: an animation" not in told
 
 
 def test_where_no_photo_is_left_that_is_an_error(photos: Path, model: str) -> None:

@@ -23,9 +23,11 @@ from registered import add
 from two_nodes import free_port
 
 from components.core.decoding import decode
+from components.core.encoding import encoded
 from components.core.errors import InputError
 from components.nets.generators import UNet
-from components.nets.restore import save_generator
+from components.nets.norms import Instance
+from components.nets.restore import load_restorer, save_generator
 from components.services import tracking
 from components.serving import models as of_models
 from components.serving import uploads
@@ -95,6 +97,22 @@ def test_what_curl_sends_is_told_by_what_it_is(
     )
     assert answer.status_code == 415
     assert answer.json()["error"].startswith(words)
+
+
+def test_a_photo_whose_tiles_saw_themselves_alone_is_marked(served: Any, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs refocus[onnx]")
+    from components.nets.formats.onnx_writer import quiet, write_onnx
+
+    part = UNet(width=4, depth=1, widest=4, norm=Instance())
+    save_generator(tmp_path / "net", part, part.build(seed=0).state_dict())
+    with quiet():
+        write_onnx(load_restorer(tmp_path / "net", device="cpu"), tmp_path / "net.onnx", about={})
+    for model, marks in ((tmp_path / "net.onnx", [None, "per_tile 256"]), (tmp_path / "net", [None, None])):
+        address = served(ServingSettings(str(model), tile_px=256))
+        for side, mark in zip((256, 264), marks, strict=True):
+            photo = encoded("png", np.full((side, 256, 3), 90, np.uint8))
+            answer = httpx.post(f"{address}/restore", content=photo, timeout=60)
+            assert (answer.status_code, answer.headers.get("X-Refocus-Tiles")) == (200, mark)
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/healthz", "/model", "/metrics", "/openapi.json"])

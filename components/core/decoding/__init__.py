@@ -129,6 +129,7 @@ def decode(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
         stored.bits,
         form,
         _with_colours(stored.metadata),
+        stored.animated,
     )
 
 

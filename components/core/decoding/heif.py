@@ -74,6 +74,7 @@ def stored(data: bytes) -> Stored:
         8,
         orientation if 1 <= orientation <= 8 else 1,
         Metadata(icc if icc and len(icc) <= MAX_ICC_BYTES else None, exif_upright(exif)[1]),
+        animated=brand(data) == "AVIF" and getattr(image, "n_frames", 1) > 1,
     )
 
 

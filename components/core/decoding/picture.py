@@ -55,6 +55,7 @@ class Picture:
     bits: Bits
     format: str
     metadata: Metadata = field(default=Metadata(), compare=False)
+    animated: bool = field(default=False, compare=False)  # its file holds more pictures, shown in turn
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Stored:
     bits: Bits  # of the pixels given back
     orientation: int = 1  # EXIF 2.3: 1 to 8
     metadata: Metadata = field(default=Metadata())
+    animated: bool = False
 
 
 def max_bytes(megapixels: float) -> float:

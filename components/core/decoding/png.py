@@ -58,7 +58,7 @@ def stored(data: bytes) -> Stored:
     """
     width, height, depth, colours = _head(data)
     icc = exif = None
-    density = None
+    density, shown = None, 1
     text = xmp = b""
     said: dict[bytes, bytes] = {}
     for name, body in _chunks(data):
@@ -74,6 +74,8 @@ def stored(data: bytes) -> Stored:
             text = body[len(_RAW_EXIF) :]
         elif name == b"iTXt" and body.startswith(_XMP):
             xmp = body
+        elif name == b"acTL" and len(body) == 8:
+            shown = int.from_bytes(body[:4], "big")
         elif name == b"pHYs" and len(body) == 9 and body[8] == 1:
             across, down = struct.unpack_from(">II", body)
             density = (across * _METRES_PER_INCH, down * _METRES_PER_INCH) if across and down else None
@@ -85,6 +87,7 @@ def stored(data: bytes) -> Stored:
         16 if depth == 16 else 8,
         orientation,
         Metadata(profile_of_png(said) if icc is None else icc, upright, density),
+        animated=shown > 1,
     )
 
 

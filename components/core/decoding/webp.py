@@ -46,7 +46,8 @@ def stored(data: bytes) -> Stored:
     contradict each other.
     """
     frame = _frame(data)
-    parts = dict(reversed(list(_chunks(data))))  # of several, the first
+    chunks = list(_chunks(data))
+    parts = dict(reversed(chunks))  # of several, the first
     orientation, exif = exif_upright(parts.get(b"EXIF", b""), parts.get(b"XMP ", b""))
     icc = parts.get(b"ICCP")
     return Stored(
@@ -56,6 +57,7 @@ def stored(data: bytes) -> Stored:
         8,
         orientation,
         Metadata(icc if icc and len(icc) <= MAX_ICC_BYTES else None, exif),
+        animated=sum(name == b"ANMF" for name, _ in chunks) > 1,
     )
 
 
