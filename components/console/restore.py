@@ -35,6 +35,35 @@ class Restored(NamedTuple):
     left_out: int
 
 
+class _Plan(NamedTuple):
+    """What a command line asks for, before any of it is done."""
+
+    places: list[PhotoPlace]
+    others: list[PhotoPlace]  # no photos
+    targets: dict[PhotoPlace, str]
+    before: RestoredBefore
+    delivery: Delivery
+
+
+def planned(
+    images: Sequence[str | Path], out: Path, *, overwrite: bool = False, form: Format = "png"
+) -> _Plan:
+    """Which photos become which files. Raises InputError where one would be written twice, or lies there and
+    was not made by this command.
+    """
+    places, others = list[PhotoPlace](), list[PhotoPlace]()
+    for place in places_of(images, out):
+        if PurePosixPath(place.name).suffix.lower() not in VIDEOS:  # which are restore_video.py's
+            (places if place.is_meant_as_a_photo() else others).append(place)
+    targets = names_of_restored(places, out, ENDINGS[form])
+    before = RestoredBefore(out)
+    # A PNG has its seal in itself; of the others the folder's record says which are ours.
+    known = {} if form == "png" else {name: before.known(name) for name in targets.values()}
+    delivery = Delivery(out, overwrite=overwrite, known=known)
+    delivery.refuse_others(targets.values())
+    return _Plan(places, others, targets, before, delivery)
+
+
 def restore(
     images: Sequence[str | Path],
     model: str,
@@ -55,17 +84,7 @@ def restore(
     anything is written, the latter unless `overwrite`.
     Raises InputError, and PhotoError when none of the photos could be restored.
     """
-    places = places_of(images, out)
-    videos = [place for place in places if PurePosixPath(place.name).suffix.lower() in VIDEOS]
-    places = [place for place in places if place not in videos]  # restore_video.py's
-    others = [place for place in places if not place.is_meant_as_a_photo()]
-    places = [place for place in places if place not in others]
-    targets = names_of_restored(places, out, ENDINGS[form])
-    before = RestoredBefore(out)
-    # A PNG has its seal in itself; of the others the folder's record says which are ours.
-    known = {} if form == "png" else {name: before.known(name) for name in targets.values()}
-    delivery = Delivery(out, overwrite=overwrite, known=known)
-    delivery.refuse_others(targets.values())
+    places, others, targets, before, delivery = planned(images, out, overwrite=overwrite, form=form)
     left_out: list[str] = []
     photos = _usable(targets, out, left_out)
     if not photos:

@@ -58,7 +58,7 @@ def parted(words: Sequence[str], out: Path, *, frames: bool) -> Parted:
         places = places_of([word], out)
         videos = [place for place in places if _is_video(place)]
         clips += videos
-        others = [place for place in places if place not in videos]
+        others = [place for place in places if not _is_video(place)]
         if others and (not videos or any(place.is_meant_as_a_photo() for place in others)):
             left.append(word)
     return Parted(tuple(clips), tuple(left))

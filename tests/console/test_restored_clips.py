@@ -159,6 +159,18 @@ def test_a_video_that_is_none_stops_no_photo_and_a_photo_no_video(
         commands.run(told)
 
 
+def test_a_photo_in_the_way_is_told_before_a_video_is_restored(tmp_path: Path) -> None:
+    part, place, out = UNet(width=4, depth=1), tmp_path / "in", tmp_path / "out"
+    save_generator(tmp_path / "model", part, part.build(0).state_dict())
+    video(place / "clip.mkv", [frame(0), frame(1)])
+    write_png(place / "photo.png", frame(3))
+    out.mkdir()
+    (out / "photo.png").write_text("a person's own")
+    with pytest.raises(InputError, match=r"photo\.png would be replaced, and was not made by this command"):
+        commands.run(["restore", str(place), "--model", str(tmp_path / "model"), "--out", str(out)])
+    assert [path.name for path in out.iterdir()] == ["photo.png"]
+
+
 def test_a_video_that_is_none_and_one_that_is_cut_off_are_told_and_the_others_are_done(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

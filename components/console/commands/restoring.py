@@ -94,7 +94,7 @@ def _add_export(add: Add) -> None:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from components.console.restore import Restored, restore
+    from components.console.restore import Restored, planned, restore
     from components.console.restore_video import parted, restore_clips
     from components.core.delivery import delivering
     from components.pipeline.project import Project
@@ -111,6 +111,8 @@ def _restore(arguments: argparse.Namespace) -> int:
     written, refused = list[Restored](), list[PhotoError]()
     with delivering(out := arguments.out):
         named = parted(arguments.images, out, frames=arguments.frames)
+        if named.clips and named.words:  # else the photos' refusal would come when the clips are done
+            planned(named.words, out, overwrite=arguments.overwrite, form=arguments.format)
         both: list[tuple[Any, Callable[..., Restored], str]] = [
             (named.clips, restore_clips, arguments.video),
             (named.words, restore, arguments.format),
