@@ -17,8 +17,9 @@ from typing import Protocol, TypeVar
 from components.core.clock import seconds_since_start
 from components.core.errors import StageError
 from components.core.progress import Progress
-from components.core.records import EvalReport, ModelVersion
+from components.core.records import Checkpoint, EvalReport, ModelVersion, PairSet
 from components.pipeline import registering, stages
+from components.pipeline.out_of_step import of_other_releases
 from components.pipeline.project import Project, Run
 from components.pipeline.recipe_lock import note_child
 from components.registry.at_work import alone
@@ -198,7 +199,8 @@ def _worked(run: Run, do: Do, say: versioning.Say, seen: Look, need_alone: Calla
     keep_times(run, steps.taken, total_s)
     stays = not run.in_worktree
     lines = closing_lines(run.root, commit, version, report, decision, steps.taken, total_s, stays=stays)
-    return Finished(run.name, (*lines, *drift_lines(drift)), True, version, report, decision, drift)
+    lines = (*lines, *drift_lines(drift), *_of_other_releases(run))
+    return Finished(run.name, lines, True, version, report, decision, drift)
 
 
 def _out_of_date(run: Run) -> dict[str, str]:
@@ -214,4 +216,9 @@ def _nothing_to_do(run: Run, taken: Sequence[Step], champion: int | None) -> Fin
         f"nothing to do for {run.name}: photos, code and parameters are those of the last run, and"
         f" {serving} ({seconds:.1f} s)"
     )
-    return Finished(run.name, (words,), False)
+    return Finished(run.name, (words, *_of_other_releases(run)), False)
+
+
+def _of_other_releases(run: Run) -> tuple[str, ...]:
+    """What was made with other libraries than these and is taken as it is: DVC knows of code and data."""
+    return tuple(f"warning: {words}" for words in of_other_releases(run, PairSet, Checkpoint, EvalReport))

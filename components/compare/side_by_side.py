@@ -16,7 +16,9 @@ import numpy as np
 
 from components.compare.contenders import Contender
 from components.core.errors import LineageError
+from components.core.record import Record
 from components.core.records import PhotoScore
+from components.core.releases import noted
 from components.metrics import METRICS
 from components.metrics.differences import Difference, by_group, difference, having
 from components.register.champion_checks import SAME_GROUND
@@ -106,9 +108,19 @@ def settings_that_differ(contenders: Sequence[Contender]) -> tuple[tuple[str, tu
         ("git commit", tuple(each.commit[:12] or "not recorded" for each in contenders)),
         ("images seen", tuple(f"{each.checkpoint.images_seen:,}" for each in contenders)),
         ("trained on", tuple(_trained_on(each) for each in contenders)),
-        ("torch of the report", tuple(str(each.report.about.get("torch", "?")) for each in contenders)),
+        *_releases("training", [each.checkpoint for each in contenders]),
+        *_releases("report", [each.report for each in contenders]),
     ]
     return tuple(row for row in rows if len(set(row[1])) > 1)
+
+
+def _releases(what: str, records: Sequence[Record]) -> list[tuple[str, tuple[str, ...]]]:
+    """A row for each library that records were made with; what is not told may be any."""
+    told = [noted(record.about) for record in records]
+    names = dict.fromkeys(name for each in told for name in each)
+    return [
+        (f"{name} of the {what}", tuple(each.get(name, "not recorded") for each in told)) for name in names
+    ]
 
 
 def _trained_on(contender: Contender) -> str:

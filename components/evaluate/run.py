@@ -21,6 +21,8 @@ from components.core.images import Bytes8, rgb_of, to_float, write_png
 from components.core.levels import Pixels, at_bits, bits_of
 from components.core.parts import digest_of
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoScore
+from components.core.releases import NAME as RELEASES
+from components.core.releases import releases
 from components.core.windows import Windows, clips_of
 from components.evaluate.clip import looped, shown_clip
 from components.evaluate.config import EvaluateConfig
@@ -95,7 +97,9 @@ def _here(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, out:
     for name in {row.target: row for row in pairset.targets("test")} if set_names else ():
         together.see_target(at_bits(rgb_of(reader_of(pairset).read(name), name), 8))
     total, (set_restored, set_do_nothing) = whole(counted(scores)), together.values()
-    _clear(out)
+    sheets, compared = draw_sheets(config, restorer.restore, pairset, scores, window=restorer.window)
+    clip = _clip(restorer, pairset)
+    _clear(out)  # all is measured and drawn: only now does an older report go
     report = EvalReport(
         about=_about(restorer, pairset, checkpoint),
         table_sha256=EvalReport.write_table(out, scores),
@@ -114,10 +118,8 @@ def _here(config: EvaluateConfig, pairset: PairSet, checkpoint: Checkpoint, out:
         measured_on=place_of(device, config.precision),
         paired=pairset.unpaired is None,
     )
-    sheets, compared = draw_sheets(config, restorer.restore, pairset, scores, window=restorer.window)
     for name, picture in sheets.items():
         write_png(out / SHEETS / f"{name}.png", picture)
-    clip = _clip(restorer, pairset)
     if clip is not None:
         write_bytes(out / SHEETS / CLIP, clip)
     write_text(out / PAGE, render_html(report, scores, sheets, compared, clip))
@@ -218,6 +220,7 @@ def _about(restorer: Restorer, pairset: PairSet, checkpoint: Checkpoint) -> dict
         "precision": restorer.precision,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        RELEASES: dict(releases()),
         "tile_px": restorer.tile_px,
         "scale": pairset.scale,
         "foreign_pairs": checkpoint.pairset != pairset.digest,

@@ -1,13 +1,15 @@
-"""Whether what lies in a recipe's folders was made with the settings that stand in its file now, and each
-of it from what lies beside it. A run sees to that by DVC; by hand, stages can be left out.
+"""Whether what lies in a recipe's folders was made with the settings that stand in its file now and with the
+releases of libraries that are installed, and each of it from what lies beside it. A run sees to the
+settings by DVC; by hand, stages can be left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from components.core.record import Record
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
+from components.core.releases import noted, releases, that_differ
 from components.pipeline.project import Run, folder_of
 
 OTHERS: dict[type[Record], str] = {
@@ -21,8 +23,8 @@ def out_of_step(run: Run, *kinds: type[Record]) -> Iterator[str]:
     """What of a run's records of these kinds does not belong to its recipe, or to the others, each as a
     sentence with its remedy. A record that is not there is left out.
     """
-    asked: tuple[type[Record], ...] = (PhotoSet, *kinds)
-    there: dict[type[Record], Record] = {kind: run.load(kind) for kind in asked if _is_there(run, kind)}
+    there = _there(run, (PhotoSet, *kinds))
+    yield from of_other_releases(run, *kinds)
     for kind, record in there.items():
         at = folder_of(run.root, run.name, kind)
         named: dict[type[Record], str]
@@ -45,5 +47,15 @@ def out_of_step(run: Run, *kinds: type[Record]) -> Iterator[str]:
                 yield f"{at} was made of {OTHERS[parent]} there now; {remedy}"
 
 
-def _is_there(run: Run, kind: type[Record]) -> bool:
-    return (folder_of(run.root, run.name, kind) / kind.FILE).is_file()
+def of_other_releases(run: Run, *kinds: type[Record]) -> Iterator[str]:
+    """What of a run's records was made with other releases of libraries than are installed here."""
+    for kind, record in _there(run, kinds).items():
+        if others := that_differ(noted(record.about), releases()):
+            at = folder_of(run.root, run.name, kind)
+            yield f"{at} was made with {others}; it is taken as it is, and new figures may differ a little"
+
+
+def _there(run: Run, kinds: Sequence[type[Record]]) -> dict[type[Record], Record]:
+    return {
+        kind: run.load(kind) for kind in kinds if (folder_of(run.root, run.name, kind) / kind.FILE).is_file()
+    }

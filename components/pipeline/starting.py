@@ -14,16 +14,18 @@ from pathlib import Path
 from components.core.files import atomic_path
 from components.core.records import Checkpoint, PhotoSet
 from components.pipeline.enclosed import start_folder
+from components.pipeline.heritage import learned_by, photos_in
 from components.recipes import Recipe
 from components.register.export import RECORDS, WEIGHTS_PLACE
 from components.registry.lineage import resolve
 from components.services import tracking
 from components.services.storage import is_s3
 from components.services.tracking import registry
-from components.train.run import states_place
+from components.train.states import states_place
 from components.train.warm_start import Parent, kept_state
 
 SCRATCH, CHAMPION = "scratch", "champion"
+PARENTS = "parents"  # in the state folder: models that came from the registry, by their digest
 
 
 def parent_of(recipe: Recipe, state: Path, folder: Path | None = None) -> Parent | None:
@@ -47,7 +49,7 @@ def parent_of(recipe: Recipe, state: Path, folder: Path | None = None) -> Parent
         return None
     storage = states_place()
     kept = None if is_s3(storage) else kept_state(Path(storage), found.checkpoint)
-    return replace(found, state=kept)
+    return replace(found, state=kept, learned=learned_by(found.checkpoint, found.name, state / PARENTS))
 
 
 def _champion(name: str, state: Path) -> Parent | None:
@@ -61,7 +63,7 @@ def _champion(name: str, state: Path) -> Parent | None:
 
 def _registered(version: tracking.Version, state: Path) -> Parent:
     """A version's generators and records, once fetched kept by their digest."""
-    folder = state / "parents" / version.tags[registry.CHECKPOINT]
+    folder = state / PARENTS / version.tags[registry.CHECKPOINT]
     if not (folder / Checkpoint.FILE).is_file():
         with tracking.fetch(version, "") as fetched:
             nets = (Checkpoint.WEIGHTS, Checkpoint.CONFIG)
@@ -80,8 +82,4 @@ def _registered(version: tracking.Version, state: Path) -> Parent:
 
 
 def _in_folder(name: str, folder: Path) -> Parent:
-    checkpoint = Checkpoint.load(folder).verify()
-    known = frozenset[str]()
-    if (folder / PhotoSet.FILE).is_file():
-        known = frozenset(photo.id for photo in PhotoSet.load(folder).photos() if photo.split == "train")
-    return Parent(name, checkpoint, known)
+    return Parent(name, Checkpoint.load(folder).verify(), photos_in(folder) or frozenset())

@@ -2,8 +2,8 @@
 workers, keeps the averaged generator.
 
 The training is named by a content key (settings, data, code). Running again after a kill goes on
-from the last state of that key; running again after the end takes the finished state and trains
-nothing.
+from the last state of that key, whether one process or Ray's workers kept it; running again after
+the end takes the finished state and trains nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 import torch
 
 from components.core.errors import DivergenceError, InputError, LineageError, RefocusError, WeightsError
-from components.core.files import need_free_space, state_folder
 from components.core.own_state import set_aside
 from components.core.parts import digest_of
 from components.core.pixel_code import pixel_code
@@ -27,13 +26,14 @@ from components.core.progress import Progress
 from components.core.quarantine import LATER_FILE as LEFT_OUT
 from components.core.quarantine import Quarantine
 from components.core.records import Checkpoint, PairSet, RecipeRecord
+from components.core.releases import NAME as RELEASES
+from components.core.releases import releases
 from components.metrics import METRICS
 from components.nets.devices import device_for
 from components.nets.restore import save_generator
 from components.services import tracking
 from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
 from components.services.content import verify_pairs
-from components.services.content.places import states_in_store, states_named, states_refused
 from components.services.storage import is_s3
 from components.train.config import TrainConfig
 from components.train.data import Data
@@ -46,7 +46,7 @@ from components.train.fitting import (
 )
 from components.train.inputs import Inputs, OnThisMachine, inputs_for
 from components.train.loop import Outcome, longest
-from components.train.states import FolderStore, prune, prune_in_store
+from components.train.states import FolderStore, InFolder, place_for_states
 from components.train.training_state import is_whole, read_state
 from components.train.warm_start import Parent, ParentInStore, parent_for_workers, refuse_leak
 from components.train.worker import TrainingJob, train_on_worker
@@ -105,7 +105,7 @@ def run(
         | ({} if parent is None else {"parent": parent.identity})
     )
     name = f"{recipe.name}-{key[:20]}"
-    storage = _storage(config, recipe.name, name)
+    storage = place_for_states(recipe.name, name, by_ray=_by_ray(config))
     job = functools.partial(
         TrainingJob,
         config=config,
@@ -156,7 +156,7 @@ def _on_workers(
     bar: Progress,
 ) -> tuple[Outcome, bytes | None]:
     """Train on Ray's workers; gives how it ended and the last state it kept, if that is whole."""
-    store = RayStore(is_whole)
+    store = RayStore(is_whole, None if is_s3(storage) else InFolder(Path(storage) / name))
     return run_on_workers(
         train_on_worker,
         lambda threads, mailed: job(
@@ -213,30 +213,6 @@ def _fitting(config: TrainConfig, pairset: PairSet, parent: Parent | None) -> tu
     refuse_unvalidated(data, config)
     verify_pairs(pairset, "train", "val")  # test pairs are hashed as they are measured
     return data, left_out
-
-
-def states_place() -> str:
-    """The folder or s3:// address below which the trainings' states lie."""
-    return states_named() or _default_storage()
-
-
-def _storage(config: TrainConfig, recipe: str, name: str) -> str:
-    """The folder or s3:// address that holds the trainings' states, with room for one more."""
-    storage = states_place()
-    if not is_s3(storage):
-        need_free_space(Path(storage), 300, "training")
-        prune(Path(storage), recipe, name)
-    elif not _by_ray(config):
-        raise InputError(states_refused("needs Ray: set train.workers to 1 or more, or name a folder"))
-    else:
-        prune_in_store(storage, recipe, name)
-    return storage
-
-
-def _default_storage() -> str:
-    """The team's store, for a cluster; else this machine's state folder."""
-    shared = states_in_store() if is_cluster() else None
-    return shared or str(state_folder() / "training")
 
 
 def _healthy_end(
@@ -296,5 +272,6 @@ def _export(
             "phases_stopped_early": progress["stopped_early"],
             "rollbacks": progress["rollbacks"],
             **({"computed": dict(outcome.computed)} if outcome.computed else {}),
+            RELEASES: dict(releases()),
         },
     ).save(out)

@@ -29,13 +29,15 @@ class Parent:
 
     name: what people call it, such as demo:3 or a folder; checkpoint: its record, beside its weights;
     photos: ids of the photos that it learned from, none when they are not known; state: what its
-    training kept of discriminators and optimisers, None when that is gone.
+    training kept of discriminators and optimisers, None when that is gone; learned: ids of the photos
+    that it and all models it comes from have learned from, as far as they are known.
     """
 
     name: str
     checkpoint: Checkpoint
     photos: frozenset[str] = frozenset()
     state: Path | None = None
+    learned: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> str:
@@ -87,8 +89,8 @@ class ParentInStore:
             self.checkpoint,
             self.photos,
             state,
-            store.fetch_file(weights),
-            None if back is None else store.fetch_file(back),
+            fetched=store.fetch_file(weights),
+            fetched_back=None if back is None else store.fetch_file(back),
         )
 
 
@@ -127,18 +129,13 @@ def parent_for_workers(parent: Parent | None) -> Parent | ParentInStore | None:
 
 def kept_state(storage: Path, checkpoint: Checkpoint) -> Path | None:
     """The newest whole state that the checkpoint's training left in a local storage, if it is there."""
-    from components.train.training_state import is_whole
+    from components.train.states import newest_state
 
     key = checkpoint.about.get("train_key")
     if not isinstance(key, str):
         return None
-    found = [
-        path
-        for folder in storage.glob(f"*-{key[:20]}")
-        for path in (*folder.glob("state-*.pt"), *folder.glob("checkpoint_*/state.pt"))
-    ]
-    newest_first = sorted(found, key=lambda path: (path.parent.name, path.name), reverse=True)
-    return next((path for path in newest_first if is_whole(path.read_bytes())), None)
+    kept = (newest_state(folder) for folder in sorted(storage.glob(f"*-{key[:20]}")))
+    return next((found[0] for found in kept if found is not None), None)
 
 
 def start_from(step: GanStep, parent: Parent) -> tuple[str, ...]:
@@ -212,19 +209,20 @@ def _take_optimizer(optimizer: torch.optim.Optimizer, kept: Mapping[str, Any] | 
 
 
 def refuse_leak(parent: Parent | None, pairset: PairSet) -> None:
-    """Raises InputError when the model to start from has learned from photos that are validated or tested on
-    here: figures on them would be too good.
+    """Raises InputError when the model to start from, or one that it comes from, has learned from photos that
+    are validated or tested on here: figures on them would be too good.
     """
     if parent is None:
         return
     splits: tuple[tuple[Split, str], ...] = (("test", "tested on"), ("val", "validated on"))
     for split, words in splits:
         measured = {row.photo for row in pairset.pairs(split)} | {row.photo for row in pairset.targets(split)}
-        if known := sorted(measured & parent.photos):
+        if known := sorted(measured & (parent.photos | parent.learned)):
+            who = "" if parent.photos.intersection(known) else ", by a model that it comes from,"
             raise InputError(
-                f"train.start: {parent.name} has learned from {len(known)} of the photos that are {words}"
-                f" here, such as {known[0][:16]}, so figures on them would show what it remembers: set"
-                " train.start to scratch or to a model that has not seen them, or leave them out"
+                f"train.start: {parent.name} has{who} learned from {len(known)} of the photos that are"
+                f" {words} here, such as {known[0][:16]}, so figures on them would show what it remembers:"
+                " set train.start to scratch or to a model that has not seen them, or leave them out"
             )
 
 

@@ -18,8 +18,8 @@ FILES = {module_of(path): path for path in (ROOT / "components").rglob("*.py")}
 OTHERS = {
     *("addresses", "cause_table", "causes", "debugging", "errors", "files", "gpu", "locks", "memory"),
     *("own_process", "own_state", "parts", "photo_names", "pixel_code", "progress", "quarantine", "record"),
-    *("records", "records.models", "records.photos", "records.terms", "short_folders", "stopping"),
-    *("surroundings", "temporaries"),
+    *("records", "records.models", "records.photos", "records.terms", "releases", "short_folders"),
+    *("stopping", "surroundings", "temporaries"),
 }
 PIXELS = pixel_code.PIXELS
 # What is kept, by the module that makes it and the code that names it. Services carry bytes as they are.

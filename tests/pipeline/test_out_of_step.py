@@ -14,8 +14,9 @@ from components.core.errors import InputError, LineageError
 from components.core.parts import digest_of
 from components.core.record import Record
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
+from components.core.releases import releases
 from components.pipeline import stages
-from components.pipeline.out_of_step import out_of_step
+from components.pipeline.out_of_step import of_other_releases, out_of_step
 from components.pipeline.project import Project, Run, folder_of
 
 HASH = "0" * 64
@@ -113,6 +114,15 @@ def test_a_result_of_something_else_is_told(kind: type[Record], field: str, word
     record = run.load(kind)
     record.model_copy(update={field: HASH}).save(place(run, kind))
     assert words in next(iter(out_of_step(run, *ALL)))
+
+
+@pytest.mark.parametrize("kind", [PairSet, Checkpoint, EvalReport])
+def test_what_other_releases_of_libraries_made_is_told(kind: type[Record], run: Run) -> None:
+    record = run.load(kind)
+    for torch, words in (("0.9", "was made with torch 0.9 (here "), (releases()["torch"], "")):
+        record.model_copy(update={"about": {"releases": {"torch": torch}}}).save(place(run, kind))
+        assert words in " ".join(out_of_step(run, *ALL))
+        assert bool(words) == bool(list(of_other_releases(run, *ALL)))
 
 
 @pytest.mark.parametrize("by", ["hand", "DVC"])

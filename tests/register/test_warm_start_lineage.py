@@ -10,7 +10,7 @@ from chain import Chain
 
 from components import recipes
 from components.core.errors import InputError, LineageError
-from components.core.records import Checkpoint
+from components.core.records import Checkpoint, PhotoSet
 from components.nets.generators import UNet
 from components.nets.restore import save_generator
 from components.pipeline.starting import parent_of
@@ -19,7 +19,7 @@ from components.register.config import RegisterConfig
 from components.register.run import run
 from components.registry import lineage
 from components.services import tracking
-from components.train.warm_start import Parent
+from components.train.warm_start import Parent, refuse_leak
 
 pytestmark = pytest.mark.services
 
@@ -129,3 +129,45 @@ def test_card_and_lineage_tell_what_a_training_started_from(
     assert (link.identity, link.note) == ("p" * 64, "parent:7")
     card = write_card("child", warm.recipe, warm.photoset, warm.pairset, child, report, warm.provenance)
     assert "after starting from `parent:7` (checkpoint pppppppppppp…)" in card
+
+
+def started_from(digest: str, chain: Chain, folder: Path) -> Checkpoint:
+    """A checkpoint in a folder beside photos of its own, one of which it learned from."""
+    child = chain.checkpoint.model_copy(update={"parent": digest}).save(folder)
+    for name in (Checkpoint.WEIGHTS, Checkpoint.CONFIG):
+        (folder / name).write_bytes((chain.checkpoint.folder / name).read_bytes())
+    own = [photo.model_copy(update={"split": "train"}) for photo in chain.photoset.photos()[:1]]
+    table = PhotoSet.write_table(folder, own)
+    PhotoSet(counts={"train": 1, "val": 0, "test": 0}, table_sha256=table).save(folder)
+    return child
+
+
+@pytest.mark.parametrize("generations", [1, 2, 3])
+def test_a_parent_has_learned_what_all_that_it_comes_from_have(
+    generations: int, store: Path, chain: Chain, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    oldest = registered("parent", chain, tmp_path / "out")
+    known = {photo.id for photo in chain.photoset.photos() if photo.split == "train"}
+    parent = starting(f"parent:{oldest}", store)
+    assert parent is not None
+    assert parent.learned == parent.photos == known
+    for generation in range(2, generations + 1):
+        child = started_from(parent.checkpoint.digest, chain, tmp_path / str(generation))
+        parent = starting(str(child.folder), store)
+        assert parent is not None
+    own = chain.photoset.photos()[0].id
+    assert own not in known
+    assert parent.learned == (known if generations == 1 else known | {own})
+    assert capsys.readouterr().err == ""
+    with pytest.raises(InputError, match="learned from 1 of the photos that are tested on"):
+        refuse_leak(replace(parent, learned=parent.learned | {own}), chain.pairset)
+
+
+def test_a_way_back_that_ends_in_a_model_that_is_gone_is_told(
+    store: Path, chain: Chain, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child = started_from("9" * 64, chain, tmp_path / "child")
+    parent = starting(str(child.folder), store)
+    assert parent is not None
+    assert parent.learned == parent.photos
+    assert "goes back to 1 model of which no version of the registry is left (9999" in capsys.readouterr().err

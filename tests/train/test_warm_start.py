@@ -14,6 +14,7 @@ from small_training import CPU, LOGITS, NET, Memory, a_batch, config, content_ph
 
 from components.core.errors import InputError
 from components.core.records import Checkpoint, PairSet, RecipeRecord
+from components.core.releases import releases
 from components.train.config import TrainConfig
 from components.train.loop import Loop
 from components.train.run import run
@@ -68,6 +69,7 @@ def test_a_warm_training_goes_on_from_all_that_its_parents_left(
     assert all(torch.equal(step.average.state_dict()[name], value) for name, value in weights.items())
 
     second = trained(config(**SETTINGS), pairset, home / "second", parent)
+    assert second.about["releases"] == releases()
     assert second.parent == first.digest
     assert second.about["parent"] == "small:1"
     assert second.about["train_key"] != first.about["train_key"]

@@ -129,6 +129,26 @@ def test_with_its_last_state_cut_a_training_goes_on_from_the_one_before(
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
+def test_a_training_goes_on_with_a_worker_of_ray_or_without_one_from_what_the_other_left(
+    pairset: PairSet, alone: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(alone / "home" / "training", tmp_path / "home" / "training")
+    (training,) = (tmp_path / "home" / "training").iterdir()
+    (training / "state-000000000160.pt").unlink()
+    finish(start(pairset, tmp_path, 1))
+    assert len(list(training.glob("checkpoint_*/state.pt"))) == 1, (
+        "from image 120 to the end there is one validation"
+    )
+    whole, gone_on = weights(alone), weights(tmp_path)
+    assert all(torch.equal(whole[name], gone_on[name]) for name in whole)
+    # Ray's state of the end is taken by a process without Ray, which has the older one of its own.
+    shutil.rmtree(tmp_path / "out")
+    finish(start(pairset, tmp_path, 0))
+    assert [path.name for path in training.glob("state-*.pt")] == ["state-000000000120.pt"]
+    taken = weights(tmp_path)
+    assert all(torch.equal(whole[name], taken[name]) for name in whole)
+
+
 def test_a_training_that_runs_away_on_a_worker_is_told_with_its_remedy(
     pairset: PairSet, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ class Checkpoint(Record):
     BACK: ClassVar[str] = "back"  # folder of the second generator of a cycle
     pairset: str = Field(description="digest of the PairSet it was trained on")
     config_digest: str = Field(description="digest of the recipe's train section")
-    code_digest: str = Field(description="digest of the code that trained it")
+    code_digest: str = Field(description="digest of code and libraries that trained it")
     weights_sha256: str
     generator_sha256: str = Field(description="SHA-256 of generator.json: architecture and value range")
     images_seen: int

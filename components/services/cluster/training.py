@@ -43,15 +43,25 @@ class RayStore:
     FILE = "state.pt"
     in_background = True
 
-    def __init__(self, is_whole: Callable[[bytes], bool]) -> None:
-        """is_whole: whether a state's bytes are all there and as they were written."""
-        self._is_whole = is_whole
+    def __init__(
+        self, is_whole: Callable[[bytes], bool], furthest: Callable[[], bytes | None] | None = None
+    ) -> None:
+        """is_whole: whether a state's bytes are all there and as they were written; furthest: looks where
+        the states lie for the one to go on from, which may be none of Ray's; without it, or where it
+        finds none, that is the newest that Ray knows of.
+        """
+        self._is_whole, self._furthest = is_whole, furthest
 
     def load(self) -> bytes | None:
-        """The newest whole state reported, also by an earlier run of the same name."""
+        """The state to go on from, also of an earlier run of the same name."""
         import ray.train
 
-        return self.newest_whole(ray.train.get_checkpoint())
+        return self.newest(ray.train.get_checkpoint())
+
+    def newest(self, checkpoint: Any) -> bytes | None:
+        """The state to go on from. checkpoint: the newest that Ray knows of."""
+        found = None if self._furthest is None else self._furthest()
+        return found if found is not None else self.newest_whole(checkpoint)
 
     def newest_whole(self, checkpoint: Any) -> bytes | None:
         """The state of a checkpoint, or of the nearest kept before it that is whole; a line for each that
@@ -130,7 +140,7 @@ def run_on_workers(
             )
             with ended_in_order(ray, mail, trainer.abort), trouble.in_words(storage):
                 result = trainer.fit()
-                return result.return_value, store.newest_whole(result.checkpoint)
+                return result.return_value, store.newest(result.checkpoint)
 
 
 def _checked(function: Callable[[Job], Result], job: Job) -> Callable[[], Result]:
