@@ -19,6 +19,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from components.core import errors
 from components.core.errors import InputError, LineageError, RefocusError, ServiceError
+from components.core.files import need_free_space
 from components.core.gpu import Gpu
 from components.core.parts import Part, digest_of
 from components.core.progress import Progress
@@ -129,15 +130,17 @@ def make(
     Progress.worked_s += outcome.seconds  # the time of a stage, wherever it was worked
     assert outcome.digest is not None
     fetched = store().fetch_folder(outcome.digest)
-    shutil.rmtree(out, ignore_errors=True)
-    shutil.copytree(fetched, out)
-    record = gives.load(out)
-    if record.digest != outcome.digest:
+    came = gives.load(fetched)
+    if came.digest != outcome.digest:
         raise LineageError(
-            f"the cluster made {outcome.digest[:12]}…, and what came to {out} is {record.digest[:12]}…; run"
+            f"the cluster made {outcome.digest[:12]}…, and what came to {fetched} is {came.digest[:12]}…; run"
             " the same command again"
         )
-    return record
+    megabytes = sum(path.stat().st_size for path in fetched.rglob("*") if path.is_file()) / 1e6
+    need_free_space(out.parent, megabytes, stage)  # before what lies there goes
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(fetched, out)
+    return gives.load(out)
 
 
 def do(

@@ -41,11 +41,15 @@ def send(pairset: PairSet, uri: str, *, overwrite: bool = False) -> str:
     files = _files(pairset)
     if not overwrite:
         _refuse_others(uri, files | pairset.tables | {PairSet.FILE: sha256_of_file(_record(pairset))})
-    record = storage.join(uri, PairSet.FILE)
+    record, reader = storage.join(uri, PairSet.FILE), reader_of(pairset)
     if storage.sha256_told(record) != pairset.digest:
-        storage.remove(record)
+        own = pairset.tables | (files if isinstance(reader, FolderReader) else {})
 
-    reader = reader_of(pairset)
+        def look_at(name: str) -> None:
+            _intact(pairset.folder / name, own[name])
+
+        _each(look_at, own, "look at")
+        storage.remove(record)  # of another set, once this one is known to be whole
 
     def one(name: str) -> None:
         address = storage.join(uri, name)

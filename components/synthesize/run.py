@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from components.core.errors import PhotoError
@@ -33,6 +33,8 @@ from components.core.records import (
     TargetPhoto,
     Unpaired,
 )
+from components.core.releases import NAME as RELEASES
+from components.core.releases import releases
 from components.services.cluster import map_in_order
 from components.services.content import MANIFEST, ContentStore, FolderReader, Reader, ShardReader, reader_in
 from components.synthesize.config import SynthesizeConfig
@@ -46,11 +48,13 @@ from components.synthesize.unfinished_pairs import Workbench
 from components.synthesize.unfit import usable, without, writable
 
 SHEET = "examples.png"
+# Gives what was made its place in a set's folder, and what reads it there.
+Deliver = Callable[[Path], Reader]
 
 
 def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     """Write SPLIT/input/*.png (what a net is given) and SPLIT/target/*.png (what it should make of
-    it), one row a pair, and the record last.
+    it), one row a pair, and the record last. What lies below `out` stays until all pairs are made.
 
     With delivery on_the_fly the training photos get targets and no pairs. Photos that came with
     blurred pictures (ingest.pairs) become pairs as they are.
@@ -66,13 +70,13 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
     if config.pictures == "files":
         bench.need_space(sum(_megabytes(config, photo) for photo in photos), out)
     photos = writable(config, ingested, photos)
-    # A folder without its record is unfinished: the old record goes first, the new one comes last.
-    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, PairSet.TARGETS, MANIFEST, SHEET, LEFT_OUT):
-        for old in (out / name, *out.glob(f".{name}.*")):
-            old.unlink(missing_ok=True)
     make = _all_made if config.pictures == "files" else _all_packed
-    made, broken, pictures = make(config, photoset, photos, bench, out)
+    made, broken, deliver = make(config, photoset, photos, bench)
     left_out = without(config, ingested, broken)
+    mean_colour = _mean_colour(made) if config.baseline == "mean_colour" else None
+    # All is made and nothing can be refused any more: only now does an older set lose what it has.
+    _remove_record(out)
+    pictures = deliver(out)
     every = sorted((row for each in made for row in each.rows), key=lambda row: row.id)
     rows, sources, targets = (
         tuple(row for row in every if isinstance(row, Pair)),
@@ -90,17 +94,27 @@ def run(config: SynthesizeConfig, photoset: PhotoSet, *, out: Path) -> PairSet:
         task=config.task,
         scale=config.scale,
         baseline=config.baseline,
-        mean_colour=_mean_colour(made) if config.baseline == "mean_colour" else None,
+        mean_colour=mean_colour,
         counts={split: counts[split] for split in SPLITS},
         table_sha256=PairSet.write_table(out, rows),
         on_the_fly=_on_the_fly(config, sources, out) if config.delivery == "on_the_fly" else None,
         unpaired=_unpaired(rows, targets, out) if targets else None,
-        about={"left_out": dict(left_out.kinds())} if left_out.left_out else {},
+        about={
+            **({"left_out": dict(left_out.kinds())} if left_out.left_out else {}),
+            RELEASES: dict(releases()),
+        },
     ).save(out)
     bench.close()
     if left_out.left_out:
         print(f"synthesize: left out {left_out.words()}; all reasons in {out / LEFT_OUT}", file=sys.stderr)
     return record
+
+
+def _remove_record(out: Path) -> None:
+    """A folder without its record is unfinished: the old record goes first, the new one comes last."""
+    for name in (PairSet.FILE, PairSet.TABLE, PairSet.SOURCES, PairSet.TARGETS, MANIFEST, SHEET, LEFT_OUT):
+        for old in (out / name, *out.glob(f".{name}.*")):
+            old.unlink(missing_ok=True)
 
 
 def _on_the_fly(config: SynthesizeConfig, sources: tuple[SourcePhoto, ...], out: Path) -> OnTheFly:
@@ -124,10 +138,10 @@ def _unpaired(rows: tuple[Pair, ...], targets: tuple[TargetPhoto, ...], out: Pat
 
 
 def _all_made(
-    config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench, out: Path
-) -> tuple[list[Made], list[LeftOut], Reader]:
+    config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench
+) -> tuple[list[Made], list[LeftOut], Deliver]:
     """What becomes of every photo, and which cannot be read after all; what an earlier run finished
-    is taken from the bench. The pictures get their place below `out`.
+    is taken from the bench. The pictures lie there until they are delivered.
     """
     made: list[Made] = []
     broken: list[LeftOut] = []
@@ -157,21 +171,29 @@ def _all_made(
         else:
             bench.note(result)
             made.append(result)
-    pictures = {name for each in made for name in each.files}
-    bench.deliver(sorted(pictures), out)
-    _remove_strangers(out, pictures)
-    return made, broken, FolderReader(out)
+
+    def deliver(out: Path) -> Reader:
+        pictures = {name for each in made for name in each.files}
+        bench.deliver(sorted(pictures), out)
+        _remove_strangers(out, pictures)
+        return FolderReader(out)
+
+    return made, broken, deliver
 
 
 def _all_packed(
-    config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench, out: Path
-) -> tuple[list[Made], list[LeftOut], Reader]:
-    """The same with the pictures in the store, whose list gets its place below `out`."""
+    config: SynthesizeConfig, photoset: PhotoSet, photos: tuple[Photo, ...], bench: Workbench
+) -> tuple[list[Made], list[LeftOut], Deliver]:
+    """The same with the pictures in the store, whose list is what is delivered."""
     megabytes = [_megabytes(config, photo) for photo in photos]
     packed = all_packed(config, photoset, photos, megabytes, bench.folder)
-    _remove_strangers(out, set())
-    write_bytes(out / MANIFEST, packed.index.to_bytes())
-    return list(packed.made), list(packed.broken), ShardReader(ContentStore.needed(NEEDED), packed.index)
+
+    def deliver(out: Path) -> Reader:
+        _remove_strangers(out, set())
+        write_bytes(out / MANIFEST, packed.index.to_bytes())
+        return ShardReader(ContentStore.needed(NEEDED), packed.index)
+
+    return list(packed.made), list(packed.broken), deliver
 
 
 def _mean_colour(made: Iterable[Made]) -> tuple[int, int, int]:
