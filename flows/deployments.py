@@ -12,15 +12,15 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from components.core.errors import InputError, RefocusError, ServiceError
 from components.pipeline.project import Project
 from flows.events import PHOTOS_UPDATED, photos_resource
+from flows.firing import firing
 from flows.prefect_address import API_VARIABLE
 from flows.prefect_settings import prepare_prefect
-from flows.schedule import PLACE, Schedule, read_schedule, recipes_to_deploy
+from flows.schedule import Schedule, read_schedule, recipes_to_deploy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -192,25 +192,14 @@ async def _make_pool(client: PrefectClient, pool: str) -> list[str]:
 
 
 def _schedules(planned: Planned) -> list[Any]:
-    """When it runs, in Prefect's words. Raises InputError for what it cannot read."""
-    from prefect.client.schemas.actions import DeploymentScheduleCreate
-    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
-
-    found = []
-    try:
-        if planned.cron:
-            cron = CronSchedule(cron=planned.cron, timezone=planned.timezone)
-            found.append(DeploymentScheduleCreate(schedule=cron, active=planned.active, slug="cron"))
-        if planned.every_s:
-            interval = IntervalSchedule(interval=timedelta(seconds=planned.every_s))
-            found.append(DeploymentScheduleCreate(schedule=interval, active=planned.active, slug="every"))
-    except ValueError as error:
-        raise InputError(
-            f"{PLACE}: recipes.{planned.name}.cron is {planned.cron!r}, which Prefect cannot read: minute (0"
-            " to 59), hour (0 to 23), day (1 to 31), month (1 to 12), weekday (0 to 7), each a number, *, a"
-            " list 1,2, a range 1-5 or a step */2"
-        ) from error
-    return found
+    """When it runs, in Prefect's words. Raises InputError for what it cannot read, or what never comes."""
+    return firing(
+        planned.name,
+        cron=planned.cron,
+        timezone=planned.timezone,
+        every_s=planned.every_s,
+        active=planned.active,
+    )
 
 
 def _flow_of(planned: Planned) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationError, field_validator
@@ -20,6 +21,8 @@ from components.recipes.explain import explain
 from components.services import versioning
 
 PLACE = Path("infra") / "schedule.yaml"
+LONGEST_S = 366 * 86400.0
+Pause = Annotated[float, Field(ge=0, le=86400)]
 
 
 class RecipeSchedule(Part):
@@ -71,13 +74,20 @@ class Alarms(Part):
     dead_after_s: float = Field(
         600,
         ge=10,
+        le=LONGEST_S,
         description="a run that has been silent for so long is Crashed; heartbeats come every 180 s",
     )
     cancel_within_s: float = Field(
-        120, ge=10, description="a cancelled run that nobody ended within that time is Cancelled"
+        120,
+        ge=10,
+        le=LONGEST_S,
+        description="a cancelled run that nobody ended within that time is Cancelled",
     )
     waiting_s: float = Field(
-        6 * 3600.0, ge=10, description="a run that waited for its place or a worker so long is told of"
+        6 * 3600.0,
+        ge=10,
+        le=LONGEST_S,
+        description="a run that waited for its place or a worker so long is told of",
     )
 
 
@@ -86,7 +96,7 @@ class Schedule(Part):
 
     pool: str = Field("refocus", pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Prefect's work pool")
     timezone: str = Field("UTC", description="of every cron that names none")
-    retry_after_s: tuple[float, ...] = Field(
+    retry_after_s: tuple[Pause, ...] = Field(
         (60, 300, 900), description="pauses before a run tries again, when a service did not answer"
     )
     watch: Watch = Watch()

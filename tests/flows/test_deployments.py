@@ -78,6 +78,10 @@ def test_without_a_file_everything_is_run_by_hand_and_nobody_watches(tmp_path: P
         ("recipes:\n  dmo: {}\n", 'recipes.dmo is no recipe; there are demo. Did you mean "demo"?'),
         ("recipes:\n  demo: {cron: daily}\n", "must have five fields"),
         ("timezone: Berlin\n", "is no time zone"),
+        ("recipes:\n  demo: {cron: '0 2 * * *', timezone: Europe/Berln}\n", "Europe/Berlin"),
+        ("retry_after_s: [60, -1]\n", "retry_after_s"),
+        ("watch: {every_s: 0}\n", "watch.every_s"),
+        ("alarms: {waiting_s: 1.0e+12}\n", "alarms.waiting_s"),
         ("alarms: {notify: team}\n", "alarms.notify"),
         ("watch: {every: 60}\n", "allowed here: every_s, settled_s"),
         ("- demo\n", "must be a mapping"),
@@ -166,10 +170,17 @@ for cron in sys.argv[1:]:
 """
 
 
-def test_a_cron_that_prefect_cannot_read_is_told_with_its_value_and_the_limits(tmp_path: Path) -> None:
-    wrong = ("99 2 * * *", "0 2 * * 8", "a b c d e")
+def test_a_cron_that_cannot_be_read_or_never_fires_is_told_with_its_value(
+    tmp_path: Path,
+) -> None:
+    wrong = {
+        **dict.fromkeys(("99 2 * * *", "0 2 * * 8", "a b c d e", "0 2 H * *"), "which Prefect cannot read"),
+        **dict.fromkeys(("0 2 31 2 *", "0 2 30 2 *", "0 2 31 4,6 *"), "which never comes"),
+        **dict.fromkeys(("*/70 * * * *", "0 */30 * * *", "0-59/60 * * * *"), "whose step of"),
+    }
+    right = ("0 2 * * 1", "0 2 29 2 *", "0 0 31 */2 *", "0 2 L * *", "*/15 6-22 * jan-jun mon-fri")
     done = subprocess.run(
-        [sys.executable, "-c", READ, "0 2 * * 1", *wrong],
+        [sys.executable, "-c", READ, *right, *wrong],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path)},
         capture_output=True,
@@ -178,7 +189,5 @@ def test_a_cron_that_prefect_cannot_read_is_told_with_its_value_and_the_limits(t
     )
     said = done.stdout.splitlines()
     assert len(said) == len(wrong)
-    for words, cron in zip(said, wrong, strict=True):
-        assert words.startswith(
-            f"{PLACE}: recipes.demo.cron is {cron!r}, which Prefect cannot read: minute (0 to"
-        )
+    for words, (cron, why) in zip(said, wrong.items(), strict=True):
+        assert words.startswith(f"{PLACE}: recipes.demo.cron is {cron!r}, {why}")
