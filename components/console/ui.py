@@ -8,6 +8,7 @@ import sys
 
 from components.core.addresses import shown
 from components.core.ports import LOOPBACK, address_of, need_port
+from components.core.surroundings import for_others
 from components.services import tracking, versioning
 
 
@@ -30,7 +31,7 @@ def serve(port: int) -> int:
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *words],
         env={
-            **os.environ,
+            **for_others(os.environ),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_BACKEND_STORE_URI": address,  # not in the command line: it may hold a password
         },

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from components.core import short_folders
@@ -194,6 +195,20 @@ def opener_for(address: str) -> urllib.request.OpenerDirector:
     """
     straight = [] if proxy_for(address) else [urllib.request.ProxyHandler({})]
     return urllib.request.build_opener(*straight)
+
+
+def for_others(environment: Mapping[str, str]) -> dict[str, str]:
+    """This environment for a child whose code is not ours (DVC, MLflow's server): where a proxy is named,
+    no_proxy has this machine's number of IPv6 in brackets as well, since urllib, and botocore by it, find it
+    no other way. Not for Prefect's server: it asks by httpx, which does not start with them. A stage that
+    such a child starts takes them off again (`settle`).
+    """
+    known = environment.get("no_proxy", "").split(",")
+    bracketed = [f"[{name}]" for name in known if name.count(":") > 1 and not name.startswith("[")]
+    if not bracketed:
+        return dict(environment)
+    wanted = ",".join(dict.fromkeys([*known, *bracketed]))
+    return {**environment, "no_proxy": wanted, "NO_PROXY": wanted}
 
 
 def host_of(address: str) -> str | None:

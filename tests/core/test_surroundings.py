@@ -137,6 +137,46 @@ def test_none_of_our_doors_asks_this_machine_by_a_proxy_over_ipv6(door: str, clo
     assert done.returncode == 0, done.stderr[-500:]
 
 
+# How others' code, in a process of its own, asks; and then a stage that it started.
+OF_OTHERS = {
+    **{name: way for name, way in ASK.items() if "httpx" not in name},
+    "a stage": DOORS["Prefect's health"],
+}
+
+
+@pytest.mark.parametrize("way", OF_OTHERS)
+def test_no_child_of_others_asks_this_machine_by_a_proxy_over_ipv6(way: str, closed_port: int) -> None:
+    try:
+        server = OverIPv6(("::1", 0), Empty)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        child = f"url = 'http://[::1]:{server.server_address[1]}'\n{OF_OTHERS[way]}"
+        child = (SETTLED if way == "a stage" else "") + child
+        code = (
+            f"{SETTLED}import subprocess, sys\n"
+            "from components.services.versioning.process import child_environment\n"
+            f"subprocess.run([sys.executable, '-c', {child!r}], env=child_environment(), check=True)"
+        )
+        done = run(code, **dict.fromkeys(PROXIES, f"http://127.0.0.1:{closed_port}"))
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_a_childs_no_proxy_has_numbers_of_ipv6_both_ways_and_is_otherwise_ours() -> None:
+    ours = {"no_proxy": "localhost,::1,fd00::7", "NO_PROXY": "localhost,::1,fd00::7", "HOME": "/x"}
+    wanted = "localhost,::1,fd00::7,[::1],[fd00::7]"
+    assert surroundings.for_others(ours) == {**ours, "no_proxy": wanted, "NO_PROXY": wanted}
+    assert surroundings.for_others(surroundings.for_others(ours)) == surroundings.for_others(ours)
+    for plain in ({"HOME": "/x"}, {"no_proxy": "*"}):
+        assert surroundings.for_others(plain) == plain
+
+
 UNREADABLE = (
     "SOCKS5://127.0.0.1:9",
     "socks4://x:1",

@@ -23,7 +23,7 @@ import psutil
 from components.core import stopping
 from components.core.addresses import without_secrets
 from components.core.progress import relayed_variable
-from components.core.surroundings import OF_ANOTHER_REPOSITORY
+from components.core.surroundings import OF_ANOTHER_REPOSITORY, for_others
 
 Say = Callable[[str], None]
 OWN_SIGNAL_S = 0.5
@@ -32,7 +32,7 @@ SAVE_S = 18.0  # how long an ended stage may take to finish a file that it is wr
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment for a child: our interpreter first in PATH, a plain shell,
-    unbuffered words, nothing that points git at another repository.
+    unbuffered words, nothing that points git at another repository, no proxy before this machine.
     """
     own = str(Path(sys.prefix) / "bin")
     inherited = {
@@ -41,7 +41,7 @@ def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "SHELL": "/bin/sh",
         "PATH": os.pathsep.join([own, os.environ.get("PATH", "")]),
     }
-    return {**inherited, **relayed_variable(), **(extra or {})}
+    return {**for_others(inherited), **relayed_variable(), **(extra or {})}
 
 
 @dataclass
