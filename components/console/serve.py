@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from components.core.errors import InputError
-from components.core.ports import address_of, need_port
+from components.core.ports import address_of, held, need_port
 from components.core.stopping import signal_of
 from components.serving.settings import ServingSettings
 
@@ -25,31 +27,34 @@ def serve(settings: ServingSettings, replicas: int) -> int:
 
         here.run(settings, _say)
         return 0
+    from components.services.cluster import is_cluster
     from components.services.cluster.serving import replicas_serving, until_stopped
     from components.serving.app import build_app, models_of
 
-    models = models_of(settings)
-    models.start()  # what is wrong with the model is a sentence here, and forty lines in a replica
-    models.stop()
-    assert models.current is not None
-    words = models.current.words
+    # On a cluster its head listens: another machine's port, or another user's process.
+    with nullcontext() if is_cluster() else held(settings.port, settings.host):
+        models = models_of(settings)
+        models.start()  # what is wrong with the model is a sentence here, and forty lines in a replica
+        models.stop()
+        assert models.current is not None
+        words = models.current.words
 
-    def build() -> object:
-        return build_app(settings)
+        def build() -> object:
+            return build_app(settings)
 
-    try:
-        with replicas_serving(
-            build,
-            replicas=replicas,
-            host=settings.host,
-            port=settings.port,
-            places=settings.queue + 1,
-        ):
-            _say(address_of(settings.host, settings.port), f"{words}, {replicas} replicas of Ray Serve")
-            until_stopped()
-    except (KeyboardInterrupt, SystemExit) as error:  # how a service is ended: nothing was broken off
-        if signal_of(error) is None:
-            raise
+        try:
+            with replicas_serving(
+                build,
+                replicas=replicas,
+                host=settings.host,
+                port=settings.port,
+                places=settings.queue + 1,
+            ):
+                _say(address_of(settings.host, settings.port), f"{words}, {replicas} replicas of Ray Serve")
+                until_stopped()
+        except (KeyboardInterrupt, SystemExit) as error:  # how a service is ended: nothing was broken off
+            if signal_of(error) is None:
+                raise
     return 0
 
 

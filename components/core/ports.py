@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -76,6 +77,27 @@ def listening(port: int, host: str = LOOPBACK) -> Iterator[list[socket.socket]]:
         if not places:
             raise _no_address(host, refused[0])
         yield places
+
+
+@contextmanager
+def held(port: int, host: str = LOOPBACK) -> Iterator[None]:
+    """Have a port for the length of a block, for a server that takes it by itself and shares ports
+    (SO_REUSEPORT), as Ray Serve's proxy does: of two such servers each would get half of the requests, and
+    nobody would be told. Whoever asks for the port by `listening` or `need_port` meanwhile is refused.
+
+    Raises InputError as `listening` does. Off Linux, which knows no such hold, the port is only asked for.
+    """
+    with ExitStack() as kept:
+        if sys.platform != "linux":
+            need_port(port, host)
+        else:
+            for place in kept.enter_context(listening(port, host)):
+                # From here on a process of this user that shares may have it, and no other. It stays bound,
+                # and takes no connection from whoever listens.
+                place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+                place.shutdown(socket.SHUT_RD)
+        yield
 
 
 def need_port(port: int, host: str = LOOPBACK) -> None:

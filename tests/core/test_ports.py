@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import pytest
 
 from components.core.errors import InputError
-from components.core.ports import address_of, bare_host, host_in_address, listening, need_port
+from components.core.ports import address_of, bare_host, held, host_in_address, listening, need_port
 
 HOSTS = ("127.0.0.1", "::1", "[::1]", "localhost")
 
@@ -38,6 +39,42 @@ def test_of_two_that_want_a_port_the_second_is_told_while_the_first_prepares(hos
         for ask in (need_port, lambda port, host: listening(port, host).__enter__()):
             with pytest.raises(InputError, match=rf"^port {port} of this machine cannot be had .*--port"):
                 ask(port, host)
+    need_port(port, host)
+
+
+def sharing(port: int, host: str) -> socket.socket:
+    """As Ray Serve's proxy takes a port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    place = socket.socket(family)
+    for choice in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        place.setsockopt(socket.SOL_SOCKET, choice, 1)
+    place.bind((bare_host(host), port))
+    place.listen()
+    return place
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no such hold")
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_port_that_is_held_is_its_own_servers_before_while_and_after_that_listens(host: str) -> None:
+    need_host(host)
+    port = unused_port()
+
+    def others_are_told() -> None:
+        for ask in (need_port, lambda *place: held(*place).__enter__()):
+            with pytest.raises(InputError, match=rf"^port {port} of this machine cannot be had"):
+                ask(port, host)
+
+    with held(port, host):
+        others_are_told()
+        with pytest.raises(OSError):
+            socket.create_connection((bare_host(host), port), timeout=10)
+        for _ in range(2):  # a proxy that died comes again
+            with sharing(port, host) as place:
+                others_are_told()
+                for _ in range(8):
+                    with socket.create_connection(place.getsockname()[:2], timeout=10):
+                        place.accept()[0].close()
+        others_are_told()
     need_port(port, host)
 
 
