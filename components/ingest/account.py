@@ -24,6 +24,7 @@ from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, Photo, Split
 from components.ingest.config import IngestConfig
 from components.ingest.source import Source
+from components.ingest.told import settings_of
 
 ACCEPT_VARIABLE = "REFOCUS_ACCEPT_FEWER"  # written and read in this file only
 NAMED = 5
@@ -99,7 +100,7 @@ class LastTime:
 
     def __init__(self, config: IngestConfig, out: Path) -> None:
         self._config, self._recipe = config, recipe_of(out)
-        settings = config.model_dump(mode="json", exclude={"max_shrink", "max_left_out"})
+        settings = {"photos": config.photos, **settings_of(config)}
         key = digest_of([self._recipe, settings])[:24]
         self._path = state_folder() / "ingest" / f"taken-{key}.json"
 

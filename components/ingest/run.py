@@ -38,6 +38,7 @@ from components.ingest.pairs.run import run as take_pairs
 from components.ingest.refusals import nothing_words, refuse_empty_split
 from components.ingest.source import Found, Source, look
 from components.ingest.split import SET_ASIDE, Verdict, decide
+from components.ingest.told import settings_of
 from components.ingest.videos import look_at_videos
 
 
@@ -70,6 +71,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             table_sha256=PhotoSet.write_table(out, rows),
             about={
                 "source": source.kind,
+                PhotoSet.SETTINGS: settings_of(config),
                 "left_out": dict(quarantine.kinds()),
                 "ignored": dict(quarantine.ignored),
             },

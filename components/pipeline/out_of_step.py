@@ -6,10 +6,12 @@ settings by DVC; by hand, stages can be left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from components.core.record import Record
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
 from components.core.releases import noted, releases, that_differ
+from components.ingest.told import settings_of
 from components.pipeline.project import Run, folder_of
 
 OTHERS: dict[type[Record], str] = {
@@ -38,6 +40,7 @@ def out_of_step(run: Run, *kinds: type[Record]) -> Iterator[str]:
             stage, wanted = "evaluate", run.record.section_digest("evaluate")
             named = {PairSet: record.pairset, Checkpoint: record.checkpoint}
         else:
+            yield from _taken_in_otherwise(run, record, at)
             continue
         remedy = f"`refocus {stage} {run.name}` makes it anew"
         if record.config_digest != wanted:
@@ -45,6 +48,16 @@ def out_of_step(run: Run, *kinds: type[Record]) -> Iterator[str]:
         for parent, digest in named.items():
             if parent in there and there[parent].digest != digest:
                 yield f"{at} was made of {OTHERS[parent]} there now; {remedy}"
+
+
+def _taken_in_otherwise(run: Run, photoset: Record, at: Path) -> Iterator[str]:
+    told, wanted = photoset.about.get(PhotoSet.SETTINGS), settings_of(run.recipe.ingest)
+    if isinstance(told, dict) and told != wanted:
+        names = ", ".join(sorted(name for name in {*told, *wanted} if told.get(name) != wanted.get(name)))
+        yield (
+            f"{at} was taken in with another {names} than ingest has in the recipe now; `refocus ingest"
+            f" {run.name}` takes the photos in anew"
+        )
 
 
 def of_other_releases(run: Run, *kinds: type[Record]) -> Iterator[str]:

@@ -108,6 +108,8 @@ def _data(photoset: PhotoSet, pairset: PairSet, photos: Iterable[Photo]) -> str:
         "No photo, and no near duplicate of one, stands in two splits."
         + (f" The blurred pictures were given: {'; '.join(input)}." if input else ""),
         "",
+        f"Settings of ingest that made the set: {_cell(photoset.settings)}.",
+        "",
     ]
     lines += ["| photos | origin | licence |", "| ---: | --- | --- |"]
     known = Counter((_cell(photo.origin), _cell(photo.licence)) for photo in photos)

@@ -131,8 +131,14 @@ def photos_of(reference: str) -> tuple[Photo, ...]:
     """The photos that a version was made from and measured on, as they stood in its PhotoSet; read
     from the registry alone.
     """
+    return photos_told(reference)[1]
+
+
+def photos_told(reference: str) -> tuple[str, tuple[Photo, ...]]:
+    """The same, with the settings of ingest that made the set in front, in words."""
     with tracking.fetch(resolve(reference), RECORDS) as folder:
-        return PhotoSet.load(folder).photos()
+        photoset = PhotoSet.load(folder)
+        return photoset.settings, photoset.photos()
 
 
 def verify(reference: str, *, root: Path) -> list[str]:

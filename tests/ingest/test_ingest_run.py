@@ -35,6 +35,18 @@ def test_every_photo_is_kept_byte_for_byte_under_its_hash(tmp_path: Path) -> Non
     assert [photo.id for photo in photos] == sorted(photo.id for photo in photos)
 
 
+def test_the_record_names_the_settings_that_made_it_and_no_place(tmp_path: Path) -> None:
+    source = write_many(tmp_path / "in", 12)
+    record = run(config_of(source, min_px=40), out=tmp_path / "out")
+    assert "min_px 40" in PhotoSet.load(tmp_path / "out").settings
+    assert "split.kind by_content" in record.settings
+    assert str(tmp_path) not in (tmp_path / "out" / PhotoSet.FILE).read_text()
+    other = run(config_of(source, min_px=41), out=tmp_path / "other")
+    assert other.settings != record.settings
+    assert other.digest == record.digest, "the same photos, whatever they were chosen by"
+    assert record.model_copy(update={"about": {}}).settings == "not recorded"
+
+
 def test_every_split_has_photos_and_the_counts_say_how_many(tmp_path: Path) -> None:
     photoset = run(config_of(write_many(tmp_path / "in", 12)), out=tmp_path / "out")
     found = [photo.split for photo in photoset.photos()]

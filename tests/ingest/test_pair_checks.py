@@ -251,6 +251,8 @@ def test_pairs_in_a_bucket_are_those_of_the_folder(tmp_path: Path, s3_endpoint: 
     )
     assert one.digest == other.digest
     assert other.about["source"] == "s3"
+    assert one.settings == other.settings
+    assert "pairs.kind realblur" in one.settings
 
 
 def test_when_nothing_can_be_used_the_first_reason_and_the_layout_are_said(tmp_path: Path) -> None:

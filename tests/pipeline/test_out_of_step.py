@@ -15,6 +15,7 @@ from components.core.parts import digest_of
 from components.core.record import Record
 from components.core.records import Checkpoint, EvalReport, PairSet, PhotoSet
 from components.core.releases import releases
+from components.ingest.told import settings_of
 from components.pipeline import stages
 from components.pipeline.out_of_step import of_other_releases, out_of_step
 from components.pipeline.project import Project, Run, folder_of
@@ -114,6 +115,17 @@ def test_a_result_of_something_else_is_told(kind: type[Record], field: str, word
     record = run.load(kind)
     record.model_copy(update={field: HASH}).save(place(run, kind))
     assert words in next(iter(out_of_step(run, *ALL)))
+
+
+def test_photos_that_were_taken_in_with_other_settings_are_told_with_their_names(run: Run) -> None:
+    record = run.load(PhotoSet)
+    about = {PhotoSet.SETTINGS: settings_of(run.recipe.ingest)}
+    record.model_copy(update={"about": about}).save(place(run, PhotoSet))
+    assert list(out_of_step(run, *ALL)) == []
+    elsewhere = edited(run, "ingest", "photos", "s3://somewhere/else")
+    assert list(out_of_step(edited(elsewhere, "ingest", "max_shrink", 0.5), *ALL)) == []
+    (told,) = out_of_step(edited(run, "ingest", "min_px", 99), *ALL)
+    assert "photos was taken in with another min_px than ingest has" in told
 
 
 @pytest.mark.parametrize("kind", [PairSet, Checkpoint, EvalReport])

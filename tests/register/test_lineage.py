@@ -108,6 +108,7 @@ def test_the_photos_behind_a_version_are_listed_from_the_registry_alone(
 ) -> None:
     _register("shown", chain, tmp_path)
     assert lineage.photos_of("shown@challenger") == chain.photoset.photos()
+    assert lineage.photos_told("shown@challenger") == (chain.photoset.settings, chain.photoset.photos())
 
 
 def test_a_version_can_be_named_by_number(store: Path, chain: Chain, tmp_path: Path) -> None:

@@ -168,7 +168,10 @@ def _lineage(arguments: argparse.Namespace) -> int:
 
     root = Project.here().root
     print(lineage.trace(arguments.model))
-    for photo in lineage.photos_of(arguments.model) if arguments.photos else ():
+    settings, photos = lineage.photos_told(arguments.model) if arguments.photos else ("", ())
+    if settings:
+        print(f"photos taken in with: {settings}")
+    for photo in photos:
         print(
             f"{photo.split:<5}  {photo.id[:16]}  {photo.width}×{photo.height}  {photo.name}"
             + (f"  ({photo.licence})" if photo.licence else "")

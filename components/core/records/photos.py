@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
@@ -131,8 +132,24 @@ class PhotoSet(TableRecord):
 
     FILE = "photoset.json"
     TABLE = "photos.jsonl"
+    SETTINGS: ClassVar[str] = "settings"  # in `about`: of ingest, but for where the photos lie
     counts: dict[Split, int]
+
+    @property
+    def settings(self) -> str:
+        """The settings of ingest that made the set, in words: `min_px 64, split.kind by_content, …`."""
+        told = self.about.get(self.SETTINGS)
+        return ", ".join(_named(told)) if isinstance(told, dict) else "not recorded"
 
     def photos(self) -> tuple[Photo, ...]:
         """The rows, ordered by id."""
         return self._rows(Photo)
+
+
+def _named(settings: Mapping[str, JsonValue], above: str = "") -> Iterator[str]:
+    """Dotted names with their values; what is not set is left out."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _named(value, f"{above}{name}.")
+        elif value is not None:
+            yield f"{above}{name} {value}"

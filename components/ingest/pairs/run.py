@@ -31,6 +31,7 @@ from components.ingest.pairs.import_pairs import Desk, Reasons, Taken, from_file
 from components.ingest.pairs.layout import Layout
 from components.ingest.pairs.pair_splits import Settled, settle
 from components.ingest.source import Found, everything, strays_of
+from components.ingest.told import settings_of
 
 BESIDE = "pictures that the layout does not name"
 
@@ -73,6 +74,7 @@ def run(config: IngestConfig, *, out: Path) -> PhotoSet:
             table_sha256=PhotoSet.write_table(out, rows),
             about={
                 "source": kind,
+                PhotoSet.SETTINGS: settings_of(config),
                 "left_out": dict(quarantine.kinds()),
                 "ignored": dict(quarantine.ignored),
                 **facts,
