@@ -164,8 +164,15 @@ def kept_number(place: Path) -> int:
     return max(numbers)
 
 
-def test_a_training_outlives_a_node(cluster: TwoNodes, tmp_path: Path) -> None:
+def test_a_training_has_the_room_that_a_killed_driver_held_and_outlives_a_node(
+    cluster: TwoNodes, tmp_path: Path
+) -> None:
     assert wait_for(lambda: cluster.alive() == 2, 180)
+    (tmp_path / "killed").mkdir()
+    killed = start(cluster, "counted", str(tmp_path / "killed"))
+    assert wait_for((tmp_path / "killed" / "begun-2").exists, 240), killed.communicate()
+    killed.kill()
+    killed.communicate()
     driver = start(cluster, "counted", str(tmp_path))
     # A state counts once Ray has looked at the workers, who may be two states further by then.
     assert wait_for(lambda: kept_number(tmp_path) >= 5, 240), driver.communicate()
@@ -180,7 +187,6 @@ def test_a_training_outlives_a_node(cluster: TwoNodes, tmp_path: Path) -> None:
     assert "has gone; its workers go on elsewhere, from the last state" in complaints
 
 
-# The last ones: for three minutes Ray keeps the room of a driver that did not end in order, as the second.
 @pytest.mark.parametrize(("hears", "signals"), [("well", 1), ("deaf", 2)])
 def test_a_signal_to_the_driver_lets_a_worker_keep_its_state_and_a_second_one_does_not_wait(
     cluster: TwoNodes, tmp_path: Path, hears: str, signals: int

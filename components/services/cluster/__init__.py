@@ -14,7 +14,8 @@ nodes.py      the nodes of a cluster, each asked for that
 resources.py  GPUs, processors, placement and numbers of workers
 map.py        a function over many items
 once.py       one piece of work on a node with a GPU
-training.py   a training on N workers, and its states; elastic.py, ending.py, trouble.py belong to it
+training.py   a training on N workers, and its states; elastic.py, room_left.py, ending.py and
+              trouble.py belong to it
 progress.py   a bar that workers on other machines move
 """
 
