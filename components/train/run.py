@@ -35,6 +35,7 @@ from components.services import tracking
 from components.services.cluster import RayStore, Workers, is_cluster, run_on_workers
 from components.services.content import verify_pairs
 from components.services.storage import is_s3
+from components.train import why_anew
 from components.train.config import TrainConfig
 from components.train.data import Data
 from components.train.fitting import (
@@ -100,18 +101,18 @@ def run(
         print(f"train: left out {left_out.words()}; all in {out / LEFT_OUT}", file=sys.stderr)
     tracking.prepare()
     code = pixel_code(*CODE, *([] if pairset.on_the_fly is None else ["optics"]))
-    key = digest_of(
-        {"config": config.key_digest(), "pairs": pairset.digest, "code": code, "device": _device_kind(config)}
-        | ({} if parent is None else {"parent": parent.identity})
-    )
+    rests_on = {
+        "settings": config.key_digest(),
+        "pairs": pairset.digest,
+        "code or libraries": code,
+        "device": _device_kind(config),
+        **({} if parent is None else {"parent": parent.identity}),
+    }
+    key = digest_of(rests_on)
     name = f"{recipe.name}-{key[:20]}"
     storage = place_for_states(recipe.name, name, by_ray=_by_ray(config))
-    job = functools.partial(
-        TrainingJob,
-        config=config,
-        recipe=recipe,
-        key=key,
-    )
+    why_anew.note(storage, recipe.name, name, rests_on)
+    job = functools.partial(TrainingJob, config=config, recipe=recipe, key=key)
     folder = FolderStore(Path(storage) / name)
     for last in (False, True):
         with _told_when_stopped(key), Progress("train", longest(config, data.epoch)) as bar:
@@ -128,6 +129,7 @@ def run(
             break
         set_aside(Path(storage) / name, "the state of its end is missing, cut or altered")
     end = _healthy_end(config, outcome, state, name, storage)
+    why_anew.ended(storage, name)
     if left_out.left_out:
         left_out.save(out, LEFT_OUT)
     else:

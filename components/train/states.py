@@ -108,7 +108,7 @@ def prune(storage: Path, recipe: str, current: str) -> None:
     """Drop the states of all but the newest trainings of a recipe: each holds both nets and their
     optimisers.
     """
-    pattern = _trainings_of(recipe)
+    pattern = trainings_of(recipe)
     others = [path for path in storage.iterdir() if pattern.fullmatch(path.name) and path.name != current]
     for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_TRAININGS - 1 :]:
         shutil.rmtree(path, ignore_errors=True)
@@ -116,7 +116,7 @@ def prune(storage: Path, recipe: str, current: str) -> None:
 
 def prune_in_store(storage: str, recipe: str, current: str) -> None:
     """The same of states at an s3:// address."""
-    pattern = _trainings_of(recipe)
+    pattern = trainings_of(recipe)
     found: dict[str, list[tuple[str, float]]] = {}
     for name, _, changed_s in objects.list_dated(storage):
         training = name.split("/")[0]
@@ -128,7 +128,8 @@ def prune_in_store(storage: str, recipe: str, current: str) -> None:
             objects.remove(objects.join(storage, name))
 
 
-def _trainings_of(recipe: str) -> re.Pattern[str]:
+def trainings_of(recipe: str) -> re.Pattern[str]:
+    """The names of a recipe's trainings."""
     return re.compile(re.escape(recipe) + r"-[0-9a-f]{20}")
 
 
