@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from components.core.errors import LineageError, ServiceError
 from components.core.files import write_text
 from components.core.own_state import read_json
 from components.core.parts import canonical_json
@@ -78,13 +79,22 @@ def _in_folder(folder: Path, checkpoint: Checkpoint) -> Forebear:
 
 
 def _registered(digest: str) -> Forebear | None:
-    """The checkpoint as a version of any name; None where there is none."""
+    """The checkpoint as a version of any name that has its records; None where there is none. Raises
+    ServiceError where those that may have them cannot be reached.
+    """
     tracking.prepare()
-    version = next(registry.searched(f"tags.`{registry.CHECKPOINT}` = '{digest}'"), None)
-    if version is None:
-        return None
-    with tracking.fetch(version, RECORDS) as folder:
-        return _in_folder(folder, Checkpoint.load(folder))
+    refused: ServiceError | None = None
+    for version in registry.searched(f"tags.`{registry.CHECKPOINT}` = '{digest}'"):
+        try:
+            with tracking.fetch(version, RECORDS) as folder:
+                return _in_folder(folder, Checkpoint.load(folder))
+        except LineageError:  # its files are gone
+            continue
+        except ServiceError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+    return None
 
 
 def _kept(path: Path) -> frozenset[str] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import pytest
 from chain import Chain
 
 from components import recipes
-from components.core.errors import InputError, LineageError
+from components.core.errors import InputError, LineageError, ServiceError
 from components.core.records import Checkpoint, PhotoSet
 from components.nets.generators import UNet
 from components.nets.restore import save_generator
+from components.pipeline.heritage import learned_by
 from components.pipeline.starting import parent_of
 from components.register.card import write_card
 from components.register.config import RegisterConfig
@@ -153,6 +156,8 @@ def test_a_parent_has_learned_what_all_that_it_comes_from_have(
     assert parent.learned == parent.photos == known
     for generation in range(2, generations + 1):
         child = started_from(parent.checkpoint.digest, chain, tmp_path / str(generation))
+        if generation == 2:  # the registry alone knows what the oldest learned from
+            shutil.rmtree(store / "parents")
         parent = starting(str(child.folder), store)
         assert parent is not None
     own = chain.photoset.photos()[0].id
@@ -161,6 +166,31 @@ def test_a_parent_has_learned_what_all_that_it_comes_from_have(
     assert capsys.readouterr().err == ""
     with pytest.raises(InputError, match="learned from 1 of the photos that are tested on"):
         refuse_leak(replace(parent, learned=parent.learned | {own}), chain.pairset)
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_of_a_forebears_versions_one_whose_records_can_be_had_is_enough(
+    all_of_them: bool, store: Path, chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered("one-of-two", chain, tmp_path / "one")
+    registered("two-of-two", chain, tmp_path / "two")
+    child = started_from(chain.checkpoint.digest, chain, tmp_path / "child")
+    true, asked = tracking.fetch, list[str]()
+
+    def out_of_reach(version: tracking.Version, place: str) -> AbstractContextManager[Path]:
+        asked.append(version.words)
+        if all_of_them or len(asked) == 1:
+            raise ServiceError(f"the store of {version.words} does not answer")
+        return true(version, place)
+
+    monkeypatch.setattr(tracking, "fetch", out_of_reach)
+    if all_of_them:
+        with pytest.raises(ServiceError, match="does not answer"):
+            learned_by(child, "child", tmp_path / "parents")
+        return
+    known = {photo.id for photo in chain.photoset.photos() if photo.split == "train"}
+    assert learned_by(child, "child", tmp_path / "parents") > known
+    assert len(asked) >= 2, "the first did not answer"
 
 
 def test_a_way_back_that_ends_in_a_model_that_is_gone_is_told(

@@ -169,8 +169,8 @@ def test_a_training_has_the_room_that_a_killed_driver_held_and_outlives_a_node(
 ) -> None:
     assert wait_for(lambda: cluster.alive() == 2, 180)
     (tmp_path / "killed").mkdir()
-    killed = start(cluster, "counted", str(tmp_path / "killed"))
-    assert wait_for((tmp_path / "killed" / "begun-2").exists, 240), killed.communicate()
+    killed = start(cluster, "until_asked", str(tmp_path / "killed"), "deaf")
+    assert wait_for((tmp_path / "killed" / "counts").exists, 240), killed.communicate()
     killed.kill()
     killed.communicate()
     driver = start(cluster, "counted", str(tmp_path))
