@@ -39,6 +39,7 @@ def states() -> dict[OfLPIPS, dict[str, Tensor]]:
         for layer in layers:
             if isinstance(layer, nn.Conv2d):
                 nn.init.normal_(layer.weight, 0.0, (2 / layer.weight[0].numel()) ** 0.5, source)
+                nn.init.zeros_(layer.bias)  # else torch's own chance
         found[backbone] = {f"features.{name}": value for name, value in layers.state_dict().items()}
     return found
 

@@ -23,6 +23,7 @@ def vgg(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for layer in layers:
             if isinstance(layer, nn.Conv2d):
                 layer.weight.data.normal_(0.0, (2 / layer.weight[0].numel()) ** 0.5, generator=source)
+                nn.init.zeros_(layer.bias)  # else torch's own chance, other in every process
         found[backbone] = folder / f"{backbone}.pt"
         torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, found[backbone])
     return found
