@@ -28,6 +28,7 @@ from components.ingest.told import settings_of
 
 ACCEPT_VARIABLE = "REFOCUS_ACCEPT_FEWER"  # written and read in this file only
 NAMED = 5
+NOTHING = "nothing lies there (is its disk mounted?)"
 
 
 def closing_words(words: str, seen: int, quarantine: Quarantine, passed: Mapping[str, int], out: Path) -> str:

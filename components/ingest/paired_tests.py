@@ -17,7 +17,7 @@ from components.core.errors import PhotoError
 from components.core.progress import tracked
 from components.core.quarantine import Quarantine
 from components.core.records import Photo
-from components.ingest.account import refuse_loss, refused_words
+from components.ingest.account import NOTHING, refuse_loss, refused_words
 from components.ingest.candidate import Candidate
 from components.ingest.config import IngestConfig, OneSplit
 from components.ingest.near_duplicates import near_duplicates
@@ -96,8 +96,7 @@ def take_in(found: Sequence[Found], config: IngestConfig, originals: Originals, 
     finally:
         desk.save()
     if not taken:
-        nothing = "nothing lies there (is its disk mounted?)"
-        told = refused_words(Quarantine.of(reasons, {}), out) if reasons else nothing
+        told = refused_words(Quarantine.of(reasons, {}), out) if reasons else NOTHING
         raise PhotoError(
             f"no usable test pair at {config.photos} ({told}): ingest.pairs {config.pairs.kind} needs"
             f" {config.pairs.LIES}; put them there, or leave ingest.pairs out"

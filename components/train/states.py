@@ -23,6 +23,11 @@ KEPT_TRAININGS = 3
 WITHOUT_RAY, BY_RAY = "state-*.pt", "checkpoint_*/state.pt"  # as they lie in a training's folder
 
 
+def state_files(folder: Path) -> list[Path]:
+    """All states in a training's folder, by whomever they were kept."""
+    return [path for kind in (WITHOUT_RAY, BY_RAY) for path in folder.glob(kind)]
+
+
 def newest_state(folder: Path, *, set_aside: bool = False) -> tuple[Path, bytes] | None:
     """The state that is furthest on in a training's folder, of those that are whole, by whomever it was
     kept: a process without Ray, or Ray's workers. How many train changes no key, so each goes on from
@@ -158,7 +163,7 @@ def place_for_states(recipe: str, name: str, *, by_ray: bool) -> str:
     else:
         prune_in_store(storage, recipe, name)
     here = _of_this_machine() / name
-    if storage != str(here.parent) and any(files := [*here.glob(WITHOUT_RAY), *here.glob(BY_RAY)]):
+    if storage != str(here.parent) and (files := state_files(here)):
         print(
             f"train: of this training {len(files)} {'state lies' if len(files) == 1 else 'states lie'} in"
             f" {here}, from which it does not go on: now its states are kept in {storage}/{name}",

@@ -12,7 +12,7 @@ from components.core.files import write_text
 from components.core.own_state import read_json
 from components.core.parts import canonical_json
 from components.services.storage import is_s3
-from components.train.states import BY_RAY, WITHOUT_RAY, trainings_of
+from components.train.states import state_files, trainings_of
 
 FILE = "rests_on.json"
 
@@ -29,9 +29,9 @@ def note(storage: str, recipe: str, name: str, rests_on: Mapping[str, str]) -> N
         for path in Path(storage).glob(f"*/{FILE}")
         if trainings_of(recipe).fullmatch(path.parent.name)
         and path.parent != folder
-        and _has_states(path.parent)
+        and state_files(path.parent)
     ]
-    if others and not _has_states(folder):
+    if others and not state_files(folder):
         newest = max(others, key=lambda path: path.stat().st_mtime)
         before = read_json(newest) or {}
         changed = [what for what in {**rests_on, **before} if before.get(what) != rests_on.get(what)]
@@ -47,7 +47,3 @@ def ended(storage: str, name: str) -> None:
     """It came to its end, so that nobody goes on from it."""
     if not is_s3(storage):
         (Path(storage) / name / FILE).unlink(missing_ok=True)
-
-
-def _has_states(folder: Path) -> bool:
-    return any(path for kind in (WITHOUT_RAY, BY_RAY) for path in folder.glob(kind))

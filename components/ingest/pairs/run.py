@@ -22,7 +22,7 @@ from components.core.progress import tracked
 from components.core.quarantine import Quarantine
 from components.core.records import SPLITS, Photo, PhotoSet, Split
 from components.core.video import VIDEOS
-from components.ingest.account import LastTime, Took, closing_words, refuse_loss, refused_words
+from components.ingest.account import NOTHING, LastTime, Took, closing_words, refuse_loss, refused_words
 from components.ingest.config import ByContent, ByFolder, IngestConfig
 from components.ingest.originals import Originals
 from components.ingest.pairs.clips import clips_of, from_clips
@@ -181,7 +181,7 @@ def _nothing(config: IngestConfig, found: Sequence[Found], quarantine: Quarantin
     there = (
         f"found there: {len(found)} {'file' if len(found) == 1 else 'files'}, the first {found[0].name}"
         if found
-        else "nothing lies there (is its disk mounted?)"
+        else NOTHING
     )
     return (
         f"no pairs at {config.photos}: {config.pairs.kind} needs {config.pairs.LIES}; {there}. Give the"
