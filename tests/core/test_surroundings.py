@@ -119,21 +119,27 @@ class Empty(http.server.BaseHTTPRequestHandler):
         """Silent."""
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_none_of_our_doors_asks_this_machine_by_a_proxy_over_ipv6(door: str, closed_port: int) -> None:
+@pytest.fixture
+def over_ipv6() -> Iterator[str]:
+    """The address of a server at ::1."""
     try:
         server = OverIPv6(("::1", 0), Empty)
     except OSError:
         pytest.skip("no IPv6 here")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
-    try:
-        code = f"{SETTLED}url = 'http://[::1]:{server.server_address[1]}'\n{DOORS[door]}"
-        done = run(code, **dict.fromkeys(PROXIES, f"http://127.0.0.1:{closed_port}"))
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    yield f"http://[::1]:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_none_of_our_doors_asks_this_machine_by_a_proxy_over_ipv6(
+    door: str, over_ipv6: str, closed_port: int
+) -> None:
+    code = f"{SETTLED}url = {over_ipv6!r}\n{DOORS[door]}"
+    done = run(code, **dict.fromkeys(PROXIES, f"http://127.0.0.1:{closed_port}"))
     assert done.returncode == 0, done.stderr[-500:]
 
 
@@ -145,26 +151,17 @@ OF_OTHERS = {
 
 
 @pytest.mark.parametrize("way", OF_OTHERS)
-def test_no_child_of_others_asks_this_machine_by_a_proxy_over_ipv6(way: str, closed_port: int) -> None:
-    try:
-        server = OverIPv6(("::1", 0), Empty)
-    except OSError:
-        pytest.skip("no IPv6 here")
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        child = f"url = 'http://[::1]:{server.server_address[1]}'\n{OF_OTHERS[way]}"
-        child = (SETTLED if way == "a stage" else "") + child
-        code = (
-            f"{SETTLED}import subprocess, sys\n"
-            "from components.services.versioning.process import child_environment\n"
-            f"subprocess.run([sys.executable, '-c', {child!r}], env=child_environment(), check=True)"
-        )
-        done = run(code, **dict.fromkeys(PROXIES, f"http://127.0.0.1:{closed_port}"))
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def test_no_child_of_others_asks_this_machine_by_a_proxy_over_ipv6(
+    way: str, over_ipv6: str, closed_port: int
+) -> None:
+    child = f"url = {over_ipv6!r}\n{OF_OTHERS[way]}"
+    child = (SETTLED if way == "a stage" else "") + child
+    code = (
+        f"{SETTLED}import subprocess, sys\n"
+        "from components.services.versioning.process import child_environment\n"
+        f"subprocess.run([sys.executable, '-c', {child!r}], env=child_environment(), check=True)"
+    )
+    done = run(code, **dict.fromkeys(PROXIES, f"http://127.0.0.1:{closed_port}"))
     assert done.returncode == 0, done.stderr[-500:]
 
 
