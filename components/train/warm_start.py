@@ -195,8 +195,6 @@ def _fits(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) 
 
 def _take_optimizer(optimizer: torch.optim.Optimizer, kept: Mapping[str, Any] | None) -> bool:
     """Take the moments alone: rates and decays are the new recipe's."""
-    from components.train.step.parameter_groups import load_optimizer
-
     ours = optimizer.state_dict()
     if kept is None or not kept["state"]:
         return False
@@ -204,7 +202,7 @@ def _take_optimizer(optimizer: torch.optim.Optimizer, kept: Mapping[str, Any] | 
     theirs = [kept["state"][place]["exp_avg"].shape for place in sorted(kept["state"])]
     if shapes != theirs:
         return False
-    load_optimizer(optimizer, {"state": kept["state"], "param_groups": ours["param_groups"]})
+    optimizer.load_state_dict({"state": kept["state"], "param_groups": ours["param_groups"]})
     return True
 
 

@@ -16,6 +16,9 @@ from components.train.step import GanStep
 from components.train.worker_group import World
 
 DOUBLE = torch.float64
+ORDERS = pytest.mark.parametrize(
+    "order", [torch.contiguous_format, torch.channels_last], ids=["plane by plane", "px by px"]
+)
 LAYERS: dict[str, tuple[type[nn.Module], type[nn.Module], dict[str, Any]]] = {
     "4×4 to half": (few_places.Conv2d, nn.Conv2d, {"kernel_size": 4, "stride": 2, "padding": 1}),
     "3×3": (few_places.Conv2d, nn.Conv2d, {"kernel_size": 3, "padding": 1}),
@@ -87,8 +90,11 @@ def slopes(layer: nn.Module, x_NCHW: Tensor) -> list[Tensor]:
 @pytest.mark.usefixtures("any_weights")
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("photos", [1, 3])
-def test_they_are_torchs_own_with_their_first_and_second_gradients(name: str, photos: int) -> None:
-    ours, plain = (layer.to(DOUBLE) for layer in pair(name))
+@ORDERS
+def test_they_are_torchs_own_with_their_first_and_second_gradients(
+    name: str, photos: int, order: torch.memory_format
+) -> None:
+    ours, plain = (layer.to(DOUBLE, memory_format=order) for layer in pair(name))  # type: ignore[call-overload]
     x_NCHW = torch.randn(photos, 3, 5, 8, dtype=DOUBLE)
     assert by_product(ours, x_NCHW)
     assert not by_product(plain, x_NCHW)
@@ -98,9 +104,13 @@ def test_they_are_torchs_own_with_their_first_and_second_gradients(name: str, ph
 
 @pytest.mark.usefixtures("any_weights")
 @pytest.mark.parametrize("name", ["4×4 to half", "4×4 to double"])
-def test_in_bfloat16_they_are_no_farther_from_the_truth_than_twice_torchs_own(name: str) -> None:
-    ours, plain = pair(name, 64, 32)
-    x_NCHW = torch.randn(2, 64, 4, 4)
+@pytest.mark.parametrize("side", [2, 4, 16])  # all in float32, the weights' gradient, nothing
+@ORDERS
+def test_in_bfloat16_they_are_no_farther_from_the_truth_than_twice_torchs_own(
+    name: str, side: int, order: torch.memory_format
+) -> None:
+    ours, plain = (layer.to(memory_format=order) for layer in pair(name, 64, 32))  # type: ignore[call-overload]
+    x_NCHW = torch.randn(1, 64, side, side)
     truth = slopes(plain.to(DOUBLE), x_NCHW.double())
     found = []
     for layer in (ours, plain.float()):
@@ -110,6 +120,8 @@ def test_in_bfloat16_they_are_no_farther_from_the_truth_than_twice_torchs_own(na
             assert made.dtype == torch.bfloat16
         weights = list(layer.parameters())
         first = torch.autograd.grad((made.float() * truth[0].detach().cos().float()).sum(), [at, *weights])
+        assert [one.dtype for one in first] == [torch.float32] * len(first)
+        assert first[1].stride() == layer.weight.stride()  # or it would be copied into that order
         found.append([made.float(), *first])
     for got, torchs, wanted in zip(*found, truth[: len(found[0])], strict=True):
         errors = [(each.double() - wanted).norm() for each in (got, torchs)]
@@ -126,6 +138,11 @@ def learning(layer: nn.Module) -> nn.Module:
     net = nn.Sequential(layer)
     few_places.learn_by_products(net)
     return net[0]
+
+
+def turned(layer: nn.Module) -> nn.Module:
+    layer.weight = nn.Parameter(layer.weight.detach().mT.contiguous().mT)
+    return layer
 
 
 def test_few_places_and_many_weights_go_by_the_product() -> None:
@@ -166,7 +183,7 @@ def test_a_step_learns_by_products_and_its_average_is_torchs_layers() -> None:
 
 PLAIN: dict[str, Callable[[], nn.Module]] = {
     "frozen": lambda: many_weights().requires_grad_(False),
-    "channels_last": lambda: many_weights().to(memory_format=torch.channels_last),
+    "each plane from right to left": lambda: turned(many_weights()),
     "grouped": lambda: learning(nn.Conv2d(256, 2048, 4, groups=2, padding=2)),
     "reflected": lambda: learning(nn.Conv2d(256, 512, 3, padding=1, padding_mode="reflect")),
     "wide apart": lambda: learning(nn.Conv2d(256, 512, 3, padding=2, dilation=2)),

@@ -48,7 +48,7 @@ def close(ours: list[Tensor], theirs: list[Tensor]) -> None:
 def test_the_mean_is_plain_and_what_was_before_counts_for_the_steps_it_had_in_mind(
     ema: float, stands_for: int
 ) -> None:
-    step = GanStep(config(ema=ema, **LOGITS), CPU, {})
+    step = GanStep(config(ema=ema, average_last=0.5, **LOGITS), CPU, {})
     step.steps_done = 1000  # beyond the faster beginning
     total = [stands_for * weight for weight in copy_of(step.average)]
     for number in (1, 2, 3):
@@ -77,6 +77,28 @@ def test_the_last_of_a_very_long_mean_are_not_lost_in_rounding() -> None:
         average.update(net, number - 1, LastSteps(number - 1, count))  # one that the next speaks for
         average.update(net, number, LastSteps(number, count))
     assert average.net.weight.item() == pytest.approx(1.05, abs=1e-3)
+
+
+def test_the_last_weights_alone_are_copied_when_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copied = []
+    real = torch._foreach_copy_
+    monkeypatch.setattr(torch, "_foreach_copy_", lambda *lists: copied.append(1) or real(*lists))
+    net = nn.BatchNorm1d(3)
+    average = WeightAverage(net, decay=0.0, plain_mean=False)
+    for number in range(1, 5):
+        with torch.no_grad():
+            net.weight.fill_(number)
+            net.running_mean.fill_(-number)
+        average.update(net, number)
+    assert not copied
+    for _ in range(2):
+        assert average.net.weight.tolist() == [4.0] * 3
+        assert average.net.running_mean.tolist() == [-4.0] * 3
+    assert len(copied) == 1
+    average.net.load_state_dict({**average.net.state_dict(), "weight": torch.zeros(3)})
+    assert average.net.weight.tolist() == [0.0] * 3, "what was put there stays until the next step"
 
 
 @pytest.mark.parametrize(("share", "wanted"), [(0.0, 0), (0.01, 1), (0.25, 2), (0.5, 5), (1.0, 10)])

@@ -60,6 +60,16 @@ def test_a_gradient_of_usual_length_stays_bit_for_bit_what_it_was() -> None:
     assert told == {"gradient_norm": pytest.approx(4.9), "clipped": 0, "skipped": 0}
 
 
+@pytest.mark.parametrize(("norm", "passes"), [(4.9, 0), (20.0, 1)])
+def test_a_processor_goes_through_gradients_only_where_they_are_too_long(
+    norm: float, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded, real, done = used_to(1.0), torch._foreach_mul_, []
+    monkeypatch.setattr(torch, "_foreach_mul_", lambda *args: done.append(1) or real(*args))
+    guarded.step(norm)
+    assert len(done) == passes
+
+
 @pytest.mark.parametrize(
     ("limits", "left"), [({}, 5.0), ({"clip_norm": 0.3}, 0.3), ({"clip_times": None}, 20.0)]
 )

@@ -14,7 +14,7 @@ from torch import nn
 
 from components.core.records import PairSet
 from components.nets.generators import ConvUNet, ResNet, UNet
-from components.nets.modules.dead_biases import dead_biases
+from components.nets.modules.dead_biases import dead_biases, last_bias
 from components.train.config import Adam, AdamW
 from components.train.precision import computing
 from components.train.step import GanStep, optimizers
@@ -97,14 +97,62 @@ def test_biases_that_a_normalisation_takes_away_rest_and_the_others_learn() -> N
     generator = {"kind": "resnet", "width": 4, "blocks": 1, "norm": "instance"}
     step = GanStep(config(generator=generator), CPU, {})
     nets = (step.generator, step.discriminators[0])
-    dead = [bias for net in nets for bias in dead_biases(net)]
-    assert len(dead) == 7 + 1
+    dead = [*last_bias(nets[1]), *(bias for net in nets for bias in dead_biases(net))]
+    assert len(dead) == 1 + 7 + 1
     before = [weight.detach().clone() for net in nets for weight in net.parameters()]
     for seen in (0, 2):
         step([a_batch(), a_batch()], step.config.phases[0], seen, 1.0)
     after = [weight for net in nets for weight in net.parameters()]
     for old, new in zip(before, after, strict=True):
         assert torch.equal(old, new) == any(new is bias for bias in dead)
+
+
+DISCRIMINATORS: dict[str, dict[str, object]] = {
+    "patchgan": {"layers": 1, "width": 4},
+    "pixel": {"width": 4},
+    "unet": {"width": 4},
+    "srgan": {"width": 4, "dense": 8, "crop_px": 16, "norm": "none"},
+    "patch_dense": {
+        "width": 4,
+        "dense": 8,
+        "crop_px": 16,
+        "sigmoid": False,
+        "layers": 2,
+        "norm": "none",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", DISCRIMINATORS)
+@pytest.mark.parametrize(
+    ("adversarial", "rests"),
+    [
+        ({"kind": "wgan_gp"}, True),
+        ({"kind": "wasserstein"}, True),
+        ({"kind": "relativistic_average"}, True),
+        ({"kind": "cross_entropy"}, False),
+        ({"kind": "least_squares"}, False),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_the_level_of_all_logits_rests_where_only_their_differences_count(
+    kind: str, adversarial: dict[str, object], rests: bool
+) -> None:
+    discriminator = {"kind": kind, **DISCRIMINATORS[kind]}
+    step = GanStep(config(discriminators=[discriminator], adversarial=adversarial), CPU, {})
+    (level,) = last_bias(step.discriminators[0])
+    before = level.item()
+    for seen in (0, 2):
+        step([a_batch(), a_batch()], step.config.phases[0], seen, 1.0)
+    assert (level.item() == before) == rests
+
+
+def test_a_sigmoids_level_counts_in_every_loss() -> None:
+    dense = {"kind": "patch_dense", **DISCRIMINATORS["patch_dense"], "sigmoid": True}
+    step = GanStep(config(discriminators=[dense], adversarial={"kind": "wasserstein"}), CPU, {})
+    (level,) = last_bias(step.discriminators[0])
+    step([a_batch(), a_batch()], step.config.phases[0], 0, 1.0)
+    assert level.item() != 0
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw"])
@@ -122,6 +170,41 @@ def test_a_training_steps_and_goes_on_without_torchs_compiler(
         other = GanStep(settings, CPU, {})
         other.load_state(step.state())
         other([a_batch(), a_batch()], settings.phases[0], 2, 1.0)
+
+
+ORDERS = {"plane by plane": torch.contiguous_format, "px by px": torch.channels_last}
+
+
+@pytest.mark.parametrize("gradients", ORDERS)
+@pytest.mark.parametrize("weights", ORDERS)
+@pytest.mark.parametrize("kind", [optimizers.Adam, optimizers.AdamW])
+def test_in_any_order_of_memory_a_weight_moves_by_its_own_gradient(
+    kind: type[torch.optim.Adam], weights: str, gradients: str
+) -> None:
+    (theirs,) = (each for each in kind.__mro__[1:] if each.__name__ == kind.__name__)
+    source = torch.Generator().manual_seed(1)
+    start, *slopes = (torch.randn(8, 5, 4, 3, generator=source) for _ in range(4))
+    moved = []
+    for make, fused in ((kind, True), (theirs, False)):
+        weight = nn.Parameter(start.clone(memory_format=ORDERS[weights]))
+        optimizer = make([weight], lr=0.1, fused=fused)
+        for slope in slopes:
+            weight.grad = slope.clone(memory_format=ORDERS[gradients])
+            optimizer.step()
+        assert weight.stride() == optimizer.state[weight]["exp_avg"].stride()
+        assert weight.shape == start.shape
+        moved.append(weight.detach())
+    torch.testing.assert_close(*moved, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_no_gradient_is_copied_before_a_step(order: str) -> None:
+    weight = nn.Parameter(torch.ones(8, 5, 4, 3).to(memory_format=ORDERS[order]))
+    optimizer = optimizers.Adam([weight], lr=0.1, fused=True)
+    weight.grad = torch.ones_like(weight)
+    with torch.profiler.profile() as profile:
+        optimizer.step()
+    assert {event.key for event in profile.key_averages()} & {"aten::clone", "aten::contiguous"} == set()
 
 
 @pytest.mark.parametrize("kind", [optimizers.Adam, optimizers.AdamW])

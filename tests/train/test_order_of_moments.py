@@ -15,7 +15,7 @@ from small_training import CPU, LOGITS, a_batch, config
 from torch import Tensor
 
 from components.train.step import GanStep
-from components.train.step.parameter_groups import load_optimizer
+from components.train.step.optimizers import Adam
 from components.train.training_state import read_state, write_state
 from components.train.warm_start import start_from
 
@@ -68,16 +68,16 @@ def test_a_fused_step_from_turned_moments_is_that_of_the_plain_optimiser() -> No
     source = torch.Generator().manual_seed(0)
     weight, *gradients = (torch.randn(4, 3, 3, 3, generator=source) for _ in range(3))
 
-    def stepped(fused: bool) -> Tensor:
+    def stepped(kind: type[torch.optim.Adam]) -> Tensor:
         own = torch.nn.Parameter(weight.clone())
-        optimizer = torch.optim.Adam([own], lr=0.1, fused=fused)
+        optimizer = kind([own], lr=0.1, fused=kind is Adam)
         for gradient in gradients:
             own.grad = gradient.clone()
             optimizer.step()
             state = optimizer.state_dict()
             for name in ("exp_avg", "exp_avg_sq"):
                 state["state"][0][name] = state["state"][0][name].to(memory_format=torch.channels_last)
-            load_optimizer(optimizer, state)
+            optimizer.load_state_dict(state)
         return own.detach()
 
-    assert torch.allclose(stepped(fused=True), stepped(fused=False), atol=1e-6)
+    assert torch.allclose(stepped(Adam), stepped(torch.optim.Adam), atol=1e-6)

@@ -29,8 +29,7 @@ from components.train.data import load_steps
 from components.train.ending import Ending
 from components.train.loop import Loop
 from components.train.readings import Readings
-from components.train.step import gan_step
-from components.train.step.parameter_groups import load_optimizer
+from components.train.step import optimizers
 from components.train.step.terms import Terms
 from components.train.training_state import _copied
 from components.train.worker_group import World
@@ -230,13 +229,15 @@ def test_what_would_hold_a_training_up_is_caught(
 def test_moments_that_stayed_on_the_processor_are_caught(
     sets: dict[str, PairSet], watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    load = optimizers.Adam.load_state_dict
+
     def left_there(optimizer: torch.optim.Optimizer, state: Any) -> None:
-        load_optimizer(optimizer, state)
+        load(optimizer, state)
         for remembered in optimizer.state.values():
             remembered["exp_avg"] = remembered["exp_avg"].cpu()
 
     memory = Kept(watched, monkeypatch)
     trained(sets["files"], memory, World.alone(GPU))
-    monkeypatch.setattr(gan_step, "load_optimizer", left_there)
+    monkeypatch.setattr(optimizers.Adam, "load_state_dict", left_there)
     with pytest.raises((AssertionError, RuntimeError)):
         need_in_place(trained(sets["files"], memory, World.alone(GPU)))

@@ -1,4 +1,4 @@
-"""Biases without effect: the normalisation right behind their convolution subtracts them again."""
+"""Biases without effect: what stands behind them takes them away again."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def dead_biases(net: nn.Module) -> list[Tensor]:
                 ):
                     found.append(layer.bias)
     return found
+
+
+def last_bias(net: nn.Module) -> list[Tensor]:
+    """That of a discriminator's last layer, which adds the same to all its logits. A loss of differences
+    alone takes it away.
+    """
+    *_, last = (layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+    return [] if last.bias is None else [last.bias]

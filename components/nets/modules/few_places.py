@@ -10,16 +10,21 @@ layers, which other tools know by their class.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn import functional as F
 
 LEAST_WEIGHTS = 2**20
 # Places of the smaller map, over the batch, up to which the product was faster in every shape tried.
 MOST_PLACES = {torch.bfloat16: 128, torch.float32: 2}
 MOST_PLACES_TRANSPOSED = {torch.bfloat16: 256, torch.float32: 64}
+# The same, up to which it is done in the weights' own float32 where bfloat16 is asked for, since bringing
+# them there and their gradient back takes longer than it saves: both passes, and the gradient alone.
+MOST_AS_THEY_ARE = 4
+MOST_GRADIENT_AS_THEY_ARE = 32
 
 
 def learn_by_products(net: nn.Module) -> None:
@@ -48,8 +53,12 @@ class Conv2d(nn.Conv2d):
         patches_NKL = F.unfold(
             x_NCHW.to(_precision(x_NCHW)), self.kernel_size, padding=_whole(self.padding), stride=self.stride
         )
-        # In this order the weights' gradient comes out as the weights lie, in one product for all photos.
-        out_NLC = F.linear(patches_NKL.mT, self.weight.flatten(1))
+        rows_OK, last = _as_they_lie(self.weight)
+        if last:
+            patches_NKL = (
+                torch.unflatten(patches_NKL, 1, (self.in_channels, -1)).transpose(1, 2).flatten(1, 2)
+            )
+        out_NLC = _Product.apply(patches_NKL.mT, rows_OK, True)
         out_NCHW = out_NLC.mT.reshape(len(x_NCHW), -1, height, width)
         return _finished(out_NCHW, self.bias, x_NCHW)
 
@@ -68,9 +77,49 @@ class ConvTranspose2d(nn.ConvTranspose2d):
                 x_NCHW.shape[2:], self.stride, border, self.kernel_size, self.output_padding, strict=True
             )
         )
-        patches_NKL = torch.matmul(x_NCHW.flatten(2).mT, self.weight.flatten(1)).mT
+        rows_IK, last = _as_they_lie(self.weight)
+        places_NLI = x_NCHW.to(_precision(x_NCHW)).flatten(2).mT
+        patches_NKL = _Product.apply(places_NLI, rows_IK, False).mT
+        if last:
+            patches_NKL = (
+                torch.unflatten(patches_NKL, 1, (-1, self.out_channels)).transpose(1, 2).flatten(1, 2)
+            )
         out_NCHW = F.fold(patches_NKL, size, self.kernel_size, padding=border, stride=self.stride)
         return _finished(out_NCHW, self.bias, x_NCHW)
+
+
+class _Product(Function):
+    """x (N, L, I) by weights (I, K), turned by weights (O, I), to (N, L, K) or (N, L, O) in x's type.
+
+    The weights' gradient comes out in float32 as they lie: nothing has to bring it into their order.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x_NLI: Tensor, rows: Tensor, turned: bool) -> Tensor:
+        x = x_NLI.flatten(0, 1)
+        used = rows if len(x) <= MOST_AS_THEY_ARE else rows.to(x.dtype)
+        ctx.save_for_backward(x_NLI, rows, used)
+        ctx.turned = turned
+        with torch.autocast("cpu", enabled=False):
+            out = x.to(used.dtype) @ (used.mT if turned else used)
+        return torch.unflatten(out.to(x.dtype), 0, x_NLI.shape[:2])
+
+    @staticmethod
+    def backward(ctx: Any, g_NLK: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x_NLI, rows, used = ctx.saved_tensors
+        if torch.is_grad_enabled():  # this pass is differentiated in its turn, by the weights too
+            used = rows.to(used.dtype)
+        x, g = x_NLI.flatten(0, 1), g_NLK.flatten(0, 1)
+        by_x = by_rows = None
+        with torch.autocast("cpu", enabled=False):
+            if ctx.needs_input_grad[0]:
+                found = g.to(used.dtype) @ (used if ctx.turned else used.mT)
+                by_x = torch.unflatten(found.to(x.dtype), 0, x_NLI.shape[:2])
+            if ctx.needs_input_grad[1]:
+                if len(x) <= MOST_GRADIENT_AS_THEY_ARE:
+                    x, g = x.to(rows.dtype), g.to(rows.dtype)
+                by_rows = (g.mT @ x if ctx.turned else x.mT @ g).to(rows.dtype)
+        return by_x, by_rows, None
 
 
 BY_PRODUCT: dict[type[nn.Module], type[nn.Module]] = {
@@ -90,11 +139,23 @@ def _learns_few(
         and x_NCHW.device.type == "cpu"
         and layer.weight.requires_grad
         and torch.is_grad_enabled()
-        and layer.weight.is_contiguous()
+        and _lies_well(layer.weight)
         and layer.groups == 1
         and layer.dilation == (1, 1)
         and len(x_NCHW) * x_NCHW.shape[2] * x_NCHW.shape[3] // shrinks <= most.get(_precision(x_NCHW), 0)
     )
+
+
+def _lies_well(weight: Tensor) -> bool:
+    return weight.is_contiguous() or weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def _as_they_lie(weight: Tensor) -> tuple[Tensor, bool]:
+    """Weights as a matrix of their first axis by the others, in the order of the memory; whether the second
+    axis is the last there.
+    """
+    last = not weight.is_contiguous()
+    return (weight.permute(0, 2, 3, 1) if last else weight).flatten(1), last
 
 
 def _precision(x_NCHW: Tensor) -> torch.dtype:

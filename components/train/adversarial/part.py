@@ -19,6 +19,8 @@ class AdversarialPart(Part):
     critic: ClassVar[bool] = False  # measures a distance: being sure of every photo is no sign of ill health
     # Needs logits of either sign and any size, which a discriminator that ends in a sigmoid has not.
     unbounded: ClassVar[bool] = False
+    # No loss changes when all logits rise alike: the bias that they end in is never told anything.
+    compares_alone: ClassVar[bool] = False
 
     weight: float = Field(1.0, gt=0, description="weight of the adversarial term in the generator's loss")
     discriminator_weight: float = Field(

@@ -21,6 +21,7 @@ class RelativisticAverage(AdversarialPart):
 
     compares: ClassVar[bool] = True
     unbounded: ClassVar[bool] = True
+    compares_alone: ClassVar[bool] = True
 
     kind: Literal["relativistic_average"] = "relativistic_average"
 

@@ -24,6 +24,7 @@ class Wasserstein(AdversarialPart):
     """
 
     critic: ClassVar[bool] = True
+    compares_alone: ClassVar[bool] = True
 
     kind: Literal["wasserstein"] = "wasserstein"
     real_label: Literal[1, -1] = Field(
@@ -64,6 +65,7 @@ class WGANGP(AdversarialPart):
     """
 
     critic: ClassVar[bool] = True
+    compares_alone: ClassVar[bool] = True
 
     kind: Literal["wgan_gp"] = "wgan_gp"
     penalty_weight: float = Field(10.0, ge=0, description="weight of the gradient penalty, λ in the paper")

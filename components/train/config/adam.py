@@ -11,7 +11,7 @@ from components.core.parts import Part
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class Adam(Part):
@@ -31,13 +31,13 @@ class Adam(Part):
         ),
     )
 
-    def build(self, nets: Sequence[nn.Module]) -> torch.optim.Adam:
-        """The optimiser of all weights of these nets."""
+    def build(self, nets: Sequence[nn.Module], without_effect: Sequence[Tensor] = ()) -> torch.optim.Adam:
+        """The optimiser of all weights of these nets but those on which no loss hangs."""
         from components.train.step import optimizers
         from components.train.step.parameter_groups import parameter_groups
 
         return optimizers.Adam(
-            parameter_groups(nets, spectral_step=self.spectral_step),
+            parameter_groups(nets, spectral_step=self.spectral_step, without_effect=without_effect),
             lr=self.lr,
             betas=(self.beta1, self.beta2),
             eps=self.epsilon,
@@ -57,13 +57,18 @@ class AdamW(Adam):
         1e-2, ge=0, lt=1, description="share of a weight, times the learning rate, that each step takes off"
     )
 
-    def build(self, nets: Sequence[nn.Module]) -> torch.optim.Adam:
-        """The optimiser of all weights of these nets."""
+    def build(self, nets: Sequence[nn.Module], without_effect: Sequence[Tensor] = ()) -> torch.optim.Adam:
+        """The optimiser of all weights of these nets but those on which no loss hangs."""
         from components.train.step import optimizers
         from components.train.step.parameter_groups import parameter_groups
 
         return optimizers.AdamW(
-            parameter_groups(nets, spectral_step=self.spectral_step, weight_decay=self.weight_decay),
+            parameter_groups(
+                nets,
+                spectral_step=self.spectral_step,
+                weight_decay=self.weight_decay,
+                without_effect=without_effect,
+            ),
             lr=self.lr,
             betas=(self.beta1, self.beta2),
             eps=self.epsilon,

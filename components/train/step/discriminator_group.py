@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from components.nets.discriminators import Discriminator
+from components.nets.modules.dead_biases import last_bias
 from components.nets.modules.discriminator_view import discriminator_view
 from components.nets.modules.norms import mixes_photos
 from components.train.compiled import compiled
@@ -52,6 +53,11 @@ class DiscriminatorGroup:
     def parameters(self) -> list[nn.Parameter]:
         """The weights of all nets."""
         return [parameter for net in self.nets for parameter in net.parameters()]
+
+    def last_biases(self) -> list[Tensor]:
+        """Those that are added to logits; to none that are squeezed into 0..1 behind it."""
+        pairs = zip(self._parts, self.nets, strict=True)
+        return [bias for part, net in pairs if not part.bounded for bias in last_bias(net)]
 
     def raw(self, index: int, photo: Tensor, input: Tensor) -> Tensor:
         """What one net gives for photos (N, 3, H, W) beside the generator's input, in the precision it

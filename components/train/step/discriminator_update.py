@@ -19,7 +19,6 @@ from components.train.step.draws import StepDraws
 from components.train.step.gradient_guard import GradientGuard
 from components.train.step.image_pool import ImagePool
 from components.train.step.instance_noise import NoisyPhotos
-from components.train.step.parameter_groups import load_optimizer
 from components.train.step.terms import Batch, Terms
 from components.train.worker_group import World
 
@@ -40,7 +39,8 @@ class DiscriminatorUpdate:
         self._config, self._world = config, world
         self._part, self._loss = adversarial, adversarial.build()
         self._discriminators = discriminators
-        self.optimizer = config.discriminator_optimizer.build(discriminators.nets)
+        levels = discriminators.last_biases() if adversarial.compares_alone else []
+        self.optimizer = config.discriminator_optimizer.build(discriminators.nets, levels)
         self.over_workers = GradientsOverWorkers(discriminators.nets, world)
         self.guard = GradientGuard(config.gradients, discriminators.nets, world.device)
         self.pool = ImagePool(config.history, direction.seed) if config.history else None
@@ -191,7 +191,7 @@ class DiscriminatorUpdate:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
-        load_optimizer(self.optimizer, state["discriminator_optimizer"])
+        self.optimizer.load_state_dict(state["discriminator_optimizer"])
         self.guard.load_state(state["discriminator_guard"])
         if self.pool is not None:
             self.pool.load_state(state["pool"], self._world.device)

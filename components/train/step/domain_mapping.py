@@ -52,8 +52,7 @@ class DomainMapping:
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         net = direction.generator.build(direction.seed)
         self.generator: nn.Module = net.to(world.device, memory_format=layout)  # type: ignore[call-overload]
-        self._weight_average = WeightAverage(self.generator, config.ema)
-        self.average = self._weight_average.net
+        self._weight_average = WeightAverage(self.generator, config.ema, plain_mean=config.average_last > 0)
         keep_order(self.generator, world.device)
         draw_dropout_over_workers(self.generator, world)
         self._mixes = mixes_photos(self.generator)
@@ -74,6 +73,11 @@ class DomainMapping:
             else None
         )
         self._forward = compiled(self.generator, wanted=config.compile)
+
+    @property
+    def average(self) -> nn.Module:
+        """The averaged generator as of the last step."""
+        return self._weight_average.net
 
     def restored(self, input: Tensor) -> Tensor:
         """What the generator makes of inputs (N, 3, h, w), float32, with its graph."""

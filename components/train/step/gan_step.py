@@ -20,7 +20,7 @@ from components.train.step.domain_mapping import DomainMapping, in_parts
 from components.train.step.draws import StepDraws
 from components.train.step.frames import frame_by_frame
 from components.train.step.generator_update import GeneratorUpdate
-from components.train.step.parameter_groups import load_optimizer, set_learning_rate
+from components.train.step.parameter_groups import set_learning_rate
 from components.train.step.terms import Batch, Terms
 from components.train.step.weight_average import LastSteps
 from components.train.worker_group import World
@@ -142,5 +142,5 @@ class GanStep:
         self.steps_done = state["steps_done"]
         for mapping, kept in zip(self.mappings, (state, *state["further"]), strict=True):
             mapping.load_state(kept)
-        load_optimizer(self.update_generator.optimizer, state["generator_optimizer"])
+        self.update_generator.optimizer.load_state_dict(state["generator_optimizer"])
         self.update_generator.guard.load_state(state["generator_guard"])

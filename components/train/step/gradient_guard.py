@@ -44,7 +44,7 @@ class GradientGuard:
         for place, (weights, norm) in enumerate(zip(self._weights, norms, strict=True)):
             longest, wild = self._limits(place)
             factor = (longest / norm).clamp_max(1.0)  # exactly 1 where nothing is to be done
-            if not _unlimited(self._config):
+            if not _unlimited(self._config) and not _is_known_to_be_one(factor):
                 gradients = [weight.grad for weight in weights if weight.grad is not None]
                 torch._foreach_mul_(gradients, factor)
             beyond = ~torch.isfinite(norm) | (norm > wild)
@@ -81,3 +81,8 @@ class GradientGuard:
 
 def _unlimited(config: Gradients) -> bool:
     return config.clip_norm is None and config.clip_times is None
+
+
+def _is_known_to_be_one(factor: Tensor) -> bool:
+    """A GPU is not asked: the step would wait for its answer."""
+    return factor.device.type == "cpu" and bool(factor == 1)

@@ -1,10 +1,8 @@
-"""A net's weights in the groups that an optimiser treats alike, the learning rate of each, and what an
-optimiser remembers of them.
-"""
+"""A net's weights in the groups that an optimiser treats alike, and the learning rate of each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +15,11 @@ CEILING = "lr_ceiling"  # of a group; kept in the optimiser's state
 
 
 def parameter_groups(
-    nets: Sequence[nn.Module], *, spectral_step: float | None, weight_decay: float = 0.0
+    nets: Sequence[nn.Module],
+    *,
+    spectral_step: float | None,
+    weight_decay: float = 0.0,
+    without_effect: Sequence[Tensor] = (),
 ) -> list[dict[str, Any]]:
     """Groups by ceiling of the learning rate and by weight decay, in the nets' own order.
 
@@ -28,13 +30,14 @@ def parameter_groups(
     as in μP (Yang et al. 2022, "Tensor Programs V", table 3; Yang et al. 2023, "A spectral condition
     for feature learning").
 
-    Biases that a normalisation takes away again are in no group, and their gradient is 0: it would be
-    rounding alone, on which Adam would walk by the whole learning rate a step.
+    Biases that a normalisation takes away again, or the loss (without_effect), are in no group, and their
+    gradient is 0: it would be rounding alone, on which Adam would walk by the whole learning rate a step.
     """
+    resting = {id(bias) for bias in without_effect}
     groups: dict[tuple[float | None, float], list[nn.Parameter]] = {}
     for net in nets:
         normed = any(isinstance(layer, _NormBase | nn.LayerNorm | nn.GroupNorm) for layer in net.modules())
-        resting = {id(bias) for bias in dead_biases(net)}
+        resting |= {id(bias) for bias in dead_biases(net)}
         for weight in net.parameters():
             if id(weight) in resting:
                 weight.register_post_accumulate_grad_hook(_forget)  # type: ignore[no-untyped-call]
@@ -60,14 +63,3 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
     for group in optimizer.param_groups:
         ceiling = group[CEILING]
         group["lr"] = learning_rate if ceiling is None else min(learning_rate, ceiling)
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Go on from an optimiser's state, in whatever order of memory its moments were kept: torch's fused
-    optimisers go through a weight and its moments as they lie, so that these are laid as their weight is.
-    """
-    optimizer.load_state_dict(dict(state))
-    for weight, remembered in optimizer.state.items():
-        for name, value in remembered.items():
-            if value.shape == weight.shape and value.stride() != weight.stride():
-                remembered[name] = torch.empty_like(weight).copy_(value)

@@ -35,11 +35,24 @@ class WeightAverage:
     wanted.
     """
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
-        """decay: of the exponential average per step; 0 keeps the last weights."""
-        self.net = copy.deepcopy(net).requires_grad_(False).eval()
+    def __init__(self, net: nn.Module, decay: float, *, plain_mean: bool = True) -> None:
+        """decay: of the exponential average per step; 0 keeps the last weights. plain_mean: one may be
+        wanted at last.
+        """
+        self._net = copy.deepcopy(net).requires_grad_(False).eval()
         self._decay = decay
-        self._of, self._kept, self._present = net, _values(self.net), _values(net)
+        self._of, self._kept, self._present = net, _values(self._net), _values(net)
+        # The last weights alone: copied when somebody asks for them, not after every step.
+        self._waits, self._behind = not (decay or plain_mean), self._kept[:0]
+
+    @property
+    def net(self) -> nn.Module:
+        """The averaged net. Read it anew after a step."""
+        if self._behind:
+            with torch.no_grad():
+                torch._foreach_copy_(self._kept, self._behind)
+            self._behind = []
+        return self._net
 
     @torch.no_grad()
     def update(self, present: nn.Module, steps_done: int, last: LastSteps | None = None) -> None:
@@ -56,6 +69,10 @@ class WeightAverage:
                 return
             part = together / (1.0 / (1.0 - self._decay_after(steps_done - last.number)) + last.number)
         toward = self._present if present is self._of else _values(present)
+        if self._waits:
+            assert last is None, "a plain mean was not to be expected"
+            self._behind = toward
+            return
         torch._foreach_lerp_(self._kept, toward, part)
 
     def _decay_after(self, steps_done: int) -> float:
