@@ -2,8 +2,8 @@
 hashes, and decodes only what is new.
 
 Files in the state folder, shared by all recipes. Facts are bound to the bytes by their SHA-256 and
-to the code that found them by the file's name, so that neither can be out of date; a lost or broken
-file only costs time.
+to the code and libraries that found them by the file's name, so that neither can be out of date; a lost
+or broken file only costs time.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.core import decoding, images
-from components.core.files import atomic_path, code_digest, state_folder
+from components.core import decoding
+from components.core.files import atomic_path, state_folder
+from components.core.pixel_code import pixel_code
 from components.ingest import examine, near_duplicates
 
+CODE = ("ingest/examine.py", "ingest/near_duplicates.py")
 AT_MOST = 50_000  # rows of 2 kB; beyond, only what this run met is kept
 ROW = np.dtype(
     [
@@ -35,10 +37,10 @@ ROW = np.dtype(
 class Remembered:
     """Rows of figures by an id, their first field. `get` gives what this or an earlier run added."""
 
-    def __init__(self, name: str, row: np.dtype[Any], *code: Path) -> None:
-        """name: of the file; row: its fields; code: the files that find the figures."""
+    def __init__(self, name: str, row: np.dtype[Any], *code: str) -> None:
+        """name: of the file; row: its fields; code: the parts of components/ that find the figures."""
         self._name, self._row = name, row
-        self._path = state_folder() / "ingest" / f"{name}-{code_digest(*code)[:12]}.npy"
+        self._path = state_folder() / "ingest" / f"{name}-{pixel_code(*code)[:12]}.npy"
         self._rows = _read(self._path, row)
         self._place = {key.decode(): place for place, key in enumerate(self._rows["id"])}
         self._met: set[int] = set()
@@ -78,12 +80,7 @@ class Known:
     """Facts by photo id."""
 
     def __init__(self) -> None:
-        self._rows = Remembered(
-            "examined",
-            ROW,
-            Path(decoding.__file__).parent,
-            *(Path(str(module.__file__)) for module in (images, examine, near_duplicates)),
-        )
+        self._rows = Remembered("examined", ROW, *CODE)
 
     def get(self, photo: str) -> examine.Facts | None:
         """The facts of a photo that was decoded before, and could be again."""

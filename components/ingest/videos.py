@@ -14,23 +14,23 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from components.core import decoding, images
 from components.core.errors import PhotoError
-from components.core.files import code_digest, sha256_of_bytes, state_folder, write_text
+from components.core.files import sha256_of_bytes, state_folder, write_text
 from components.core.images import Pixels, png_bytes
 from components.core.parts import digest_of
 from components.core.photo_names import FORMAT_OF, extension_of
+from components.core.pixel_code import pixel_code
 from components.core.progress import Progress
-from components.core.video import VIDEOS, reading, scenes
+from components.core.video import VIDEOS
 from components.core.video.interlaced import refuse_interlaced
 from components.core.video.scenes import is_cut
 from components.ingest.config import IngestConfig, SharpClips
 from components.ingest.originals import FOLDER, Originals
-from components.ingest.pairs import frames
 from components.ingest.pairs.clips import Clip, clips_of, digest_of_clip, readable
 from components.ingest.pairs.frames import frames_of
 from components.ingest.source import Found, Source, everything, source_of
 
+CODE = ("core/video", "ingest/pairs/frames.py", "ingest/videos.py")  # what finds them
 Clips = list[list[tuple[int, str]]]  # of each clip, number in the video and SHA-256 of each frame
 
 
@@ -130,10 +130,5 @@ def _runs(frames: Iterator[Pixels], settings: SharpClips) -> Iterator[tuple[int,
 
 
 def _place(digest: str, settings: SharpClips) -> Path:
-    code = code_digest(
-        Path(decoding.__file__).parent,
-        Path(__file__),
-        *(Path(str(module.__file__)) for module in (frames, images, reading, scenes)),
-    )
-    told = digest_of([digest, settings.model_dump(mode="json"), code])
+    told = digest_of([digest, settings.model_dump(mode="json"), pixel_code(*CODE)])
     return state_folder() / "ingest" / f"frames-{told[:24]}.json"

@@ -14,7 +14,6 @@ where the set lies on another disk they are copied, and the bench is emptied at 
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shutil
 import time
@@ -25,7 +24,6 @@ from pydantic import ValidationError
 
 from components.core.files import (
     atomic_path,
-    code_digest,
     make_folder,
     need_free_space,
     sha256_of_file,
@@ -34,13 +32,13 @@ from components.core.files import (
 )
 from components.core.locks import Shared
 from components.core.parts import canonical_json, digest_of
+from components.core.pixel_code import pixel_code
 from components.core.records import Photo
 from components.synthesize.config import SynthesizeConfig
 from components.synthesize.made_pairs import File, Made, photo_key
 
 KEPT_DAYS = 7.0  # a bench that was not used for so long is removed
 CODE = ("core", "optics", "synthesize")
-LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "simplejpeg", "imagecodecs")
 
 
 class Workbench:
@@ -109,22 +107,7 @@ class Workbench:
 
 
 def _key(config: SynthesizeConfig) -> str:
-    components = Path(__file__).resolve().parents[1]
-    versions = {name: _version(name) for name in LIBRARIES}
-    return digest_of(
-        {
-            "settings": config.identity,
-            "code": code_digest(*(components / name for name in CODE)),
-            "libraries": versions,
-        }
-    )
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return digest_of({"settings": config.identity, "code": pixel_code(*CODE)})
 
 
 def _read(journal: Path) -> dict[str, Made]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_layers import ROOT, files_imported_by, module_of
 
 from components.core import pixel_code
+from components.core.files import write_text
+from components.ingest import decoded_before, near_duplicates, videos
+from components.ingest.config import SharpClips
+from components.ingest.examine import Facts
+from components.ingest.pairs import clips, import_pairs
+from components.ingest.pairs.frame_average import FrameAverage
 from components.registry import measured
 from components.synthesize import unfinished_pairs
+from components.synthesize.config import SynthesizeConfig
 from components.train import kept_pictures
 from components.train import run as train
 
@@ -28,9 +37,18 @@ KEPT = {
     "scores of versions": ("components.evaluate.measure", (*measured.CODE, *PIXELS)),
     "their nets": ("components.nets.restore", (*measured.CODE, *PIXELS)),
     "decoded pictures": ("components.train.pictures", (*kept_pictures.CODE, *PIXELS)),
-    "unfinished pairs": ("components.synthesize.photo", unfinished_pairs.CODE),
+    "unfinished pairs": ("components.synthesize.photo", (*unfinished_pairs.CODE, *PIXELS)),
+    "facts of photos": ("components.ingest.examine", (*decoded_before.CODE, *PIXELS)),
+    "their likeness": ("components.ingest.near_duplicates", (*decoded_before.CODE, *PIXELS)),
+    "shifts of pairs": ("components.ingest.pairs.compare", (*import_pairs.CODE, *PIXELS)),
+    "averaged frames": ("components.ingest.pairs.frame_average", (*clips.CODE, *PIXELS)),
+    "clips in videos": ("components.core.video.scenes", (*videos.CODE, *PIXELS)),
+    "their frames": ("components.ingest.pairs.frames", (*videos.CODE, *PIXELS)),
 }
-SETTINGS = ("components.train.config", "components.train.kept_pictures")  # these names have their own
+SETTINGS = (
+    *("components.train.config", "components.train.kept_pictures"),  # these names have their own
+    *("components.ingest.config", "components.ingest.pairs.layout", "components.ingest.source"),
+)
 
 
 def needed_by(module: str) -> set[str]:
@@ -78,3 +96,41 @@ def test_the_code_is_that_of_the_parts_and_of_what_gives_pixels(
         (tmp_path / name).write_text("x = 2\n")
         assert (pixel_code.pixel_code("metrics") != first) == counts
         (tmp_path / name).write_text("x = 1\n")
+
+
+def facts() -> bool:
+    return decoded_before.Known().get("a" * 64) is not None
+
+
+def shifts() -> bool:
+    return decoded_before.Remembered("compared", import_pairs.FIGURES, *import_pairs.CODE).get("b") is not None
+
+
+def averaged() -> bool:
+    return bool(clips.Journal("c" * 64, FrameAverage()).rows)
+
+
+def in_videos() -> bool:
+    return videos._place("d" * 64, SharpClips()).exists()
+
+
+def unfinished() -> bool:
+    return any((unfinished_pairs.Workbench(SynthesizeConfig()).folder).glob("kept"))
+
+
+@pytest.mark.parametrize("kept", [facts, shifts, averaged, in_videos, unfinished])
+def test_what_another_release_found_is_found_anew(
+    kept: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = decoded_before.Known()
+    known.add("a" * 64, Facts(8, 8, 3, 8, "JPEG", np.zeros((near_duplicates.SIDE,) * 2, np.uint16)))
+    known.save()
+    compared = decoded_before.Remembered("compared", import_pairs.FIGURES, *import_pairs.CODE)
+    compared.add("b", 0.0, 0.0, 1.0, 1.0)
+    compared.save()
+    clips.Journal("c" * 64, FrameAverage()).add({"group": 1})
+    write_text(videos._place("d" * 64, SharpClips()), "[]")
+    (unfinished_pairs.Workbench(SynthesizeConfig()).folder / "kept").touch()
+    assert kept()
+    monkeypatch.setattr(pixel_code, "releases", lambda: {"numpy": "0.1"})
+    assert not kept()

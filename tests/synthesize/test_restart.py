@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from photosets import everything, photoset_of
 
+from components.core import pixel_code
 from components.core.errors import InputError
 from components.core.files import state_folder
 from components.core.records import ClipFrame, PairedInput, PairSet, Photo, PhotoMap, PhotoSet
@@ -146,10 +147,13 @@ def test_other_settings_and_other_code_reuse_nothing(tmp_path: Path, monkeypatch
     assert Workbench(CONFIG).finished(photo) is not None
     assert Workbench(CONFIG.model_copy(update={"workers": 3})).finished(photo) is not None
     assert Workbench(CONFIG.model_copy(update={"seed": 1})).finished(photo) is None
-    for part, fewer in (("LIBRARIES", ("numpy",)), ("CODE", ("core",))):
+    for module, name, other in (
+        (pixel_code, "releases", lambda: {"numpy": "0.1"}),
+        (workbench, "CODE", ("core",)),
+    ):
         # One at a time: each must do it alone.
         with monkeypatch.context() as patched:
-            patched.setattr(workbench, part, fewer)
+            patched.setattr(module, name, other)
             assert Workbench(CONFIG).finished(photo) is None
         assert Workbench(CONFIG).finished(photo) is not None
 

@@ -16,23 +16,29 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from components.core import decoding, images
 from components.core.errors import PhotoError
-from components.core.files import code_digest, sha256_of_bytes, sha256_of_file, state_folder, write_text
+from components.core.files import sha256_of_bytes, sha256_of_file, state_folder, write_text
 from components.core.images import png_bytes
 from components.core.parts import canonical_json, digest_of
 from components.core.photo_names import extension_of
+from components.core.pixel_code import pixel_code
 from components.core.progress import Progress
 from components.core.records import SPLITS
-from components.core.video import VIDEOS, reading
+from components.core.video import VIDEOS
 from components.core.video.interlaced import refuse_interlaced
 from components.ingest.originals import FOLDER
-from components.ingest.pairs import averaging, frame_average, frames
+from components.ingest.pairs import frames
 from components.ingest.pairs.frame_average import FrameAverage, frame_groups
 from components.ingest.pairs.import_pairs import Desk, Made, Reasons, Taken
 from components.ingest.pairs.layout import Layout, Named
 from components.ingest.source import Found
 from components.services import storage
+
+# What makes a clip's pairs of its frames.
+CODE = (
+    "core/video",
+    *(f"ingest/pairs/{name}.py" for name in ("averaging", "clips", "frame_average", "frames", "response")),
+)
 
 
 @dataclass(frozen=True)
@@ -174,10 +180,7 @@ class Journal:
     """
 
     def __init__(self, clip_sha256: str, settings: FrameAverage) -> None:
-        code = code_digest(
-            Path(decoding.__file__).parent,
-            *(Path(str(module.__file__)) for module in (averaging, frame_average, frames, images, reading)),
-        )
+        code = pixel_code(*CODE)
         # The limits of an import change nothing about what is made.
         own = settings.model_dump(mode="json", exclude=set(Layout.model_fields))
         self._path = state_folder() / "ingest" / f"clip-{digest_of([clip_sha256, own, code])[:24]}.jsonl"

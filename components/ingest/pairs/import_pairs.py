@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,12 @@ from components.ingest.config import IngestConfig
 from components.ingest.decoded_before import Known, Remembered
 from components.ingest.examine import Facts, bytes_of, facts_of, fit_picture, refuse_unfit
 from components.ingest.originals import Originals
-from components.ingest.pairs import compare
 from components.ingest.pairs.compare import Comparison, compared
 from components.ingest.pairs.layout import Layout, Listing, Named
 from components.ingest.source import Found
 
 Reasons = list[tuple[str, str]]
+CODE = ("ingest/pairs/compare.py",)  # finds them
 FIGURES = np.dtype([("id", "S128"), ("x", "<f8"), ("y", "<f8"), ("likeness", "<f8"), ("severity", "<f8")])
 
 
@@ -88,11 +87,7 @@ class Desk:
     layout: Layout
     originals: Originals
     known: Known = field(default_factory=Known)
-    measured: Remembered = field(
-        default_factory=lambda: Remembered(
-            "compared", FIGURES, *(Path(str(module.__file__)) for module in (images, compare))
-        )
-    )
+    measured: Remembered = field(default_factory=lambda: Remembered("compared", FIGURES, *CODE))
 
     def examine(
         self, named: Named, input: Found, targets: Sequence[Found], made: Made | None = None
