@@ -98,12 +98,18 @@ def test_the_code_is_that_of_the_parts_and_of_what_gives_pixels(
         (tmp_path / name).write_text("x = 1\n")
 
 
+def compared() -> decoded_before.Remembered:
+    return decoded_before.Remembered("compared", import_pairs.FIGURES, *import_pairs.CODE)
+
+
 def facts() -> bool:
     return decoded_before.Known().get("a" * 64) is not None
 
 
 def shifts() -> bool:
-    return decoded_before.Remembered("compared", import_pairs.FIGURES, *import_pairs.CODE).get("b") is not None
+    return (
+        decoded_before.Remembered("compared", import_pairs.FIGURES, *import_pairs.CODE).get("b") is not None
+    )
 
 
 def averaged() -> bool:
@@ -125,9 +131,9 @@ def test_what_another_release_found_is_found_anew(
     known = decoded_before.Known()
     known.add("a" * 64, Facts(8, 8, 3, 8, "JPEG", np.zeros((near_duplicates.SIDE,) * 2, np.uint16)))
     known.save()
-    compared = decoded_before.Remembered("compared", import_pairs.FIGURES, *import_pairs.CODE)
-    compared.add("b", 0.0, 0.0, 1.0, 1.0)
-    compared.save()
+    pairs = compared()
+    pairs.add("b", 0.0, 0.0, 1.0, 1.0)
+    pairs.save()
     clips.Journal("c" * 64, FrameAverage()).add({"group": 1})
     write_text(videos._place("d" * 64, SharpClips()), "[]")
     (unfinished_pairs.Workbench(SynthesizeConfig()).folder / "kept").touch()
