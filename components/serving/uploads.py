@@ -14,6 +14,7 @@ from components.serving.settings import ServingSettings
 from components.serving.statuses import Status
 
 URL_ENCODED = "application/x-www-form-urlencoded"
+SILENCE_S = 10.0  # a sender that says nothing for so long has gone, and holds a place of the queue
 FIELDS = re.compile(rb"[\w.%+*\-]+=")  # how a form's body begins
 
 
@@ -45,15 +46,20 @@ def refuse_length(request: Request, settings: ServingSettings) -> None:
 async def photo_of(request: Request, settings: ServingSettings) -> bytes:
     """The body. Raises RefusedError when it is too large, too slow, no photo, or of too many pixels."""
     data = bytearray()
+    clock = asyncio.get_running_loop().time
+    end = clock() + settings.upload_s
     try:
-        async with asyncio.timeout(settings.upload_s):
+        async with asyncio.timeout_at(min(end, clock() + SILENCE_S)) as patience:
             async for piece in request.stream():
                 data += piece
                 if len(data) > settings.max_bytes:
                     raise _too_many_bytes(len(data), settings)
+                patience.reschedule(min(end, clock() + SILENCE_S))
     except TimeoutError:
+        late = f"the photo did not come within {settings.upload_s:g} s"
+        silent = f"no byte of the photo came for {SILENCE_S:g} s"
         raise RefusedError(
-            408, f"the photo did not come within {settings.upload_s:g} s ({len(data)} bytes did)"
+            408, f"{late if clock() >= end else silent} ({len(data)} bytes did)", {"Connection": "close"}
         ) from None
     whole = bytes(data)
     try:

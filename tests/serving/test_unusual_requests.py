@@ -147,6 +147,28 @@ def test_who_hangs_up_while_sending_is_no_failure_of_the_service(
     assert not [each for each in caplog.records if each.exc_info]
 
 
+@pytest.mark.parametrize(("within_s", "words"), [(60.0, "no byte of the photo came"), (2.0, "did not come")])
+def test_who_begins_to_send_and_stops_gives_its_place_back(
+    served: Any, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, within_s: float, words: str
+) -> None:
+    monkeypatch.setattr(uploads, "SILENCE_S", 3.0)
+    address = served(ServingSettings(str(checkpoint), queue=0, upload_s=within_s))
+    place = urlsplit(address)
+    with socket.create_connection((place.hostname, place.port)) as stopped:
+        stopped.sendall(b"POST /restore HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n")
+        for _ in range(6):  # one at a time is not silence
+            stopped.sendall(b"a")
+            time.sleep(0.02)
+        taken = "refocus_queue_places_taken 1.0"
+        assert wait_for(lambda: taken in httpx.get(f"{address}/metrics").text, 60)
+        assert httpx.post(f"{address}/restore", content=PHOTO).status_code == 503, "no place is left"
+        answer = stopped.makefile("rb").read().decode()  # to its end: the connection is closed
+    assert answer.startswith("HTTP/1.1 408")
+    assert words in answer
+    assert "(6 bytes did)" in answer
+    assert httpx.post(f"{address}/restore", content=PHOTO, timeout=60).status_code == 200
+
+
 class Silent:
     """A registry that does not answer until it is told to."""
 
