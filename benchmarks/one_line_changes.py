@@ -1,14 +1,15 @@
 """What becomes of every recipe when one line of it is changed: python benchmarks/one_line_changes.py
---photos DIR [--recipes demo deblurgan] [--seconds 120] [--images 4000] [--crop 64] [--flat].
+--photos DIR [--recipes demo deblurgan] [--seconds 120] [--images 4000] [--crop 64] [--flat]
+[--lines "as it is" "4 crops a visit"] [--seed 2].
 
-Crop, batch, rate and precision are changed one at a time. All trainings of a recipe have as many images,
-shared by its phases, as the unchanged one gets through in so many processor seconds, --images at most; one
-that needs three times as long is broken off. All of them take an evening (sixteen recipes, nine rows of two
-minutes each; cyclegan is not among them, which has no targets to gain on: unpaired.py). --crop makes larger
-crops that small, for more steps in the same time. DIR has photos in train/ and val/, of which the middle is
-validated. --flat puts a mid-grey photo beside every fourth one. A row tells the gain over doing nothing at
-the best and at the last validation, which share of its steps was skipped or shortened, how often the
-training went back, and how it ended. VGG's weights are drawn from a seed.
+Crop, batch, rate, precision and crops a visit are changed one at a time; --lines names some of them. All
+trainings of a recipe have as many images, shared by its phases, as the unchanged one gets through in so many
+processor seconds, --images at most; one that needs three times as long is broken off. All of them take an
+evening (sixteen recipes, eleven rows of two minutes each; cyclegan is not among them, which has no targets to
+gain on: unpaired.py). --crop makes larger crops that small, for more steps in the same time. DIR has photos
+in train/ and val/, of which the middle is validated. --flat puts a mid-grey photo beside every fourth one. A
+row tells the gain over doing nothing at the best and at the last validation, which share of its steps was
+skipped or shortened, how often the training went back, and how it ended. VGG's weights are drawn from a seed.
 """
 
 from __future__ import annotations
@@ -117,6 +118,8 @@ def changes(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "rate × 10", rated(10)
     yield "rate ÷ 4", rated(0.25)
     yield "the other precision", {"precision": "fp32" if plain["precision"] == "bf16" else "bf16"}
+    for crops in (4, 16):
+        yield f"{crops} crops a visit", {"crops_per_visit": crops}
 
 
 def row(plain: dict[str, Any], pairset: PairSet, drawn: Mapping[Backbone, Path], seconds: float) -> str:
@@ -203,6 +206,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--crop", type=int)
     parser.add_argument("--flat", action="store_true")
+    parser.add_argument("--lines", nargs="+", help="as the table has them")
+    parser.add_argument("--seed", type=int, help="of the training, in place of the recipe's")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ[STATE_VARIABLE] = str(Path(folder) / "state")
@@ -215,7 +220,11 @@ def main() -> None:
             print(f"\n**{name}**\n")
             print("| line | images | best, dB | last, dB | skipped, shortened, % | back | end |")
             print("| --- | ---: | ---: | ---: | ---: | ---: | --- |", flush=True)
+            if arguments.seed is not None:
+                plain["seed"] = arguments.seed
             for words, changed in changes(plain):
+                if arguments.lines and words not in arguments.lines:
+                    continue
                 limit = PATIENCE * arguments.seconds
                 print(f"| {words} | {row(plain | changed, pairset, drawn, limit)} |", flush=True)
 

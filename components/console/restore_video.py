@@ -1,5 +1,5 @@
-"""What `refocus restore` does with videos and folders of frames: a clip in, a restored clip out, a few
-frames in memory whatever its length.
+"""What `refocus restore` does with videos and, by restore_frames.py, folders of frames: a clip in, a restored
+clip out, a few frames in memory whatever its length.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import NamedTuple
 
 from components.console.photo_places import PhotoPlace, places_of
 from components.console.restore import Restored, made_by, model_named
+from components.console.restore_frames import restored_folder
 from components.console.restored_before import By, RestoredBefore
 from components.console.restored_names import names_of_restored, refuse_long
-from components.core.decoding import metadata_of
 from components.core.delivery import Delivery
-from components.core.encoding import encoded
 from components.core.errors import InputError, PhotoError
 from components.core.files import sha256_of_file
 from components.core.levels import Pixels, at_bits
@@ -31,7 +30,6 @@ from components.core.video.scenes import is_cut
 from components.core.video.timing import Timing, timing_of
 from components.core.video.writing import CODECS, VideoForm, VideoWriter, refuse_cut
 from components.core.windows import windows_of
-from components.ingest.pairs.frames import frame_files, frames_of
 from components.nets.choices import Precision
 from components.nets.tiling import TiledRestorer
 from components.services import ffmpeg, storage
@@ -93,7 +91,7 @@ def restore_clips(
         try:
             refuse_long(place, name, out)
             if not _is_video(place):
-                done += _folder(place, name, served.restorer, delivery)
+                done += restored_folder(Path(place.at), name, served, before, delivery, overwrite=overwrite)
                 continue
             with _on_this_machine(place) as file:
                 made = _Made(name, before, sha256_of_file(file), _by(served, file, place.at))
@@ -178,28 +176,6 @@ def _cut_off(place: PhotoPlace, file: Path, facts: VideoFacts, times: Sequence[f
         f"{place.at} ends after {count} of the {facts.frames} frames that it promises: it is cut off or"
         " damaged, and restored so far"
     ]
-
-
-def _folder(place: PhotoPlace, name: str, restorer: TiledRestorer, delivery: Delivery) -> list[Path]:
-    """Restore the frames of a folder into a folder, each by its own name, as PNG of as many bits, with what
-    its file says beside the pixels.
-    """
-    source = Path(place.at)
-    files = frame_files(source)
-    names = [f"{name}/{file.stem}.png" for file in files]
-    if len(set(names)) < len(names):
-        raise PhotoError(
-            f"{source} has frames that differ in their ending alone; give each a name of its own"
-        )
-    delivery.refuse_others(names)
-    with Progress("restore", len(files), unit="frames") as bar:
-        restored = restored_frames(frames_of(source), restorer)
-        for each, file, frame in zip(names, files, restored, strict=True):
-            data = file.read_bytes()
-            about = metadata_of(data)
-            delivery.write(each, encoded("png", frame, original=data, metadata=about, scale=restorer.scale))
-            bar.advance(1)
-    return [delivery.folder / each for each in names]
 
 
 def _targets(clips: Sequence[PhotoPlace], out: Path, form: VideoForm) -> dict[str, PhotoPlace]:

@@ -22,6 +22,7 @@ from components.core.video.scenes import is_cut
 from components.core.video.writing import CODECS, VideoWriter
 from components.nets.generators import UNet, Video3D
 from components.nets.restore import CONFIG, WEIGHTS, Restorer, load_restorer, save_generator
+from components.nets.tiling import TiledRestorer
 
 SIZE = (64, 48)
 
@@ -292,3 +293,54 @@ def test_a_video_net_without_its_weights_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(LineageError, match=f"needs {WEIGHTS} and {CONFIG} from one training"):
         load_restorer(tmp_path)
+
+
+def walk_of(tmp_path: Path, count: int) -> Path:
+    walk = tmp_path / "in/walk"
+    walk.mkdir(parents=True)
+    for number in range(count):
+        write_png(walk / f"f{number}.png", frame(number))
+    return walk
+
+
+def test_frames_are_gone_on_with_where_the_command_was_stopped(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walk, out = walk_of(tmp_path, 6), tmp_path / "out"
+    asked = ["restore", str(walk), "--frames", "--model", str(model), "--out", str(out)]
+    plain, done = TiledRestorer.restore_pixels, []
+
+    def stopped_at_the_fourth(restorer: TiledRestorer, pixels: Pixels) -> Pixels:
+        done.append(pixels)
+        if len(done) == 4:
+            raise KeyboardInterrupt
+        return plain(restorer, pixels)
+
+    monkeypatch.setattr(TiledRestorer, "restore_pixels", stopped_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        commands.run(asked)
+    assert len(list(out.rglob("*.png"))) == 3
+    assert commands.run(asked) == 0
+    assert f"3 of 6 frames of {walk} were restored before" in capsys.readouterr().err
+    assert len(done) == 4 + 3
+    monkeypatch.undo()
+    for number in range(6):
+        found = read_rgb(out / f"walk/f{number}.png")
+        assert np.array_equal(found, restored_alone(model, [frame(each) for each in range(6)], number))
+
+
+def test_a_frame_is_restored_again_when_another_stands_in_its_window_or_it_is_overwritten(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walk, out = walk_of(tmp_path, 7), tmp_path / "out"
+    asked = ["restore", str(walk), "--frames", "--model", str(model), "--out", str(out)]
+    assert commands.run(asked) == 0
+    assert "restored before" not in capsys.readouterr().err
+    write_png(walk / "f3.png", np.roll(frame(3), 1, axis=0))
+    (out / "walk/f0.png").unlink()
+    window = load_restorer(model, device="cpu").window
+    assert commands.run(asked) == 0
+    left = 7 - window - 1
+    assert f"{left} of 7 frames of {walk} were restored before" in capsys.readouterr().err
+    assert commands.run([*asked, "--overwrite"]) == 0
+    assert "restored before" not in capsys.readouterr().err
