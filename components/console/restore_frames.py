@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from components.console.restore import made_by
@@ -64,7 +65,7 @@ def restored_folder(
 
 def _seen(files: Sequence[Path], reach: int) -> Iterator[str]:
     """Of each frame the digest of all that may stand in its window; a single one's is its file's."""
-    digests = list(map(sha256_of_file, files)) if reach else []
-    for number, file in enumerate(files):
-        around = digests[max(0, number - reach) : number + reach + 1]
-        yield digest_of(around) if reach else sha256_of_file(file)
+    digest = cache(sha256_of_file)
+    for number in range(len(files)):
+        around = [digest(file) for file in files[max(0, number - reach) : number + reach + 1]]
+        yield digest_of(around) if reach else around[0]

@@ -34,15 +34,25 @@ class Adam(Part):
     def build(self, nets: Sequence[nn.Module], without_effect: Sequence[Tensor] = ()) -> torch.optim.Adam:
         """The optimiser of all weights of these nets but those on which no loss hangs."""
         from components.train.step import optimizers
+
+        return self._built(optimizers.Adam, nets, without_effect)
+
+    def _built(
+        self,
+        kind: type[torch.optim.Adam],
+        nets: Sequence[nn.Module],
+        without_effect: Sequence[Tensor],
+        weight_decay: float = 0.0,
+    ) -> torch.optim.Adam:
         from components.train.step.parameter_groups import parameter_groups
 
-        return optimizers.Adam(
-            parameter_groups(nets, spectral_step=self.spectral_step, without_effect=without_effect),
-            lr=self.lr,
-            betas=(self.beta1, self.beta2),
-            eps=self.epsilon,
-            fused=True,
+        groups = parameter_groups(
+            nets,
+            spectral_step=self.spectral_step,
+            weight_decay=weight_decay,
+            without_effect=without_effect,
         )
+        return kind(groups, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.epsilon, fused=True)
 
 
 class AdamW(Adam):
@@ -60,20 +70,8 @@ class AdamW(Adam):
     def build(self, nets: Sequence[nn.Module], without_effect: Sequence[Tensor] = ()) -> torch.optim.Adam:
         """The optimiser of all weights of these nets but those on which no loss hangs."""
         from components.train.step import optimizers
-        from components.train.step.parameter_groups import parameter_groups
 
-        return optimizers.AdamW(
-            parameter_groups(
-                nets,
-                spectral_step=self.spectral_step,
-                weight_decay=self.weight_decay,
-                without_effect=without_effect,
-            ),
-            lr=self.lr,
-            betas=(self.beta1, self.beta2),
-            eps=self.epsilon,
-            fused=True,
-        )
+        return self._built(optimizers.AdamW, nets, without_effect, self.weight_decay)
 
 
 def _adam_unless_named(value: Any) -> Any:

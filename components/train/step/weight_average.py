@@ -43,7 +43,8 @@ class WeightAverage:
         self._decay = decay
         self._of, self._kept, self._present = net, _values(self._net), _values(net)
         # The last weights alone: copied when somebody asks for them, not after every step.
-        self._waits, self._behind = not (decay or plain_mean), self._kept[:0]
+        self._waits = not (decay or plain_mean)
+        self._behind: list[Tensor] = []
 
     @property
     def net(self) -> nn.Module:
